@@ -1,0 +1,310 @@
+//! The state, what can happen to it, and what it asks of the shell.
+
+use super::{Now, helpdesk, shutdown, vpn};
+use crate::profile::{Id, Profile};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// What a click, a command or a button asks for. Menus and notifications carry the value itself, so what comes back
+/// is exactly what was offered.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "do", content = "with", rename_all = "kebab-case")]
+pub enum Action {
+    /// Show the panel, or bring it to the front.
+    ShowPanel,
+    /// Open the program or the link of that id.
+    Open(Id),
+    /// Start the VPN client.
+    Connect,
+    /// Look again at once: is the inside within reach?
+    Refresh,
+    /// Put a telephone code on the clipboard.
+    CopyCode(Id),
+    /// Hand a telephone code to the soft phone (`tel:`).
+    Dial(Id),
+    /// Open a network drive.
+    OpenDrive(char),
+    /// Put the texts that the helpdesk asks for on the clipboard.
+    CopySupportInfo,
+    /// Choose the site.
+    SetSite(Id),
+    /// Start with the session, or no longer.
+    SetAutostart(bool),
+    /// Switch the computer off; the user is asked to confirm.
+    ShutDown,
+    /// Switch the computer off; the user has confirmed.
+    ShutDownConfirmed,
+    /// Close the question without doing anything.
+    Cancel,
+    /// Remind again at the next lead.
+    RemindLater,
+    /// No more reminders until the date changes.
+    NotTonight,
+    /// Say what Vigie is.
+    About,
+    /// End the program.
+    Quit,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The asked-for moment has come, or may have: look at the clock.
+    Tick,
+    /// The wall clock or the time zone was set.
+    ClockChanged,
+    /// The machine is about to sleep.
+    Sleeping,
+    /// The machine is awake again.
+    Woke,
+    /// The interfaces and routes, whole, after something about them changed.
+    Links(vpn::Links),
+    /// A probe has ended.
+    Probed(vpn::Probe),
+    /// What Cisco's command line says; `None` where it could not be asked or understood.
+    Client(Option<vpn::ClientState>),
+    /// The site that Cisco's files name.
+    SiteFound(Id),
+    /// The time for which the machine itself has planned a shutdown.
+    MachineShutdown(Option<jiff::Timestamp>),
+    /// Facts about the machine.
+    Host(Arc<Host>),
+    /// The network drives.
+    Drives(Reading<Vec<DriveState>>),
+    /// The installed printers.
+    Printers(Reading<Vec<Printer>>),
+    /// What WAPT's agent says.
+    Wapt(Reading<Wapt>),
+    /// Battery and mains.
+    Power(Reading<Option<Battery>>),
+    /// Whether a tray host shows the icon.
+    TrayHost(bool),
+    /// Whether a notification server takes notifications.
+    NotificationServer(bool),
+    /// Whether Vigie starts with the session.
+    Autostart(bool),
+    /// Whether the panel's window is open.
+    PanelOpen(bool),
+    /// How the start of something ended.
+    Launched(Launch),
+    /// The profile was read again.
+    Profile(Arc<Profile>),
+    /// The user asked for something.
+    Asked(Action),
+}
+
+/// A value that a sensor was asked for: had, not had yet, or not to be had, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(tag = "state", content = "value", rename_all = "kebab-case")]
+pub enum Reading<T> {
+    /// Not read yet.
+    #[default]
+    Pending,
+    /// The value.
+    Known(T),
+    /// It cannot be had; why, in English, for the log and the doctor.
+    Unavailable(String),
+}
+
+/// Facts about the machine that change rarely.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    /// The computer's name.
+    pub name: String,
+    /// The user's login name.
+    pub user: String,
+    /// Windows domain, or DNS domain on Linux; `None` where there is none.
+    pub domain: Option<String>,
+    /// System and version, "Windows 11 Pro 23H2 (22631)".
+    pub system: String,
+    /// When the machine was started last.
+    pub booted: jiff::Timestamp,
+    /// Memory in bytes: all of it, and what is available.
+    pub memory: Space,
+    /// The system disk in bytes.
+    pub disk: Reading<Space>,
+}
+
+/// So much room, so much of it free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Space {
+    /// All of it, in bytes.
+    pub total: u64,
+    /// What is free, in bytes.
+    pub free: u64,
+}
+
+/// A network drive as the system sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriveState {
+    /// The letter of the profile's drive.
+    pub letter: char,
+    /// Where it stands.
+    pub mount: DriveMount,
+}
+
+/// Where a drive stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", content = "at", rename_all = "kebab-case")]
+pub enum DriveMount {
+    /// Connected; the path to open.
+    Connected(String),
+    /// Known to the system, but not connected now; the path to open, which may connect it.
+    Disconnected(String),
+    /// The system does not know it.
+    Absent,
+}
+
+/// An installed printer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Printer {
+    /// The queue's name.
+    pub name: String,
+    /// Whether it is the default one.
+    pub default: bool,
+}
+
+/// What WAPT's agent says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wapt {
+    /// The agent's version.
+    pub version: String,
+    /// Packages that wait for an upgrade or an installation.
+    pub pending: Vec<String>,
+    /// The description of the task that runs.
+    pub running: Option<String>,
+}
+
+/// The battery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Battery {
+    /// Charge in percent.
+    pub percent: u8,
+    /// Whether the mains is plugged in.
+    pub plugged: bool,
+}
+
+/// How the start of something ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Launch {
+    /// The program's or link's id, the drive's letter, or the telephone code's id.
+    pub id: Id,
+    /// What came of it.
+    pub outcome: LaunchOutcome,
+}
+
+/// What came of a start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LaunchOutcome {
+    /// It was started.
+    Started,
+    /// It is missing; WAPT's Self Service was opened, searching for it.
+    MissingOpenedSelfService,
+    /// It is missing; the download address was opened.
+    MissingOpenedDownload,
+    /// It is missing, and nothing helps.
+    Missing,
+    /// It was there but did not start; why, in the system's words, for the log.
+    Failed(String),
+}
+
+/// Something worth telling the user. `view::notice` gives it words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notification {
+    /// A verdict has held long enough, and the user has to know.
+    Vpn(vpn::Verdict),
+    /// The shutdown comes in so many minutes, at that time of day; `last` where no later reminder follows.
+    Shutdown(shutdown::Reminder),
+    /// "Éteindre maintenant" was asked for: confirm.
+    ConfirmShutdown,
+    /// The shutdown could not be started; why, for the log.
+    ShutdownFailed,
+    /// A start that did not go as asked.
+    Launch(Launch),
+    /// A configuration file is broken, and Vigie runs without it.
+    ConfigBroken(Vec<String>),
+    /// No tray host: the panel stands in for the icon.
+    NoTrayHost,
+    /// Something is on the clipboard now.
+    Copied(Copied),
+    /// The clipboard did not take it.
+    CopyFailed,
+    /// What Vigie is.
+    About,
+    /// The site is not known: choose one.
+    AskSite,
+}
+
+/// What was put on the clipboard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Copied {
+    /// The code of that id.
+    Code(Id),
+    /// The texts for the helpdesk.
+    SupportInfo,
+}
+
+/// What the core asks of the shell.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Probe now; the answer is an [`Event::Probed`] with that number.
+    Probe(vpn::ProbeRequest),
+    /// Ask Cisco's command line for its state.
+    AskClient,
+    /// Show a notification; it replaces the one of its category.
+    Notify(Notification),
+    /// Take back what was shown in that category, if it still stands.
+    Withdraw(Category),
+    /// Start a program, open a link or a drive.
+    Launch(Launchable),
+    /// Put text on the clipboard, and say so if `Some`.
+    Copy(String, Copied),
+    /// Show the panel's window, or bring it to the front.
+    ShowPanel,
+    /// Keep this for the next start of Vigie.
+    Remember(Memory),
+    /// Write the site into the user's file.
+    SaveSite(Id),
+    /// Start with the session, or no longer.
+    SetAutostart(bool),
+    /// Switch the computer off, reason "planned".
+    PowerOff,
+    /// End the program.
+    Quit,
+}
+
+/// What can be started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Launchable {
+    /// A program of the profile.
+    Program(Id),
+    /// A link of the profile.
+    Link(Id),
+    /// A drive, and the path at which it stands.
+    Drive(char, String),
+    /// A telephone code of the profile, through `tel:`.
+    Dial(Id),
+}
+
+/// Notifications of one category replace one another; two never stand side by side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Category {
+    /// The VPN's verdict.
+    Vpn,
+    /// The automatic shutdown.
+    Shutdown,
+    /// Starts and clipboard: the answer to what the user just did.
+    Answer,
+    /// Vigie itself: its configuration, its place on the desktop.
+    Program,
+}
+
+/// What survives a restart of Vigie.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Memory {
+    /// Reminders of the shutdown: what was shown, what was put off.
+    pub shutdown: shutdown::Memory,
+    /// Whether the panel was shown at a first run.
+    pub welcomed: bool,
+}

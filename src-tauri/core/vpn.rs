@@ -1,0 +1,124 @@
+//! The VPN verdict: evidence in, verdict out.
+
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+/// Where the user stands, in one word (docs: architecture, "The VPN verdict").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// No fresh evidence: nothing is claimed.
+    Unknown,
+    /// No interface with a default route.
+    Offline,
+    /// A route, but the gateway does not answer, or somebody answers in its name.
+    Captive,
+    /// The gateway answers, the inside does not, and there is no tunnel.
+    Disconnected,
+    /// A connection is being made.
+    Connecting,
+    /// A tunnel is up, and the inside answers through it.
+    Connected,
+    /// A tunnel is up, but the inside does not answer.
+    Stalled,
+    /// The inside answers without a tunnel.
+    OnSite,
+}
+
+/// The machine's interfaces and routes at one moment. Only what matters stands here, so that two equal values mean
+/// that nothing that matters has changed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Links {
+    /// Interfaces that are up and have an address that can leave the machine (no loopback, no link-local), by name.
+    pub interfaces: Vec<Interface>,
+    /// The interface of the default route and the gateway on it.
+    pub default_route: Option<DefaultRoute>,
+    /// DNS servers.
+    pub dns: Vec<IpAddr>,
+}
+
+/// An interface that is up and has an address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interface {
+    /// The system's number for it.
+    pub index: u32,
+    /// `eth0`, `cscotun0`; on Windows the alias, "Ethernet 2".
+    pub name: String,
+    /// The driver's description, where the system has one.
+    pub description: Option<String>,
+    /// Its addresses.
+    pub addresses: Vec<IpAddr>,
+    /// Whether the profile's patterns say that it is the VPN's tunnel.
+    pub tunnel: bool,
+}
+
+/// The default route.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DefaultRoute {
+    /// The index of its interface.
+    pub interface: u32,
+    /// The router, where the route has one (a tunnel's has none).
+    pub router: Option<IpAddr>,
+}
+
+/// What to probe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeRequest {
+    /// Comes back in the answer; an answer with an old number is thrown away.
+    pub number: u64,
+    /// `host:port` of inside machines.
+    pub inside: Vec<String>,
+    /// Gateways to try (host, port): the site's, or every site's while none is chosen. Empty where the gateway need
+    /// not be asked (a tunnel is up).
+    pub gateways: Vec<(String, u16)>,
+}
+
+/// The outcome of a probe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probe {
+    /// The request's number.
+    pub number: u64,
+    /// Whether the inside answered.
+    pub inside: Inside,
+    /// Whether the gateway answered; `None` where it was not asked.
+    pub gateway: Option<Gateway>,
+}
+
+/// Whether an inside machine answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Inside {
+    /// A TCP connection succeeded from this local address (which tells the interface).
+    Answered {
+        /// The connection's own end.
+        local: IpAddr,
+    },
+    /// None did within the time limit.
+    Silent,
+}
+
+/// Whether the gateway answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Gateway {
+    /// TLS, with a certificate in its own name.
+    Answered,
+    /// Something answered, but not in the gateway's name (a captive portal).
+    Impostor,
+    /// Nothing answered within the time limit, or its name did not resolve.
+    Silent,
+}
+
+/// The state that Cisco's command line reports (`>> state: …`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "Cisco's own words")]
+pub enum ClientState {
+    Connected,
+    Connecting,
+    Disconnecting,
+    Disconnected,
+    Reconnecting,
+    Paused,
+    Unknown,
+}

@@ -1,0 +1,429 @@
+//! What the guide says, as typed data.
+//!
+//! `guide.toml` holds every fact of the academy's "Guide pour travailler en distanciel" once. A machine file and a
+//! user file may change it; [`load`] lays the three over each other, checks the whole, and remembers where each value
+//! came from.
+
+use jiff::civil::{Date, Time};
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+/// A short ASCII name (`caen`, `amigo`, `isl-light`) by which the profile, the command line and clicks refer to a thing.
+pub type Id = String;
+
+/// The whole of what Vigie knows about its academy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// Who the profile is for, for the "À propos" entry.
+    pub about: About,
+    /// The user's choices: what the user file usually holds.
+    pub user: UserChoices,
+    /// The sites of the academy (guide, sections 1 and 3).
+    #[serde(rename = "site")]
+    pub sites: Vec<Site>,
+    /// How the VPN is watched (guide, section 1).
+    pub vpn: Vpn,
+    /// The network drives (guide, "Particularités communes" and section 1).
+    #[serde(rename = "drive")]
+    pub drives: Vec<Drive>,
+    /// The telephone's function codes (guide, section 2).
+    #[serde(rename = "code")]
+    pub codes: Vec<Code>,
+    /// AMIGO's hours and numbers (guide, section 8).
+    pub helpdesk: Helpdesk,
+    /// School holidays (guide, section 8: the hours depend on them).
+    pub calendar: Calendar,
+    /// The printers' server and naming schemes (guide, section 10).
+    pub printing: Printing,
+    /// The automatic shutdown (guide, section 13).
+    pub shutdown: Shutdown,
+    /// Programs that Vigie can start.
+    #[serde(rename = "program")]
+    pub programs: Vec<Program>,
+    /// Web addresses that Vigie can open, in the order in which the menu shows them.
+    #[serde(rename = "link")]
+    pub links: Vec<Link>,
+    /// The headings under which links stand in the menu, in order.
+    #[serde(rename = "section")]
+    pub sections: Vec<Section>,
+    /// WAPT's local service (guide, section 12).
+    pub wapt: Wapt,
+    /// What the panel shows and when it warns (guide, section 11).
+    pub panel: Panel,
+}
+
+/// Who the profile is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct About {
+    /// The organisation's name.
+    pub organisation: String,
+    /// The guide's title.
+    pub guide: String,
+    /// The guide's date.
+    pub guide_date: Date,
+}
+
+/// What the user may choose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UserChoices {
+    /// The user's site; absent until Cisco's files or the user tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<Id>,
+}
+
+/// One site of the academy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Site {
+    /// `caen`, `rouen`.
+    pub id: Id,
+    /// The name that the user reads.
+    pub name: String,
+    /// Department names, for "Calvados, Manche, Orne".
+    pub departments: Vec<String>,
+    /// The VPN gateway: a host name, or an address, without a port.
+    pub gateway: String,
+    /// `host:port` of machines that only answer from inside; the first that answers decides.
+    pub inside: Vec<String>,
+}
+
+/// How the VPN is watched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Vpn {
+    /// TCP port of the gateways.
+    pub gateway_port: u16,
+    /// Case-insensitive glob patterns (`*`) on the interface's name that mark a tunnel (`cscotun*`, `tun*`, …).
+    pub tunnel_names: Vec<String>,
+    /// Case-insensitive glob patterns on the adapter's description (`Cisco AnyConnect*`, …).
+    pub tunnel_descriptions: Vec<String>,
+    /// Seconds between two probes while a tunnel is up.
+    pub probe_seconds: u32,
+    /// Seconds after which one connection attempt is given up.
+    pub probe_timeout_seconds: u32,
+    /// Seconds that a verdict must hold before the user is told.
+    pub hold_seconds: u32,
+    /// Seconds that a fresh tunnel gets to carry its first connection before it counts as stalled.
+    pub settle_seconds: u32,
+    /// The program that opens the VPN client's window (an id in `program`).
+    pub client: Id,
+    /// Cisco's command line, first that exists wins; per operating system.
+    pub command_line: PerOs<Vec<String>>,
+    /// Files in which Cisco keeps the user's choice and its profiles; `~`, `%VAR%` and a `*` in the file name are
+    /// expanded. Per operating system.
+    pub preferences: PerOs<Vec<String>>,
+}
+
+/// A value that differs by operating system.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PerOs<T> {
+    /// On Windows.
+    #[serde(default)]
+    pub windows: T,
+    /// On Linux.
+    #[serde(default)]
+    pub linux: T,
+    /// On macOS.
+    #[serde(default)]
+    pub macos: T,
+}
+
+impl<T> PerOs<T> {
+    /// The value for the system that this program was built for.
+    pub fn here(&self) -> &T {
+        if cfg!(windows) {
+            &self.windows
+        } else if cfg!(target_os = "macos") {
+            &self.macos
+        } else {
+            &self.linux
+        }
+    }
+}
+
+/// A network drive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Drive {
+    /// `I`, `S`, `T`, `U`.
+    pub letter: char,
+    /// What belongs on it.
+    pub holds: DriveUse,
+    /// Where the drive is found on a machine without letters, first that is mounted wins (`~` is expanded).
+    #[serde(default)]
+    pub mount_points: Vec<String>,
+}
+
+/// What belongs on a drive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DriveUse {
+    /// "données personnelles"
+    Personal,
+    /// "données professionnelles"
+    Professional,
+}
+
+/// A function code of the telephone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Code {
+    /// `renvoi-immediat`, …
+    pub id: Id,
+    /// What it does, in the user's words.
+    pub label: String,
+    /// The code itself, `*21`.
+    pub code: String,
+    /// Whether a number follows the code ("n° de poste ou n° de portable").
+    #[serde(default)]
+    pub takes_number: bool,
+    /// The guide's explanation, where it gives one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// AMIGO.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Helpdesk {
+    /// The link (an id in `link`) that opens it.
+    pub link: Id,
+    /// Opening hours in school periods.
+    pub school: Vec<Hours>,
+    /// Opening hours outside school periods.
+    pub holidays: Vec<Hours>,
+    /// Whom to call in an emergency.
+    pub urgent: Vec<Urgent>,
+}
+
+/// A stretch of opening hours on some days of the week.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hours {
+    /// Days of the week.
+    pub days: Vec<Day>,
+    /// Opens at.
+    pub from: Time,
+    /// Closes at (not open any more at this time).
+    pub to: Time,
+}
+
+/// A day of the week.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names of the days say all")]
+pub enum Day {
+    Monday,
+    Tuesday,
+    Wednesday,
+    Thursday,
+    Friday,
+    Saturday,
+    Sunday,
+}
+
+/// Emergency numbers for a kind of establishment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Urgent {
+    /// "Lycées publics, EREA, ERPD, LPA, LPM", "Autres".
+    pub establishments: String,
+    /// Numbers, as the guide writes them.
+    pub numbers: Vec<String>,
+}
+
+/// The school calendar of the academy's zone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calendar {
+    /// `B`.
+    pub zone: String,
+    /// First and last day that the calendar speaks of.
+    pub covers: Covers,
+    /// Holidays, in order.
+    #[serde(rename = "holiday")]
+    pub holidays: Vec<Holiday>,
+    /// An .ics file in the ministry's form whose holidays are added (and may extend `covers`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ics: Option<String>,
+}
+
+/// The days that the calendar speaks of, both included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Covers {
+    /// First day.
+    pub from: Date,
+    /// Last day.
+    pub to: Date,
+}
+
+/// A stretch of school holidays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Holiday {
+    /// "Vacances de la Toussaint".
+    pub name: String,
+    /// First day without school.
+    pub from: Date,
+    /// The day of return (school again).
+    pub back: Date,
+}
+
+/// Printing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Printing {
+    /// The print server's address.
+    pub server: IpAddr,
+    /// Department numbers that the scheme knows, with their names.
+    #[serde(rename = "department")]
+    pub departments: Vec<Coded>,
+    /// Kinds of site (`RC`: Rectorat, …).
+    #[serde(rename = "place")]
+    pub places: Vec<Coded>,
+    /// Names of copiers that the guide gives as examples, one a site.
+    #[serde(rename = "example")]
+    pub examples: Vec<PrinterExample>,
+}
+
+/// A code and what it stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Coded {
+    /// The code, `RC`.
+    pub code: String,
+    /// What it stands for, "Rectorat".
+    pub name: String,
+}
+
+/// An example of a copier's name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrinterExample {
+    /// The site it stands at.
+    pub site: Id,
+    /// The name, `I14RC-DSI-RDC`.
+    pub name: String,
+}
+
+/// The automatic shutdown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shutdown {
+    /// Local time at which machines are switched off, every day; absent where the profile says that nothing is.
+    /// (A machine file switches the policy off with `enabled = false`.)
+    pub at: Time,
+    /// Whether the policy applies.
+    pub enabled: bool,
+    /// Minutes ahead at which the user is reminded, greatest first.
+    pub leads_minutes: Vec<u16>,
+}
+
+/// A program that Vigie can start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Program {
+    /// `cisco`, `isl-light`, `wapt-self-service`.
+    pub id: Id,
+    /// The name that the user reads.
+    pub label: String,
+    /// What to try, in order: an absolute path (`%VAR%` and `~` expanded), a bare name for PATH, or
+    /// `shortcut:NAME` for a Start-menu or desktop shortcut (.lnk, .desktop) of that name.
+    pub candidates: PerOs<Vec<String>>,
+    /// Arguments given always.
+    #[serde(default)]
+    pub arguments: Vec<String>,
+    /// The option before a search text (`--search=`), where the program has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search_option: Option<String>,
+    /// The option before a session number (`--connect`), where the program has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_option: Option<String>,
+    /// What to search for in the Self Service (`wapt.program`) when the program is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wapt_search: Option<String>,
+    /// The web address (an http(s) URL) that helps when the program is missing and WAPT too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub download: Option<String>,
+}
+
+/// A web address that Vigie can open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Link {
+    /// `intranet-caen`, `amigo`, `tchap`.
+    pub id: Id,
+    /// The name that the user reads.
+    pub label: String,
+    /// The guide's description.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// http or https.
+    pub url: String,
+    /// The heading it stands under (an id in `section`).
+    pub section: Id,
+    /// The only site it concerns; absent for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<Id>,
+    /// Whether it only answers from inside (on site or through the VPN).
+    #[serde(default)]
+    pub inside_only: bool,
+}
+
+/// A heading of the menu "Applications".
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Section {
+    /// `intranet`, `fichiers`, `outils-ministere`.
+    pub id: Id,
+    /// The heading that the user reads.
+    pub label: String,
+}
+
+/// WAPT.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wapt {
+    /// The Self Service program (an id in `program`).
+    pub program: Id,
+    /// TCP port of the agent's local service on 127.0.0.1.
+    pub service_port: u16,
+}
+
+/// What the panel shows and when it warns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Panel {
+    /// Days since the last start past which the panel warns.
+    pub warn_uptime_days: u32,
+    /// Free space on the system disk, in percent, below which the panel warns.
+    pub warn_disk_free_percent: u8,
+}
+
+impl Profile {
+    /// The user's site, where it is known.
+    pub fn site(&self) -> Option<&Site> {
+        let id = self.user.site.as_deref()?;
+        self.sites.iter().find(|site| site.id == id)
+    }
+
+    /// The program of that id.
+    pub fn program(&self, id: &str) -> Option<&Program> {
+        self.programs.iter().find(|program| program.id == id)
+    }
+
+    /// The link of that id.
+    pub fn link(&self, id: &str) -> Option<&Link> {
+        self.links.iter().find(|link| link.id == id)
+    }
+
+    /// The telephone code of that id.
+    pub fn code(&self, id: &str) -> Option<&Code> {
+        self.codes.iter().find(|code| code.id == id)
+    }
+}
