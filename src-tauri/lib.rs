@@ -13,4 +13,9 @@
 
 pub mod core;
 pub mod profile;
+pub mod sensors;
+pub mod shell;
 pub mod view;
+
+/// Where everything that happens is sent; one task reads it and owns the state.
+pub type Events = tokio::sync::mpsc::UnboundedSender<core::state::Event>;

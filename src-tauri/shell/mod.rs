@@ -1,0 +1,1 @@
+//! Does what the core asked; nothing else is decided here.
