@@ -1,5 +1,11 @@
 //! The VPN verdict: evidence in, verdict out.
 
+mod telling;
+mod tracker;
+
+pub use telling::Telling;
+pub use tracker::{Asks, Tracker};
+
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -23,6 +29,29 @@ pub enum Verdict {
     Stalled,
     /// The inside answers without a tunnel.
     OnSite,
+}
+
+impl Verdict {
+    /// Every verdict, in the order of the design's table.
+    pub const ALL: [Verdict; 8] = [
+        Verdict::Unknown,
+        Verdict::Offline,
+        Verdict::Captive,
+        Verdict::Disconnected,
+        Verdict::Connecting,
+        Verdict::Connected,
+        Verdict::Stalled,
+        Verdict::OnSite,
+    ];
+
+    /// Whether the shared drives and the business applications are within reach; `None` where that is not known.
+    pub fn reaches_inside(self) -> Option<bool> {
+        match self {
+            Verdict::Unknown | Verdict::Connecting => None,
+            Verdict::Connected | Verdict::OnSite => Some(true),
+            Verdict::Offline | Verdict::Captive | Verdict::Disconnected | Verdict::Stalled => Some(false),
+        }
+    }
 }
 
 /// The machine's interfaces and routes at one moment. Only what matters stands here, so that two equal values mean
@@ -121,4 +150,63 @@ pub enum ClientState {
     Reconnecting,
     Paused,
     Unknown,
+}
+
+impl Links {
+    /// The tunnel, where one is up.
+    pub fn tunnel(&self) -> Option<&Interface> {
+        self.interfaces.iter().find(|interface| interface.tunnel)
+    }
+
+    /// The interface that carries the default route, unless that is the tunnel.
+    pub fn underlay(&self) -> Option<&Interface> {
+        let route = self.default_route.as_ref()?;
+        self.interfaces.iter().find(|interface| interface.index == route.interface && !interface.tunnel)
+    }
+
+    /// The interface that has this address.
+    fn holder(&self, address: IpAddr) -> Option<&Interface> {
+        self.interfaces.iter().find(|interface| interface.addresses.contains(&address))
+    }
+}
+
+/// What is known, all of it fresh. Whoever holds it drops what a change has made stale.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Evidence {
+    /// Interfaces and routes.
+    pub links: Option<Links>,
+    /// Whether the inside answers.
+    pub inside: Option<Inside>,
+    /// Whether the gateway answers.
+    pub gateway: Option<Gateway>,
+    /// What Cisco's command line says.
+    pub client: Option<ClientState>,
+    /// Whether the tunnel is so young that silence means nothing yet.
+    pub young_tunnel: bool,
+}
+
+/// The verdict that the evidence allows. Where it allows none, `Unknown`: better no word than a wrong one.
+pub fn verdict(evidence: &Evidence) -> Verdict {
+    let Some(links) = &evidence.links else { return Verdict::Unknown };
+    if links.default_route.is_none() {
+        return Verdict::Offline;
+    }
+    let tunnel = links.tunnel();
+    if let Some(Inside::Answered { local }) = &evidence.inside {
+        let through_tunnel = tunnel.is_some() && links.holder(*local).is_none_or(|interface| interface.tunnel);
+        return if through_tunnel { Verdict::Connected } else { Verdict::OnSite };
+    }
+    if matches!(evidence.client, Some(ClientState::Connecting | ClientState::Reconnecting)) {
+        return Verdict::Connecting;
+    }
+    match (tunnel, &evidence.inside) {
+        (Some(_), _) if evidence.young_tunnel => Verdict::Connecting,
+        (Some(_), Some(_)) => Verdict::Stalled,
+        (Some(_), None) | (None, None) => Verdict::Unknown,
+        (None, Some(_)) => match evidence.gateway {
+            Some(Gateway::Answered) => Verdict::Disconnected,
+            Some(Gateway::Impostor | Gateway::Silent) => Verdict::Captive,
+            None => Verdict::Unknown,
+        },
+    }
 }
