@@ -4,6 +4,7 @@ pub mod helpdesk;
 pub mod printers;
 pub mod shutdown;
 pub mod state;
+pub mod update;
 pub mod vpn;
 
 use jiff::ZonedDateTime;

@@ -1,7 +1,7 @@
-//! The state, what can happen to it, and what it asks of the shell.
+//! What can happen, what it asks of the shell, and the values that both carry. [`State`] itself is in `update.rs`.
 
-use super::{Now, helpdesk, shutdown, vpn};
-use crate::profile::{Id, Profile};
+use super::{shutdown, vpn};
+use crate::profile::{Id, Problem, Profile};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ pub enum Action {
     /// Switch the computer off; the user is asked to confirm.
     ShutDown,
     /// Switch the computer off; the user has confirmed.
-    ShutDownConfirmed,
+    ConfirmShutDown,
     /// Close the question without doing anything.
     Cancel,
     /// Remind again at the next lead.
@@ -63,8 +63,8 @@ pub enum Event {
     Probed(vpn::Probe),
     /// What Cisco's command line says; `None` where it could not be asked or understood.
     Client(Option<vpn::ClientState>),
-    /// The site that Cisco's files name.
-    SiteFound(Id),
+    /// The site that Cisco's files name, or that they name none.
+    SiteFound(Option<Id>),
     /// The time for which the machine itself has planned a shutdown.
     MachineShutdown(Option<jiff::Timestamp>),
     /// Facts about the machine.
@@ -87,8 +87,12 @@ pub enum Event {
     PanelOpen(bool),
     /// How the start of something ended.
     Launched(Launch),
-    /// The profile was read again.
-    Profile(Arc<Profile>),
+    /// The computer could not be switched off; why, for the log.
+    PowerOffFailed(String),
+    /// Whether the clipboard took what was to be copied.
+    Copied(Copied, bool),
+    /// The configuration was read: the profile in force, and what is wrong with the files.
+    Profile(Arc<Profile>, Arc<[Problem]>),
     /// The user asked for something.
     Asked(Action),
 }
@@ -222,7 +226,7 @@ pub enum Notification {
     /// A start that did not go as asked.
     Launch(Launch),
     /// A configuration file is broken, and Vigie runs without it.
-    ConfigBroken(Vec<String>),
+    ConfigBroken,
     /// No tray host: the panel stands in for the icon.
     NoTrayHost,
     /// Something is on the clipboard now.
@@ -247,6 +251,10 @@ pub enum Copied {
 /// What the core asks of the shell.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
+    /// Read interfaces and routes again; the answer is an [`Event::Links`].
+    ReadLinks,
+    /// Read the facts about the machine again; the answers are events.
+    ReadMachine,
     /// Probe now; the answer is an [`Event::Probed`] with that number.
     Probe(vpn::ProbeRequest),
     /// Ask Cisco's command line for its state.
@@ -257,8 +265,8 @@ pub enum Effect {
     Withdraw(Category),
     /// Start a program, open a link or a drive.
     Launch(Launchable),
-    /// Put text on the clipboard, and say so if `Some`.
-    Copy(String, Copied),
+    /// Put this on the clipboard; the answer is an [`Event::Copied`].
+    Copy(Copied),
     /// Show the panel's window, or bring it to the front.
     ShowPanel,
     /// Keep this for the next start of Vigie.
@@ -307,4 +315,6 @@ pub struct Memory {
     pub shutdown: shutdown::Memory,
     /// Whether the panel was shown at a first run.
     pub welcomed: bool,
+    /// Whether the user was asked for the site (once is enough).
+    pub asked_site: bool,
 }

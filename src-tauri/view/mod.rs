@@ -1,6 +1,11 @@
 //! Pure: State → what is shown. Everything that a user reads is French and stands here (and in `ui/`).
 
+pub mod drives;
+pub mod french;
+pub mod helpdesk;
 pub mod notice;
 pub mod panel;
+pub mod shutdown;
 pub mod status;
 pub mod tray;
+pub mod verdict;

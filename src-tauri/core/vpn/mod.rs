@@ -3,7 +3,7 @@
 mod telling;
 mod tracker;
 
-pub use telling::Telling;
+pub use telling::{Telling, Word};
 pub use tracker::{Asks, Tracker};
 
 use serde::{Deserialize, Serialize};

@@ -33,6 +33,11 @@ impl Telling {
         Telling { hold, settled: None, recent: VecDeque::new() }
     }
 
+    /// The profile has changed: a verdict must hold for so long from now on.
+    pub fn set_hold(&mut self, hold: Duration) {
+        self.hold = hold;
+    }
+
     /// When to ask again, for a verdict that stands since `held_from`.
     pub fn next_wake(&self, verdict: Verdict, held_from: Duration) -> Option<Duration> {
         if !speaks(verdict) || self.settled == Some(verdict) {

@@ -1,0 +1,45 @@
+//! The network drives in words.
+
+use crate::core::state::DriveMount;
+use crate::core::update::State;
+use crate::core::vpn::Verdict;
+use crate::profile::{Drive, DriveUse};
+
+/// Whether a click on the drive has a chance.
+pub fn can_open(state: &State, drive: &Drive) -> bool {
+    why_not(state, drive).is_none()
+}
+
+/// The menu's line: the letter, what belongs there, and the reason where it cannot be opened.
+pub fn line(state: &State, drive: &Drive) -> String {
+    let what = format!("{}: {}", drive.letter, purpose(drive.holds));
+    match why_not(state, drive) {
+        None => what,
+        Some(reason) => format!("{what} ({reason})"),
+    }
+}
+
+/// "données personnelles", "données professionnelles" (guide, "Particularités communes").
+pub fn purpose(holds: DriveUse) -> &'static str {
+    match holds {
+        DriveUse::Personal => "données personnelles",
+        DriveUse::Professional => "données professionnelles",
+    }
+}
+
+/// Why the drive cannot be opened now.
+pub fn why_not(state: &State, drive: &Drive) -> Option<&'static str> {
+    match state.vpn.verdict() {
+        Verdict::Offline => return Some("hors d’atteinte : pas de réseau"),
+        Verdict::Captive => return Some("hors d’atteinte : connexion limitée"),
+        Verdict::Disconnected => return Some("hors d’atteinte : VPN déconnecté"),
+        Verdict::Connecting => return Some("connexion en cours"),
+        Verdict::Stalled => return Some("hors d’atteinte : le VPN ne répond plus"),
+        Verdict::Unknown | Verdict::Connected | Verdict::OnSite => {}
+    }
+    match state.drive(drive.letter) {
+        Some(DriveMount::Connected(_) | DriveMount::Disconnected(_)) => None,
+        Some(DriveMount::Absent) => Some("absent de cet ordinateur"),
+        None => Some("état inconnu"),
+    }
+}

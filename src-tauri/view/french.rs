@@ -1,0 +1,156 @@
+//! Times, dates and sizes as a French reader expects them.
+
+use crate::core::printers::Name;
+use crate::profile::Printing;
+use jiff::ZonedDateTime;
+use jiff::civil::{Date, Time, Weekday};
+
+/// A no-break space: a number and its unit stay on one line.
+const NBSP: char = '\u{a0}';
+
+/// "21 h 30", "17 h".
+pub fn time(time: Time) -> String {
+    match time.minute() {
+        0 => format!("{}{NBSP}h", time.hour()),
+        minute => format!("{}{NBSP}h{NBSP}{minute:02}", time.hour()),
+    }
+}
+
+/// "9 mai 2023", "1er septembre 2026".
+pub fn date(date: Date) -> String {
+    format!("{} {}", day_and_month(date), date.year())
+}
+
+/// "aujourd’hui à 17 h", "demain à 8 h", "hier à 14 h 02", "lundi à 8 h" within the week, else "le 2 novembre à 8 h".
+pub fn moment(at: &ZonedDateTime, now: &ZonedDateTime) -> String {
+    format!("{} à {}", day(at.date(), now.date()), time(at.time()))
+}
+
+/// "depuis 14 h 02"; with the day where it is not today's.
+pub fn since(at: &ZonedDateTime, now: &ZonedDateTime) -> String {
+    if at.date() == now.date() {
+        return format!("depuis {}", time(at.time()));
+    }
+    format!("depuis {}", moment(at, now))
+}
+
+fn day(date: Date, today: Date) -> String {
+    let ahead = (date - today).get_days();
+    match ahead {
+        -1 => "hier".into(),
+        0 => "aujourd’hui".into(),
+        1 => "demain".into(),
+        2..=6 => weekday(date.weekday()).into(),
+        _ if date.year() == today.year() => format!("le {}", day_and_month(date)),
+        _ => format!("le {}", self::date(date)),
+    }
+}
+
+fn day_and_month(date: Date) -> String {
+    let month = match date.month() {
+        1 => "janvier",
+        2 => "février",
+        3 => "mars",
+        4 => "avril",
+        5 => "mai",
+        6 => "juin",
+        7 => "juillet",
+        8 => "août",
+        9 => "septembre",
+        10 => "octobre",
+        11 => "novembre",
+        _ => "décembre",
+    };
+    match date.day() {
+        1 => format!("1er {month}"),
+        day => format!("{day} {month}"),
+    }
+}
+
+fn weekday(day: Weekday) -> &'static str {
+    match day {
+        Weekday::Monday => "lundi",
+        Weekday::Tuesday => "mardi",
+        Weekday::Wednesday => "mercredi",
+        Weekday::Thursday => "jeudi",
+        Weekday::Friday => "vendredi",
+        Weekday::Saturday => "samedi",
+        Weekday::Sunday => "dimanche",
+    }
+}
+
+/// "512 Mo", "7,6 Go" (powers of 1024, as the systems' own dialogs count).
+pub fn bytes(bytes: u64) -> String {
+    const MIB: u64 = 1 << 20;
+    const GIB: u64 = 1 << 30;
+    if bytes < GIB {
+        return format!("{}{NBSP}Mo", bytes / MIB);
+    }
+    // Tenths, rounded down: free room is never overstated.
+    let tenths = u128::from(bytes) * 10 / u128::from(GIB);
+    if tenths >= 1000 {
+        return format!("{}{NBSP}Go", tenths / 10);
+    }
+    format!("{},{}{NBSP}Go", tenths / 10, tenths % 10)
+}
+
+/// "Rectorat (Calvados), division DSI n° 4, bâtiment B, étage 4" (guide, section 10).
+pub fn printer(name: &Name, printing: &Printing) -> String {
+    let named = |list: &[crate::profile::Coded], code: &str| -> String {
+        list.iter().find(|coded| coded.code == code).map_or_else(|| code.to_owned(), |coded| coded.name.clone())
+    };
+    let place = named(&printing.places, &name.place);
+    let department = named(&printing.departments, &name.department);
+    let number = name.number.map(|number| format!(" n°{NBSP}{number}")).unwrap_or_default();
+    let location = match (name.building, &name.floor) {
+        (Some(building), Some(floor)) => format!("bâtiment {building}, étage {floor}"),
+        (Some(building), None) => format!("bâtiment {building}, rez-de-chaussée"),
+        (None, Some(floor)) => format!("étage {floor}"),
+        (None, None) => "rez-de-chaussée".into(),
+    };
+    format!("{place} ({department}), division {}{number}, {location}", name.division)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> ZonedDateTime {
+        format!("{text}[Europe/Paris]").parse().unwrap()
+    }
+
+    #[test]
+    fn times_are_written_with_no_break_spaces() {
+        assert_eq!(time(Time::constant(21, 30, 0, 0)), "21\u{a0}h\u{a0}30");
+        assert_eq!(time(Time::constant(8, 0, 0, 0)), "8\u{a0}h");
+        assert_eq!(time(Time::constant(14, 2, 0, 0)), "14\u{a0}h\u{a0}02");
+    }
+
+    #[test]
+    fn moments_name_the_day_as_people_do() {
+        let now = at("2026-11-24T16:00");
+        let says = |text: &str| moment(&at(text), &now).replace('\u{a0}', " ");
+        assert_eq!(says("2026-11-24T17:00"), "aujourd’hui à 17 h");
+        assert_eq!(says("2026-11-25T08:00"), "demain à 8 h");
+        assert_eq!(says("2026-11-23T14:02"), "hier à 14 h 02");
+        assert_eq!(says("2026-11-30T08:00"), "lundi à 8 h");
+        assert_eq!(says("2026-12-01T08:00"), "le 1er décembre à 8 h");
+        assert_eq!(says("2027-01-04T09:00"), "le 4 janvier 2027 à 9 h");
+        assert_eq!(says("2026-11-16T09:00"), "le 16 novembre à 9 h");
+    }
+
+    #[test]
+    fn since_names_the_day_only_where_it_is_another() {
+        let now = at("2026-11-24T16:00");
+        assert_eq!(since(&at("2026-11-24T14:02"), &now).replace('\u{a0}', " "), "depuis 14 h 02");
+        assert_eq!(since(&at("2026-11-23T14:02"), &now).replace('\u{a0}', " "), "depuis hier à 14 h 02");
+    }
+
+    #[test]
+    fn sizes_have_a_comma_and_are_never_overstated() {
+        assert_eq!(bytes(0), "0\u{a0}Mo");
+        assert_eq!(bytes(8 * (1 << 30) - 1), "7,9\u{a0}Go");
+        assert_eq!(bytes(252 << 30), "252\u{a0}Go");
+    }
+}

@@ -1,0 +1,27 @@
+//! The automatic shutdown in words (guide, section 13).
+
+use super::french;
+use crate::core::shutdown::Reminder;
+use crate::core::update::State;
+
+/// "aujourd’hui à 21 h 30", or that none is planned.
+pub fn next(state: &State) -> String {
+    match state.shutdown.next_shutdown(&state.now) {
+        Some(at) => french::moment(&at, &state.now.wall),
+        None => "aucun arrêt prévu".into(),
+    }
+}
+
+/// The reminder's title.
+pub fn title(reminder: &Reminder) -> String {
+    match reminder.minutes {
+        0 | 1 => "Arrêt automatique dans moins d’une minute".into(),
+        minutes => format!("Arrêt automatique dans {minutes} minutes"),
+    }
+}
+
+/// The reminder's text: what happens, and what to do.
+pub fn body(reminder: &Reminder) -> String {
+    let at = french::time(reminder.at.time());
+    format!("Cet ordinateur s’éteindra à {at}. Enregistrez votre travail et fermez vos documents.")
+}
