@@ -251,14 +251,8 @@ pub enum Copied {
 /// What the core asks of the shell.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
-    /// Read interfaces and routes again; the answer is an [`Event::Links`].
-    ReadLinks,
-    /// Read the facts about the machine again; the answers are events.
-    ReadMachine,
-    /// Probe now; the answer is an [`Event::Probed`] with that number.
-    Probe(vpn::ProbeRequest),
-    /// Ask Cisco's command line for its state.
-    AskClient,
+    /// Let a sensor look; what it sees comes back as an event.
+    Look(Look),
     /// Show a notification; it replaces the one of its category.
     Notify(Notification),
     /// Take back what was shown in that category, if it still stands.
@@ -279,6 +273,24 @@ pub enum Effect {
     PowerOff,
     /// End the program.
     Quit,
+}
+
+/// What a sensor is asked to look at.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Look {
+    /// Interfaces and routes; the answer is an [`Event::Links`].
+    Links,
+    /// The facts about the machine; the answers are [`Event::Host`], [`Event::Drives`], [`Event::Printers`], ….
+    Machine,
+    /// Inside and gateway; the answer is an [`Event::Probed`] with that number.
+    Probe(vpn::ProbeRequest),
+    /// Cisco's command line; the answer is an [`Event::Client`].
+    Client,
+    /// The clock: send [`Event::Tick`] at that moment (and none where it is `None`). Replaces the moment asked for
+    /// before.
+    WakeAt(Option<jiff::Timestamp>),
+    /// The profile has changed: use this one from now on.
+    Profile(Arc<Profile>),
 }
 
 /// What can be started.

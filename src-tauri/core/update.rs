@@ -2,7 +2,7 @@
 
 use super::state::{
     Action, Battery, Category, Copied, DriveMount, DriveState, Effect, Event, Host, Launch, LaunchOutcome, Launchable,
-    Memory, Notification, Printer, Reading, Wapt,
+    Look, Memory, Notification, Printer, Reading, Wapt,
 };
 use super::vpn::{Asks, ProbeRequest, Telling, Tracker, Verdict, Word};
 use super::{Now, helpdesk, shutdown};
@@ -126,7 +126,7 @@ impl State {
 
     /// What to do first, before anything has happened.
     pub fn begin(&mut self) -> Vec<Effect> {
-        let mut effects = vec![Effect::ReadLinks, Effect::ReadMachine];
+        let mut effects = vec![Effect::Look(Look::Links), Effect::Look(Look::Machine)];
         if !self.problems.is_empty() {
             effects.push(Effect::Notify(Notification::ConfigBroken));
         }
@@ -180,7 +180,7 @@ fn take(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
         Event::Woke => {
             state.asleep = false;
             distrust(state, &now, effects);
-            effects.push(Effect::ReadMachine);
+            effects.push(Effect::Look(Look::Machine));
         }
         Event::Links(links) => {
             let asks = state.vpn.see_links(links, &now);
@@ -232,12 +232,12 @@ fn obey(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         Action::ShowPanel => {
             let asks = state.vpn.refresh(&now);
             ask(state, asks, effects);
-            effects.extend([Effect::ReadMachine, Effect::ShowPanel]);
+            effects.extend([Effect::Look(Look::Machine), Effect::ShowPanel]);
         }
         Action::Refresh => {
             let asks = state.vpn.refresh(&now);
             ask(state, asks, effects);
-            effects.push(Effect::ReadMachine);
+            effects.push(Effect::Look(Look::Machine));
         }
         Action::Open(id) => {
             if state.profile.program(&id).is_some() {
@@ -299,7 +299,7 @@ fn obey(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
 /// Turns the tracker's wishes into effects.
 fn ask(state: &State, asks: Asks, effects: &mut Vec<Effect>) {
     if asks.links {
-        effects.push(Effect::ReadLinks);
+        effects.push(Effect::Look(Look::Links));
     }
     if let Some((number, gateway)) = asks.probe {
         let chosen = state.site();
@@ -313,10 +313,10 @@ fn ask(state: &State, asks: Asks, effects: &mut Vec<Effect>) {
         }
         let port = state.profile.vpn.gateway_port;
         let gateways = if gateway { sites().map(|site| (site.gateway.clone(), port)).collect() } else { Vec::new() };
-        effects.push(Effect::Probe(ProbeRequest { number, inside, gateways }));
+        effects.push(Effect::Look(Look::Probe(ProbeRequest { number, inside, gateways })));
     }
     if asks.client {
-        effects.push(Effect::AskClient);
+        effects.push(Effect::Look(Look::Client));
     }
 }
 
@@ -325,7 +325,7 @@ fn distrust(state: &mut State, now: &Now, effects: &mut Vec<Effect>) {
     state.vpn.forget(now);
     renew_helpdesk_at(state, now);
     if !state.asleep {
-        effects.push(Effect::ReadLinks);
+        effects.push(Effect::Look(Look::Links));
     }
 }
 
@@ -364,6 +364,7 @@ fn set_profile(state: &mut State, profile: Arc<Profile>, problems: Arc<[Problem]
     if !problems.is_empty() && problems != state.problems {
         effects.push(Effect::Notify(Notification::ConfigBroken));
     }
+    effects.push(Effect::Look(Look::Profile(profile.clone())));
     state.profile = profile;
     state.problems = problems;
     renew_helpdesk(state);

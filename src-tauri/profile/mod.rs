@@ -4,6 +4,10 @@
 //! user file may change it; [`load`] lays the three over each other, checks the whole, and remembers where each value
 //! came from.
 
+mod load;
+
+pub use load::{Layer, Loaded, Paths, Problem, Refused, load, save_site};
+
 use jiff::civil::{Date, Time};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -47,6 +51,8 @@ pub struct Profile {
     /// The headings under which links stand in the menu, in order.
     #[serde(rename = "section")]
     pub sections: Vec<Section>,
+    /// The program (an id in `program`) with which the helpdesk takes the computer over (guide, section 9).
+    pub remote_support: Id,
     /// WAPT's local service (guide, section 12).
     pub wapt: Wapt,
     /// What the panel shows and when it warns (guide, section 11).

@@ -1,1 +1,13 @@
-//! Does what the core asked; nothing else is decided here.
+//! Does what the core asked; nothing is decided here.
+
+pub mod app;
+pub mod autostart;
+pub mod clipboard;
+pub mod instance;
+pub mod launch;
+pub mod log;
+pub mod notify;
+pub mod panel;
+pub mod power_off;
+pub mod store;
+pub mod tray;

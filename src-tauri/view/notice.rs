@@ -70,7 +70,11 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
         ),
         Notification::Launch(launch) => launched(launch, state),
         Notification::ConfigBroken => {
-            let where_ = state.problems.first().map(|problem| format!(" ({problem})")).unwrap_or_default();
+            let where_ = state
+                .problems
+                .first()
+                .map(|problem| format!(" ({})", super::config::problem(problem)))
+                .unwrap_or_default();
             Notice::new(
                 Category::Program,
                 "Configuration de Vigie en partie ignorée",
@@ -115,9 +119,11 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
                 "Quel est votre site ?",
                 "Vigie choisit d’après lui le serveur VPN et les liens. Vous pourrez en changer dans le menu.",
             );
-            state.profile.sites.iter().fold(question, |notice, site| {
-                notice.button(site.name.clone(), Action::SetSite(site.id.clone()))
-            })
+            state
+                .profile
+                .sites
+                .iter()
+                .fold(question, |notice, site| notice.button(site.name.clone(), Action::SetSite(site.id.clone())))
         }
     }
 }

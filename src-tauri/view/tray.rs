@@ -85,7 +85,8 @@ fn menu(state: &State) -> Vec<Entry> {
     if !state.problems.is_empty() {
         menu.push(item("Configuration en partie ignorée : voir le panneau", Action::ShowPanel));
     }
-    let connect = if can_connect(state.vpn.verdict()) { "Se connecter au VPN…" } else { "Ouvrir Cisco Secure Client" };
+    let connect =
+        if can_connect(state.vpn.verdict()) { "Se connecter au VPN…" } else { "Ouvrir Cisco Secure Client" };
     menu.extend([item(connect, Action::Connect), Entry::Separator]);
     menu.extend([
         item("Télémaintenance", Action::Open(profile.remote_support.clone())),

@@ -50,10 +50,8 @@ pub fn detail(state: &State) -> String {
 pub fn gateway(state: &State) -> Option<&str> {
     match state.vpn.verdict() {
         Verdict::Offline | Verdict::OnSite | Verdict::Unknown => None,
-        Verdict::Captive
-        | Verdict::Disconnected
-        | Verdict::Connecting
-        | Verdict::Connected
-        | Verdict::Stalled => Some(&state.site()?.gateway),
+        Verdict::Captive | Verdict::Disconnected | Verdict::Connecting | Verdict::Connected | Verdict::Stalled => {
+            Some(&state.site()?.gateway)
+        }
     }
 }
