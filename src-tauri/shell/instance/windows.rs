@@ -1,0 +1,124 @@
+//! A named pipe that only the user can open.
+
+use std::ffi::c_void;
+use std::io;
+use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeClient, NamedPipeServer, ServerOptions};
+use windows::Win32::Foundation::{
+    CloseHandle, ERROR_ACCESS_DENIED, ERROR_FILE_NOT_FOUND, ERROR_PIPE_BUSY, HANDLE, HLOCAL, LocalFree,
+};
+use windows::Win32::Security::Authorization::{
+    ConvertSidToStringSidW, ConvertStringSecurityDescriptorToSecurityDescriptorW, SDDL_REVISION_1,
+};
+use windows::Win32::Security::{
+    GetTokenInformation, PSECURITY_DESCRIPTOR, SECURITY_ATTRIBUTES, TOKEN_QUERY, TOKEN_USER, TokenUser,
+};
+use windows::Win32::System::RemoteDesktop::ProcessIdToSessionId;
+use windows::Win32::System::Threading::{GetCurrentProcess, GetCurrentProcessId, OpenProcessToken};
+use windows::core::{HSTRING, PWSTR};
+
+/// The pipe's name, and the user it is for.
+#[derive(Debug, Clone)]
+pub struct Place {
+    pipe: String,
+    sid: String,
+}
+
+/// One conversation, seen by the client.
+pub type Stream = NamedPipeClient;
+
+/// A pipe for this user in this logon session: pipes are machine-wide, and a terminal server has many of both.
+pub fn place() -> io::Result<Place> {
+    let sid = user_sid()?;
+    let mut session = 0;
+    // SAFETY: the pointer is valid for the call.
+    unsafe { ProcessIdToSessionId(GetCurrentProcessId(), &mut session) }?;
+    Ok(Place { pipe: format!(r"\\.\pipe\vigie-{sid}-{session}"), sid })
+}
+
+/// The door, held by the first: the instance of the pipe at which the next client is awaited.
+#[derive(Debug)]
+pub struct Door {
+    place: Place,
+    next: NamedPipeServer,
+}
+
+impl Door {
+    /// The door, or `None` where another process holds it.
+    pub fn claim(place: &Place) -> io::Result<Option<Door>> {
+        match instance(place, true) {
+            Ok(next) => Ok(Some(Door { place: place.clone(), next })),
+            Err(error) if error.raw_os_error() == Some(ERROR_ACCESS_DENIED.0.cast_signed()) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The next conversation. (The pipe's access list lets nobody but the user in.)
+    pub async fn accept(&mut self) -> io::Result<NamedPipeServer> {
+        self.next.connect().await?;
+        // The next instance stands before this one is handed over, so that the pipe never disappears in between.
+        let next = instance(&self.place, false)?;
+        Ok(std::mem::replace(&mut self.next, next))
+    }
+}
+
+fn instance(place: &Place, first: bool) -> io::Result<NamedPipeServer> {
+    // Protected (nothing inherited): all rights for the user alone. Without a list of our own, everybody could read.
+    let sddl = HSTRING::from(format!("D:P(A;;GA;;;{})", place.sid));
+    let mut descriptor = PSECURITY_DESCRIPTOR::default();
+    // SAFETY: both pointers are valid for the call; the descriptor is freed below.
+    unsafe {
+        ConvertStringSecurityDescriptorToSecurityDescriptorW(&sddl, SDDL_REVISION_1, &mut descriptor, None)?;
+    }
+    let mut attributes = SECURITY_ATTRIBUTES {
+        nLength: size_of::<SECURITY_ATTRIBUTES>() as u32,
+        lpSecurityDescriptor: descriptor.0,
+        bInheritHandle: false.into(),
+    };
+    let mut options = ServerOptions::new();
+    options.first_pipe_instance(first).reject_remote_clients(true);
+    // SAFETY: the attributes and their descriptor live until the call has returned.
+    let server =
+        unsafe { options.create_with_security_attributes_raw(&place.pipe, (&raw mut attributes).cast::<c_void>()) };
+    // SAFETY: allocated by the conversion above, and used by nobody any more.
+    unsafe { LocalFree(Some(HLOCAL(descriptor.0))) };
+    server
+}
+
+/// The security identifier of the user this process runs as, `S-1-5-21-…`.
+fn user_sid() -> io::Result<String> {
+    let mut token = HANDLE::default();
+    // SAFETY: the pointer is valid for the call.
+    unsafe { OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &mut token) }?;
+    // A TOKEN_USER and the longest SID after it (SECURITY_MAX_SID_SIZE is 68 bytes), aligned for its pointers.
+    let mut user = [0_u64; 32];
+    let mut used = 0;
+    // SAFETY: the buffer is as long as said; the token is open.
+    let got = unsafe {
+        let into = Some(user.as_mut_ptr().cast::<c_void>());
+        GetTokenInformation(token, TokenUser, into, size_of_val(&user) as u32, &mut used)
+    };
+    // SAFETY: opened above, closed once.
+    unsafe { CloseHandle(token) }?;
+    got?;
+    let mut text = PWSTR::null();
+    // SAFETY: the call above has put a TOKEN_USER there, whose SID stands in the same buffer.
+    unsafe {
+        let user = &*user.as_ptr().cast::<TOKEN_USER>();
+        ConvertSidToStringSidW(user.User.Sid, &mut text)?;
+    }
+    // SAFETY: a string that ends with zero, allocated by the conversion.
+    let sid = unsafe { text.to_string() };
+    // SAFETY: allocated by the conversion, and used by nobody any more.
+    unsafe { LocalFree(Some(HLOCAL(text.0.cast()))) };
+    sid.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+/// Knocks.
+pub async fn connect(place: &Place) -> io::Result<Stream> {
+    ClientOptions::new().open(&place.pipe)
+}
+
+/// Whether the door may open in a moment: the first is just letting another client in.
+pub fn not_open_yet(error: &io::Error) -> bool {
+    [ERROR_FILE_NOT_FOUND, ERROR_PIPE_BUSY].iter().any(|code| error.raw_os_error() == Some(code.0.cast_signed()))
+}
