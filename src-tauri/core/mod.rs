@@ -1,5 +1,7 @@
 //! Pure: no I/O, no clock, no tauri, no tokio. Takes [`Now`] as an argument. This is where the product is.
 
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod helpdesk;
 pub mod printers;
 pub mod shutdown;
