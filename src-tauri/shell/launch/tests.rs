@@ -1,0 +1,317 @@
+//! With real processes: what is started is a script that writes down how it was called.
+
+use super::*;
+use std::fs;
+
+struct House {
+    dir: tempfile::TempDir,
+    profile: Profile,
+}
+
+/// A machine with nothing on it but `/bin/sh`, and a profile with one program of each kind.
+fn house() -> House {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    for folder in ["bin", "home/Bureau", "applications", "opt"] {
+        fs::create_dir_all(dir.path().join(folder)).expect("made");
+    }
+    House { profile: profile(), dir }
+}
+
+impl House {
+    fn path(&self, below: &str) -> PathBuf {
+        self.dir.path().join(below)
+    }
+
+    /// Writes a script. Another process does it: were the file open for writing here, a test that forks at that
+    /// moment would hold it open, and it could not be executed ("text file busy").
+    fn script(&self, below: &str, body: &str) {
+        let write = ["-c", r#"printf '#!/bin/sh\n%s\n' "$2" > "$1" && chmod 755 "$1""#, "sh"];
+        let status = std::process::Command::new("/bin/sh").args(write).arg(self.path(below)).arg(body).status();
+        assert!(status.expect("written").success());
+    }
+
+    /// A program that writes its arguments down, one a line, and ends well.
+    fn recorder(&self, below: &str) {
+        let log = self.path("called");
+        self.script(
+            below,
+            &format!(
+                "{{ echo \"${{0##*/}}\"; for a; do echo \"$a\"; done; }} > {0}.new; mv {0}.new {0}",
+                log.display()
+            ),
+        );
+    }
+
+    /// How the recorder was called: its name and its arguments.
+    fn called(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.path("called")).unwrap_or_default();
+        fs::remove_file(self.path("called")).ok();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    fn entry(&self, below: &str, text: &str) {
+        let text = text.replace("$HERE", &self.dir.path().display().to_string());
+        fs::write(self.path(below), format!("[Desktop Entry]\nType=Application\n{text}")).expect("written");
+    }
+
+    fn places(&self) -> Places {
+        let (bin, opt) = (self.path("bin"), self.path("opt"));
+        Places {
+            variable: Box::new(move |name| match name {
+                "PATH" => Some(bin.clone().into()),
+                "ProgramFiles" => Some(opt.clone().into()),
+                _ => None,
+            }),
+            home: Some(self.path("home")),
+            shortcuts: vec![self.path("home/Bureau"), self.path("applications")],
+        }
+    }
+
+    async fn launch(&self, what: Launchable) -> LaunchOutcome {
+        Launcher { profile: &self.profile, places: Arc::new(self.places()) }.launch(&what).await.outcome
+    }
+
+    async fn program(&self, id: &str) -> LaunchOutcome {
+        self.launch(Launchable::Program(id.into())).await
+    }
+
+    /// Starts a program whose only candidate is this one.
+    async fn candidate(&mut self, candidate: &str) -> LaunchOutcome {
+        self.profile.programs[0].candidates.linux = vec![candidate.into()];
+        self.program("isl").await
+    }
+}
+
+fn profile() -> Profile {
+    let json = serde_json::json!({
+        "about": { "organisation": "", "guide": "", "guide_date": "2023-05-09" },
+        "user": {},
+        "site": [],
+        "vpn": {
+            "gateway_port": 443, "tunnel_names": [], "tunnel_descriptions": [], "probe_seconds": 60,
+            "probe_timeout_seconds": 3, "hold_seconds": 5, "settle_seconds": 5, "client": "cisco",
+            "command_line": {}, "preferences": {}
+        },
+        "drive": [],
+        "code": [
+            { "id": "renvoi", "label": "Renvoi immédiat", "code": "*21" },
+            { "id": "diese", "label": "Dièse", "code": "#31#" },
+            { "id": "faux", "label": "Faux", "code": "*21;ext=1" }
+        ],
+        "helpdesk": { "link": "amigo", "school": [], "holidays": [], "urgent": [] },
+        "calendar": { "zone": "B", "covers": { "from": "2026-01-01", "to": "2026-12-31" }, "holiday": [] },
+        "printing": { "server": "172.26.66.73", "department": [], "place": [], "example": [] },
+        "shutdown": { "at": "21:30", "enabled": true, "leads_minutes": [30] },
+        "program": [
+            {
+                "id": "isl", "label": "Télémaintenance", "candidates": { "linux": ["isl-light"] },
+                "arguments": ["--auto-close"], "wapt_search": "acNormandie télémaintenance",
+                "download": "https://telemaintenance.ac-normandie.fr/start/ISLLightClient"
+            },
+            {
+                "id": "wapt", "label": "WAPT", "candidates": { "linux": ["waptself"] }, "search_option": "--search=",
+                "wapt_search": "wapt"
+            },
+            { "id": "alone", "label": "Sans secours", "candidates": { "linux": ["nowhere"] } }
+        ],
+        "link": [
+            { "id": "amigo", "label": "AMIGO", "url": "http://assistance.ac-normandie.fr/?a=1&b=$(id)", "section": "s" },
+            { "id": "file", "label": "Fichier", "url": "file:///etc/passwd", "section": "s" }
+        ],
+        "section": [],
+        "remote_support": "isl",
+        "wapt": { "program": "wapt", "service_port": 8088 },
+        "panel": { "warn_uptime_days": 7, "warn_disk_free_percent": 10 }
+    });
+    serde_json::from_value(json).expect("a profile")
+}
+
+#[tokio::test]
+async fn a_bare_name_is_looked_for_on_path() {
+    let house = house();
+    house.recorder("bin/isl-light");
+    assert_eq!(house.program("isl").await, LaunchOutcome::Started);
+    assert_eq!(house.called(), ["isl-light", "--auto-close"]);
+}
+
+#[tokio::test]
+async fn a_path_is_expanded_and_must_be_absolute() {
+    let mut house = house();
+    house.recorder("home/client");
+    assert_eq!(house.candidate("~/client").await, LaunchOutcome::Started);
+    assert_eq!(house.called(), ["client", "--auto-close"]);
+    house.recorder("opt/client 100%");
+    assert_eq!(house.candidate("%ProgramFiles%/client 100%").await, LaunchOutcome::Started);
+    assert_eq!(house.called(), ["client 100%", "--auto-close"]);
+    for wrong in ["%Unknown%/client", "home/client", "./client", "~root/client"] {
+        assert_eq!(house.candidate(wrong).await, LaunchOutcome::Missing, "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn the_first_candidate_that_is_there_wins() {
+    let mut house = house();
+    house.recorder("bin/second");
+    house.recorder("bin/third");
+    house.profile.programs[0].candidates.linux = ["first", "second", "third"].map(str::to_owned).to_vec();
+    assert_eq!(house.program("isl").await, LaunchOutcome::Started);
+    assert_eq!(house.called()[0], "second");
+}
+
+#[tokio::test]
+async fn a_shortcut_is_found_by_its_name_in_any_language() {
+    let mut house = house();
+    house.recorder("bin/client");
+    house.entry(
+        "applications/isl.desktop",
+        "Name=Remote help\nName[fr]=Télémaintenance acNormandie\nExec=client \"two words\" --at=100%% %U --file=%f\n",
+    );
+    for name in ["Remote help", "Télémaintenance acNormandie", "TÉLÉMAINTENANCE ACNORMANDIE"] {
+        assert_eq!(house.candidate(&format!("shortcut:{name}")).await, LaunchOutcome::Started, "{name}");
+        assert_eq!(house.called(), ["client", "two words", "--at=100%", "--file=", "--auto-close"]);
+    }
+    assert_eq!(house.candidate("shortcut:Remote").await, LaunchOutcome::Missing);
+}
+
+#[tokio::test]
+async fn a_desktops_shortcut_comes_first_and_hides_the_systems() {
+    let mut house = house();
+    house.recorder("bin/mine");
+    house.recorder("bin/theirs");
+    house.entry("applications/isl.desktop", "Name=ISL\nExec=theirs\n");
+    house.entry("home/Bureau/isl.desktop", "Name=ISL\nExec=$HERE/bin/mine\nPath=$HERE/opt\n");
+    assert_eq!(house.candidate("shortcut:ISL").await, LaunchOutcome::Started);
+    assert_eq!(house.called()[0], "mine");
+    house.entry("home/Bureau/isl.desktop", "Name=ISL\nExec=mine\nHidden=true\n");
+    assert_eq!(house.candidate("shortcut:ISL").await, LaunchOutcome::Missing);
+}
+
+#[tokio::test]
+async fn an_entry_that_cannot_be_started_is_passed_over() {
+    let mut house = house();
+    house.recorder("bin/client");
+    for broken in ["Exec=gone", "Exec=client\nTryExec=gone", "Exec=client\nTerminal=true", "Exec=\"client", "Icon=x"] {
+        house.entry("applications/isl.desktop", &format!("Name=ISL\n{broken}\n"));
+        assert_eq!(house.candidate("shortcut:ISL").await, LaunchOutcome::Missing, "{broken}");
+    }
+    fs::write(house.path("applications/isl.desktop"), b"\xff[[\n=").expect("written");
+    assert_eq!(house.candidate("shortcut:ISL").await, LaunchOutcome::Missing);
+}
+
+#[tokio::test]
+async fn what_gives_up_at_once_or_cannot_be_started_has_failed() {
+    let mut house = house();
+    house.script("bin/isl-light", "exit 3");
+    let LaunchOutcome::Failed(why) = house.program("isl").await else { panic!("it gave up") };
+    assert!(why.contains("exit status: 3"), "{why}");
+    fs::write(house.path("opt/no-program"), "x").expect("written");
+    let outcome = house.candidate("%ProgramFiles%/no-program").await;
+    assert!(matches!(&outcome, LaunchOutcome::Failed(why) if why.contains("no-program")), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn what_runs_stands_on_its_own_and_is_reaped() {
+    let house = house();
+    house.script(
+        "bin/isl-light",
+        &format!(
+            "read -r line < /proc/$$/stat; fds=$(readlink /proc/$$/fd/0 /proc/$$/fd/1 /proc/$$/fd/2)
+             echo \"$line\" > {0}/stat; echo \"$fds\" > {0}/fds; sleep 1.3; exit 1",
+            house.dir.path().display()
+        ),
+    );
+    // The script calls readlink and sleep by their names on the test's own PATH.
+    assert_eq!(house.program("isl").await, LaunchOutcome::Started);
+    let stat = fs::read_to_string(house.path("stat")).expect("it ran");
+    // proc(5): pid (comm) state ppid pgrp …
+    let pid = stat.split(' ').next().expect("a process id");
+    let group = stat.rsplit(')').next().expect("fields").split(' ').nth(3).expect("a group");
+    assert_eq!(group, pid, "a process group of its own");
+    assert_eq!(fs::read_to_string(house.path("fds")).expect("it ran"), "/dev/null\n/dev/null\n/dev/null\n");
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    assert!(!Path::new(&format!("/proc/{pid}")).exists(), "no zombie");
+}
+
+#[tokio::test]
+async fn a_missing_program_opens_the_self_service_else_the_download_address() {
+    let house = house();
+    house.recorder("bin/xdg-open");
+    assert_eq!(house.program("isl").await, LaunchOutcome::MissingOpenedDownload);
+    assert_eq!(house.called(), ["xdg-open", "https://telemaintenance.ac-normandie.fr/start/ISLLightClient"]);
+    house.recorder("bin/waptself");
+    assert_eq!(house.program("isl").await, LaunchOutcome::MissingOpenedSelfService);
+    assert_eq!(house.called(), ["waptself", "--search=acNormandie télémaintenance"]);
+    house.script("bin/waptself", "exit 1");
+    assert_eq!(house.program("isl").await, LaunchOutcome::MissingOpenedDownload);
+}
+
+#[tokio::test]
+async fn where_nothing_helps_the_program_is_missing() {
+    let house = house();
+    assert_eq!(house.program("isl").await, LaunchOutcome::Missing, "no browser");
+    assert_eq!(house.program("wapt").await, LaunchOutcome::Missing, "WAPT does not search for itself");
+    assert_eq!(house.program("alone").await, LaunchOutcome::Missing);
+    assert_eq!(house.program("unknown").await, LaunchOutcome::Missing);
+    assert_eq!(house.launch(Launchable::Link("unknown".into())).await, LaunchOutcome::Missing);
+    assert_eq!(house.launch(Launchable::Dial("unknown".into())).await, LaunchOutcome::Missing);
+}
+
+#[tokio::test]
+async fn links_are_opened_as_they_stand_and_only_web_addresses() {
+    let house = house();
+    let amigo = || Launchable::Link("amigo".into());
+    let outcome = house.launch(amigo()).await;
+    assert!(matches!(&outcome, LaunchOutcome::Failed(why) if why.contains("xdg-open")), "{outcome:?}");
+    house.script("bin/xdg-open", "exit 4");
+    let outcome = house.launch(amigo()).await;
+    assert!(matches!(&outcome, LaunchOutcome::Failed(why) if why.contains("exit status: 4")), "{outcome:?}");
+    house.recorder("bin/gio");
+    assert_eq!(house.launch(amigo()).await, LaunchOutcome::Started);
+    assert_eq!(house.called(), ["gio", "open", "http://assistance.ac-normandie.fr/?a=1&b=$(id)"]);
+    house.recorder("bin/xdg-open");
+    assert_eq!(house.launch(amigo()).await, LaunchOutcome::Started);
+    assert_eq!(house.called(), ["xdg-open", "http://assistance.ac-normandie.fr/?a=1&b=$(id)"]);
+    assert!(matches!(house.launch(Launchable::Link("file".into())).await, LaunchOutcome::Failed(_)));
+    assert!(house.called().is_empty());
+}
+
+#[tokio::test]
+async fn codes_are_dialled_and_drives_opened() {
+    let house = house();
+    house.recorder("bin/xdg-open");
+    for (id, uri) in [("renvoi", "tel:*21"), ("diese", "tel:%2331%23")] {
+        assert_eq!(house.launch(Launchable::Dial(id.into())).await, LaunchOutcome::Started);
+        assert_eq!(house.called(), ["xdg-open", uri]);
+    }
+    assert!(matches!(house.launch(Launchable::Dial("faux".into())).await, LaunchOutcome::Failed(_)));
+    assert_eq!(house.launch(Launchable::Drive('U', "/mnt/mes documents".into())).await, LaunchOutcome::Started);
+    assert_eq!(house.called(), ["xdg-open", "/mnt/mes documents"]);
+    for wrong in ["--help", "file:///etc", "mnt", ""] {
+        assert!(matches!(house.launch(Launchable::Drive('U', wrong.into())).await, LaunchOutcome::Failed(_)));
+    }
+    assert!(house.called().is_empty());
+}
+
+#[test]
+fn web_addresses_are_told_from_others() {
+    for good in ["https://a.fr", "HTTP://a.fr/x?y=é#z", "http://172.26.66.73:8080/", "https://[::1]/"] {
+        assert!(is_web(good), "{good}");
+    }
+    for bad in [
+        "",
+        "a.fr",
+        "https://",
+        "https:///x",
+        "file:///etc/passwd",
+        "javascript:alert(1)//://",
+        "ftp://a.fr",
+        "https://-x",
+        "https://a.fr/ b",
+        "https://a.fr/\n",
+        "https://a.fr/\"x",
+        "https://a\\b",
+        " https://a.fr",
+    ] {
+        assert!(!is_web(bad), "{bad:?}");
+    }
+}
