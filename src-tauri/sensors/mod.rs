@@ -3,6 +3,8 @@
 pub mod clock;
 pub mod drives;
 pub mod host;
+#[cfg(target_os = "linux")]
+pub mod inotify;
 pub mod network;
 pub mod power;
 pub mod printers;
@@ -12,15 +14,242 @@ pub mod vpn_client;
 pub mod wapt;
 
 use crate::Events;
-use crate::core::state::Look;
+use crate::core::state::{Event, Look};
 use crate::profile::Profile;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
 
 /// Where the sensors are asked to look.
-pub type Looks = tokio::sync::mpsc::UnboundedSender<Look>;
+pub type Looks = mpsc::UnboundedSender<Look>;
 
-/// Starts all sensors on the current tokio runtime. They end when the returned sender and the events' receiver are
+/// Starts all sensors on the current tokio runtime. They end when the returned sender or the events' receiver is
 /// gone.
-pub fn start(_profile: Arc<Profile>, _events: Events) -> Looks {
-    todo!()
+pub fn start(profile: Arc<Profile>, events: Events) -> Looks {
+    let (looks, asked) = mpsc::unbounded_channel();
+    tokio::spawn(serve(profile, events, asked));
+    looks
+}
+
+async fn serve(profile: Arc<Profile>, events: Events, mut asked: UnboundedReceiver<Look>) {
+    let (alarm, wake_at) = watch::channel(None);
+    let (profiles, current) = watch::channel(profile);
+    let links = Arc::new(Notify::new());
+    // Dropped at the end, and all of it ends with it.
+    let mut watchers = JoinSet::new();
+    watchers.spawn(clock::watch(wake_at, events.clone()));
+    watchers.spawn(network::watch(current.clone(), links.clone(), events.clone()));
+    let mut probe = Latest::default();
+    let mut client = Latest::default();
+    find_site(&current, &events);
+    loop {
+        let look = tokio::select! {
+            look = asked.recv() => look,
+            () = events.closed() => None,
+        };
+        let Some(look) = look else { return };
+        let profile = current.borrow().clone();
+        let events = events.clone();
+        match look {
+            Look::Links => links.notify_one(),
+            Look::Machine => {}
+            Look::Probe(request) => probe.replace(async move {
+                let limit = Duration::from_secs(profile.vpn.probe_timeout_seconds.into());
+                let _ = events.send(Event::Probed(probe::probe(request, limit).await));
+            }),
+            Look::Client => client.replace(async move {
+                let _ = events.send(Event::Client(vpn_client::state(&profile).await));
+            }),
+            Look::WakeAt(at) => {
+                alarm.send_replace(at);
+            }
+            Look::Profile(profile) => {
+                profiles.send_replace(profile);
+                find_site(&current, &events);
+            }
+        }
+    }
+}
+
+fn find_site(profile: &watch::Receiver<Arc<Profile>>, events: &Events) {
+    let (profile, events) = (profile.borrow().clone(), events.clone());
+    spawn_blocking(move || {
+        let _ = events.send(Event::SiteFound(vpn_client::site(&profile)));
+    });
+}
+
+/// A question of which only the latest is still worth an answer.
+#[derive(Default)]
+struct Latest(Option<AbortHandle>);
+
+impl Latest {
+    fn replace(&mut self, answer: impl Future<Output = ()> + Send + 'static) {
+        if let Some(older) = self.0.replace(tokio::spawn(answer).abort_handle()) {
+            older.abort();
+        }
+    }
+}
+
+impl Drop for Latest {
+    fn drop(&mut self) {
+        if let Some(last) = &self.0 {
+            last.abort();
+        }
+    }
+}
+
+/// Whether a pattern in which `*` stands for any text, also none, matches the whole text, whatever the case.
+fn glob(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.to_lowercase(), text.to_lowercase());
+    let Some((start, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut text) = text.strip_prefix(start) else { return false };
+    let mut parts: Vec<&str> = rest.split('*').collect();
+    let end = parts.pop().unwrap_or_default();
+    for part in parts {
+        match text.find(part) {
+            Some(at) => text = &text[at + part.len()..],
+            None => return false,
+        }
+    }
+    text.ends_with(end)
+}
+
+/// The path that the profile means: `~` at its start is the home directory, `%VAR%` an environment variable. `None`
+/// where one of them is not set.
+fn expand(path: &str) -> Option<PathBuf> {
+    let (mut full, mut rest) = match path.strip_prefix('~') {
+        Some(below) if below.is_empty() || below.starts_with(['/', '\\']) => {
+            (dirs::home_dir()?.into_os_string().into_string().ok()?, below)
+        }
+        Some(_) | None => (String::new(), path),
+    };
+    while let Some((before, after)) = rest.split_once('%') {
+        full.push_str(before);
+        let (name, after) = after.split_once('%')?;
+        full.push_str(&std::env::var(name).ok()?);
+        rest = after;
+    }
+    full.push_str(rest);
+    Some(full.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn globs() {
+        for (pattern, text) in [
+            ("cscotun*", "cscotun0"),
+            ("*", ""),
+            ("tun0", "TUN0"),
+            ("Cisco*AnyConnect*", "Cisco AnyConnect Virtual Miniport Adapter"),
+            ("*Secure Client*", "Cisco Secure Client"),
+            ("a*a", "aa"),
+            ("**x", "x"),
+        ] {
+            assert!(glob(pattern, text), "{pattern} {text}");
+        }
+        for (pattern, text) in [("tun*", "utun0"), ("tun", "tun0"), ("a*a", "a"), ("*ab*b", "ab"), ("", "x")] {
+            assert!(!glob(pattern, text), "{pattern} {text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_glob_matches_what_was_cut_out_of_a_text(text in ".{0,30}", cut in any::<(usize, usize)>()) {
+            let chars: Vec<char> = text.to_lowercase().chars().collect();
+            let from = cut.0 % (chars.len() + 1);
+            let to = from + cut.1 % (chars.len() - from + 1);
+            let pattern: String = chars[..from].iter().chain(&['*']).chain(&chars[to..]).collect();
+            prop_assert!(glob(&pattern, &text));
+        }
+
+        #[test]
+        fn a_glob_never_panics(pattern in ".{0,20}", text in ".{0,20}") {
+            glob(&pattern, &text);
+        }
+    }
+
+    #[test]
+    fn paths_are_expanded_or_dropped() {
+        let home = dirs::home_dir().unwrap();
+        assert_eq!(expand("~/.anyconnect"), Some(home.join(".anyconnect")));
+        assert_eq!(expand("~"), Some(home));
+        assert_eq!(expand("/a/~b"), Some("/a/~b".into()));
+        let path = std::env::var("PATH").unwrap();
+        assert_eq!(expand("%PATH%/x"), Some(format!("{path}/x").into()));
+        assert_eq!(expand("%NO_SUCH_VARIABLE%/x"), None);
+        assert_eq!(expand("100%"), None);
+    }
+}
+
+/// What the sensors' tests share.
+#[cfg(test)]
+mod test_support {
+    use crate::profile::{Profile, Vpn};
+
+    #[cfg(target_os = "linux")]
+    pub(super) use linux::{in_namespace, run};
+
+    /// A profile that is complete, and about nothing but the VPN.
+    pub(super) fn profile() -> Profile {
+        serde_json::from_value(serde_json::json!({
+            "about": { "organisation": "", "guide": "", "guide_date": "2023-05-09" },
+            "user": {},
+            "site": [
+                { "id": "caen", "name": "Caen", "departments": [], "gateway": "portailotp.ac-caen.fr", "inside": [] },
+                { "id": "rouen", "name": "Rouen", "departments": [], "gateway": "api.ac-rouen.fr", "inside": [] },
+            ],
+            "vpn": {
+                "gateway_port": 443, "tunnel_names": ["cscotun*"], "tunnel_descriptions": ["Cisco*AnyConnect*"],
+                "probe_seconds": 60, "probe_timeout_seconds": 2, "hold_seconds": 5, "settle_seconds": 5,
+                "client": "cisco", "command_line": {}, "preferences": {},
+            },
+            "drive": [], "code": [],
+            "helpdesk": { "link": "", "school": [], "holidays": [], "urgent": [] },
+            "calendar": { "zone": "B", "covers": { "from": "2026-09-01", "to": "2027-07-03" }, "holiday": [] },
+            "printing": { "server": "172.26.66.73", "department": [], "place": [], "example": [] },
+            "shutdown": { "at": "21:30:00", "enabled": true, "leads_minutes": [30] },
+            "program": [], "link": [], "section": [], "remote_support": "",
+            "wapt": { "program": "", "service_port": 8088 },
+            "panel": { "warn_uptime_days": 7, "warn_disk_free_percent": 10 },
+        }))
+        .unwrap()
+    }
+
+    pub(super) fn vpn() -> Vpn {
+        profile().vpn
+    }
+
+    #[cfg(target_os = "linux")]
+    mod linux {
+        use rustix::thread::{UnshareFlags, unshare_unsafe};
+        use std::process::Command;
+
+        /// Runs a test on a thread of its own in new namespaces; all that it starts is in them too.
+        pub(in crate::sensors) fn in_namespace(flags: UnshareFlags, test: impl Future<Output = ()> + Send + 'static) {
+            assert!(rustix::process::geteuid().is_root(), "this test makes namespaces: run it as root");
+            let thread = std::thread::spawn(move || {
+                // SAFETY: files and memory stay shared with the other threads; only this one gets another network or
+                // other mounts.
+                unsafe { unshare_unsafe(flags) }.expect("new namespaces");
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
+            });
+            if let Err(panic) = thread.join() {
+                std::panic::resume_unwind(panic);
+            }
+        }
+
+        /// Runs a command of words without blanks, which must succeed.
+        pub(in crate::sensors) fn run(command: &str) {
+            let mut words = command.split(' ');
+            let status = Command::new(words.next().unwrap()).args(words).status().unwrap();
+            assert!(status.success(), "{command}: {status}");
+        }
+    }
 }

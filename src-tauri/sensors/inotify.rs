@@ -1,0 +1,125 @@
+//! Tells when files are written or replaced, by Linux's inotify(7).
+
+use rustix::fs::inotify::{self, CreateFlags, Reader, WatchFlags};
+use rustix::io::Errno;
+use std::ffi::{CString, OsStr};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// Lets tokio wait until this descriptor can be read.
+///
+/// # Errors
+/// Where the runtime cannot take it.
+pub fn readable(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` stays open, and the same, until it is dropped, and the `AsyncFd` owns it.
+    unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }.map_err(io::Error::from)
+}
+
+/// Watches files by name, so that one which is replaced by a rename, or does not exist yet, is seen too.
+pub struct Files {
+    fd: AsyncFd<OwnedFd>,
+    names: Vec<(i32, CString)>,
+}
+
+impl Files {
+    /// Watches these files. One whose directory does not exist is left out.
+    ///
+    /// # Errors
+    /// Where the system gives no inotify instance, or none of the directories can be watched.
+    pub fn new<P: AsRef<Path>>(paths: &[P]) -> io::Result<Files> {
+        let fd = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
+        let what = WatchFlags::CREATE | WatchFlags::MOVED_TO | WatchFlags::CLOSE_WRITE | WatchFlags::DELETE;
+        let mut names = Vec::new();
+        let mut refused = None;
+        for path in paths {
+            let path = path.as_ref();
+            let (Some(directory), Some(name)) = (path.parent(), path.file_name().map(OsStr::as_bytes)) else {
+                continue;
+            };
+            match (inotify::add_watch(&fd, directory, what), CString::new(name)) {
+                (Ok(number), Ok(name)) => names.push((number, name)),
+                (Err(error), _) => refused = Some(error),
+                (Ok(_), Err(_)) => {}
+            }
+        }
+        match refused {
+            Some(error) if names.is_empty() => Err(error.into()),
+            Some(_) | None => Ok(Files { fd: readable(fd)?, names }),
+        }
+    }
+
+    /// Waits until one of the files was created, written, replaced or removed. Changes that are already there count
+    /// as one. Safe to drop while it waits.
+    ///
+    /// # Errors
+    /// Where the inotify instance fails; it will not recover.
+    pub async fn changed(&mut self) -> io::Result<()> {
+        loop {
+            let mut ready = self.fd.readable().await?;
+            let mut ours = false;
+            let mut buffer = [MaybeUninit::uninit(); 4096];
+            let mut reader = Reader::new(self.fd.get_ref(), &mut buffer);
+            loop {
+                match reader.next() {
+                    Ok(event) => {
+                        // Without a name: the queue overflowed, or the directory itself went; better to look once too often.
+                        let named = |name: &std::ffi::CStr| {
+                            self.names.iter().any(|(wd, known)| *wd == event.wd() && known.as_c_str() == name)
+                        };
+                        ours |= event.file_name().is_none_or(named);
+                    }
+                    Err(Errno::WOULDBLOCK) => break,
+                    Err(Errno::INTR) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            ready.clear_ready();
+            if ours {
+                return Ok(());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+    use tokio::time::timeout;
+
+    const SOON: Duration = Duration::from_secs(5);
+    const NEVER: Duration = Duration::from_millis(100);
+
+    #[tokio::test]
+    async fn a_replaced_file_is_seen_and_its_neighbours_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("localtime");
+        let mut files = Files::new(&[&file]).unwrap();
+
+        std::fs::write(folder.path().join("passwd"), "x").unwrap();
+        assert!(timeout(NEVER, files.changed()).await.is_err(), "a neighbour is nobody's business");
+
+        std::os::unix::fs::symlink("/a", &file).unwrap();
+        timeout(SOON, files.changed()).await.expect("created").unwrap();
+
+        let new = folder.path().join("new");
+        std::os::unix::fs::symlink("/b", &new).unwrap();
+        std::fs::rename(&new, &file).unwrap();
+        timeout(SOON, files.changed()).await.expect("renamed over").unwrap();
+    }
+
+    #[test]
+    fn a_missing_directory_is_an_error_only_where_nothing_else_is_watched() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let _inside = runtime.enter();
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("missing/file");
+        assert!(Files::new(&[&missing]).is_err());
+        assert!(Files::new(&[&missing, &folder.path().join("there")]).is_ok());
+    }
+}

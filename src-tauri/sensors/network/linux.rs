@@ -1,0 +1,411 @@
+//! rtnetlink(7): one dump each of links, addresses and routes to read, one subscription to the same to watch.
+//! resolv.conf(5) for the DNS servers.
+
+use super::{BURST, Raw};
+use crate::core::vpn::{DefaultRoute, Interface};
+use crate::sensors::inotify::{Files, readable};
+use netlink_packet_core::{NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
+use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
+use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkFlags, LinkMessage};
+use netlink_packet_route::route::{
+    RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteNextHopFlags, RouteType, RouteVia,
+};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily as Family, RecvFlags, SocketFlags, SocketType, bind, netlink, recv, socket_with};
+use std::fs;
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// Groups of linux/rtnetlink.h: `RTMGRP_LINK`, `RTMGRP_IPV4_IFADDR`, `RTMGRP_IPV4_ROUTE`, `RTMGRP_IPV6_IFADDR`,
+/// `RTMGRP_IPV6_ROUTE`.
+const GROUPS: u32 = 0x1 | 0x10 | 0x40 | 0x100 | 0x400;
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+/// Where systemd-resolved keeps the servers behind its stub (systemd-resolved.service(8)).
+const RESOLVED: &str = "/run/systemd/resolve/resolv.conf";
+/// The stub that systemd-resolved writes into resolv.conf.
+const STUB: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 53));
+/// How often a dump is tried that a change interrupted.
+const TRIES: usize = 5;
+
+pub(super) fn read() -> io::Result<Raw> {
+    let mut tries = 1;
+    let (links, addresses, routes) = loop {
+        match dumps() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted && tries < TRIES => tries += 1,
+            dumped => break dumped?,
+        }
+    };
+    let mut interfaces: Vec<Interface> = links.into_iter().filter_map(interface).collect();
+    for (index, address) in addresses.into_iter().filter_map(address) {
+        if let Some(interface) = interfaces.iter_mut().find(|interface| interface.index == index) {
+            interface.addresses.push(address);
+        }
+    }
+    let mut routes: Vec<(bool, u32, DefaultRoute)> = routes.into_iter().filter_map(default_route).collect();
+    routes.sort_by_key(|(six, metric, _)| (*six, *metric));
+    let routes = routes.into_iter().map(|(_, _, route)| route).collect();
+    let listed = |path| fs::read_to_string(path).map(|text| name_servers(&text)).unwrap_or_default();
+    let mut dns = listed(RESOLV_CONF);
+    if dns.contains(&STUB) {
+        let real = listed(RESOLVED);
+        if !real.is_empty() {
+            dns = real;
+        }
+    }
+    Ok(Raw { interfaces, routes, dns })
+}
+
+type Dumps = (Vec<LinkMessage>, Vec<AddressMessage>, Vec<RouteMessage>);
+
+fn dumps() -> io::Result<Dumps> {
+    let socket = Socket::new(NETLINK_ROUTE)?;
+    let mut link = LinkMessage::default();
+    link.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+    let (mut links, mut addresses, mut routes) = Dumps::default();
+    let requests = [
+        RouteNetlinkMessage::GetLink(link),
+        RouteNetlinkMessage::GetAddress(AddressMessage::default()),
+        RouteNetlinkMessage::GetRoute(RouteMessage::default()),
+    ];
+    for request in requests {
+        dump(&socket, request, |answer| {
+            #[expect(clippy::wildcard_enum_match_arm, reason = "a dump holds what was asked for, and nothing else")]
+            match answer {
+                RouteNetlinkMessage::NewLink(message) => links.push(message),
+                RouteNetlinkMessage::NewAddress(message) => addresses.push(message),
+                RouteNetlinkMessage::NewRoute(message) => routes.push(message),
+                _ => {}
+            }
+        })?;
+    }
+    Ok((links, addresses, routes))
+}
+
+fn dump(socket: &Socket, request: RouteNetlinkMessage, mut take: impl FnMut(RouteNetlinkMessage)) -> io::Result<()> {
+    let mut message = NetlinkMessage::from(request);
+    message.header.flags = NLM_F_REQUEST | NLM_F_DUMP;
+    message.finalize();
+    let mut bytes = vec![0; message.buffer_len()];
+    message.serialize(&mut bytes);
+    socket.send_to(&bytes, &SocketAddr::new(0, 0), 0)?;
+    let mut interrupted = false;
+    loop {
+        let (datagram, _) = socket.recv_from_full()?;
+        let mut rest = datagram.as_slice();
+        // struct nlmsghdr begins with its length (netlink(7)); messages are aligned to four bytes.
+        while let Some(length) = rest.first_chunk::<4>().map(|length| u32::from_ne_bytes(*length)) {
+            let length = usize::try_from(length).unwrap_or(usize::MAX);
+            let Some(one) = rest.get(..length).filter(|one| one.len() >= 16) else {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "a netlink message is cut short"));
+            };
+            rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+            match NetlinkMessage::<RouteNetlinkMessage>::deserialize(one) {
+                Ok(message) => {
+                    interrupted |= message.header.flags & NLM_F_DUMP_INTR != 0;
+                    match message.payload {
+                        NetlinkPayload::InnerMessage(inner) => take(inner),
+                        NetlinkPayload::Done(_) if interrupted => return Err(io::ErrorKind::Interrupted.into()),
+                        NetlinkPayload::Done(_) => return Ok(()),
+                        NetlinkPayload::Error(error) => return Err(error.to_io()),
+                        NetlinkPayload::Overrun(_) => return Err(io::ErrorKind::Interrupted.into()),
+                        NetlinkPayload::Noop => {}
+                        _ => {}
+                    }
+                }
+                Err(error) => tracing::warn!("a netlink message is not understood: {error}"),
+            }
+        }
+    }
+}
+
+/// An interface that is up and has a carrier. A tunnel has the operational state "unknown", so the flags decide.
+fn interface(message: LinkMessage) -> Option<Interface> {
+    if !message.header.flags.contains(LinkFlags::Up | LinkFlags::LowerUp) {
+        return None;
+    }
+    let name = message.attributes.into_iter().find_map(|attribute| match attribute {
+        LinkAttribute::IfName(name) => Some(name),
+        _ => None,
+    })?;
+    Some(Interface { index: message.header.index, name, description: None, addresses: Vec::new(), tunnel: false })
+}
+
+/// An address that is in use: IPv6 addresses are tried first (RFC 4862, section 5.4), and may turn out a duplicate.
+fn address(message: AddressMessage) -> Option<(u32, IpAddr)> {
+    let (mut own, mut other, mut unusable) = (None, None, false);
+    for attribute in message.attributes {
+        match attribute {
+            AddressAttribute::Local(address) => own = Some(address),
+            // On a point-to-point link that is the other end, where there is a `Local` too.
+            AddressAttribute::Address(address) => other = Some(address),
+            AddressAttribute::Flags(flags) => {
+                unusable = flags.intersects(AddressFlags::Tentative | AddressFlags::Dadfailed);
+            }
+            _ => {}
+        }
+    }
+    let address = own.or(other).filter(|_| !unusable)?;
+    Some((message.header.index, address))
+}
+
+/// A default route of the main table that leads somewhere: whether it is IPv6, its metric, and where it leads.
+fn default_route(message: RouteMessage) -> Option<(bool, u32, DefaultRoute)> {
+    let header = message.header;
+    let six = header.address_family == AddressFamily::Inet6;
+    let ours = header.destination_prefix_length == 0
+        && header.table == RouteHeader::RT_TABLE_MAIN
+        && header.kind == RouteType::Unicast
+        && !header.flags.intersects(RouteFlags::Dead | RouteFlags::Linkdown | RouteFlags::Cloned);
+    if !ours {
+        return None;
+    }
+    let (mut interface, mut router, mut metric) = (None, None, 0);
+    for attribute in message.attributes {
+        match attribute {
+            RouteAttribute::Oif(index) => interface = Some(index),
+            RouteAttribute::Gateway(address) => router = ip(&address),
+            RouteAttribute::Via(RouteVia::Inet(address)) => router = Some(address.into()),
+            RouteAttribute::Via(RouteVia::Inet6(address)) => router = Some(address.into()),
+            RouteAttribute::Priority(priority) => metric = priority,
+            RouteAttribute::MultiPath(hops) => {
+                let down = RouteNextHopFlags::Dead | RouteNextHopFlags::Linkdown;
+                if let Some(hop) = hops.iter().find(|hop| !hop.flags.intersects(down)) {
+                    interface = Some(hop.interface_index);
+                    router = hop.attributes.iter().find_map(|attribute| match attribute {
+                        RouteAttribute::Gateway(address) => ip(address),
+                        _ => None,
+                    });
+                }
+            }
+            _ => {}
+        }
+    }
+    Some((six, metric, DefaultRoute { interface: interface?, router }))
+}
+
+fn ip(address: &RouteAddress) -> Option<IpAddr> {
+    match address {
+        RouteAddress::Inet(address) => Some((*address).into()),
+        RouteAddress::Inet6(address) => Some((*address).into()),
+        _ => None,
+    }
+}
+
+fn name_servers(resolv_conf: &str) -> Vec<IpAddr> {
+    let server = |line: &str| {
+        let mut words = line.split_whitespace();
+        let address = (words.next()? == "nameserver").then(|| words.next())??;
+        // A link-local server carries its interface, `fe80::1%eth0`.
+        address.split('%').next()?.parse().ok()
+    };
+    resolv_conf.lines().filter_map(server).collect()
+}
+
+/// Tells that links, addresses, routes or DNS servers have changed.
+pub(super) struct Changes {
+    socket: AsyncFd<OwnedFd>,
+    dns: Option<Files>,
+}
+
+impl Changes {
+    pub(super) fn new() -> io::Result<Changes> {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        // No protocol number is zero, and that is NETLINK_ROUTE.
+        let socket = socket_with(Family::NETLINK, SocketType::RAW, flags, None)?;
+        bind(&socket, &netlink::SocketAddrNetlink::new(0, GROUPS))?;
+        let mut files = vec![PathBuf::from(RESOLV_CONF), PathBuf::from(RESOLVED)];
+        files.extend(fs::canonicalize(RESOLV_CONF));
+        let dns = Files::new(&files)
+            .inspect_err(|error| tracing::warn!("new DNS servers will be noticed late: {error}"))
+            .ok();
+        Ok(Changes { socket: readable(socket)?, dns })
+    }
+
+    /// Waits for a change, and for the burst around it to pass.
+    pub(super) async fn next(&mut self) -> io::Result<()> {
+        tokio::select! {
+            ready = self.socket.readable() => drop(ready?),
+            changed = changed(self.dns.as_mut()) => changed?,
+        }
+        tokio::time::sleep(BURST).await;
+        match self.socket.try_io(Interest::READABLE, drain) {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            Err(_) | Ok(()) => Ok(()),
+        }
+    }
+}
+
+/// Empties the socket: what the messages say is read anew anyway. Ends in an error, "would block" where all is well.
+fn drain(socket: &OwnedFd) -> io::Result<()> {
+    loop {
+        match recv(socket, &mut [0_u8; 16], RecvFlags::empty()) {
+            // The kernel dropped messages, so there was a change.
+            Ok(_) | Err(Errno::NOBUFS | Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+async fn changed(files: Option<&mut Files>) -> io::Result<()> {
+    match files {
+        Some(files) => files.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Events;
+    use crate::core::state::Event;
+    use crate::core::vpn::Links;
+    use crate::sensors::network;
+    use crate::sensors::test_support::{in_namespace, profile, run};
+    use rustix::thread::UnshareFlags;
+    use std::sync::Arc;
+    use std::time::Duration;
+    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+    use tokio::sync::{Notify, watch};
+    use tokio::time::timeout;
+
+    const SOON: Duration = Duration::from_secs(5);
+    const QUIET: Duration = Duration::from_millis(300);
+
+    fn eth0() -> &'static [&'static str] {
+        &[
+            "ip link add eth0 type veth peer name far0",
+            "ip link set far0 up",
+            "ip address add 10.9.0.2/24 dev eth0",
+            "ip link set eth0 up",
+            "ip route add default via 10.9.0.1",
+        ]
+    }
+
+    fn names(links: &Links) -> Vec<&str> {
+        links.interfaces.iter().map(|interface| interface.name.as_str()).collect()
+    }
+
+    #[test]
+    fn reads_what_ip_shows() {
+        in_namespace(UnshareFlags::NEWNET, async {
+            let read = || network::read(&profile()).unwrap();
+            assert_eq!(Links { dns: vec![], ..read() }, Links::default(), "a new namespace has nothing but lo");
+            eth0().iter().for_each(|command| run(command));
+            let links = read();
+            assert_eq!(names(&links), ["eth0"]);
+            assert_eq!(links.interfaces[0].addresses, ["10.9.0.2".parse::<IpAddr>().unwrap()]);
+            let route = links.default_route.as_ref().unwrap();
+            assert_eq!((route.interface, route.router), (links.interfaces[0].index, Some("10.9.0.1".parse().unwrap())));
+            assert!(links.tunnel().is_none());
+
+            // A tunnel that takes the default route, as a VPN without split tunnelling does.
+            run("ip link add cscotun0 type veth peer name far1");
+            run("ip link set far1 up");
+            run("ip address add 172.26.5.1/32 dev cscotun0");
+            run("ip link set cscotun0 up");
+            run("ip route add default via 10.9.0.1 metric 100");
+            run("ip route replace default dev cscotun0");
+            let links = read();
+            let tunnel = links.tunnel().unwrap();
+            assert_eq!(tunnel.name, "cscotun0");
+            assert_eq!(links.default_route, Some(DefaultRoute { interface: tunnel.index, router: None }));
+
+            // The carrier goes: the address and the route still stand, but lead nowhere.
+            run("ip link set far1 down");
+            let links = read();
+            assert_eq!(names(&links), ["eth0"]);
+            assert_eq!(links.default_route.unwrap().router, Some("10.9.0.1".parse().unwrap()));
+        });
+    }
+
+    #[test]
+    fn reads_ipv6_once_it_is_usable() {
+        in_namespace(UnshareFlags::NEWNET, async {
+            run("ip link add eth0 type veth peer name far0");
+            run("ip link set far0 up");
+            run("ip link set eth0 up");
+            run("ip address add 2001:db8::2/64 dev eth0 nodad");
+            run("ip -6 route add default via fe80::1 dev eth0");
+            let links = network::read(&profile()).unwrap();
+            assert_eq!(links.interfaces[0].addresses, ["2001:db8::2".parse::<IpAddr>().unwrap()]);
+            assert_eq!(links.default_route.unwrap().router, Some("fe80::1".parse().unwrap()));
+        });
+    }
+
+    async fn next(heard: &mut UnboundedReceiver<Event>) -> Links {
+        match timeout(SOON, heard.recv()).await.expect("something is told").expect("the sensor lives") {
+            Event::Links(links) => links,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The first links told of which this holds.
+    async fn until(heard: &mut UnboundedReceiver<Event>, holds: impl Fn(&Links) -> bool) -> Links {
+        loop {
+            let links = next(heard).await;
+            if holds(&links) {
+                return links;
+            }
+        }
+    }
+
+    #[test]
+    fn tells_every_change_that_matters_and_no_other() {
+        in_namespace(UnshareFlags::NEWNET, async {
+            let (profiles, read) = watch::channel(Arc::new(profile()));
+            let look = Arc::new(Notify::new());
+            let (events, mut heard): (Events, _) = unbounded_channel();
+            let sensor = tokio::spawn(network::watch(read, look.clone(), events));
+
+            look.notify_one();
+            assert_eq!(names(&next(&mut heard).await), [""; 0]);
+            look.notify_one();
+            next(&mut heard).await;
+
+            eth0().iter().for_each(|command| run(command));
+            let links = until(&mut heard, |links| links.default_route.is_some()).await;
+            assert_eq!(names(&links), ["eth0"]);
+
+            run("ip route replace default via 10.9.0.254");
+            let other = Some("10.9.0.254".parse().unwrap());
+            until(&mut heard, |links| links.default_route.as_ref().is_some_and(|route| route.router == other)).await;
+
+            run("ip link set far0 down");
+            until(&mut heard, |links| links.interfaces.is_empty() && links.default_route.is_none()).await;
+            run("ip link set far0 up");
+            until(&mut heard, |links| links.default_route.is_some()).await;
+
+            run("ip address add 10.9.0.3/24 dev eth0");
+            until(&mut heard, |links| links.interfaces[0].addresses.len() == 2).await;
+            while timeout(QUIET, heard.recv()).await.is_ok() {}
+
+            // Nothing that matters: a neighbour, a route to a corner, an MTU.
+            run("ip neighbour add 10.9.0.77 lladdr 02:00:00:00:00:01 dev eth0");
+            run("ip route add 192.0.2.0/24 via 10.9.0.1");
+            run("ip link set eth0 mtu 1400");
+            assert!(timeout(QUIET, heard.recv()).await.is_err(), "told for nothing");
+
+            let mut changed = profile();
+            changed.vpn.tunnel_names = vec!["ETH*".to_owned()];
+            profiles.send(Arc::new(changed)).unwrap();
+            assert_eq!(next(&mut heard).await.tunnel().unwrap().name, "eth0");
+
+            drop(profiles);
+            timeout(SOON, sensor).await.expect("ends with its profile").unwrap();
+        });
+    }
+
+    #[test]
+    fn resolv_conf_in_all_its_forms() {
+        let text = "# nameserver 1.1.1.1\nnameserver 172.26.1.1\n  nameserver\tfe80::1%eth0  \nnameserver x\nnameserver\n\
+                    search ac-caen.fr\nnameservers 9.9.9.9\n";
+        let expected: Vec<IpAddr> = vec!["172.26.1.1".parse().unwrap(), "fe80::1".parse().unwrap()];
+        assert_eq!(name_servers(text), expected);
+    }
+}
