@@ -8,6 +8,7 @@ use std::sync::Arc;
 /// What a click, a command or a button asks for. Menus and notifications carry the value itself, so what comes back
 /// is exactly what was offered.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(tag = "do", content = "with", rename_all = "kebab-case")]
 pub enum Action {
     /// Show the panel, or bring it to the front.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// All that the panel shows.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Panel {
     /// The heading: the verdict in a few words.
     pub title: String,
@@ -27,6 +28,7 @@ pub struct Panel {
 
 /// Rows that belong together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Group {
     /// Heading.
     pub title: String,
@@ -36,6 +38,7 @@ pub struct Group {
 
 /// One fact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Row {
     /// A stable name.
     pub id: String,
@@ -49,6 +52,7 @@ pub struct Row {
 
 /// How to take a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum Mark {
     /// As it should be.
@@ -61,6 +65,7 @@ pub enum Mark {
 
 /// Something to click.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Button {
     /// What the user reads.
     pub label: String,
@@ -70,6 +75,7 @@ pub struct Button {
 
 /// A question with its answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Asked {
     /// The question.
     pub title: String,
@@ -77,6 +83,14 @@ pub struct Asked {
     pub text: String,
     /// The answers.
     pub answers: Vec<Button>,
+}
+
+impl Panel {
+    /// Whether it offers that action. The page may ask for nothing else.
+    pub fn offers(&self, action: &Action) -> bool {
+        let answers = self.question.iter().flat_map(|question| &question.answers);
+        self.buttons.iter().chain(answers).any(|button| button.action == *action)
+    }
 }
 
 /// The panel for a state.
@@ -301,4 +315,57 @@ fn normal(id: &str, label: &str, value: impl Into<String>) -> Row {
 
 fn unavailable(id: &str, label: &str, why: impl Into<String>) -> Row {
     row(id, label, why, Mark::Unavailable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn offers_its_buttons_and_answers_and_nothing_else() {
+        let question = Asked {
+            title: "Éteindre ?".into(),
+            text: String::new(),
+            answers: vec![button("Éteindre", Action::ConfirmShutDown)],
+        };
+        let panel = Panel {
+            question: Some(question),
+            buttons: vec![button("AMIGO", Action::Open("amigo".into()))],
+            ..Panel::default()
+        };
+        assert!(panel.offers(&Action::Open("amigo".into())));
+        assert!(panel.offers(&Action::ConfirmShutDown));
+        assert!(!panel.offers(&Action::Open("cisco".into())));
+        assert!(!panel.offers(&Action::Quit));
+        let answered = Panel { question: None, ..panel };
+        assert!(!answered.offers(&Action::ConfirmShutDown));
+    }
+
+    /// The page's types are these types. A stale file is written anew, so that running the tests a second time passes.
+    #[test]
+    fn the_page_knows_the_model() -> anyhow::Result<()> {
+        use ts_rs::TS;
+        let fresh = tempfile::tempdir()?;
+        Panel::export_all(&ts_rs::Config::new().with_out_dir(fresh.path()))?;
+        let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("ui/src/lib/bindings");
+        let mut stale = Vec::new();
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(fresh.path())? {
+            let name = entry?.file_name();
+            let text = std::fs::read_to_string(fresh.path().join(&name))?;
+            if std::fs::read_to_string(kept.join(&name)).unwrap_or_default() != text {
+                std::fs::create_dir_all(&kept)?;
+                std::fs::write(kept.join(&name), text)?;
+                stale.push(name.clone());
+            }
+            names.push(name);
+        }
+        assert!(stale.is_empty(), "these were stale and are written anew: {stale:?}");
+        for entry in std::fs::read_dir(kept)? {
+            let name = entry?.file_name();
+            assert!(names.contains(&name), "{name:?} belongs to no type any more");
+        }
+        Ok(())
+    }
 }

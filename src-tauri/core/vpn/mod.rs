@@ -11,6 +11,7 @@ use std::net::IpAddr;
 
 /// Where the user stands, in one word (docs: architecture, "The VPN verdict").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// No fresh evidence: nothing is claimed.

@@ -1,0 +1,73 @@
+//! The panel at build time: its web page, and Tauri's own preparations.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::SystemTime;
+use std::{env, fs};
+
+/// What the page is made of, inside `ui/`.
+const SOURCES: [&str; 6] =
+    ["src", "index.html", "package.json", "package-lock.json", "tsconfig.json", "vite.config.ts"];
+
+/// Builds the page where it is missing or older than its sources, then lets Tauri read its configuration.
+pub fn build() {
+    let ui = Path::new(&env::var("CARGO_MANIFEST_DIR").expect("cargo sets it for build scripts")).join("ui");
+    page(&ui);
+    let commands = tauri_build::AppManifest::new().permissions_path_pattern("src-tauri/capabilities/*.toml");
+    let attributes = tauri_build::Attributes::new()
+        .capabilities_path_pattern("src-tauri/capabilities/*.json")
+        .app_manifest(commands);
+    println!("cargo:rerun-if-changed=src-tauri/capabilities");
+    if let Err(error) = tauri_build::try_build(attributes) {
+        panic!("{error:#}");
+    }
+}
+
+fn page(ui: &Path) {
+    let page = ui.join("dist/index.html");
+    for source in SOURCES {
+        println!("cargo:rerun-if-changed={}", ui.join(source).display());
+    }
+    println!("cargo:rerun-if-changed={}", page.display());
+    let sources = newest(&SOURCES.map(|source| ui.join(source)));
+    if modified(&page).is_some_and(|page| page >= sources) {
+        return;
+    }
+    let lock = modified(&ui.join("package-lock.json"));
+    if modified(&ui.join("node_modules/.package-lock.json")) < lock {
+        npm(ui, &["ci"]);
+    }
+    npm(ui, &["run", "build"]);
+    // The page takes its sources' time: else Cargo, which asks whether a file is younger than the last run of this
+    // script, would run it again for what it has just written.
+    let dated = fs::File::options().write(true).open(&page).and_then(|file| file.set_modified(sources));
+    dated.expect("the build has just written the page");
+}
+
+fn npm(ui: &Path, arguments: &[&str]) {
+    let program = if cfg!(windows) { "npm.cmd" } else { "npm" };
+    let told = format!("`npm {}` in ui/, which makes the panel's page,", arguments.join(" "));
+    let output = match Command::new(program).args(arguments).current_dir(ui).output() {
+        Ok(output) => output,
+        Err(error) => panic!("{told} could not be started: {error}. Install Node.js 20.19 or later with npm."),
+    };
+    if !output.status.success() {
+        let said = [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat();
+        panic!("{told} failed ({}):\n{said}", output.status);
+    }
+}
+
+/// The youngest time among these and what is below them; a directory's is that of the last file added or removed.
+fn newest(paths: &[PathBuf]) -> SystemTime {
+    let mut youngest = SystemTime::UNIX_EPOCH;
+    let mut left = paths.to_vec();
+    while let Some(path) = left.pop() {
+        youngest = youngest.max(modified(&path).unwrap_or(youngest));
+        left.extend(fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path()));
+    }
+    youngest
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
+}
