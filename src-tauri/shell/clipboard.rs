@@ -1,1 +1,144 @@
-//! (shell)
+//! The clipboard.
+//!
+//! On Linux what was copied belongs to the program that copied it: it can be pasted as long as that program runs. So
+//! the connection is kept once there is something to keep (`arboard` serves it from a thread that waits for requests),
+//! and not made before.
+
+/// What Vigie has copied.
+#[derive(Default)]
+pub struct Clipboard {
+    owner: Option<arboard::Clipboard>,
+}
+
+impl Clipboard {
+    /// A clipboard that Vigie has put nothing on yet.
+    pub fn new() -> Clipboard {
+        Clipboard::default()
+    }
+
+    /// Puts a text on the clipboard.
+    ///
+    /// # Errors
+    /// The system's words, where there is no clipboard (no display) or it does not answer.
+    pub async fn set(&mut self, text: String) -> Result<(), String> {
+        let owner = self.owner.take();
+        // A display that does not answer must not hold up the loop.
+        let done = tokio::task::spawn_blocking(move || put(owner, &text)).await.map_err(|error| error.to_string())?;
+        self.owner = Some(done.map_err(|error| error.to_string())?);
+        Ok(())
+    }
+}
+
+fn put(owner: Option<arboard::Clipboard>, text: &str) -> Result<arboard::Clipboard, arboard::Error> {
+    if let Some(mut owner) = owner {
+        match owner.set_text(text) {
+            Ok(()) => return Ok(owner),
+            // The display it was connected to is gone, perhaps: once more with a new connection.
+            Err(error) => tracing::debug!("connecting to the clipboard again: {error}"),
+        }
+    }
+    let mut owner = arboard::Clipboard::new()?;
+    owner.set_text(text)?;
+    Ok(owner)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::io::{BufRead, BufReader};
+    use std::process::{Child, Command, Stdio};
+    use std::time::{Duration, Instant};
+
+    /// A process that is ended with the test.
+    struct Ended(Child);
+
+    impl Drop for Ended {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
+    fn this_program(test: &str, role: &str, display: &str) -> Command {
+        let mut command = Command::new(std::env::current_exe().expect("this program"));
+        command.args(["--exact", "--nocapture", &format!("shell::clipboard::tests::{test}")]);
+        command.env("VIGIE_TEST_CLIPBOARD", role).env("DISPLAY", display).env_remove("WAYLAND_DISPLAY");
+        command
+    }
+
+    /// Not tests of their own: what the processes of the test below run.
+    #[test]
+    fn a_process_with_a_clipboard() {
+        let role = std::env::var("VIGIE_TEST_CLIPBOARD").unwrap_or_default();
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        // The end of tokio's own thread, after ten seconds without work, is not what is measured below.
+        let runtime = runtime.enable_all().thread_keep_alive(Duration::from_secs(600)).build().expect("a runtime");
+        match role.as_str() {
+            "owner" => {
+                let mut clipboard = Clipboard::new();
+                runtime.block_on(clipboard.set("first".into())).expect("copied");
+                runtime.block_on(clipboard.set("*21 é".into())).expect("copied over it");
+                std::thread::sleep(Duration::from_secs(60));
+            }
+            "reader" => {
+                let text = arboard::Clipboard::new().and_then(|mut clipboard| clipboard.get_text());
+                assert_eq!(text.expect("pasted"), "*21 é");
+            }
+            "alone" => {
+                assert!(runtime.block_on(Clipboard::new().set("x".into())).is_err(), "no display");
+            }
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn what_was_copied_can_be_pasted_by_another_program_as_long_as_vigie_runs() {
+        let mut xvfb = Command::new("Xvfb");
+        xvfb.args(["-displayfd", "1", "-nolisten", "tcp"]).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut xvfb = Ended(xvfb.spawn().expect("Xvfb is installed"));
+        let mut number = String::new();
+        let said = xvfb.0.stdout.take().expect("piped");
+        BufReader::new(said).read_line(&mut number).expect("Xvfb says its display");
+        let display = format!(":{}", number.trim());
+
+        let test = "a_process_with_a_clipboard";
+        let owner = this_program(test, "owner", &display).stdout(Stdio::null()).spawn().expect("started");
+        let owner = Ended(owner);
+        let reads = || {
+            let status = this_program(test, "reader", &display).stdout(Stdio::null()).stderr(Stdio::null()).status();
+            status.expect("started").success()
+        };
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !reads() {
+            assert!(Instant::now() < deadline, "it cannot be pasted");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        // Pasting takes nothing away, and keeping it costs nothing.
+        std::thread::sleep(Duration::from_millis(300));
+        let before = switches(owner.0.id());
+        std::thread::sleep(Duration::from_secs(1));
+        assert_eq!(switches(owner.0.id()), before, "a thread woke up for nothing");
+        assert!(reads());
+        drop(owner);
+        assert!(!reads());
+    }
+
+    #[test]
+    fn without_a_display_it_is_an_error() {
+        let status = this_program("a_process_with_a_clipboard", "alone", ":987").stdout(Stdio::null()).status();
+        assert!(status.expect("started").success());
+    }
+
+    /// Context switches of all threads of a process.
+    fn switches(pid: u32) -> u64 {
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
+        let texts = tasks.flatten().map(|task| std::fs::read_to_string(task.path().join("status")).unwrap_or_default());
+        texts
+            .map(|text| {
+                text.lines()
+                    .filter_map(|line| line.split_once("ctxt_switches:")?.1.trim().parse::<u64>().ok())
+                    .sum::<u64>()
+            })
+            .sum()
+    }
+}

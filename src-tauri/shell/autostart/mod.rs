@@ -1,0 +1,22 @@
+//! Starting with the session, in the way the system's own settings see and switch it.
+
+#[cfg_attr(target_os = "linux", path = "linux.rs")]
+#[cfg_attr(windows, path = "windows.rs")]
+#[cfg_attr(not(any(target_os = "linux", windows)), path = "other.rs")]
+mod system;
+
+use std::io;
+
+/// Whether Vigie starts with the user's session.
+pub fn enabled() -> bool {
+    system::enabled()
+}
+
+/// Start with the session, or no longer. The installation's own entry stays as it is; the user's choice lies over it.
+///
+/// # Errors
+/// Where the choice cannot be written. On Windows that is so for an ordinary user who would switch off an entry that
+/// the administrator made for everybody.
+pub fn set(on: bool) -> io::Result<()> {
+    system::set(on)
+}

@@ -1,0 +1,6 @@
+//! There is no journal on this system.
+
+/// None.
+pub fn layer() -> Option<super::Output> {
+    None
+}

@@ -1,0 +1,15 @@
+//! Switches the computer off, in the way the system's own menu does: programs are asked to end, and may refuse.
+
+#[cfg_attr(target_os = "linux", path = "linux.rs")]
+#[cfg_attr(windows, path = "windows.rs")]
+#[cfg_attr(not(any(target_os = "linux", windows)), path = "other.rs")]
+mod system;
+
+/// Asks the system to switch the computer off. The user has confirmed it.
+///
+/// # Errors
+/// Why the system does not, in its words.
+pub async fn power_off() -> Result<(), String> {
+    tracing::info!("switching the computer off");
+    system::power_off().await
+}

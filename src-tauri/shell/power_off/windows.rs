@@ -1,0 +1,45 @@
+//! By `InitiateShutdown`, with a reason that the event log shows as planned.
+
+use windows::Win32::Foundation::{CloseHandle, HANDLE, LUID, WIN32_ERROR};
+use windows::Win32::Security::{
+    AdjustTokenPrivileges, LUID_AND_ATTRIBUTES, LookupPrivilegeValueW, SE_PRIVILEGE_ENABLED, SE_SHUTDOWN_NAME,
+    TOKEN_ADJUST_PRIVILEGES, TOKEN_PRIVILEGES, TOKEN_QUERY,
+};
+use windows::Win32::System::Shutdown::{
+    InitiateShutdownW, SHTDN_REASON_FLAG_PLANNED, SHTDN_REASON_MAJOR_OTHER, SHTDN_REASON_MINOR_OTHER, SHUTDOWN_POWEROFF,
+};
+use windows::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
+
+/// Asks Windows, on a thread that may wait for its service.
+pub async fn power_off() -> Result<(), String> {
+    let done = tokio::task::spawn_blocking(|| allow().and_then(|()| initiate())).await;
+    done.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+}
+
+/// Every user has the privilege to switch a workstation off, but a process must enable it first.
+fn allow() -> windows::core::Result<()> {
+    let mut token = HANDLE::default();
+    // SAFETY: the pointer is valid for the call.
+    unsafe { OpenProcessToken(GetCurrentProcess(), TOKEN_ADJUST_PRIVILEGES | TOKEN_QUERY, &mut token) }?;
+    let mut luid = LUID::default();
+    // SAFETY: the pointers are valid for the calls, and the token is open until it is closed once.
+    unsafe {
+        let found = LookupPrivilegeValueW(None, SE_SHUTDOWN_NAME, &mut luid);
+        let privileges = TOKEN_PRIVILEGES {
+            PrivilegeCount: 1,
+            Privileges: [LUID_AND_ATTRIBUTES { Luid: luid, Attributes: SE_PRIVILEGE_ENABLED }],
+        };
+        // Says "done" also where the user has no such privilege; the shutdown itself is refused then.
+        let done = found.and_then(|()| AdjustTokenPrivileges(token, false, Some(&privileges), 0, None, None));
+        CloseHandle(token)?;
+        done
+    }
+}
+
+fn initiate() -> windows::core::Result<()> {
+    let reason = SHTDN_REASON_MAJOR_OTHER | SHTDN_REASON_MINOR_OTHER | SHTDN_REASON_FLAG_PLANNED;
+    // No flag that forces anybody: a program with unsaved work may hold the shutdown up, as it does from the Start menu.
+    // SAFETY: no pointers are passed.
+    let error = unsafe { InitiateShutdownW(None, None, 0, SHUTDOWN_POWEROFF, reason) };
+    WIN32_ERROR(error).ok()
+}
