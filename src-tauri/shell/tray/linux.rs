@@ -220,19 +220,15 @@ async fn follow_host(events: &Events, told: &mut Option<bool>) -> zbus::Result<(
         if there {
             tell_host(events, told, true);
         }
-        let mut changed = std::pin::pin!(signal(&mut signals));
-        if !there && *told != Some(false) {
-            match tokio::time::timeout(GRACE, changed.as_mut()).await {
-                Ok(more) if more? => continue,
-                Ok(_) => break,
-                Err(_) => tell_host(events, told, false),
+        tokio::select! {
+            more = signal(&mut signals) => {
+                if !more? {
+                    return Err(zbus::Error::Failure("the session bus is gone".into()));
+                }
             }
-        }
-        if !changed.await? {
-            break;
+            () = tokio::time::sleep(GRACE), if !there && *told != Some(false) => tell_host(events, told, false),
         }
     }
-    Err(zbus::Error::Failure("the session bus is gone".into()))
 }
 
 /// Waits for the next signal; `false` where none can come any more.

@@ -6,8 +6,6 @@
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "desktop.rs")]
 mod platform;
-#[cfg(test)]
-mod tests;
 
 pub use platform::{Tray, host};
 
