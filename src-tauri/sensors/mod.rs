@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod drives;
 pub mod host;
+mod http;
 #[cfg(target_os = "linux")]
 pub mod inotify;
 pub mod network;

@@ -1,0 +1,9 @@
+//! A system that Vigie does not know closely.
+
+use crate::core::state::DriveState;
+use crate::profile::Drive;
+
+/// Not read here.
+pub(super) fn read(_drives: &[Drive]) -> anyhow::Result<Vec<DriveState>> {
+    anyhow::bail!("not read on this system")
+}

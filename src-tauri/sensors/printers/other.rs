@@ -1,0 +1,8 @@
+//! A system that Vigie does not know closely.
+
+use crate::core::state::Printer;
+
+/// Not read here.
+pub(super) fn read() -> anyhow::Result<Vec<Printer>> {
+    anyhow::bail!("not read on this system")
+}

@@ -1,0 +1,25 @@
+//! The shutdown for which the machine itself has a time.
+
+#[cfg_attr(target_os = "linux", path = "linux.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "other.rs")]
+mod system;
+
+use crate::Events;
+use crate::core::state::Reading;
+use jiff::Timestamp;
+
+/// When the machine will go down (power off, halt or reboot), as far as it says; `Known(None)` where nothing is planned.
+///
+/// On Linux systemd's scheduled shutdown (`shutdown 21:30`). Windows does not let a program read a pending
+/// `shutdown /t`: there it is always unavailable, and the profile's time holds.
+pub fn read() -> Reading<Option<Timestamp>> {
+    system::read()
+}
+
+/// Sends [`Event::MachineShutdown`] at first and after each change, until nobody listens any more. Ends at once, with
+/// a word in the log, where the machine tells nothing.
+///
+/// [`Event::MachineShutdown`]: crate::core::state::Event::MachineShutdown
+pub async fn watch(events: Events) {
+    system::watch(events).await;
+}
