@@ -14,6 +14,9 @@ use std::time::Duration;
 /// Wall clock and uptime may drift apart by so much between two looks; more means that the clock was set.
 const JUMP: SignedDuration = SignedDuration::from_secs(5);
 
+/// A timer that fires so long after the machine said that it is about to sleep shows that it does not, or no longer.
+const SLEEP_DOUBTED: Duration = Duration::from_secs(60);
+
 /// All that Vigie knows at one moment. One task owns it; the views turn it into pictures.
 #[derive(Debug, Clone)]
 pub struct State {
@@ -50,7 +53,10 @@ pub struct State {
     memory: Memory,
     telling: Telling,
     helpdesk_changes: Option<ZonedDateTime>,
-    asleep: bool,
+    /// The shutdown of which a reminder stands on the screen.
+    reminded: Option<Timestamp>,
+    /// The uptime at which the machine said that it is about to sleep.
+    asleep: Option<Duration>,
     tray_host: Option<bool>,
     notifications: bool,
 }
@@ -82,7 +88,8 @@ impl State {
             autostart: false,
             panel_open: false,
             question: None,
-            asleep: false,
+            reminded: None,
+            asleep: None,
             tray_host: None,
             notifications: true,
             memory,
@@ -118,10 +125,13 @@ impl State {
             let ahead = SignedDuration::try_from(at.saturating_sub(now.uptime)).ok()?;
             now.wall.timestamp().checked_add(ahead).ok()
         });
-        let lasting = if self.asleep { None } else { lasting };
+        let lasting = if self.asleep.is_some() { None } else { lasting };
+        let reminder = self.shutdown.next_wake(now);
+        // At these moments only words change: the next shutdown, AMIGO's hours, "hier" and "demain".
+        let shutdown = self.shutdown.next_shutdown(now).map(|at| at.timestamp());
         let helpdesk = self.helpdesk_changes.as_ref().map(ZonedDateTime::timestamp);
         let midnight = now.wall.tomorrow().and_then(|day| day.start_of_day()).ok().map(|day| day.timestamp());
-        [lasting, self.shutdown.next_wake(now), helpdesk, midnight].into_iter().flatten().min()
+        [lasting, reminder, shutdown, helpdesk, midnight].into_iter().flatten().min()
     }
 
     /// What to do first, before anything has happened.
@@ -141,20 +151,30 @@ impl State {
 /// Something happened: change the state, and say what is to be done.
 pub fn update(state: &mut State, event: Event, now: Now) -> Vec<Effect> {
     let mut effects = Vec::new();
-    if jumped(&state.now, &now) && !matches!(event, Event::ClockChanged) {
-        distrust(state, &now, &mut effects);
+    let jumped = jumped(&state.now, &now);
+    state.now = now.clone();
+    let asleep_for = state.asleep.map(|since| now.uptime.saturating_sub(since));
+    if event == Event::Woke || asleep_for.is_some_and(|lasted| is_awake(&event, lasted)) {
+        wake(state, &mut effects);
+    } else if jumped && event != Event::ClockChanged {
+        distrust(state, &mut effects);
     }
-    state.now = now;
+    let site_before = state.site().cloned();
     take(state, event, &mut effects);
-    let now = state.now.clone();
-    tell(state, &now, &mut effects);
-    if state.helpdesk_changes.as_ref().is_some_and(|at| *at <= now.wall) || state.helpdesk_changes.is_none() {
+    if state.site() != site_before.as_ref() {
+        // Another gateway and other inside hosts: what is known is of the old ones.
+        distrust(state, &mut effects);
+    }
+    if state.question == Some(Question::Site) && state.site().is_some() {
+        state.question = None;
+        effects.push(Effect::Withdraw(Category::Program));
+    }
+    if state.helpdesk_changes.as_ref().is_none_or(|at| *at <= now.wall) {
         renew_helpdesk(state);
     }
-    if !state.asleep
-        && let Some(reminder) = state.shutdown.due(&now)
-    {
-        effects.push(Effect::Notify(Notification::Shutdown(reminder)));
+    if state.asleep.is_none() {
+        tell(state, &mut effects);
+        remind(state, &mut effects);
     }
     if state.shutdown.memory() != state.memory.shutdown {
         state.memory.shutdown = state.shutdown.memory();
@@ -163,25 +183,28 @@ pub fn update(state: &mut State, event: Event, now: Now) -> Vec<Effect> {
     effects
 }
 
+/// Whether an event shows that the machine is awake, so long after it said that it is about to sleep. The news of the
+/// waking itself can be lost.
+fn is_awake(event: &Event, lasted: Duration) -> bool {
+    matches!(event, Event::Asked(_)) || (*event == Event::Tick && lasted >= SLEEP_DOUBTED)
+}
+
 fn take(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
     let now = state.now.clone();
     match event {
+        // What is seen on the way to sleep is out of date on waking, and a question would be asked for nothing.
+        Event::Tick | Event::Links(_) | Event::Probed(_) | Event::Client(_) if state.asleep.is_some() => {}
         Event::Tick => {
-            if !state.asleep {
-                let asks = state.vpn.tick(&now);
-                ask(state, asks, effects);
-            }
+            let asks = state.vpn.tick(&now);
+            ask(state, asks, effects);
         }
-        Event::ClockChanged => distrust(state, &now, effects),
+        Event::ClockChanged => distrust(state, effects),
         Event::Sleeping => {
-            state.asleep = true;
+            state.asleep = Some(now.uptime);
             state.vpn.forget(&now);
         }
-        Event::Woke => {
-            state.asleep = false;
-            distrust(state, &now, effects);
-            effects.push(Effect::Look(Look::Machine));
-        }
+        // Done in `update`: other events can bring the same news.
+        Event::Woke => {}
         Event::Links(links) => {
             let asks = state.vpn.see_links(links, &now);
             ask(state, asks, effects);
@@ -245,25 +268,28 @@ fn obey(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
             } else if state.profile.link(&id).is_some() {
                 effects.push(Effect::Launch(Launchable::Link(id)));
             } else {
-                let launch = Launch { id, outcome: LaunchOutcome::Missing };
-                effects.push(Effect::Notify(Notification::Launch(launch)));
+                effects.push(missing(id));
             }
         }
         Action::Connect => effects.push(Effect::Launch(Launchable::Program(state.profile.vpn.client.clone()))),
-        Action::CopyCode(id) => effects.push(Effect::Copy(Copied::Code(id))),
-        Action::Dial(id) => effects.push(Effect::Launch(Launchable::Dial(id))),
-        Action::OpenDrive(letter) => {
-            if let Some(DriveMount::Connected(path) | DriveMount::Disconnected(path)) = state.drive(letter) {
-                effects.push(Effect::Launch(Launchable::Drive(letter, path.clone())));
+        Action::CopyCode(id) if state.profile.code(&id).is_some() => effects.push(Effect::Copy(Copied::Code(id))),
+        Action::Dial(id) if state.profile.code(&id).is_some() => effects.push(Effect::Launch(Launchable::Dial(id))),
+        Action::CopyCode(id) | Action::Dial(id) => effects.push(missing(id)),
+        Action::OpenDrive(letter) => effects.push(match state.drive(letter) {
+            Some(DriveMount::Connected(path) | DriveMount::Disconnected(path)) => {
+                Effect::Launch(Launchable::Drive(letter, path.clone()))
             }
-        }
+            Some(DriveMount::Absent) | None => missing(letter.to_string()),
+        }),
         Action::CopySupportInfo => effects.push(Effect::Copy(Copied::SupportInfo)),
         Action::SetSite(id) => {
             if state.question == Some(Question::Site) {
                 state.question = None;
                 effects.push(Effect::Withdraw(Category::Program));
             }
-            effects.push(Effect::SaveSite(id));
+            if state.profile.sites.iter().any(|site| site.id == id) {
+                effects.push(Effect::SaveSite(id));
+            }
         }
         Action::SetAutostart(on) => effects.push(Effect::SetAutostart(on)),
         Action::ShutDown => {
@@ -286,14 +312,18 @@ fn obey(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
             };
             effects.push(Effect::Withdraw(category));
         }
-        Action::RemindLater => effects.push(Effect::Withdraw(Category::Shutdown)),
+        Action::RemindLater => withdraw_reminder(state, effects),
         Action::NotTonight => {
             state.shutdown.not_tonight(&now);
-            effects.push(Effect::Withdraw(Category::Shutdown));
+            withdraw_reminder(state, effects);
         }
         Action::About => effects.push(Effect::Notify(Notification::About)),
         Action::Quit => effects.push(Effect::Quit),
     }
+}
+
+fn missing(id: Id) -> Effect {
+    Effect::Notify(Notification::Launch(Launch { id, outcome: LaunchOutcome::Missing }))
 }
 
 /// Turns the tracker's wishes into effects.
@@ -320,11 +350,22 @@ fn ask(state: &State, asks: Asks, effects: &mut Vec<Effect>) {
     }
 }
 
+/// The machine is awake again.
+fn wake(state: &mut State, effects: &mut Vec<Effect>) {
+    state.asleep = None;
+    if state.question == Some(Question::ShutDown) {
+        withdraw_reminder(state, effects);
+    }
+    distrust(state, effects);
+    effects.push(Effect::Look(Look::Machine));
+}
+
 /// What was known may be out of date: nothing is claimed until it was looked at again.
-fn distrust(state: &mut State, now: &Now, effects: &mut Vec<Effect>) {
-    state.vpn.forget(now);
-    renew_helpdesk_at(state, now);
-    if !state.asleep {
+fn distrust(state: &mut State, effects: &mut Vec<Effect>) {
+    let now = state.now.clone();
+    state.vpn.forget(&now);
+    renew_helpdesk(state);
+    if state.asleep.is_none() {
         effects.push(Effect::Look(Look::Links));
     }
 }
@@ -336,13 +377,38 @@ fn jumped(before: &Now, now: &Now) -> bool {
 }
 
 /// Tells the user of a verdict that has held.
-fn tell(state: &mut State, now: &Now, effects: &mut Vec<Effect>) {
+fn tell(state: &mut State, effects: &mut Vec<Effect>) {
     let verdict = state.vpn.verdict();
-    match state.telling.word(verdict, state.vpn.held_from(), now.uptime, state.panel_open) {
+    match state.telling.word(verdict, state.vpn.held_from(), state.now.uptime, state.panel_open) {
         Some(Word::Tell) => effects.push(Effect::Notify(Notification::Vpn(verdict))),
         Some(Word::Withdraw) => effects.push(Effect::Withdraw(Category::Vpn)),
         None => {}
     }
+}
+
+/// Reminds of the shutdown, and takes back a reminder of one that is past or called off.
+fn remind(state: &mut State, effects: &mut Vec<Effect>) {
+    let now = state.now.clone();
+    let next = state.shutdown.next_shutdown(&now);
+    let stands =
+        |told: &Timestamp| next.as_ref().is_some_and(|next| next.timestamp() < *told + SignedDuration::from_mins(1));
+    if state.reminded.as_ref().is_some_and(|told| !stands(told)) {
+        withdraw_reminder(state, effects);
+    }
+    // Without a notification server the reminder waits for it; the last one brings the panel instead.
+    let by_panel = !state.notifications;
+    if by_panel && !state.shutdown.pending(&now).is_some_and(|reminder| reminder.last) {
+        return;
+    }
+    let Some(reminder) = state.shutdown.due(&now) else { return };
+    state.reminded = Some(reminder.at.timestamp());
+    effects.push(if by_panel { Effect::ShowPanel } else { Effect::Notify(Notification::Shutdown(reminder)) });
+}
+
+fn withdraw_reminder(state: &mut State, effects: &mut Vec<Effect>) {
+    state.reminded = None;
+    state.question.take_if(|question| *question == Question::ShutDown);
+    effects.push(Effect::Withdraw(Category::Shutdown));
 }
 
 fn tray_host(state: &mut State, there: bool, effects: &mut Vec<Effect>) {
@@ -356,8 +422,6 @@ fn tray_host(state: &mut State, there: bool, effects: &mut Vec<Effect>) {
 }
 
 fn set_profile(state: &mut State, profile: Arc<Profile>, problems: Arc<[Problem]>, effects: &mut Vec<Effect>) {
-    let now = state.now.clone();
-    let site_before = state.site().map(|site| site.id.clone());
     state.vpn.set_profile(&profile.vpn);
     state.shutdown.set_profile(&profile.shutdown);
     state.telling.set_hold(hold(&profile));
@@ -365,24 +429,18 @@ fn set_profile(state: &mut State, profile: Arc<Profile>, problems: Arc<[Problem]
         effects.push(Effect::Notify(Notification::ConfigBroken));
     }
     effects.push(Effect::Look(Look::Profile(profile.clone())));
+    let watched_otherwise = profile.vpn != state.profile.vpn;
     state.profile = profile;
     state.problems = problems;
     renew_helpdesk(state);
-    if state.site().map(|site| site.id.clone()) != site_before {
-        // Another gateway and other inside hosts: ask them.
-        let asks = state.vpn.refresh(&now);
-        ask(state, asks, effects);
+    if watched_otherwise {
+        distrust(state, effects);
     }
 }
 
 fn renew_helpdesk(state: &mut State) {
-    let now = state.now.clone();
-    renew_helpdesk_at(state, &now);
-}
-
-fn renew_helpdesk_at(state: &mut State, now: &Now) {
-    state.helpdesk = helpdesk::state(&state.profile, &now.wall);
-    state.helpdesk_changes = helpdesk::next_change(&state.profile, &now.wall);
+    state.helpdesk = helpdesk::state(&state.profile, &state.now.wall);
+    state.helpdesk_changes = helpdesk::next_change(&state.profile, &state.now.wall);
 }
 
 fn hold(profile: &Profile) -> Duration {

@@ -211,3 +211,91 @@ pub fn verdict(evidence: &Evidence) -> Verdict {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::fixture::{HOME, TUNNEL, home, with_tunnel};
+
+    /// Every combination of evidence, and the one row of the table that speaks of it.
+    #[test]
+    fn the_table_of_verdicts() {
+        // links, inside (answered by …), gateway, client, young
+        let table = "
+            none    *                    *                *                        *      Unknown
+            cut     *                    *                *                        *      Offline
+            tunnel  tunnel|elsewhere     *                *                        *      Connected
+            tunnel  home                 *                *                        *      OnSite
+            plain   tunnel|elsewhere|home *               *                        *      OnSite
+            tunnel|plain none|silent     *                connecting|reconnecting  *      Connecting
+            tunnel  none|silent          *                none|said                young  Connecting
+            tunnel  silent               *                none|said                old    Stalled
+            tunnel  none                 *                none|said                old    Unknown
+            plain   none                 *                none|said                *      Unknown
+            plain   silent               none             none|said                *      Unknown
+            plain   silent               answered         none|said                *      Disconnected
+            plain   silent               impostor|silent  none|said                *      Captive";
+        let rows: Vec<Vec<&str>> = table.lines().skip(1).map(|row| row.split_whitespace().collect()).collect();
+        let answered = |local: IpAddr| Some(Inside::Answered { local });
+        let links = [
+            ("none", None),
+            ("cut", Some(Links { default_route: None, ..with_tunnel(home()) })),
+            ("plain", Some(home())),
+            ("tunnel", Some(with_tunnel(home()))),
+        ];
+        let inside = [
+            ("none", None),
+            ("silent", Some(Inside::Silent)),
+            ("home", answered(HOME)),
+            ("tunnel", answered(TUNNEL)),
+            ("elsewhere", answered([10, 0, 0, 1].into())),
+        ];
+        let gateway = [
+            ("none", None),
+            ("answered", Some(Gateway::Answered)),
+            ("impostor", Some(Gateway::Impostor)),
+            ("silent", Some(Gateway::Silent)),
+        ];
+        let client = [
+            ("none", None),
+            ("connecting", Some(ClientState::Connecting)),
+            ("reconnecting", Some(ClientState::Reconnecting)),
+            ("said", Some(ClientState::Connected)),
+            ("said", Some(ClientState::Disconnecting)),
+            ("said", Some(ClientState::Disconnected)),
+            ("said", Some(ClientState::Paused)),
+            ("said", Some(ClientState::Unknown)),
+        ];
+        let mut seen = std::collections::BTreeSet::new();
+        for (links_name, links) in &links {
+            for (inside_name, inside) in &inside {
+                for (gateway_name, gateway) in gateway {
+                    for (client_name, client) in client {
+                        for (young_name, young_tunnel) in [("old", false), ("young", true)] {
+                            let names = [*links_name, *inside_name, gateway_name, client_name, young_name];
+                            let matching: Vec<_> = rows
+                                .iter()
+                                .filter(|row| {
+                                    row.iter()
+                                        .zip(names)
+                                        .all(|(cell, name)| *cell == "*" || cell.split('|').any(|one| one == name))
+                                })
+                                .collect();
+                            assert_eq!(matching.len(), 1, "{names:?} stands in the table {} times", matching.len());
+                            let evidence = Evidence {
+                                links: links.clone(),
+                                inside: inside.clone(),
+                                gateway,
+                                client,
+                                young_tunnel,
+                            };
+                            assert_eq!(format!("{:?}", verdict(&evidence)), matching[0][5], "{names:?}");
+                            seen.insert(verdict(&evidence));
+                        }
+                    }
+                }
+            }
+        }
+        assert_eq!(seen.into_iter().collect::<Vec<_>>(), Verdict::ALL);
+    }
+}

@@ -1,9 +1,10 @@
 //! Keeps the evidence fresh: drops what a change has made stale, and says when to look again.
 
-use super::{ClientState, Evidence, Gateway, Inside, Links, Probe, Verdict, verdict};
+use super::{ClientState, Evidence, Gateway, Inside, Interface, Links, Probe, Verdict, verdict};
 use crate::core::Now;
 use crate::profile::Vpn;
 use jiff::ZonedDateTime;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// First pause before a silent inside is tried again; it doubles until it reaches the profile's slow interval.
@@ -30,10 +31,15 @@ pub struct Tracker {
     interval: Duration,
     settle: Duration,
     evidence: Evidence,
+    /// Since when the tunnel stands on the way out that it has now; it gets [`Tracker::settle`] to carry something.
     tunnel_since: Option<Duration>,
+    /// Whether the tunnel was seen to come up. (One that stood already is in doubt, but nobody is connecting.)
+    tunnel_new: bool,
     client_since: Duration,
-    /// Silent probes in a row.
+    /// Silent probes in a row, those of a tunnel that still settles apart.
     silences: u32,
+    /// Whether the gateway is known to answer only because a working tunnel was there a moment ago.
+    gateway_inferred: bool,
     number: u64,
     in_flight: bool,
     probe_at: Option<Duration>,
@@ -51,8 +57,10 @@ impl Tracker {
             settle: Duration::from_secs(profile.settle_seconds.into()),
             evidence: Evidence::default(),
             tunnel_since: None,
+            tunnel_new: false,
             client_since: Duration::ZERO,
             silences: 0,
+            gateway_inferred: false,
             number: 0,
             in_flight: false,
             probe_at: None,
@@ -104,51 +112,50 @@ impl Tracker {
     /// Interfaces and routes, seen just now.
     pub fn see_links(&mut self, links: Links, now: &Now) -> Asks {
         let old = self.evidence.links.take();
-        let had_tunnel = old.as_ref().and_then(Links::tunnel);
-        let tunnel = links.tunnel();
-        let same_tunnel = had_tunnel == tunnel;
-        let same_underlay = old.as_ref().is_some_and(|old| same_way_out(old, &links));
-
-        if !same_tunnel {
-            self.tunnel_since = tunnel.map(|_| now.uptime);
-            self.silences = 0;
-            match (had_tunnel, tunnel) {
-                // The way in is gone. A tunnel that worked proves that the gateway was within reach a moment ago;
-                // the probe that follows confirms or corrects.
-                (Some(_), None) if self.verdict == Verdict::Connected && same_underlay => {
-                    self.evidence.inside = Some(Inside::Silent);
-                    self.evidence.gateway = Some(Gateway::Answered);
-                }
-                // On site with a tunnel beside it: the answer came by the other way, which still stands.
-                _ if self.verdict == Verdict::OnSite && same_underlay => {}
-                _ => self.evidence.inside = None,
-            }
-        } else if !same_underlay && tunnel.is_none() {
-            self.evidence.inside = None;
-            self.evidence.gateway = None;
-        }
-        if !same_underlay {
-            self.evidence.gateway = None;
-        }
-        let matters = old.is_none() || !same_tunnel || !same_underlay;
+        let same_tunnel = match (old.as_ref().and_then(Links::tunnel), links.tunnel()) {
+            (Some(before), Some(tunnel)) => same_interface(before, tunnel),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        let same_way = old.as_ref().is_some_and(|old| same_way_out(old, &links));
+        let tunnel = links.tunnel().is_some();
         let route = links.default_route.is_some();
+        if same_tunnel && same_way {
+            self.evidence.links = Some(links);
+            return Asks::default();
+        }
+        let lost_tunnel = !tunnel && !same_tunnel && same_way;
+        // With a tunnel beside the way on site, the answer came by the other way, which still stands.
+        let still_answers = same_way
+            && matches!(self.evidence.inside, Some(Inside::Answered { local })
+                if links.holder(local).is_some_and(|interface| !interface.tunnel));
         self.evidence.links = Some(links);
+        self.tunnel_new = tunnel && !same_tunnel && old.is_some();
+        self.tunnel_since = tunnel.then_some(now.uptime);
+        self.silences = 0;
+        self.evidence.client = None;
+        if !still_answers {
+            self.evidence.inside = None;
+        }
+        self.gateway_inferred = false;
+        if !same_way {
+            self.evidence.gateway = None;
+        }
+        if lost_tunnel && self.verdict == Verdict::Connected {
+            // The way in is gone. A tunnel that worked proves that the gateway was within reach a moment ago; the
+            // probe that follows confirms or corrects.
+            self.evidence.inside = Some(Inside::Silent);
+            self.evidence.gateway = Some(Gateway::Answered);
+            self.gateway_inferred = true;
+        }
         if !route {
             // Nothing can be asked, and what was known is of another network.
             self.evidence = Evidence { links: self.evidence.links.take(), ..Evidence::default() };
-            self.probe_at = None;
-            self.number += 1;
-            self.in_flight = false;
-        }
-        if matters {
-            self.evidence.client = None;
+            self.gateway_inferred = false;
+            self.stop_probing();
         }
         self.judge(now);
-        if matters && route {
-            Asks { probe: Some(self.request(now)), client: true, ..Asks::default() }
-        } else {
-            Asks::default()
-        }
+        if route { Asks { probe: Some(self.request(now)), client: true, ..Asks::default() } } else { Asks::default() }
     }
 
     /// A probe has ended. An answer to an older question is thrown away.
@@ -157,30 +164,39 @@ impl Tracker {
             return Asks::default();
         }
         self.in_flight = false;
-        if probe.gateway.is_some() {
-            self.evidence.gateway = probe.gateway;
-        }
-        let answered = matches!(probe.inside, Inside::Answered { .. });
-        let mut asks = Asks::default();
-        if answered {
+        if matches!(probe.inside, Inside::Answered { .. }) {
             self.silences = 0;
+            self.gateway_inferred = false;
             self.evidence.client = None;
-        } else {
-            self.silences = self.silences.saturating_add(1);
-        }
-        // One lost probe is no stall: while the tunnel stands, a second one must confirm.
-        let doubtful = !answered && self.silences == 1 && self.verdict == Verdict::Connected && self.has_tunnel();
-        if doubtful {
-            asks.probe = Some(self.request(now));
-        } else {
+            self.evidence.gateway = probe.gateway.or(self.evidence.gateway);
             self.evidence.inside = Some(probe.inside);
-            asks.client = !answered && self.has_tunnel() && self.silences <= 2;
+            return self.judge_and_pause(now);
         }
-        self.judge(now);
-        if !doubtful {
-            self.probe_at = self.pause().map(|pause| now.uptime + self.jittered(pause));
+        let reached = self.verdict.reaches_inside() == Some(true);
+        if self.settles(now) && !reached {
+            // Too early to tell. A tunnel that came up is still connecting, one that stood already stays in doubt.
+            if self.tunnel_new {
+                self.evidence.inside = Some(probe.inside);
+            }
+            return self.judge_and_pause(now);
         }
-        asks
+        self.silences = self.silences.saturating_add(1);
+        // One lost probe is no loss: a second one must confirm that what worked works no more.
+        if reached && self.silences == 1 {
+            return Asks { probe: Some(self.request(now)), ..Asks::default() };
+        }
+        self.evidence.inside = Some(probe.inside);
+        if self.gateway_inferred && probe.gateway == Some(Gateway::Silent) {
+            // It answered a moment ago: a second silence must confirm this too.
+            self.gateway_inferred = false;
+            self.judge(now);
+            self.probe_at = Some(now.uptime + RETRY);
+            return Asks::default();
+        }
+        self.gateway_inferred = false;
+        self.evidence.gateway = probe.gateway.or(self.evidence.gateway);
+        let client = self.has_tunnel() && self.silences <= 2;
+        Asks { client, ..self.judge_and_pause(now) }
     }
 
     /// What Cisco's command line said.
@@ -198,10 +214,10 @@ impl Tracker {
     pub fn forget(&mut self, now: &Now) {
         self.evidence = Evidence::default();
         self.tunnel_since = None;
+        self.tunnel_new = false;
         self.silences = 0;
-        self.number += 1;
-        self.in_flight = false;
-        self.probe_at = None;
+        self.gateway_inferred = false;
+        self.stop_probing();
         self.judge(now);
     }
 
@@ -229,8 +245,20 @@ impl Tracker {
         matches!(self.evidence.client, Some(ClientState::Connecting | ClientState::Reconnecting))
     }
 
+    /// Whether the tunnel is so young on its way out that silence means nothing yet.
+    fn settles(&self, now: &Now) -> bool {
+        self.tunnel_since.is_some_and(|since| now.uptime < since + self.settle)
+    }
+
     fn has_tunnel(&self) -> bool {
         self.evidence.links.as_ref().is_some_and(|links| links.tunnel().is_some())
+    }
+
+    /// No question stands; answers that are under way no longer count.
+    fn stop_probing(&mut self) {
+        self.number += 1;
+        self.in_flight = false;
+        self.probe_at = None;
     }
 
     /// A new question; answers to older ones no longer count.
@@ -242,10 +270,17 @@ impl Tracker {
         (self.number, !self.has_tunnel())
     }
 
+    /// After a probe: the verdict, and when the next probe is due.
+    fn judge_and_pause(&mut self, now: &Now) -> Asks {
+        self.judge(now);
+        self.probe_at = self.pause(now).map(|pause| now.uptime + self.jittered(pause));
+        Asks::default()
+    }
+
     /// How long to wait before the next probe, where one is needed without an event.
-    fn pause(&self) -> Option<Duration> {
+    fn pause(&self, now: &Now) -> Option<Duration> {
         match self.verdict {
-            Verdict::Connecting if self.evidence.young_tunnel => Some(YOUNG_RETRY),
+            Verdict::Unknown | Verdict::Connecting if self.settles(now) => Some(YOUNG_RETRY),
             Verdict::Connecting => Some(RETRY),
             Verdict::Connected => Some(self.interval),
             // A portal tells nobody that it has let the user through, and a gateway not that it is back.
@@ -269,7 +304,7 @@ impl Tracker {
     }
 
     fn judge(&mut self, now: &Now) {
-        self.evidence.young_tunnel = self.tunnel_since.is_some_and(|since| now.uptime < since + self.settle);
+        self.evidence.young_tunnel = self.tunnel_new && self.settles(now);
         let verdict = verdict(&self.evidence);
         if verdict != self.verdict {
             self.verdict = verdict;
@@ -279,20 +314,532 @@ impl Tracker {
     }
 }
 
-/// Whether the way out of the machine is the same: same interface, same router, same IPv4 addresses. (IPv6 privacy
-/// addresses come and go on a network that stays.) A default route through the tunnel hides the way out, and counts as
-/// the same as long as the other interfaces stand.
+/// Whether the way out of the machine is the same: same interface, same router. A default route through the tunnel
+/// hides the way out; it counts as the same as long as the other interfaces stand.
 fn same_way_out(old: &Links, new: &Links) -> bool {
-    let addresses = |links: &Links| -> Option<Vec<std::net::IpAddr>> {
-        let interface = links.underlay()?;
-        let (four, six): (Vec<_>, Vec<_>) = interface.addresses.iter().copied().partition(std::net::IpAddr::is_ipv4);
-        Some(if four.is_empty() { six } else { four })
-    };
+    let stands = |way: &Interface, links: &Links| links.interfaces.iter().any(|other| same_interface(way, other));
     match (old.underlay(), new.underlay()) {
-        (Some(_), Some(_)) => old.default_route == new.default_route && addresses(old) == addresses(new),
-        (None, None) => old.default_route.is_some() == new.default_route.is_some(),
+        (Some(before), Some(after)) => old.default_route == new.default_route && same_interface(before, after),
+        (None, None) => {
+            let mut ways = old.interfaces.iter().filter(|interface| !interface.tunnel);
+            old.default_route.is_some() == new.default_route.is_some() && ways.all(|way| stands(way, new))
+        }
         // The tunnel takes or gives back the default route.
-        (Some(way), None) => new.default_route.is_some() && new.interfaces.contains(way),
-        (None, Some(way)) => old.default_route.is_some() && old.interfaces.contains(way),
+        (Some(way), None) => new.default_route.is_some() && stands(way, new),
+        (None, Some(way)) => old.default_route.is_some() && stands(way, old),
+    }
+}
+
+/// Whether an interface is still the same one, with the same IPv4 addresses. (IPv6 privacy addresses come and go on a
+/// network that stays.)
+fn same_interface(old: &Interface, new: &Interface) -> bool {
+    let addresses = |interface: &Interface| -> Vec<IpAddr> {
+        let (four, six): (Vec<_>, Vec<_>) = interface.addresses.iter().copied().partition(IpAddr::is_ipv4);
+        if four.is_empty() { six } else { four }
+    };
+    old.index == new.index && old.tunnel == new.tunnel && addresses(old) == addresses(new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::fixture::{HOME, TUNNEL, after, guide, home, interface, network, with_tunnel};
+    use crate::core::vpn::{DefaultRoute, Inside, Interface};
+    use proptest::prelude::*;
+
+    /// A machine whose sensors answer as the world is: at once where something answers, after 3 s where nothing does.
+    struct World {
+        tracker: Tracker,
+        links: Links,
+        /// The address from which the inside answers.
+        inside: Option<IpAddr>,
+        gateway: Gateway,
+        client: Option<ClientState>,
+        seconds: f64,
+        /// Questions under way: when the answer comes, its number, whether the gateway is asked too.
+        asked: Vec<(f64, u64, bool)>,
+        /// When each question was put.
+        probes: Vec<f64>,
+        wakes: usize,
+    }
+
+    impl World {
+        fn new(links: Links) -> World {
+            let mut world = World {
+                tracker: Tracker::new(&guide().vpn, 7, &after(100.0)),
+                links,
+                inside: None,
+                gateway: Gateway::Answered,
+                client: None,
+                seconds: 100.0,
+                asked: Vec::new(),
+                probes: Vec::new(),
+                wakes: 0,
+            };
+            world.see_links();
+            world
+        }
+
+        fn verdict(&self) -> Verdict {
+            self.tracker.verdict()
+        }
+
+        fn now(&self) -> Now {
+            after(self.seconds)
+        }
+
+        fn see_links(&mut self) {
+            let asks = self.tracker.see_links(self.links.clone(), &self.now());
+            self.obey(asks);
+        }
+
+        /// The network becomes this one.
+        fn becomes(&mut self, links: Links, inside: Option<IpAddr>) {
+            self.links = links;
+            self.inside = inside;
+            self.see_links();
+        }
+
+        fn obey(&mut self, asks: Asks) {
+            if asks.links {
+                self.see_links();
+            }
+            if let Some((number, gateway)) = asks.probe {
+                let delay = if self.inside.is_some() { 0.02 } else { 3.0 };
+                self.probes.push(self.seconds);
+                self.asked.push((self.seconds + delay, number, gateway));
+            }
+            if asks.client {
+                let asks = self.tracker.see_client(self.client, &self.now());
+                self.obey(asks);
+            }
+        }
+
+        /// Time passes; answers come in and wake-ups are kept.
+        fn pass(&mut self, seconds: f64) {
+            let end = self.seconds + seconds;
+            loop {
+                let answer = self.asked.iter().map(|asked| asked.0).fold(f64::INFINITY, f64::min);
+                let wake = self.tracker.next_wake().map_or(f64::INFINITY, |at| at.as_secs_f64().max(self.seconds));
+                let next = answer.min(wake);
+                if next > end {
+                    break;
+                }
+                self.seconds = next;
+                if answer <= wake {
+                    let index = self.asked.iter().position(|asked| asked.0 == answer).expect("it was found just now");
+                    let (_, number, gateway) = self.asked.remove(index);
+                    let inside = self.inside.map_or(Inside::Silent, |local| Inside::Answered { local });
+                    let probe = Probe { number, inside, gateway: gateway.then_some(self.gateway) };
+                    let asks = self.tracker.see_probe(probe, &self.now());
+                    self.obey(asks);
+                } else {
+                    self.wakes += 1;
+                    let now = Now { uptime: self.tracker.next_wake().expect("it was found just now"), ..self.now() };
+                    let asks = self.tracker.tick(&now);
+                    assert!(self.tracker.next_wake().is_none_or(|at| at > now.uptime), "a wake-up that repeats itself");
+                    self.obey(asks);
+                }
+            }
+            self.seconds = end;
+        }
+
+        /// Time passes until the verdict changes.
+        fn until(&mut self, verdict: Verdict, within: f64) {
+            let mut passed = 0.0;
+            while self.verdict() != verdict {
+                assert!(passed < within, "{:?} instead of {verdict:?} after {within} s", self.verdict());
+                self.pass(0.25);
+                passed += 0.25;
+            }
+        }
+    }
+
+    #[test]
+    fn at_home_without_the_vpn() {
+        let mut world = World::new(home());
+        assert_eq!(world.verdict(), Verdict::Unknown);
+        world.until(Verdict::Disconnected, 3.5);
+        // Nothing more to do until something changes.
+        world.pass(7200.0);
+        assert_eq!((world.verdict(), world.probes.len(), world.wakes), (Verdict::Disconnected, 1, 0));
+        assert_eq!(world.tracker.next_wake(), None);
+    }
+
+    #[test]
+    fn connecting_and_being_connected() {
+        let mut world = World::new(home());
+        world.until(Verdict::Disconnected, 3.5);
+        world.client = Some(ClientState::Connecting);
+        let asks = world.tracker.see_client(world.client, &world.now());
+        world.obey(asks);
+        assert_eq!(world.verdict(), Verdict::Connecting);
+        world.becomes(with_tunnel(home()), None);
+        assert_eq!(world.verdict(), Verdict::Connecting);
+        world.pass(2.0);
+        world.inside = Some(TUNNEL);
+        world.until(Verdict::Connected, 5.5);
+        // Cisco's word is no longer needed, nor asked for.
+        world.pass(1.0);
+        assert_eq!(world.tracker.evidence().client, None);
+    }
+
+    #[test]
+    fn ciscos_word_that_it_connects_is_not_believed_for_ever() {
+        let mut world = World::new(home());
+        world.until(Verdict::Disconnected, 3.5);
+        let asks = world.tracker.see_client(Some(ClientState::Connecting), &world.now());
+        world.obey(asks);
+        assert_eq!(world.verdict(), Verdict::Connecting);
+        // Asked again, it says nothing any more.
+        world.pass(130.0);
+        assert_eq!((world.verdict(), world.tracker.next_wake()), (Verdict::Disconnected, None));
+    }
+
+    fn connected() -> World {
+        let mut world = World::new(home());
+        world.until(Verdict::Disconnected, 3.5);
+        world.becomes(with_tunnel(home()), Some(TUNNEL));
+        world.until(Verdict::Connected, 0.5);
+        world.pass(60.0);
+        world
+    }
+
+    #[test]
+    fn a_steady_tunnel_costs_one_probe_an_interval_and_no_other_wake_up() {
+        let mut world = connected();
+        (world.probes, world.wakes) = (Vec::new(), 0);
+        world.pass(86_400.0);
+        let gaps: Vec<f64> = world.probes.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!(gaps.iter().all(|gap| (54.0..=66.1).contains(gap)), "{gaps:?}");
+        let (least, most) =
+            gaps.iter().fold((f64::MAX, 0.0_f64), |(least, most), gap| (least.min(*gap), most.max(*gap)));
+        assert!(least < 56.0 && most > 64.0, "a fleet would probe in step");
+        assert_eq!(world.wakes, world.probes.len());
+        assert_eq!(world.verdict(), Verdict::Connected);
+    }
+
+    #[test]
+    fn one_lost_probe_is_no_stall_a_second_one_is() {
+        let mut world = connected();
+        let since = world.tracker.since().clone();
+        // Lost once.
+        let asks = world.tracker.refresh(&world.now());
+        world.inside = None;
+        world.obey(asks);
+        world.pass(2.9);
+        world.inside = Some(TUNNEL);
+        world.pass(0.2);
+        world.pass(10.0);
+        assert_eq!((world.verdict(), world.tracker.since()), (Verdict::Connected, &since));
+        // Lost for good.
+        world.inside = None;
+        world.until(Verdict::Stalled, 66.0 + 6.5);
+        // Back: noticed soon, and the pauses grow no longer than the interval.
+        world.inside = Some(TUNNEL);
+        world.until(Verdict::Connected, 12.0);
+        world.inside = None;
+        world.until(Verdict::Stalled, 66.0 + 6.5);
+        let before = world.probes.len();
+        world.pass(3600.0);
+        assert!((50..=70).contains(&(world.probes.len() - before)), "{}", world.probes.len() - before);
+        world.inside = Some(TUNNEL);
+        world.until(Verdict::Connected, 70.0);
+    }
+
+    #[test]
+    fn a_slow_tunnel_is_connecting_then_stalled() {
+        let mut world = World::new(home());
+        world.becomes(with_tunnel(home()), None);
+        assert_eq!(world.verdict(), Verdict::Connecting);
+        world.pass(7.9);
+        assert_eq!(world.verdict(), Verdict::Connecting);
+        world.until(Verdict::Stalled, 0.5);
+        // Late, but not given up.
+        world.inside = Some(TUNNEL);
+        world.until(Verdict::Connected, 12.0);
+    }
+
+    #[test]
+    fn the_tunnel_taken_down_shows_at_once() {
+        let mut world = connected();
+        world.becomes(home(), None);
+        assert_eq!(world.verdict(), Verdict::Disconnected);
+        world.pass(60.0);
+        assert_eq!((world.verdict(), world.tracker.next_wake()), (Verdict::Disconnected, None));
+    }
+
+    #[test]
+    fn a_dead_server_is_a_lost_tunnel_first_and_a_silent_gateway_when_confirmed() {
+        let mut world = connected();
+        world.gateway = Gateway::Silent;
+        world.becomes(home(), None);
+        assert_eq!(world.verdict(), Verdict::Disconnected);
+        world.pass(7.9);
+        assert_eq!(world.verdict(), Verdict::Disconnected);
+        world.until(Verdict::Captive, 3.5);
+        // The server is back: noticed within an interval, without any event.
+        world.pass(600.0);
+        world.gateway = Gateway::Answered;
+        world.until(Verdict::Disconnected, 70.0);
+    }
+
+    #[test]
+    fn a_portal_in_the_gateways_name_needs_no_confirmation() {
+        let mut world = connected();
+        world.gateway = Gateway::Impostor;
+        world.becomes(home(), None);
+        world.until(Verdict::Captive, 3.5);
+    }
+
+    #[test]
+    fn cable_out_and_in_again() {
+        let mut world = connected();
+        world.becomes(Links::default(), None);
+        assert_eq!((world.verdict(), world.tracker.next_wake()), (Verdict::Offline, None));
+        // The answer to a question of before counts no more.
+        world.pass(100.0);
+        assert_eq!((world.verdict(), world.asked.len()), (Verdict::Offline, 0));
+        world.becomes(home(), None);
+        assert_eq!(world.verdict(), Verdict::Unknown);
+        world.until(Verdict::Disconnected, 3.5);
+    }
+
+    #[test]
+    fn another_wifi_leaves_nothing_of_the_old_one() {
+        let mut world = connected();
+        world.gateway = Gateway::Impostor;
+        world.becomes(network([10, 1, 2, 3].into()), None);
+        assert_eq!(world.verdict(), Verdict::Unknown);
+        assert_eq!(world.tracker.evidence().gateway, None);
+        world.until(Verdict::Captive, 3.5);
+    }
+
+    #[test]
+    fn a_tunnel_that_outlives_its_network_is_in_doubt() {
+        let mut world = connected();
+        world.becomes(with_tunnel(network([10, 1, 2, 3].into())), None);
+        assert_eq!(world.verdict(), Verdict::Unknown);
+        world.pass(4.0);
+        assert_eq!(world.verdict(), Verdict::Unknown);
+        world.inside = Some(TUNNEL);
+        world.until(Verdict::Connected, 4.5);
+        world.becomes(with_tunnel(network([10, 1, 2, 4].into())), None);
+        world.until(Verdict::Stalled, 12.0);
+    }
+
+    #[test]
+    fn what_does_not_matter_changes_nothing() {
+        let mut world = connected();
+        let (since, probes) = (world.tracker.since().clone(), world.probes.len());
+        // A privacy address, another DNS server, a bridge that comes and goes.
+        let mut links = with_tunnel(home());
+        links.interfaces[0].addresses.push("2001:db8::1".parse().expect("an address"));
+        links.interfaces[1].addresses.push("2001:db8::2".parse().expect("an address"));
+        links.interfaces.push(interface(30, "docker0", [172, 17, 0, 1].into()));
+        links.dns = vec![[9, 9, 9, 9].into()];
+        world.becomes(links, Some(TUNNEL));
+        assert_eq!((world.verdict(), world.tracker.since(), world.probes.len()), (Verdict::Connected, &since, probes));
+    }
+
+    #[test]
+    fn a_tunnel_that_takes_the_default_route_keeps_the_way_out() {
+        let mut links = with_tunnel(home());
+        links.default_route = Some(DefaultRoute { interface: 9, router: None });
+        let mut world = World::new(home());
+        world.until(Verdict::Disconnected, 3.5);
+        world.becomes(links.clone(), Some(TUNNEL));
+        world.until(Verdict::Connected, 0.5);
+        // Beneath it, the network changes.
+        let mut other = links.clone();
+        other.interfaces[0].addresses = vec![[10, 1, 2, 3].into()];
+        world.becomes(other, None);
+        assert_eq!(world.verdict(), Verdict::Unknown);
+        world.becomes(links, Some(TUNNEL));
+        world.until(Verdict::Connected, 0.5);
+        world.becomes(home(), None);
+        assert_eq!(world.verdict(), Verdict::Disconnected);
+    }
+
+    #[test]
+    fn on_site_with_and_without_a_tunnel_beside_it() {
+        let mut world = World::new(home());
+        world.inside = Some(HOME);
+        world.until(Verdict::OnSite, 3.5);
+        world.pass(7200.0);
+        assert_eq!((world.probes.len(), world.tracker.next_wake()), (1, None));
+        world.becomes(with_tunnel(home()), Some(HOME));
+        assert_eq!(world.verdict(), Verdict::OnSite);
+        world.pass(30.0);
+        world.becomes(home(), Some(HOME));
+        assert_eq!(world.verdict(), Verdict::OnSite);
+        // One lost probe on demand is no reason to say that the inside is gone.
+        world.inside = None;
+        let asks = world.tracker.refresh(&world.now());
+        world.obey(asks);
+        world.pass(2.9);
+        world.inside = Some(HOME);
+        world.pass(1.0);
+        assert_eq!(world.verdict(), Verdict::OnSite);
+    }
+
+    #[test]
+    fn after_sleep_nothing_is_claimed_until_it_was_seen() {
+        let mut world = connected();
+        world.tracker.forget(&world.now());
+        assert_eq!((world.verdict(), world.tracker.next_wake()), (Verdict::Unknown, None));
+        // An answer from before the sleep.
+        world.pass(5.0);
+        assert_eq!(world.verdict(), Verdict::Unknown);
+        // The tunnel still stands but is dead: Connected is never said.
+        world.inside = None;
+        world.see_links();
+        for _ in 0..100 {
+            assert!(matches!(world.verdict(), Verdict::Unknown | Verdict::Stalled));
+            world.pass(0.25);
+        }
+        assert_eq!(world.verdict(), Verdict::Stalled);
+        // It lives.
+        world.tracker.forget(&world.now());
+        world.inside = Some(TUNNEL);
+        world.see_links();
+        world.until(Verdict::Connected, 0.5);
+    }
+
+    #[test]
+    fn a_question_without_an_answer_is_put_again() {
+        let mut world = World::new(with_tunnel(home()));
+        world.asked.clear();
+        world.inside = Some(TUNNEL);
+        world.until(Verdict::Connected, 61.0);
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Links(u8),
+        Inside(u8),
+        Gateway(u8),
+        Client(u8),
+        Forget,
+        Refresh,
+        Stale(u64),
+        Pass(f64),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            (0..6_u8).prop_map(Step::Links),
+            (0..3_u8).prop_map(Step::Inside),
+            (0..3_u8).prop_map(Step::Gateway),
+            (0..5_u8).prop_map(Step::Client),
+            Just(Step::Forget),
+            Just(Step::Refresh),
+            any::<u64>().prop_map(Step::Stale),
+            (0.0..200.0).prop_map(Step::Pass),
+            (0.0..4.0).prop_map(Step::Pass),
+        ]
+    }
+
+    impl World {
+        fn take(&mut self, step: &Step) {
+            match *step {
+                Step::Links(kind) => {
+                    self.links = match kind {
+                        0 => Links::default(),
+                        1 => home(),
+                        2 => network([10, 1, 2, 3].into()),
+                        3 => with_tunnel(network([10, 1, 2, 3].into())),
+                        4 => Links {
+                            default_route: Some(DefaultRoute { interface: 9, router: None }),
+                            ..with_tunnel(home())
+                        },
+                        _ => with_tunnel(home()),
+                    };
+                    self.see_links();
+                }
+                Step::Inside(kind) => self.inside = [None, Some(HOME), Some(TUNNEL)][usize::from(kind)],
+                Step::Gateway(kind) => {
+                    self.gateway = [Gateway::Answered, Gateway::Impostor, Gateway::Silent][usize::from(kind)];
+                }
+                Step::Client(kind) => {
+                    use ClientState::{Connected, Connecting, Disconnected, Reconnecting};
+                    self.client = [None, Some(Connecting), Some(Connected), Some(Disconnected), Some(Reconnecting)]
+                        [usize::from(kind)];
+                    let asks = self.tracker.see_client(self.client, &self.now());
+                    self.obey(asks);
+                }
+                Step::Forget => {
+                    self.tracker.forget(&self.now());
+                    assert_eq!(self.verdict(), Verdict::Unknown);
+                    self.see_links();
+                }
+                Step::Refresh => {
+                    let asks = self.tracker.refresh(&self.now());
+                    self.obey(asks);
+                }
+                Step::Stale(number) => {
+                    if self.asked.iter().any(|asked| asked.1 == number) {
+                        return;
+                    }
+                    let before = format!("{:?}", self.tracker);
+                    let probe = Probe {
+                        number: number.wrapping_add(1 << 32),
+                        inside: Inside::Answered { local: TUNNEL },
+                        gateway: None,
+                    };
+                    let asks = self.tracker.see_probe(probe, &self.now());
+                    assert_eq!((asks, format!("{:?}", self.tracker)), (Asks::default(), before));
+                }
+                Step::Pass(seconds) => self.pass(seconds),
+            }
+        }
+
+        /// What is so, with the client silent.
+        fn truth(&self) -> Verdict {
+            let evidence = Evidence {
+                links: Some(self.links.clone()),
+                inside: Some(self.inside.map_or(Inside::Silent, |local| Inside::Answered { local })),
+                gateway: Some(self.gateway),
+                ..Evidence::default()
+            };
+            verdict(&evidence)
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(120))]
+
+        /// Whatever happens: no wake-up repeats itself, the inside is never claimed without an answer from it since the
+        /// last change, and once the world holds still, the verdict is the truth.
+        #[test]
+        fn the_verdict_follows_the_world(steps in proptest::collection::vec(step(), 1..40)) {
+            let mut world = World::new(home());
+            for step in &steps {
+                let (before, links, probes) = (world.verdict(), world.links.clone(), world.probes.len());
+                world.take(step);
+                // Something changed and no time passed: the inside cannot have answered.
+                let claims = world.verdict().reaches_inside() == Some(true);
+                if claims && matches!(step, Step::Forget) || claims && before != world.verdict() && !matches!(step, Step::Pass(_)) {
+                    prop_assert!(false, "{:?} after {step:?} from {before:?}, links {links:?}, probes {probes}", world.verdict());
+                }
+            }
+            world.client = None;
+            let asks = world.tracker.refresh(&world.now());
+            world.obey(asks);
+            world.pass(400.0);
+            prop_assert_eq!(world.verdict(), world.truth());
+            // And holding still costs at most one probe an interval.
+            let before = world.probes.len();
+            world.pass(1800.0);
+            prop_assert!(world.probes.len() - before <= 36, "{} probes", world.probes.len() - before);
+        }
+    }
+
+    #[test]
+    fn an_interface_is_the_same_by_number_and_address() {
+        let eth = |index, address: [u8; 4]| -> Interface { interface(index, "eth0", address.into()) };
+        assert!(same_interface(&eth(2, [10, 0, 0, 1]), &eth(2, [10, 0, 0, 1])));
+        assert!(!same_interface(&eth(2, [10, 0, 0, 1]), &eth(3, [10, 0, 0, 1])));
+        assert!(!same_interface(&eth(2, [10, 0, 0, 1]), &eth(2, [10, 0, 0, 2])));
     }
 }
