@@ -87,6 +87,7 @@ impl Files {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
     use std::time::Duration;

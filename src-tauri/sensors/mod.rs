@@ -138,6 +138,7 @@ fn expand(path: &str) -> Option<PathBuf> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
     use proptest::prelude::*;
@@ -191,6 +192,7 @@ mod tests {
 
 /// What the sensors' tests share.
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod test_support {
     use crate::profile::{Profile, Vpn};
 

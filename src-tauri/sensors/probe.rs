@@ -159,6 +159,7 @@ fn left(until: Instant) -> io::Result<Duration> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
     use rcgen::{CertificateParams, CertifiedIssuer, IsCa, KeyPair};

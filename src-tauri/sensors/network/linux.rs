@@ -1,5 +1,6 @@
 //! rtnetlink(7): one dump each of links, addresses and routes to read, one subscription to the same to watch.
 //! resolv.conf(5) for the DNS servers.
+#![expect(clippy::wildcard_enum_match_arm, reason = "rtnetlink says far more than is asked of it here")]
 
 use super::{BURST, Raw};
 use crate::core::vpn::{DefaultRoute, Interface};
@@ -74,14 +75,11 @@ fn dumps() -> io::Result<Dumps> {
         RouteNetlinkMessage::GetRoute(RouteMessage::default()),
     ];
     for request in requests {
-        dump(&socket, request, |answer| {
-            #[expect(clippy::wildcard_enum_match_arm, reason = "a dump holds what was asked for, and nothing else")]
-            match answer {
-                RouteNetlinkMessage::NewLink(message) => links.push(message),
-                RouteNetlinkMessage::NewAddress(message) => addresses.push(message),
-                RouteNetlinkMessage::NewRoute(message) => routes.push(message),
-                _ => {}
-            }
+        dump(&socket, request, |answer| match answer {
+            RouteNetlinkMessage::NewLink(message) => links.push(message),
+            RouteNetlinkMessage::NewAddress(message) => addresses.push(message),
+            RouteNetlinkMessage::NewRoute(message) => routes.push(message),
+            _ => {}
         })?;
     }
     Ok((links, addresses, routes))
@@ -260,6 +258,7 @@ async fn changed(files: Option<&mut Files>) -> io::Result<()> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
     use crate::Events;
@@ -339,10 +338,9 @@ mod tests {
     }
 
     async fn next(heard: &mut UnboundedReceiver<Event>) -> Links {
-        match timeout(SOON, heard.recv()).await.expect("something is told").expect("the sensor lives") {
-            Event::Links(links) => links,
-            other => panic!("{other:?}"),
-        }
+        let told = timeout(SOON, heard.recv()).await.expect("something is told").expect("the sensor lives");
+        let Event::Links(links) = told else { panic!("{told:?}") };
+        links
     }
 
     /// The first links told of which this holds.
