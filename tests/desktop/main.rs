@@ -1,0 +1,5 @@
+//! The real program on a real desktop.
+#![cfg(target_os = "linux")]
+
+mod rig;
+mod rig_works;

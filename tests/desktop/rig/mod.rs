@@ -1,0 +1,409 @@
+//! A desktop to test on: X server, session and system bus, panel with a tray, notification server, home folder, all
+//! real and all its own, gone when it is dropped. Where a test fails, it prints what they logged.
+
+pub mod login1;
+pub mod notifications;
+pub mod tray;
+pub mod vpn;
+
+use notifications::Notifications;
+use std::cell::RefCell;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+use tray::Item;
+use vpn::Vpn;
+use zbus::blocking::{Connection, connection};
+
+/// How long anything may take to appear that needs no waiting of its own. Long, because machines can be slow; nothing
+/// waits longer than it must.
+pub const SOON: Duration = Duration::from_secs(30);
+
+/// Waits until `look` finds something.
+///
+/// # Panics
+/// When it has not within `limit`.
+pub fn wait_for<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(start.elapsed() < limit, "not within {limit:?}: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A program that ends, with all that it started, when this is dropped or the test's thread ends.
+pub struct Running {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Running {
+    /// Starts `command` in a process group of its own; what it prints goes to `log`.
+    fn start(command: &Command, log: PathBuf) -> Running {
+        let output = File::options().create(true).append(true).open(&log).expect("the log's folder is ours");
+        let mut tied = under(&["setpriv", "--pdeathsig", "KILL", "--"], command);
+        let child = tied
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().expect("a file can be held twice"))
+            .stderr(output)
+            .spawn()
+            .unwrap_or_else(|error| panic!("setpriv (package util-linux) does not start: {error}"));
+        Running { child, log }
+    }
+
+    /// The process's number.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has printed so far.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+
+    /// Whether it still runs.
+    pub fn is_alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self, limit: Duration) -> ExitStatus {
+        wait_for(&format!("end of {}", self.log.display()), limit, || self.child.try_wait().ok().flatten())
+    }
+
+    /// Sends it a signal, as `kill` names it: `TERM`, `HUP`.
+    pub fn signal(&self, name: &str) {
+        let done = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status();
+        assert!(done.is_ok_and(|status| status.success()), "kill -{name} {}", self.pid());
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // The group may be gone already.
+        let group = format!("-{}", self.pid());
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
+        let _ = self.child.wait();
+    }
+}
+
+/// A program on PATH that does nothing but write down how it was called.
+pub struct Recorder {
+    file: PathBuf,
+}
+
+impl Recorder {
+    /// The arguments of every call so far, oldest first.
+    pub fn calls(&self) -> Vec<Vec<String>> {
+        let text = fs::read_to_string(&self.file).unwrap_or_default();
+        let calls = text.split_terminator('\u{1e}');
+        calls.map(|call| call.split_terminator('\u{1f}').map(String::from).collect()).collect()
+    }
+
+    /// Waits for the next call after the first `seen` ones, and gives its arguments.
+    pub fn next_call(&self, seen: usize) -> Vec<String> {
+        wait_for(&format!("a call of {}", self.file.display()), SOON, || self.calls().into_iter().nth(seen))
+    }
+}
+
+/// The desktop.
+pub struct Desktop {
+    // In the order in which they must go.
+    panel: RefCell<Option<Running>>,
+    notifier: RefCell<Option<Running>>,
+    notifications: Notifications,
+    session: Connection,
+    system_address: String,
+    _buses: [Running; 2],
+    _x: Running,
+    network: Option<String>,
+    env: Vec<(&'static str, OsString)>,
+    home: tempfile::TempDir,
+}
+
+impl Desktop {
+    /// A desktop in the machine's own network.
+    pub fn start() -> Desktop {
+        Desktop::furnish(None)
+    }
+
+    /// A desktop whose programs live in the VPN rig's "home" network.
+    pub fn at_home(vpn: &Vpn) -> Desktop {
+        Desktop::furnish(Some(vpn.home().into()))
+    }
+
+    fn furnish(network: Option<String>) -> Desktop {
+        let home = tempfile::Builder::new().prefix("vigie-test-").tempdir().expect("/tmp can be written");
+        let at = |path: &str| home.path().join(path);
+        run(Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/desktop/rig/furnish")).arg(home.path()));
+        fs::create_dir(at("logs")).expect("the home is ours");
+
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::env::join_paths([at("bin")].into_iter().chain(std::env::split_paths(&path)));
+        let mut env: Vec<(&'static str, OsString)> = vec![
+            ("HOME", home.path().into()),
+            ("PATH", path.expect("PATH was one before")),
+            ("XDG_RUNTIME_DIR", at("run").into()),
+            ("XDG_CONFIG_HOME", at(".config").into()),
+            ("XDG_DATA_HOME", at(".local/share").into()),
+            ("XDG_STATE_HOME", at(".local/state").into()),
+            ("XDG_CACHE_HOME", at(".cache").into()),
+            ("XDG_CURRENT_DESKTOP", "XFCE".into()),
+            ("LANG", "C.UTF-8".into()),
+            ("NO_AT_BRIDGE", "1".into()),
+            ("RUST_BACKTRACE", "1".into()),
+        ];
+        let x = "exec Xvfb -displayfd 3 -screen 0 1280x800x24 -nolisten tcp";
+        let (x, number) = speak(&env, &at("display"), at("logs/x.log"), x);
+        env.push(("DISPLAY", format!(":{number}").into()));
+        let bus = |name: &str| {
+            let config = at("bus/session.conf");
+            let script = format!("exec dbus-daemon --nofork --config-file={} --print-address=3", config.display());
+            speak(&env, &at(name), at(&format!("logs/{name}.log")), &script)
+        };
+        let (session_bus, session_address) = bus("session");
+        let (system_bus, system_address) = bus("system");
+        env.push(("DBUS_SESSION_BUS_ADDRESS", session_address.clone().into()));
+        env.push(("DBUS_SYSTEM_BUS_ADDRESS", system_address.clone().into()));
+
+        let desktop = Desktop {
+            panel: RefCell::new(None),
+            notifier: RefCell::new(None),
+            notifications: Notifications::listen(&session_address),
+            session: connect(&session_address),
+            system_address,
+            _buses: [session_bus, system_bus],
+            _x: x,
+            network,
+            env,
+            home,
+        };
+        desktop.start_notifier();
+        desktop.start_panel();
+        desktop
+    }
+
+    /// The home folder; `XDG_CONFIG_HOME` is `.config` in it, and so on.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Writes a file in the home folder.
+    pub fn write(&self, path: &str, text: &str) -> PathBuf {
+        let path = self.home().join(path);
+        fs::create_dir_all(path.parent().expect("it stands in the home")).expect("the home is ours");
+        fs::write(&path, text).expect("the home is ours");
+        path
+    }
+
+    /// The connection to the session bus.
+    pub fn session(&self) -> &Connection {
+        &self.session
+    }
+
+    /// The address of the desktop's own system bus.
+    pub fn system_address(&self) -> &str {
+        &self.system_address
+    }
+
+    /// A command in the desktop's environment and network, and in no other.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = match &self.network {
+            Some(network) => {
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", network]).arg(program);
+                command
+            }
+            None => Command::new(program),
+        };
+        command.env_clear().envs(self.env.iter().map(|(name, value)| (name, value)));
+        command.current_dir(self.home());
+        command
+    }
+
+    /// Starts a command that [`Desktop::command`] made; what it prints goes to the log `name`.
+    pub fn spawn(&self, name: &str, command: &Command) -> Running {
+        Running::start(command, self.home().join(format!("logs/{name}.log")))
+    }
+
+    /// Vigie, not started yet.
+    pub fn vigie(&self) -> Command {
+        self.command(env!("CARGO_BIN_EXE_vigie"))
+    }
+
+    /// Puts a program on PATH that writes down how it is called.
+    pub fn record_program(&self, name: &str) -> Recorder {
+        let file = self.home().join(format!("logs/{name}.calls"));
+        // One printf is one write: calls do not mix.
+        let script = format!(
+            "#!/bin/sh\n{{ if [ $# -gt 0 ]; then printf '%s\\036' \"$(printf '%s\\037' \"$@\")\"; else printf '\\036'; fi; }} >>'{}'\n",
+            file.display()
+        );
+        let program = self.write(&format!("bin/{name}"), &script);
+        run(Command::new("chmod").arg("+x").arg(program));
+        Recorder { file }
+    }
+
+    /// Starts the panel, and waits for its tray.
+    pub fn start_panel(&self) {
+        let mut command = self.command("xfce4-panel");
+        command.arg("--disable-wm-check");
+        *self.panel.borrow_mut() = Some(self.spawn("panel", &command));
+        wait_for("tray of xfce4-panel", SOON, || tray::has_host(&self.session).then_some(()));
+    }
+
+    /// Ends the panel, and waits until there is no tray any more.
+    pub fn stop_panel(&self) {
+        self.panel.borrow_mut().take();
+        wait_for("end of the tray", SOON, || (!tray::has_host(&self.session)).then_some(()));
+    }
+
+    /// Starts the notification server.
+    pub fn start_notifier(&self) {
+        *self.notifier.borrow_mut() = Some(self.spawn("dunst", &self.command("dunst")));
+        wait_for("notification server", SOON, || {
+            owner(&self.session, "org.freedesktop.Notifications").is_some().then_some(())
+        });
+    }
+
+    /// Ends the notification server.
+    pub fn stop_notifier(&self) {
+        self.notifier.borrow_mut().take();
+        wait_for("end of the notification server", SOON, || {
+            owner(&self.session, "org.freedesktop.Notifications").is_none().then_some(())
+        });
+    }
+
+    /// The notifications that programs asked for, since the desktop's start.
+    pub fn notifications(&self) -> &Notifications {
+        &self.notifications
+    }
+
+    /// Presses a notification's button in dunst.
+    pub fn press(&self, notification: &notifications::Notification, label: &str) {
+        let action = notification.actions.iter().find(|(_, text)| text == label);
+        let (key, _) = action.unwrap_or_else(|| panic!("no button {label:?} in {notification:?}"));
+        self.write(".choice", &format!("[{},{key}]", notification.id));
+        run(self.command("dunstctl").arg("context"));
+        wait_for("the button to be taken", SOON, || {
+            self.notifications
+                .all()
+                .iter()
+                .any(|n| n.id == notification.id && n.pressed.as_ref() == Some(key))
+                .then_some(())
+        });
+    }
+
+    /// Closes all notifications, as the user would.
+    pub fn dismiss_all(&self) {
+        run(self.command("dunstctl").arg("close-all"));
+    }
+
+    /// The items in the tray.
+    pub fn items(&self) -> Vec<Item> {
+        tray::items(&self.session)
+    }
+
+    /// Waits for the item of this program (a process's number).
+    pub fn item_of(&self, pid: u32) -> Item {
+        wait_for("its item in the tray", SOON, || self.items().into_iter().find(|item| item.pid() == Some(pid)))
+    }
+
+    /// Writes what the screen shows into a PNG file under `target/screenshots/`, and gives its path.
+    pub fn screenshot(&self, name: &str) -> PathBuf {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
+        fs::create_dir_all(&folder).expect("the target folder can be written");
+        let path = folder.join(format!("{name}.png"));
+        run(self.command("import").args(["-window", "root"]).arg(&path));
+        path
+    }
+}
+
+impl Drop for Desktop {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        let logs = fs::read_dir(self.home().join("logs")).into_iter().flatten().flatten();
+        let mut report: String = logs.map(|log| tail(&log.path())).collect();
+        report.push_str(&format!("==> notifications\n{:#?}\n", self.notifications.all()));
+        eprint(&report);
+    }
+}
+
+/// The same command, started by another program.
+fn under(starter: &[&str], command: &Command) -> Command {
+    let mut whole = Command::new(starter[0]);
+    whole.args(&starter[1..]).arg(command.get_program()).args(command.get_args());
+    if let Some(folder) = command.get_current_dir() {
+        whole.current_dir(folder);
+    }
+    // `env_clear` cannot be read back from a command: every command here names all that it needs, but for PATH.
+    whole.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    whole.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    whole
+}
+
+/// Runs a command to its end, and gives what it printed.
+///
+/// # Panics
+/// When it is missing, fails, or takes longer than a minute.
+pub fn run(command: &mut Command) -> String {
+    let output = under(&["timeout", "60"], command)
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?}: {}\n{out}{err}", output.status);
+    out.into_owned()
+}
+
+/// Connects to a bus.
+pub fn connect(address: &str) -> Connection {
+    let builder = connection::Builder::address(address).expect("the bus printed it");
+    builder.build().expect("the bus runs")
+}
+
+/// The unique name of a bus name's owner.
+pub fn owner(bus: &Connection, name: &str) -> Option<String> {
+    let call = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus");
+    let reply = bus.call_method(Some(call.0), call.1, Some(call.2), "GetNameOwner", &name).ok()?;
+    reply.body().deserialize().ok()
+}
+
+/// The last lines of a log, with its name above.
+fn tail(path: &Path) -> String {
+    let text = String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
+    let lines: Vec<&str> = text.lines().collect();
+    format!("==> {}\n{}\n", path.display(), lines[lines.len().saturating_sub(40)..].join("\n"))
+}
+
+#[expect(clippy::print_stderr, reason = "the test harness shows it with the failure")]
+fn eprint(text: &str) {
+    eprintln!("{text}");
+}
+
+/// Starts a server through `script` for sh, and reads the line that it writes to descriptor 3 when it is ready.
+fn speak(env: &[(&str, OsString)], pipe: &Path, log: PathBuf, script: &str) -> (Running, String) {
+    run(Command::new("mkfifo").arg(pipe));
+    // Opened for reading and writing, so that no end waits for the other.
+    let reader = File::options().read(true).write(true).open(pipe).expect("just made");
+    let mut shell = Command::new("sh");
+    shell.envs(env.iter().cloned()).arg("-c").arg(format!("exec 3>'{}'; {script}", pipe.display()));
+    let running = Running::start(&shell, log);
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let _ = BufReader::new(reader).read_line(&mut line);
+        sender.send(line.trim().to_owned())
+    });
+    let line = receiver.recv_timeout(SOON).unwrap_or_else(|_| panic!("{script}: not ready\n{}", running.log()));
+    (running, line)
+}

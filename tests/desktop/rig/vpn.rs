@@ -1,0 +1,333 @@
+//! A VPN on one machine: three networks, as a user at home has them. "home" is where the user sits, "gateway" runs
+//! ocserv (it speaks AnyConnect's protocol), and "inside" is the academy's network, reached through the tunnel alone.
+//!
+//!     home 192.168.77.2 ── 192.168.77.1 gateway 172.26.66.1 ── 172.26.66.73 inside
+//!                 └─ cscotun0 ═══ 10.20.30.1 ┘
+//!
+//! Programs at home resolve `portailotp.test`, and trust its certificate where `SSL_CERT_FILE` names [`Vpn::ca`].
+
+use super::{Running, SOON, run, wait_for};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+};
+use std::cell::RefCell;
+use std::fs::{self, File};
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// The gateway's name, known at home.
+pub const GATEWAY: &str = "portailotp.test";
+/// A machine inside, which answers on this port.
+pub const INSIDE: &str = "172.26.66.73:443";
+/// The tunnel's interface at home.
+pub const TUNNEL: &str = "cscotun0";
+
+const USER: &str = "jdupont";
+const PASSCODE: &str = "1234567890";
+
+/// The rig. Everything ends with it.
+pub struct Vpn {
+    // In the order in which they must go.
+    client: RefCell<Option<Running>>,
+    server: RefCell<Option<Running>>,
+    home: Namespace,
+    gateway: Namespace,
+    inside: Namespace,
+    files: tempfile::TempDir,
+}
+
+/// A network of its own.
+struct Namespace {
+    name: String,
+}
+
+impl Namespace {
+    fn new(role: &str, number: u32) -> Namespace {
+        let name = format!("vigie-{}-{number}-{role}", std::process::id());
+        ip(&["netns", "add", &name]);
+        let namespace = Namespace { name };
+        namespace.ip(&["link", "set", "lo", "up"]);
+        namespace
+    }
+
+    fn ip(&self, arguments: &[&str]) {
+        ip(&[&["-n", &self.name], arguments].concat());
+    }
+
+    /// A command in this network.
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.name, program]);
+        command
+    }
+
+    /// Does something in this network: what is opened here stays in it.
+    fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        std::thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                let namespace = File::open(format!("/run/netns/{}", self.name)).expect("ip netns made it");
+                let kind = rustix::thread::LinkNameSpaceType::Network;
+                rustix::thread::move_into_link_name_space(namespace.as_fd(), Some(kind)).expect("needs root");
+                work()
+            });
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").args(["netns", "delete", &self.name]).status();
+        let _ = fs::remove_dir_all(format!("/etc/netns/{}", self.name));
+    }
+}
+
+impl Vpn {
+    /// Lays the networks and starts the server. The client is not connected.
+    pub fn start() -> Vpn {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let vpn = Vpn {
+            client: RefCell::new(None),
+            server: RefCell::new(None),
+            home: Namespace::new("home", number),
+            gateway: Namespace::new("gateway", number),
+            inside: Namespace::new("inside", number),
+            files: tempfile::Builder::new().prefix("vigie-vpn-").tempdir().expect("/tmp can be written"),
+        };
+        let (home, gateway, inside) = (&vpn.home, &vpn.gateway, &vpn.inside);
+        gateway.ip(&["link", "add", "wan0", "type", "veth", "peer", "name", "eth0", "netns", &home.name]);
+        gateway.ip(&["link", "add", "lan0", "type", "veth", "peer", "name", "eth0", "netns", &inside.name]);
+        home.ip(&["address", "add", "192.168.77.2/24", "dev", "eth0"]);
+        gateway.ip(&["address", "add", "192.168.77.1/24", "dev", "wan0"]);
+        gateway.ip(&["address", "add", "172.26.66.1/24", "dev", "lan0"]);
+        inside.ip(&["address", "add", "172.26.66.73/24", "dev", "eth0"]);
+        for (namespace, link) in [(home, "eth0"), (gateway, "wan0"), (gateway, "lan0"), (inside, "eth0")] {
+            namespace.ip(&["link", "set", link, "up"]);
+        }
+        home.ip(&["route", "add", "default", "via", "192.168.77.1"]);
+        inside.ip(&["route", "add", "default", "via", "172.26.66.1"]);
+        gateway.enter(|| fs::write("/proc/sys/net/ipv4/ip_forward", "1")).expect("needs root");
+        vpn.be_away();
+
+        let etc = PathBuf::from(format!("/etc/netns/{}", home.name));
+        fs::create_dir_all(&etc).expect("needs root");
+        let hosts = format!("127.0.0.1 localhost\n192.168.77.1 {GATEWAY}\n");
+        fs::write(etc.join("hosts"), hosts).expect("just made");
+        fs::write(etc.join("resolv.conf"), "").expect("just made");
+
+        vpn.write_certificates();
+        vpn.write_password();
+        inside.enter(|| serve(INSIDE));
+        vpn.start_server();
+        vpn
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.files.path().join(name)
+    }
+
+    /// The certificate authority behind the gateway's certificate, for `SSL_CERT_FILE`.
+    pub fn ca(&self) -> PathBuf {
+        self.file("ca.pem")
+    }
+
+    /// The name of the "home" network namespace.
+    pub fn home(&self) -> &str {
+        &self.home.name
+    }
+
+    /// Starts the gateway's server, and waits until it answers.
+    pub fn start_server(&self) {
+        self.serve_as("gateway");
+    }
+
+    /// Lets somebody else answer in the gateway's name, as a captive portal does.
+    pub fn start_impostor(&self) {
+        self.kill_server();
+        self.serve_as("impostor");
+    }
+
+    fn serve_as(&self, who: &str) {
+        let at = |name: &str| self.file(name).display().to_string();
+        let config = format!(
+            "auth = \"plain[passwd={}]\"\ntcp-port = 443\nudp-port = 443\nrun-as-user = nobody\nrun-as-group = daemon\n\
+             socket-file = {}\npid-file = {}\nserver-cert = {}\nserver-key = {}\nisolate-workers = false\n\
+             max-clients = 8\nmax-same-clients = 8\nkeepalive = 60\ndpd = 10\nmobile-dpd = 10\ntry-mtu-discovery = false\n\
+             auth-timeout = 60\nmax-ban-score = 0\ncookie-timeout = 60\nrekey-time = 86400\nrekey-method = ssl\n\
+             cisco-client-compat = true\ndtls-legacy = true\nuse-occtl = false\npredictable-ips = true\ndevice = vpns\n\
+             ipv4-network = 10.20.30.0\nipv4-netmask = 255.255.255.0\nroute = 172.26.66.0/255.255.255.0\n",
+            at("passwords"),
+            at("ocserv.sock"),
+            at("ocserv.pid"),
+            at(&format!("{who}.pem")),
+            at(&format!("{who}.key")),
+        );
+        fs::write(self.file("ocserv.conf"), config).expect("the folder is ours");
+        let mut command = self.gateway.command("ocserv");
+        command.arg("--foreground").arg("--config").arg(self.file("ocserv.conf"));
+        *self.server.borrow_mut() = Some(Running::start(&command, self.file("ocserv.log")));
+        wait_for("ocserv to answer", SOON, || self.answers("192.168.77.1:443").then_some(()));
+    }
+
+    /// Kills the server: no word to the client, and nobody answers for the gateway.
+    pub fn kill_server(&self) {
+        self.server.borrow_mut().take();
+    }
+
+    /// Ends the server in good order: it sends its clients away, and nobody answers for the gateway.
+    pub fn stop_server(&self) {
+        let server = self.server.borrow_mut().take();
+        if let Some(mut server) = server {
+            server.signal("TERM");
+            server.wait(SOON);
+        }
+    }
+
+    /// Connects the client, and waits until the inside answers through the tunnel.
+    pub fn connect(&self) {
+        self.dial();
+        wait_for("the inside to answer through the tunnel", SOON, || self.answers(INSIDE).then_some(()));
+    }
+
+    /// Starts the client, and waits for the tunnel's address.
+    pub fn dial(&self) {
+        let mut command = self.home.command("sh");
+        // The passcode goes through a file: Running gives programs no standard input.
+        let passcode = self.file("passcode");
+        fs::write(&passcode, format!("{PASSCODE}\n")).expect("the folder is ours");
+        command.arg("-c").arg(format!(
+            "exec openconnect --protocol=anyconnect --non-inter --user={USER} --passwd-on-stdin --cafile='{}' \
+             --interface={TUNNEL} --reconnect-timeout=5 {GATEWAY} <'{}'",
+            self.ca().display(),
+            passcode.display()
+        ));
+        *self.client.borrow_mut() = Some(Running::start(&command, self.file("openconnect.log")));
+        wait_for("the tunnel's address", SOON, || self.has_tunnel().then_some(()));
+    }
+
+    /// Whether the tunnel stands at home, with an address.
+    pub fn has_tunnel(&self) -> bool {
+        let show = Command::new("ip").args(["-n", self.home(), "-4", "-o", "address", "show", "dev", TUNNEL]).output();
+        show.is_ok_and(|output| output.status.success() && !output.stdout.is_empty())
+    }
+
+    /// Disconnects the client in good order, and waits until the tunnel is gone.
+    pub fn disconnect(&self) {
+        let client = self.client.borrow_mut().take();
+        if let Some(mut client) = client {
+            client.signal("INT");
+            client.wait(SOON);
+        }
+        wait_for("the tunnel's end", SOON, || (!self.has_tunnel()).then_some(()));
+    }
+
+    /// The inside falls silent: packets to it get lost.
+    pub fn cut_inside(&self) {
+        self.gateway.ip(&["route", "add", "blackhole", "172.26.66.73/32"]);
+    }
+
+    /// The inside answers again.
+    pub fn mend_inside(&self) {
+        self.gateway.ip(&["route", "delete", "blackhole", "172.26.66.73/32"]);
+    }
+
+    /// The user sits on site: the inside answers without a tunnel.
+    pub fn be_on_site(&self) {
+        self.gateway.ip(&["rule", "delete", "iif", "wan0", "to", "172.26.66.0/24", "blackhole"]);
+    }
+
+    /// The user sits at home again, as at the start.
+    pub fn be_away(&self) {
+        self.gateway.ip(&["rule", "add", "iif", "wan0", "to", "172.26.66.0/24", "blackhole"]);
+    }
+
+    /// Pulls the cable at home.
+    pub fn unplug(&self) {
+        self.home.ip(&["link", "set", "eth0", "down"]);
+    }
+
+    /// Plugs it in again.
+    pub fn plug(&self) {
+        self.home.ip(&["link", "set", "eth0", "up"]);
+        self.home.ip(&["route", "add", "default", "via", "192.168.77.1"]);
+    }
+
+    /// Whether a TCP connection from home to this address succeeds, within a second.
+    pub fn answers(&self, address: &str) -> bool {
+        let address: SocketAddr = address.parse().expect("an address with a port");
+        self.home.enter(|| TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok())
+    }
+
+    /// Whether a TLS client at home, trusting [`Vpn::ca`] alone, takes who answers for the gateway.
+    pub fn gateway_is_genuine(&self) -> bool {
+        let mut client = self.home.command("openssl");
+        client.args(["s_client", "-brief", "-verify_return_error", "-verify_hostname", GATEWAY, "-CAfile"]);
+        client.arg(self.ca()).args(["-connect", "192.168.77.1:443"]).stdin(Stdio::null());
+        client.output().is_ok_and(|output| output.status.success())
+    }
+
+    /// What server and client logged.
+    pub fn logs(&self) -> String {
+        let read = |name: &str| fs::read_to_string(self.file(name)).unwrap_or_default();
+        format!("==> ocserv\n{}\n==> openconnect\n{}", read("ocserv.log"), read("openconnect.log"))
+    }
+
+    fn write_certificates(&self) {
+        let mut authority = CertificateParams::new([]).expect("no names");
+        authority.distinguished_name.push(DnType::CommonName, "Vigie test authority");
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let key = KeyPair::generate().expect("the defaults are supported");
+        let certificate = authority.self_signed(&key).expect("the parameters are complete");
+        fs::write(self.ca(), certificate.pem()).expect("the folder is ours");
+        let authority = Issuer::new(authority, key);
+
+        for (file, name) in [("gateway", GATEWAY), ("impostor", "portail.hotel.test")] {
+            let mut params = CertificateParams::new([name.to_owned()]).expect("a host name");
+            params.distinguished_name.push(DnType::CommonName, name);
+            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+            let key = KeyPair::generate().expect("the defaults are supported");
+            let certificate = params.signed_by(&key, &authority).expect("the parameters are complete");
+            write(&self.file(&format!("{file}.pem")), &certificate.pem());
+            write(&self.file(&format!("{file}.key")), &key.serialize_pem());
+        }
+    }
+
+    fn write_password(&self) {
+        let mut command = Command::new("ocpasswd");
+        command.arg("-c").arg(self.file("passwords")).arg(USER).stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("ocpasswd (package ocserv): {error}"));
+        let mut input = child.stdin.take().expect("piped");
+        write!(input, "{PASSCODE}\n{PASSCODE}\n").expect("ocpasswd reads");
+        drop(input);
+        assert!(child.wait().is_ok_and(|status| status.success()), "ocpasswd");
+    }
+}
+
+impl Drop for Vpn {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            super::eprint(&self.logs());
+        }
+    }
+}
+
+fn write(path: &Path, text: &str) {
+    fs::write(path, text).expect("the folder is ours");
+}
+
+fn ip(arguments: &[&str]) {
+    run(Command::new("ip").args(arguments));
+}
+
+/// Takes connections and closes them. Ends with the test program.
+fn serve(address: &str) {
+    let listener = TcpListener::bind(address).expect("the address was just added");
+    std::thread::spawn(move || listener.incoming().for_each(drop));
+}

@@ -1,0 +1,131 @@
+//! The rig itself: when these fail, no other test here says anything about Vigie.
+
+use crate::rig::login1::Login1;
+use crate::rig::tray::Icon;
+use crate::rig::vpn::{INSIDE, Vpn};
+use crate::rig::{Desktop, SOON, run, wait_for};
+
+#[test]
+fn a_tray_program_is_seen_with_its_menu() {
+    let desktop = Desktop::start();
+    let mut applet = desktop.command("nm-applet");
+    applet.arg("--indicator");
+    let mut applet = desktop.spawn("nm-applet", &applet);
+    let item = desktop.item_of(applet.pid());
+    assert_eq!(item.text("Id"), "nm-applet");
+    assert_ne!(item.icon(), Icon { name: String::new(), pixmaps: Vec::new() });
+    assert!(item.menu().contains("\n---\n"), "{}", item.menu());
+    desktop.screenshot("applet");
+    assert!(applet.is_alive());
+
+    desktop.stop_panel();
+    assert!(desktop.items().is_empty());
+    desktop.start_panel();
+    desktop.item_of(applet.pid());
+}
+
+#[test]
+fn a_notification_is_read_and_its_button_pressed() {
+    let desktop = Desktop::start();
+    let mut send = desktop.command("notify-send");
+    send.args(["--wait", "--urgency=critical", "--action=again=Se reconnecter", "--action=later=Plus tard"]);
+    send.args(["VPN déconnecté", "Les lecteurs sont hors d’atteinte."]);
+    let mut other = desktop.command("notify-send");
+    other.args(["--action=again=Se reconnecter", "Une autre"]);
+    let _other = desktop.spawn("other", &other);
+    desktop.notifications().wait(0, "Une autre");
+    let mut sender = desktop.spawn("notify-send", &send);
+    let notification = desktop.notifications().wait(0, "VPN déconnecté");
+    assert_eq!(notification.body, "Les lecteurs sont hors d’atteinte.");
+    assert_eq!(notification.buttons(), ["Se reconnecter", "Plus tard"]);
+    assert_eq!((notification.urgency, notification.pressed.clone()), (2, None));
+    desktop.screenshot("notification");
+    desktop.press(&notification, "Plus tard");
+    sender.wait(SOON);
+    assert_eq!(sender.log().trim(), "later");
+    desktop.stop_notifier();
+    assert!(!desktop.command("notify-send").arg("personne n’écoute").status().expect("it starts").success());
+    desktop.start_notifier();
+}
+
+#[test]
+fn logind_is_only_played() {
+    let desktop = Desktop::start();
+    let login1 = Login1::start(&desktop);
+    let mut busctl = desktop.command("busctl");
+    busctl.args(["call", "org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.login1.Manager"]);
+    run(busctl.args(["PowerOff", "b", "false"]));
+    assert_eq!(login1.calls(), ["PowerOff(false)"]);
+    let mut monitor = desktop.command("busctl");
+    let monitor = desktop.spawn("monitor", monitor.args(["monitor", "org.freedesktop.login1"]));
+    wait_for("the signal", SOON, || {
+        login1.prepare_for_sleep(true);
+        monitor.log().contains("PrepareForSleep").then_some(())
+    });
+    login1.schedule("poweroff", 1_800_000_000_000_000);
+    let mut busctl = desktop.command("busctl");
+    busctl.args([
+        "get-property",
+        "org.freedesktop.login1",
+        "/org/freedesktop/login1",
+        "org.freedesktop.login1.Manager",
+    ]);
+    assert_eq!(run(busctl.arg("ScheduledShutdown")).trim(), "(st) \"poweroff\" 1800000000000000");
+}
+
+#[test]
+fn a_recorded_program_tells_its_calls() {
+    let desktop = Desktop::start();
+    let recorder = desktop.record_program("xdg-open");
+    run(desktop.command("xdg-open").args(["https://amigo.test/?a=1&b=2", "deux mots", ""]));
+    run(&mut desktop.command("xdg-open"));
+    assert_eq!(recorder.calls(), [vec!["https://amigo.test/?a=1&b=2", "deux mots", ""], vec![]]);
+    assert_eq!(recorder.next_call(1), Vec::<String>::new());
+}
+
+#[test]
+fn a_vpn_connects_stalls_and_falls() {
+    let vpn = Vpn::start();
+    assert!(!vpn.answers(INSIDE), "the inside must be out of reach without a tunnel");
+    assert!(vpn.gateway_is_genuine());
+
+    vpn.connect();
+    assert!(vpn.has_tunnel());
+    vpn.cut_inside();
+    assert!(!vpn.answers(INSIDE) && vpn.has_tunnel());
+    vpn.mend_inside();
+    assert!(vpn.answers(INSIDE));
+    vpn.disconnect();
+    assert!(!vpn.answers(INSIDE));
+
+    vpn.connect();
+    vpn.stop_server();
+    wait_for("the client to be sent away", SOON, || (!vpn.has_tunnel()).then_some(()));
+    assert!(!vpn.answers("192.168.77.1:443"));
+    vpn.start_impostor();
+    assert!(!vpn.gateway_is_genuine());
+    vpn.kill_server();
+    vpn.start_server();
+    vpn.connect();
+    vpn.kill_server();
+    wait_for("the client to give up", SOON, || (!vpn.has_tunnel()).then_some(()));
+
+    vpn.be_on_site();
+    assert!(vpn.answers(INSIDE));
+    vpn.unplug();
+    assert!(!vpn.answers(INSIDE));
+    vpn.plug();
+    assert!(vpn.answers(INSIDE));
+    vpn.be_away();
+    assert!(!vpn.answers(INSIDE));
+}
+
+#[test]
+fn a_desktop_at_home_sees_the_home_network() {
+    let vpn = Vpn::start();
+    let desktop = Desktop::at_home(&vpn);
+    let addresses = run(desktop.command("ip").args(["-o", "-4", "address"]));
+    assert!(addresses.contains("192.168.77.2") && !addresses.contains("172.26.66.1"), "{addresses}");
+    run(desktop.command("notify-send").arg("depuis la maison"));
+    desktop.notifications().wait(0, "depuis la maison");
+}
