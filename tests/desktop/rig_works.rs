@@ -15,6 +15,10 @@ fn a_tray_program_is_seen_with_its_menu() {
     assert_eq!(item.text("Id"), "nm-applet");
     assert_ne!(item.icon(), Icon { name: String::new(), pixmaps: Vec::new() });
     assert!(item.menu().contains("\n---\n"), "{}", item.menu());
+    item.click(&["Edit Connections…"]);
+    wait_for("the window that the click opens", SOON, || {
+        desktop.windows().iter().any(|title| title == "Network Connections").then_some(())
+    });
     desktop.screenshot("applet");
     assert!(applet.is_alive());
 

@@ -317,6 +317,17 @@ impl Desktop {
         wait_for("its item in the tray", SOON, || self.items().into_iter().find(|item| item.pid() == Some(pid)))
     }
 
+    /// The titles of the windows on the screen.
+    pub fn windows(&self) -> Vec<String> {
+        let mut search = self.command("xdotool");
+        // Fails where it finds none.
+        let found = search.args(["search", "--onlyvisible", "--name", "."]).output().expect("xdotool is installed");
+        let ids = String::from_utf8_lossy(&found.stdout).into_owned();
+        let title = |id: &str| self.command("xdotool").args(["getwindowname", id]).output().ok();
+        let titles = ids.lines().filter_map(title).map(|name| String::from_utf8_lossy(&name.stdout).trim().to_owned());
+        titles.collect()
+    }
+
     /// Writes what the screen shows into a PNG file under `target/screenshots/`, and gives its path.
     pub fn screenshot(&self, name: &str) -> PathBuf {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
