@@ -19,7 +19,7 @@ where
     let mut answer = pin!(async move {
         let response = sender.send_request(request).await.context("no HTTP answer")?;
         let status = response.status();
-        ensure!(status == StatusCode::OK, "HTTP status {status}");
+        ensure!(status == StatusCode::OK, "HTTP status {}", status.as_u16());
         match Limited::new(response.into_body(), limit).collect().await {
             Ok(body) => Ok(body.to_bytes()),
             Err(error) if error.is::<http_body_util::LengthLimitError>() => bail!("more than {limit} bytes"),

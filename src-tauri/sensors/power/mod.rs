@@ -1,1 +1,24 @@
-//! (sensor)
+//! Sleep and wake, battery and mains.
+
+#[cfg_attr(target_os = "linux", path = "linux.rs")]
+#[cfg_attr(windows, path = "windows.rs")]
+#[cfg_attr(not(any(target_os = "linux", windows)), path = "other.rs")]
+mod system;
+
+use crate::Events;
+use crate::core::state::{Battery, Reading};
+
+/// The computer's own battery, not a mouse's; `Known(None)` where it has none. Blocking, and quick.
+pub fn battery() -> Reading<Option<Battery>> {
+    system::battery()
+}
+
+/// Sends [`Event::Sleeping`] and [`Event::Woke`], and [`Event::Power`] when battery or mains have changed, until nobody
+/// listens any more. The system tells; nothing is asked in turns. What cannot be watched is said in the log.
+///
+/// [`Event::Sleeping`]: crate::core::state::Event::Sleeping
+/// [`Event::Woke`]: crate::core::state::Event::Woke
+/// [`Event::Power`]: crate::core::state::Event::Power
+pub async fn watch(events: Events) {
+    system::watch(events).await;
+}
