@@ -1,4 +1,5 @@
 import "@gouvfr/dsfr/dist/core/core.main.css";
+import "@gouvfr/dsfr/dist/scheme/scheme.css";
 import "@gouvfr/dsfr/dist/component/button/button.main.css";
 import { mount } from "svelte";
 import App from "./App.svelte";
