@@ -3,9 +3,9 @@
 
 #![cfg_attr(windows, windows_subsystem = "windows")]
 
-mod place;
+mod screen;
 
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::process::ExitCode;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tauri::ipc::Channel;
@@ -19,12 +19,16 @@ use vigie::view::panel::Panel;
 const WINDOW: &str = "panel";
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_writer(io::stderr).without_time().init();
+    tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).without_time().init();
     // The tray sends the first model at once. Without a tray there is nothing to show.
     let Some(ToPanel::Panel(panel)) = hear() else {
         tracing::error!("vigie-panel is started by vigie, which tells it what to show");
         return ExitCode::from(2);
     };
+    if let Err(error) = screen::open() {
+        tracing::error!(error, "no screen");
+        return ExitCode::FAILURE;
+    }
     let run = tauri::Builder::default()
         .manage(Shown(Mutex::new(Model { panel, page: None })))
         .invoke_handler(tauri::generate_handler![watch, rendered, ask, close])
@@ -74,7 +78,7 @@ fn rendered(window: WebviewWindow) -> Result<(), String> {
     if window.is_visible().unwrap_or(false) {
         return Ok(());
     }
-    place::lower_right(&window).map_err(|error| error.to_string())?;
+    screen::lower_right(&window).map_err(|error| error.to_string())?;
     raise(&window).map_err(|error| error.to_string())
 }
 
@@ -98,7 +102,7 @@ fn close(app: AppHandle) {
 fn open(app: &AppHandle) -> tauri::Result<()> {
     WebviewWindowBuilder::new(app, WINDOW, WebviewUrl::default())
         .title("Vigie")
-        .inner_size(place::WIDTH, place::HEIGHT)
+        .inner_size(screen::WIDTH, screen::HEIGHT)
         .min_inner_size(280.0, 240.0)
         .visible(false)
         // Nothing is kept between two panels: no cache, no storage on the disk.

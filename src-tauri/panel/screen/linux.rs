@@ -4,6 +4,11 @@ use gtk::gdk;
 use gtk::prelude::{GtkWindowExt, MonitorExt};
 use tauri::WebviewWindow;
 
+/// Fails where there is no screen, with a word on why. (Tauri would panic.)
+pub fn open() -> Result<(), String> {
+    gtk::init().map_err(|error| error.to_string())
+}
+
 /// Lays the window, which is still hidden, at the lower right of the primary monitor's work area.
 pub fn lower_right(window: &WebviewWindow) -> tauri::Result<()> {
     let window = window.gtk_window()?;

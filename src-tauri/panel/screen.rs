@@ -1,4 +1,5 @@
-//! Where the window stands: at the lower right of the work area, where the guide's "encadré" is (section 11).
+//! The screen, and where the window stands on it: at the lower right of the work area, where the guide's "encadré"
+//! is (section 11).
 
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
@@ -6,9 +7,9 @@ mod elsewhere;
 mod linux;
 
 #[cfg(not(target_os = "linux"))]
-pub use elsewhere::lower_right;
+pub use elsewhere::{lower_right, open};
 #[cfg(target_os = "linux")]
-pub use linux::lower_right;
+pub use linux::{lower_right, open};
 
 /// Width of the page, in logical pixels.
 pub const WIDTH: f64 = 420.0;
