@@ -43,6 +43,7 @@ async fn serve(profile: Arc<Profile>, events: Events, mut asked: UnboundedReceiv
     let mut watchers = JoinSet::new();
     watchers.spawn(clock::watch(wake_at, events.clone()));
     watchers.spawn(network::watch(current.clone(), links.clone(), events.clone()));
+    watchers.spawn(shutdown::watch(events.clone()));
     let mut probe = Latest::default();
     let mut client = Latest::default();
     find_site(&current, &events);
@@ -56,7 +57,13 @@ async fn serve(profile: Arc<Profile>, events: Events, mut asked: UnboundedReceiv
         let events = events.clone();
         match look {
             Look::Links => links.notify_one(),
-            Look::Machine => {}
+            Look::Machine => {
+                spawn_blocking(move || {
+                    let _ = events.send(Event::Host(Arc::new(host::read())));
+                    let _ = events.send(Event::Drives(drives::read(&profile)));
+                    let _ = events.send(Event::Printers(printers::read()));
+                });
+            }
             Look::Probe(request) => probe.replace(async move {
                 let limit = Duration::from_secs(profile.vpn.probe_timeout_seconds.into());
                 let _ = events.send(Event::Probed(probe::probe(request, limit).await));
@@ -142,6 +149,62 @@ fn expand(path: &str) -> Option<PathBuf> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// In a network namespace, where nobody else's changes are seen.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn sensors_answer_what_they_are_asked_and_end_with_the_asker() {
+        use crate::core::vpn::ProbeRequest;
+        use test_support::{in_namespace, profile, run};
+        use tokio::time::timeout;
+        const SOON: Duration = Duration::from_secs(10);
+
+        async fn hear(heard: &mut UnboundedReceiver<Event>, wanted: impl Fn(&Event) -> bool) -> Event {
+            loop {
+                let event = timeout(SOON, heard.recv()).await.expect("an answer comes").expect("the sensors live");
+                if wanted(&event) {
+                    return event;
+                }
+            }
+        }
+
+        in_namespace(rustix::thread::UnshareFlags::NEWNET, async {
+            run("ip link set lo up");
+            run("ip link add eth0 type veth peer name far0");
+            run("ip link set far0 up");
+            run("ip address add 10.9.0.2/24 dev eth0");
+            run("ip link set eth0 up");
+            let (events, mut heard) = mpsc::unbounded_channel();
+            let looks = start(Arc::new(profile()), events);
+            assert_eq!(hear(&mut heard, |event| matches!(event, Event::SiteFound(_))).await, Event::SiteFound(None));
+
+            looks.send(Look::Links).unwrap();
+            hear(&mut heard, |event| matches!(event, Event::Links(_))).await;
+            looks.send(Look::Client).unwrap();
+            assert_eq!(hear(&mut heard, |event| matches!(event, Event::Client(_))).await, Event::Client(None));
+            looks.send(Look::WakeAt(Some(jiff::Timestamp::now()))).unwrap();
+            hear(&mut heard, |event| *event == Event::Tick).await;
+            looks.send(Look::Machine).unwrap();
+            hear(&mut heard, |event| matches!(event, Event::Printers(_))).await;
+
+            // Nobody has the address 10.9.0.9, and to find that out takes a while; the newer question does not wait.
+            let request = |number, host: &str| {
+                Look::Probe(ProbeRequest { number, inside: vec![host.to_owned()], gateways: Vec::new() })
+            };
+            looks.send(request(1, "10.9.0.9:445")).unwrap();
+            looks.send(request(2, "127.0.0.1:1")).unwrap();
+            let Event::Probed(probe) = hear(&mut heard, |event| matches!(event, Event::Probed(_))).await else {
+                unreachable!("only a probe was waited for")
+            };
+            assert_eq!(probe.number, 2);
+
+            looks.send(request(3, "10.9.0.9:445")).unwrap();
+            drop(looks);
+            while let Some(event) = timeout(SOON, heard.recv()).await.expect("the sensors end") {
+                assert!(!matches!(event, Event::Probed(_)), "{event:?}");
+            }
+        });
+    }
 
     #[test]
     fn globs() {
