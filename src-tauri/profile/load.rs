@@ -1,8 +1,22 @@
 //! The layers: the embedded guide, the machine's file, the user's file. Later wins, except for what the machine locks.
+//!
+//! A layer that does not stand (it cannot be read, or the whole is not right with it) is left out as a whole; what is
+//! wrong with it is reported, and the layers below go on.
 
-use super::Profile;
-use std::path::PathBuf;
+use super::fault::{Fault, Problem};
+use super::tree::{Found, Node, Value, written};
+use super::{Profile, check, ics, read, tree};
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+const GUIDE: &str = include_str!("guide.toml");
+
+/// More than any configuration needs; what is larger is not read.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// So many problems of one file are reported; more help nobody.
+const MOST_PROBLEMS: usize = 50;
 
 /// Where a value comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -20,19 +34,33 @@ pub enum Layer {
 pub struct Paths {
     /// The administrator's file.
     pub machine: PathBuf,
-    /// The user's file.
+    /// The user's file; empty where the system names no place for it.
     pub user: PathBuf,
 }
 
-/// What is wrong with a file, and where. `view::config` gives it words.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// The file.
-    pub file: PathBuf,
-    /// The line, where it is known; the first is 1.
-    pub line: Option<usize>,
-    /// The key, `vpn.probe_seconds`.
-    pub key: Option<String>,
+impl Paths {
+    /// The places of this system: `/etc/vigie/vigie.toml` and `$XDG_CONFIG_HOME/vigie/vigie.toml`;
+    /// `%ProgramData%\Vigie\vigie.toml` and `%APPDATA%\Vigie\vigie.toml`; on macOS the `Application Support` folders.
+    pub fn system() -> Paths {
+        let machine = if cfg!(windows) {
+            std::env::var_os("ProgramData").map_or_else(|| r"C:\ProgramData".into(), PathBuf::from).join("Vigie")
+        } else if cfg!(target_os = "macos") {
+            "/Library/Application Support/vigie".into()
+        } else {
+            "/etc/vigie".into()
+        };
+        let folder = if cfg!(windows) { "Vigie" } else { "vigie" };
+        let user = dirs::config_dir().map(|config| config.join(folder).join("vigie.toml"));
+        Paths { machine: machine.join("vigie.toml"), user: user.unwrap_or_default() }
+    }
+
+    fn of(&self, layer: Layer) -> Option<&Path> {
+        match layer {
+            Layer::Guide => None,
+            Layer::Machine => Some(&self.machine),
+            Layer::User => Some(&self.user),
+        }
+    }
 }
 
 /// The profile in force, and what was left out of it.
@@ -40,8 +68,29 @@ pub struct Problem {
 pub struct Loaded {
     /// The profile.
     pub profile: Arc<Profile>,
-    /// What is wrong with the files; their layers are left out.
+    /// What is wrong with the files.
     pub problems: Arc<[Problem]>,
+    paths: Paths,
+    tree: Node,
+    locks: Vec<tree::Path>,
+    broken: Vec<Layer>,
+}
+
+/// One value of the profile and where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// The key, `site.caen.gateway`.
+    pub key: String,
+    /// The value, as TOML.
+    pub value: String,
+    /// The layer that says so.
+    pub layer: Layer,
+    /// The layer's file; `None` for the guide.
+    pub file: Option<PathBuf>,
+    /// The line in that file (or in the guide).
+    pub line: usize,
+    /// Whether the machine's file locks the key.
+    pub locked: bool,
 }
 
 /// Why the user's choice was not written.
@@ -50,17 +99,325 @@ pub enum Refused {
     /// The file could not be written.
     #[error("cannot write {0}: {1}")]
     Write(PathBuf, std::io::Error),
+    /// The file is broken: it would be overwritten without having been understood.
+    #[error("{} is broken", .0.file.display())]
+    Broken(Problem),
+    /// The machine's file locks the site.
+    #[error("the site is locked by {0}")]
+    Locked(PathBuf),
+    /// No site has that id.
+    #[error("there is no site {0}")]
+    NoSuchSite(String),
+}
+
+impl Loaded {
+    /// Every value, and where it comes from; for `vigie config show`.
+    pub fn settings(&self) -> Vec<Setting> {
+        let setting = |(path, node): (tree::Path, &Node)| Setting {
+            key: written(&path),
+            value: node.toml(),
+            layer: node.origin.layer,
+            file: self.paths.of(node.origin.layer).map(Path::to_owned),
+            line: node.origin.line,
+            locked: self.locks.iter().any(|lock| path.starts_with(lock)),
+        };
+        self.tree.leaves().into_iter().map(setting).collect()
+    }
+
+    /// Whether the machine's file locks a key.
+    fn locks(&self, key: &str) -> bool {
+        let path: tree::Path = key.split('.').map(str::to_owned).collect();
+        self.locks.iter().any(|lock| path.starts_with(lock))
+    }
+
+    fn guide() -> Loaded {
+        let tree = tree::parse(GUIDE, Layer::Guide).expect("a test reads the embedded guide");
+        let profile = read::read(&tree).expect("a test reads the embedded guide");
+        Loaded {
+            profile: Arc::new(profile),
+            problems: Arc::new([]),
+            paths: Paths { machine: PathBuf::new(), user: PathBuf::new() },
+            tree,
+            locks: Vec::new(),
+            broken: Vec::new(),
+        }
+    }
+
+    /// Lays a file over what is there, or leaves it out and says why.
+    fn add(&mut self, layer: Layer, file: &Path, problems: &mut Vec<Problem>) {
+        let problem = |line, key, fault| Problem { file: file.to_owned(), line, key, fault };
+        let text = match text_of(file) {
+            Ok(Some(text)) => text,
+            Ok(None) => return,
+            Err(fault) => {
+                problems.push(problem(None, None, fault));
+                return self.broken.push(layer);
+            }
+        };
+        let mut over = match tree::parse(&text, layer) {
+            Ok(over) => over,
+            Err((line, fault)) => {
+                problems.push(problem(line, None, fault));
+                return self.broken.push(layer);
+            }
+        };
+        let whole = over.clone();
+        let report = |(path, fault): Found| {
+            let (node, there) = whole.nearest(&path);
+            let line = (there || node != &whole).then_some(node.origin.line);
+            problem(line, Some(written(&path)), fault)
+        };
+        let locks = over.take("locked");
+        if layer == Layer::User {
+            if locks.is_some() {
+                problems.push(report((vec!["locked".into()], Fault::OnlyMachineLocks)));
+            }
+            problems.extend(self.leave_out_locked(&mut over).into_iter().map(report));
+        }
+        match lay(&self.tree, over) {
+            Ok((tree, profile)) => {
+                self.tree = tree;
+                self.profile = Arc::new(profile);
+            }
+            Err(found) => {
+                problems.extend(found.into_iter().map(report));
+                self.broken.push(layer);
+            }
+        }
+        // Even where the rest of the machine's file does not stand, what it locks stays locked.
+        if layer == Layer::Machine
+            && let Some(locks) = locks
+        {
+            problems.extend(self.lock(&locks).into_iter().map(report));
+        }
+    }
+
+    fn lock(&mut self, locks: &Node) -> Vec<Found> {
+        let wrong = |path: &[&str], node: &Node, expected| {
+            let path = path.iter().map(|step| (*step).to_owned()).collect();
+            (path, Fault::WrongValue { found: node.toml(), expected })
+        };
+        let Value::List(keys) = &locks.value else {
+            return vec![wrong(&["locked"], locks, super::Expected::List)];
+        };
+        let mut found = Vec::new();
+        for (index, key) in keys.iter().enumerate() {
+            let at = format!("[{index}]");
+            let Some(text) = key.text() else {
+                found.push(wrong(&["locked", &at], key, super::Expected::Text));
+                continue;
+            };
+            let path: tree::Path = text.split('.').map(str::to_owned).collect();
+            if knows(&self.tree, &path) {
+                self.locks.push(path);
+            } else {
+                found.push((vec!["locked".into(), at], Fault::NothingToLock));
+            }
+        }
+        found
+    }
+
+    /// Takes out of the user's layer what the machine locks.
+    fn leave_out_locked(&self, over: &mut Node) -> Vec<Found> {
+        let mut found = Vec::new();
+        for lock in &self.locks {
+            if over.prune(lock) {
+                found.push((lock.clone(), Fault::Locked));
+            }
+            // Removing an entry would change what is locked in it.
+            for depth in 1..lock.len() {
+                if over.find(&lock[..depth]).is_some_and(tree::removes) && over.prune(&lock[..depth]) {
+                    found.push((lock[..depth].to_vec(), Fault::Locked));
+                }
+            }
+        }
+        found
+    }
+
+    /// Adds the holidays of the calendar's .ics file.
+    fn add_ics(&mut self, paths: &Paths, problems: &mut Vec<Problem>) {
+        let Some(node) = self.tree.find(&["calendar".into(), "ics".into()]) else { return };
+        let (origin, Some(name)) = (node.origin, node.text()) else { return };
+        let folder = paths.of(origin.layer).and_then(Path::parent).unwrap_or(Path::new(""));
+        let file = folder.join(name);
+        let mut calendar = self.profile.calendar.clone();
+        let added = match text_of(&file) {
+            Ok(Some(text)) => ics::add(&mut calendar, &text),
+            Ok(None) => Err((None, Fault::Unreadable(std::io::Error::from(std::io::ErrorKind::NotFound).to_string()))),
+            Err(fault) => Err((None, fault)),
+        };
+        match added {
+            Ok(()) => {
+                ics::show(&mut self.tree, &calendar, origin);
+                let mut profile = Profile::clone(&self.profile);
+                profile.calendar = calendar;
+                self.profile = Arc::new(profile);
+            }
+            Err((line, fault)) => problems.push(Problem { file, line, key: Some("calendar.ics".into()), fault }),
+        }
+    }
+}
+
+/// The embedded guide alone.
+pub fn guide() -> Profile {
+    Profile::clone(&Loaded::guide().profile)
 }
 
 /// Lays the layers over each other. Never fails: a broken file is left out and reported.
-pub fn load(_paths: &Paths) -> Loaded {
-    todo!()
+pub fn load(paths: &Paths) -> Loaded {
+    let mut loaded = Loaded::guide();
+    loaded.paths = paths.clone();
+    let mut problems = Vec::new();
+    loaded.add(Layer::Machine, &paths.machine, &mut problems);
+    loaded.add(Layer::User, &paths.user, &mut problems);
+    loaded.add_ics(paths, &mut problems);
+    loaded.problems = problems.into();
+    loaded
+}
+
+/// What is wrong with a file, read as a machine's file over the guide; empty where all is well.
+pub fn check_file(file: &Path) -> Vec<Problem> {
+    let mut loaded = Loaded::guide();
+    let mut problems = Vec::new();
+    if !file.exists() {
+        let missing = std::io::Error::from(std::io::ErrorKind::NotFound).to_string();
+        return vec![Problem { file: file.to_owned(), line: None, key: None, fault: Fault::Unreadable(missing) }];
+    }
+    loaded.add(Layer::Machine, file, &mut problems);
+    loaded.add_ics(&Paths { machine: file.to_owned(), user: PathBuf::new() }, &mut problems);
+    problems
 }
 
 /// Writes the chosen site into the user's file, and leaves the rest of it as it stands, comments too.
 ///
 /// # Errors
-/// Where the file cannot be read or written, or the machine's file locks the site.
-pub fn save_site(_paths: &Paths, _site: &str) -> Result<(), Refused> {
-    todo!()
+/// Where the file is broken or cannot be written, no site has that id, or the machine's file locks the site.
+pub fn save_site(paths: &Paths, site: &str) -> Result<(), Refused> {
+    let loaded = load(paths);
+    if loaded.locks("user.site") {
+        return Err(Refused::Locked(paths.machine.clone()));
+    }
+    if loaded.broken.contains(&Layer::User)
+        && let Some(problem) = loaded.problems.iter().find(|problem| problem.file == paths.user)
+    {
+        return Err(Refused::Broken(problem.clone()));
+    }
+    if !loaded.profile.sites.iter().any(|known| known.id == site) {
+        return Err(Refused::NoSuchSite(site.to_owned()));
+    }
+    write_site(&paths.user, site).map_err(|error| Refused::Write(paths.user.clone(), error))
+}
+
+fn write_site(file: &Path, site: &str) -> std::io::Result<()> {
+    let text = text_of(file).map_err(|fault| std::io::Error::other(format!("{fault:?}")))?.unwrap_or_default();
+    let mut document: toml_edit::DocumentMut = text.parse().map_err(std::io::Error::other)?;
+    let user = document.entry("user").or_insert_with(toml_edit::table);
+    let Some(user) = user.as_table_like_mut() else {
+        return Err(std::io::Error::other("`user` is no table"));
+    };
+    let mut value = toml_edit::Value::from(site);
+    if let Some(before) = user.get("site").and_then(toml_edit::Item::as_value) {
+        *value.decor_mut() = before.decor().clone();
+    }
+    match user.get_mut("site") {
+        Some(there) => *there = toml_edit::Item::Value(value),
+        None => {
+            user.insert("site", toml_edit::Item::Value(value));
+        }
+    }
+    // Where the file is a link, what it leads to is written, and the link stays.
+    let file = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.ok_or(std::io::ErrorKind::NotFound)?;
+    std::fs::create_dir_all(folder)?;
+    let mut new = tempfile::NamedTempFile::new_in(folder)?;
+    new.write_all(document.to_string().as_bytes())?;
+    if let Ok(before) = std::fs::metadata(&file) {
+        new.as_file().set_permissions(before.permissions())?;
+    }
+    new.as_file().sync_all()?;
+    new.persist(&file)?;
+    Ok(())
+}
+
+/// The text of a file; `None` where there is none.
+fn text_of(file: &Path) -> Result<Option<String>, Fault> {
+    if file.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    let unreadable = |error: std::io::Error| Fault::Unreadable(error.to_string());
+    let about = match std::fs::metadata(file) {
+        Ok(about) => about,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unreadable(error)),
+    };
+    // A pipe or a device would keep the start waiting.
+    if !about.is_file() {
+        return Err(Fault::Unreadable("not a regular file".into()));
+    }
+    if about.len() > MOST_BYTES {
+        return Err(Fault::TooLarge);
+    }
+    let bytes = std::fs::read(file).map_err(unreadable)?;
+    String::from_utf8(bytes).map(Some).map_err(|_| Fault::NotUtf8)
+}
+
+/// Lays a layer over a tree and reads the whole. Where something does not fit, it is taken out and the rest is looked
+/// at, so that one check names all that is wrong.
+fn lay(base: &Node, mut over: Node) -> Result<(Node, Profile), Vec<Found>> {
+    let mut found = Vec::new();
+    loop {
+        let mut tree = base.clone();
+        let mut laid = tree.lay(over.clone());
+        match read::read::<Profile>(&tree) {
+            Ok(mut profile) => {
+                profile.calendar.holidays.sort_by_key(|holiday| holiday.from);
+                found.append(&mut laid);
+                found.extend(check::check(&profile));
+                found.truncate(MOST_PROBLEMS);
+                return if found.is_empty() { Ok((tree, profile)) } else { Err(found) };
+            }
+            Err(error) => {
+                let path = error.path();
+                let missing = error.fault == Fault::MissingKey;
+                found.push((path.clone(), error.fault));
+                let culprit = if missing { &path[..path.len() - 1] } else { &path[..] };
+                if found.len() >= MOST_PROBLEMS || !over.prune(culprit) {
+                    found.append(&mut laid);
+                    return Err(found);
+                }
+            }
+        }
+    }
+}
+
+/// Whether a key exists, be it set or not.
+fn knows(tree: &Node, path: &[String]) -> bool {
+    let (Some((last, way)), None) = (path.split_last(), tree.find(path)) else { return !path.is_empty() };
+    let Some(table) = tree.find(way) else { return false };
+    if !matches!(table.value, Value::Table(_)) {
+        return false;
+    }
+    // A key that may be absent is known by its being refused for its value, not for its name.
+    let mut tried = tree.clone();
+    let nonsense = Node { origin: table.origin, value: Value::Float(0.5) };
+    if let Some(table) = tried.find_mut(way) {
+        table.set(last, nonsense);
+    }
+    match read::read::<Profile>(&tried) {
+        Ok(_) => true,
+        Err(error) => !matches!(error.fault, Fault::UnknownKey { .. }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_embedded_guide_stands() {
+        let tree = tree::parse(GUIDE, Layer::Guide).expect("TOML");
+        let profile: Profile = read::read(&tree).expect("a whole profile");
+        assert_eq!(check::check(&profile), []);
+    }
 }

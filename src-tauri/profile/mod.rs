@@ -4,9 +4,15 @@
 //! user file may change it; [`load`] lays the three over each other, checks the whole, and remembers where each value
 //! came from.
 
+mod check;
+mod fault;
+mod ics;
 mod load;
+mod read;
+mod tree;
 
-pub use load::{Layer, Loaded, Paths, Problem, Refused, load, save_site};
+pub use fault::{Expected, Fault, Problem};
+pub use load::{Layer, Loaded, Paths, Refused, Setting, check_file, guide, load, save_site};
 
 use jiff::civil::{Date, Time};
 use serde::{Deserialize, Serialize};
@@ -57,6 +63,8 @@ pub struct Profile {
     pub wapt: Wapt,
     /// What the panel shows and when it warns (guide, section 11).
     pub panel: Panel,
+    /// What the guide advises, in its words.
+    pub advice: Advice,
 }
 
 /// Who the profile is for.
@@ -69,6 +77,10 @@ pub struct About {
     pub guide: String,
     /// The guide's date.
     pub guide_date: Date,
+    /// Whom the guide is for.
+    pub audience: String,
+    /// Who wrote it.
+    pub author: String,
 }
 
 /// What the user may choose.
@@ -409,6 +421,36 @@ pub struct Panel {
     pub warn_uptime_days: u32,
     /// Free space on the system disk, in percent, below which the panel warns.
     pub warn_disk_free_percent: u8,
+}
+
+/// What the guide advises, a sentence or two on each subject.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Advice {
+    /// Business applications that need the VPN (section 1).
+    pub business_applications: Vec<String>,
+    /// What to type as "Username" in the VPN client (section 1).
+    pub vpn_username: String,
+    /// What to type as "Passcode" (section 1).
+    pub vpn_passcode: String,
+    /// Where personal data belong ("Particularités communes").
+    pub personal_data: String,
+    /// Where professional data belong ("Particularités communes").
+    pub professional_data: String,
+    /// The telephone and the soft phone (section 2).
+    pub telephone: String,
+    /// Forwarding calls (section 2).
+    pub forwarding: String,
+    /// How a remote support session begins (section 9).
+    pub remote_session: String,
+    /// Where one may print (section 10).
+    pub printing: String,
+    /// How copiers are named (section 10).
+    pub printer_names: String,
+    /// How the Self Service is used (section 12).
+    pub self_service: String,
+    /// Why machines are switched off (section 13).
+    pub shutdown: String,
 }
 
 impl Profile {

@@ -1,8 +1,117 @@
-//! What is wrong with a configuration file, in words.
+//! The configuration in words: what is wrong with a file, and every value with where it comes from.
 
-use crate::profile::Problem;
+use crate::profile::{Expected, Fault, Layer, Loaded, Problem, Setting};
 
 /// One sentence: which file, where, what is wrong, what is expected.
 pub fn problem(problem: &Problem) -> String {
-    problem.file.display().to_string()
+    let mut text = problem.file.display().to_string();
+    if let Some(line) = problem.line {
+        text.push_str(&format!(", ligne {line}"));
+    }
+    if let Some(key) = &problem.key {
+        text.push_str(&format!(", « {key} »"));
+    }
+    format!("{text} : {}", fault(&problem.fault))
+}
+
+/// `vigie config show`: one line a value, then what is wrong with the files.
+pub fn show(loaded: &Loaded) -> String {
+    let mut text: String = loaded.settings().iter().map(|setting| line(setting) + "\n").collect();
+    if !loaded.problems.is_empty() {
+        text.push_str("\nCe qui n’est pas pris en compte :\n");
+        text.extend(loaded.problems.iter().map(|problem| format!("- {}\n", self::problem(problem))));
+    }
+    text
+}
+
+/// The value as it could stand in a file, and behind it where it comes from.
+fn line(setting: &Setting) -> String {
+    let layer = match setting.layer {
+        Layer::Guide => "guide",
+        Layer::Machine => "poste",
+        Layer::User => "utilisateur",
+    };
+    let place = match &setting.file {
+        Some(file) => format!(" ({}, ligne {})", file.display(), setting.line),
+        None => String::new(),
+    };
+    let locked = if setting.locked { ", verrouillé" } else { "" };
+    format!("{} = {}  # {layer}{place}{locked}", setting.key, setting.value)
+}
+
+fn fault(fault: &Fault) -> String {
+    match fault {
+        Fault::Unreadable(why) => format!("le fichier ne peut pas être lu ({why})"),
+        Fault::TooLarge => "le fichier est trop grand pour une configuration (1 Mo au plus)".into(),
+        Fault::NotUtf8 => "le fichier n’est pas en UTF-8 ; enregistrez-le dans ce codage".into(),
+        Fault::Syntax(why) => format!("ce n’est pas du TOML ({why})"),
+        Fault::UnknownKey { known } => format!("cette clé n’existe pas ; clés possibles : {}", known.join(", ")),
+        Fault::MissingKey => "cette clé manque".into(),
+        Fault::WrongValue { found, expected } => {
+            format!("la valeur {found} ne convient pas ; il faut {}", self::expected(expected))
+        }
+        Fault::NotOneOf { found, expected } => {
+            format!("la valeur {found} ne convient pas ; valeurs possibles : {}", expected.join(", "))
+        }
+        Fault::Refused(why) => format!("la valeur est refusée ({why})"),
+        Fault::Duplicate => "ce nom figure deux fois dans la liste ; il doit être unique".into(),
+        Fault::NameTaken { by } => {
+            format!("ce nom est déjà celui d’une entrée de la liste « {by} » ; il doit être unique")
+        }
+        Fault::NothingToRemove => "rien de ce nom n’est à retirer".into(),
+        Fault::NoSuch { list, name } => {
+            format!("« {name} » n’existe pas ; il faut le nom d’une entrée de la liste « {list} »")
+        }
+        Fault::Empty => "c’est vide ; il faut au moins une valeur, et aucun texte vide".into(),
+        Fault::MatchesAll => "ce motif convient à toutes les interfaces ; il faut un nom plus précis".into(),
+        Fault::HoursReversed => "l’heure de fermeture doit suivre l’heure d’ouverture".into(),
+        Fault::HoursOverlap => "ces heures en recouvrent d’autres du même jour ; il faut des plages séparées".into(),
+        Fault::DatesReversed => "la date de fin doit suivre la date de début".into(),
+        Fault::HolidaysOverlap => {
+            "ces vacances commencent avant la fin des précédentes ; il faut des périodes séparées".into()
+        }
+        Fault::OutsideCalendar => {
+            "ces vacances sortent des jours du calendrier ; il faut étendre « calendar.covers »".into()
+        }
+        Fault::LeadsNotDescending => "il faut des minutes de la plus grande à la plus petite, toutes après zéro".into(),
+        Fault::Locked => {
+            "cette clé est verrouillée par l’administrateur ; votre valeur n’est pas prise en compte".into()
+        }
+        Fault::OnlyMachineLocks => "seul le fichier du poste peut verrouiller des clés".into(),
+        Fault::NothingToLock => "aucune clé ne porte ce nom : rien n’est verrouillé".into(),
+        Fault::NotIcs(why) => format!("ce n’est pas un calendrier .ics ({why})"),
+        Fault::EventDates { event } => {
+            format!("les dates de l’événement « {event} » sont illisibles ; il faut DTSTART et DTEND de la RFC 5545")
+        }
+        Fault::NoHolidays { zone } => {
+            format!("aucunes vacances de la zone {zone} n’y figurent ; il faut le calendrier scolaire de cette zone")
+        }
+        Fault::CalendarGap => {
+            "il laisse un trou avec les jours déjà connus ; il faut un calendrier qui les prolonge, ou étendre \
+             « calendar.covers »"
+                .into()
+        }
+    }
+}
+
+fn expected(expected: &Expected) -> String {
+    match expected {
+        Expected::Text => "un texte entre guillemets".into(),
+        Expected::Letter => "un seul caractère entre guillemets".into(),
+        Expected::Flag => "true ou false".into(),
+        Expected::Number(from, to) => format!("un nombre entier de {from} à {to}"),
+        Expected::List => "une liste, entre crochets".into(),
+        Expected::Table => "une table".into(),
+        Expected::Date => "une date comme 2026-09-01".into(),
+        Expected::Time => "une heure comme \"21:30\"".into(),
+        Expected::IpAddress => "une adresse IP comme \"172.26.66.73\"".into(),
+        Expected::WebAddress => "une adresse http:// ou https:// avec un nom de serveur".into(),
+        Expected::Host => "un nom de serveur ou une adresse IP, sans port".into(),
+        Expected::HostAndPort => "un serveur et son port, comme \"172.26.66.73:445\"".into(),
+        Expected::Id => "des minuscules, des chiffres et des tirets".into(),
+        Expected::DriveLetter => "une lettre de A à Z, en majuscule".into(),
+        Expected::TelephoneCode => "des chiffres, * et #".into(),
+        Expected::TelephoneNumber => "des chiffres et des espaces".into(),
+        Expected::PrinterCode => "deux majuscules ou chiffres".into(),
+    }
 }

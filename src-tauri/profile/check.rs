@@ -1,0 +1,326 @@
+//! What types cannot say: addresses, hours, names that refer to other names.
+
+use super::fault::{Expected, Fault};
+use super::tree::{Found, Path};
+use super::{Day, Holiday, Hours, Profile};
+use jiff::civil::Time;
+
+/// All that is wrong with a profile.
+pub(super) fn check(profile: &Profile) -> Vec<Found> {
+    let mut found = Checks(Vec::new());
+    sites(profile, &mut found);
+    vpn(profile, &mut found);
+    telephone(profile, &mut found);
+    helpdesk(profile, &mut found);
+    calendar(profile, &mut found);
+    printing(profile, &mut found);
+    things_to_open(profile, &mut found);
+    found.leads(&profile.shutdown.leads_minutes);
+    let percent = profile.panel.warn_disk_free_percent;
+    found.number("panel.warn_disk_free_percent", percent.into(), 0, 100);
+    found.0
+}
+
+struct Checks(Vec<Found>);
+
+fn path(dotted: &str) -> Path {
+    dotted.split('.').map(str::to_owned).collect()
+}
+
+/// The path to a key of an entry.
+fn at(list: &str, name: &str, key: &str) -> Path {
+    let mut steps = path(list);
+    steps.push(name.to_owned());
+    if !key.is_empty() {
+        steps.extend(path(key));
+    }
+    steps
+}
+
+impl Checks {
+    fn add(&mut self, path: Path, fault: Fault) {
+        self.0.push((path, fault));
+    }
+
+    fn expect(&mut self, good: bool, path: Path, found: &str, expected: Expected) {
+        if !good {
+            let found = toml_edit::Value::from(found).to_string();
+            self.add(path, Fault::WrongValue { found, expected });
+        }
+    }
+
+    fn text(&mut self, path: Path, text: &str) {
+        if text.trim().is_empty() {
+            self.add(path, Fault::Empty);
+        }
+    }
+
+    fn texts(&mut self, path: &Path, texts: &[String]) {
+        if texts.iter().any(|text| text.trim().is_empty()) {
+            self.add(path.clone(), Fault::Empty);
+        }
+    }
+
+    fn id(&mut self, list: &str, id: &str) {
+        let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let good = !id.is_empty() && id.chars().all(good);
+        self.expect(good, at(list, id, "id"), id, Expected::Id);
+    }
+
+    fn refers(&mut self, path: Path, exists: bool, list: &'static str, name: &str) {
+        if !exists {
+            self.add(path, Fault::NoSuch { list, name: name.to_owned() });
+        }
+    }
+
+    fn number(&mut self, key: &str, number: i64, from: i64, to: i64) {
+        if !(from..=to).contains(&number) {
+            let fault = Fault::WrongValue { found: number.to_string(), expected: Expected::Number(from, to) };
+            self.add(path(key), fault);
+        }
+    }
+
+    fn leads(&mut self, leads: &[u16]) {
+        let descending = leads.windows(2).all(|pair| pair[0] > pair[1]);
+        if !descending || leads.contains(&0) {
+            self.add(path("shutdown.leads_minutes"), Fault::LeadsNotDescending);
+        }
+    }
+}
+
+fn sites(profile: &Profile, found: &mut Checks) {
+    for site in &profile.sites {
+        let at = |key: &str| at("site", &site.id, key);
+        found.id("site", &site.id);
+        found.text(at("name"), &site.name);
+        found.texts(&at("departments"), &site.departments);
+        found.expect(is_host(&site.gateway), at("gateway"), &site.gateway, Expected::Host);
+        if site.inside.is_empty() {
+            found.add(at("inside"), Fault::Empty);
+        }
+        for host in &site.inside {
+            found.expect(is_host_and_port(host), at("inside"), host, Expected::HostAndPort);
+        }
+    }
+    if let Some(site) = &profile.user.site {
+        found.refers(path("user.site"), has_site(profile, site), "site", site);
+    }
+}
+
+fn has_site(profile: &Profile, id: &str) -> bool {
+    profile.sites.iter().any(|site| site.id == id)
+}
+
+fn vpn(profile: &Profile, found: &mut Checks) {
+    let vpn = &profile.vpn;
+    found.number("vpn.gateway_port", vpn.gateway_port.into(), 1, 65_535);
+    found.number("vpn.probe_seconds", vpn.probe_seconds.into(), 5, 86_400);
+    found.number("vpn.probe_timeout_seconds", vpn.probe_timeout_seconds.into(), 1, 60);
+    found.number("vpn.hold_seconds", vpn.hold_seconds.into(), 0, 600);
+    found.number("vpn.settle_seconds", vpn.settle_seconds.into(), 0, 600);
+    for (key, patterns) in
+        [("vpn.tunnel_names", &vpn.tunnel_names), ("vpn.tunnel_descriptions", &vpn.tunnel_descriptions)]
+    {
+        found.texts(&path(key), patterns);
+        // Such a pattern would take the cable for a tunnel.
+        if patterns.iter().any(|pattern| !pattern.is_empty() && pattern.chars().all(|c| c == '*')) {
+            found.add(path(key), Fault::MatchesAll);
+        }
+    }
+    found.refers(path("vpn.client"), profile.program(&vpn.client).is_some(), "program", &vpn.client);
+    for (key, places) in [("vpn.command_line", &vpn.command_line), ("vpn.preferences", &vpn.preferences)] {
+        per_os(found, &path(key), places);
+    }
+    for drive in &profile.drives {
+        let letter = drive.letter.to_string();
+        found.expect(drive.letter.is_ascii_uppercase(), at("drive", &letter, "letter"), &letter, Expected::DriveLetter);
+        found.texts(&at("drive", &letter, "mount_points"), &drive.mount_points);
+    }
+}
+
+fn per_os(found: &mut Checks, path: &Path, places: &super::PerOs<Vec<String>>) {
+    for (system, places) in [("windows", &places.windows), ("linux", &places.linux), ("macos", &places.macos)] {
+        let mut path = path.clone();
+        path.push(system.to_owned());
+        found.texts(&path, places);
+    }
+}
+
+fn telephone(profile: &Profile, found: &mut Checks) {
+    for code in &profile.codes {
+        let at = |key: &str| at("code", &code.id, key);
+        found.id("code", &code.id);
+        found.text(at("label"), &code.label);
+        let good = |c: char| c.is_ascii_digit() || c == '*' || c == '#';
+        let good = !code.code.is_empty() && code.code.chars().all(good);
+        found.expect(good, at("code"), &code.code, Expected::TelephoneCode);
+    }
+}
+
+fn helpdesk(profile: &Profile, found: &mut Checks) {
+    let helpdesk = &profile.helpdesk;
+    found.refers(path("helpdesk.link"), profile.link(&helpdesk.link).is_some(), "link", &helpdesk.link);
+    hours("helpdesk.school", &helpdesk.school, found);
+    hours("helpdesk.holidays", &helpdesk.holidays, found);
+    for (index, urgent) in helpdesk.urgent.iter().enumerate() {
+        let at = |key: &str| {
+            let mut steps = path("helpdesk.urgent");
+            steps.extend([format!("[{index}]"), key.to_owned()]);
+            steps
+        };
+        found.text(at("establishments"), &urgent.establishments);
+        if urgent.numbers.is_empty() {
+            found.add(at("numbers"), Fault::Empty);
+        }
+        for number in &urgent.numbers {
+            let good = number.chars().all(|c| c.is_ascii_digit() || c == ' ' || c == '+');
+            let good = good && number.chars().any(|c| c.is_ascii_digit());
+            found.expect(good, at("numbers"), number, Expected::TelephoneNumber);
+        }
+    }
+}
+
+fn hours(key: &str, hours: &[Hours], found: &mut Checks) {
+    let mut open: Vec<(Day, Time, Time)> = Vec::new();
+    for (index, stretch) in hours.iter().enumerate() {
+        let at = |key_of_stretch: &str| {
+            let mut steps = path(key);
+            steps.extend([format!("[{index}]"), key_of_stretch.to_owned()]);
+            steps
+        };
+        if stretch.days.is_empty() {
+            found.add(at("days"), Fault::Empty);
+        }
+        if stretch.from >= stretch.to {
+            found.add(at("to"), Fault::HoursReversed);
+            continue;
+        }
+        for day in &stretch.days {
+            let overlaps =
+                |(other, from, to): &(Day, Time, Time)| other == day && *from < stretch.to && stretch.from < *to;
+            if open.iter().any(overlaps) {
+                found.add(at("days"), Fault::HoursOverlap);
+                break;
+            }
+            open.push((*day, stretch.from, stretch.to));
+        }
+    }
+}
+
+fn calendar(profile: &Profile, found: &mut Checks) {
+    let calendar = &profile.calendar;
+    found.text(path("calendar.zone"), &calendar.zone);
+    if calendar.covers.from > calendar.covers.to {
+        found.add(path("calendar.covers.to"), Fault::DatesReversed);
+    }
+    let mut before: Option<&Holiday> = None;
+    for holiday in &calendar.holidays {
+        let at = |key: &str| at("calendar.holiday", &holiday.from.to_string(), key);
+        found.text(at("name"), &holiday.name);
+        if holiday.from >= holiday.back {
+            found.add(at("back"), Fault::DatesReversed);
+            continue;
+        }
+        if before.is_some_and(|before| holiday.from < before.back) {
+            found.add(at("from"), Fault::HolidaysOverlap);
+        }
+        let last = holiday.back.yesterday().unwrap_or(holiday.back);
+        if holiday.from < calendar.covers.from || last > calendar.covers.to {
+            found.add(at("from"), Fault::OutsideCalendar);
+        }
+        before = Some(holiday);
+    }
+}
+
+fn printing(profile: &Profile, found: &mut Checks) {
+    let printing = &profile.printing;
+    for (list, codes) in [("printing.department", &printing.departments), ("printing.place", &printing.places)] {
+        for coded in codes {
+            let good = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit();
+            let good = coded.code.len() == 2 && coded.code.chars().all(good);
+            found.expect(good, at(list, &coded.code, "code"), &coded.code, Expected::PrinterCode);
+            found.text(at(list, &coded.code, "name"), &coded.name);
+        }
+    }
+    for example in &printing.examples {
+        let path = at("printing.example", &example.site, "site");
+        found.refers(path, has_site(profile, &example.site), "site", &example.site);
+    }
+}
+
+fn things_to_open(profile: &Profile, found: &mut Checks) {
+    for section in &profile.sections {
+        found.id("section", &section.id);
+        found.text(at("section", &section.id, "label"), &section.label);
+    }
+    for program in &profile.programs {
+        let at = |key: &str| at("program", &program.id, key);
+        found.id("program", &program.id);
+        found.text(at("label"), &program.label);
+        per_os(found, &at("candidates"), &program.candidates);
+        if let Some(address) = &program.download {
+            found.expect(is_web_address(address), at("download"), address, Expected::WebAddress);
+        }
+    }
+    for link in &profile.links {
+        let at = |key: &str| at("link", &link.id, key);
+        found.id("link", &link.id);
+        found.text(at("label"), &link.label);
+        found.expect(is_web_address(&link.url), at("url"), &link.url, Expected::WebAddress);
+        let section = profile.sections.iter().any(|section| section.id == link.section);
+        found.refers(at("section"), section, "section", &link.section);
+        if let Some(site) = &link.site {
+            found.refers(at("site"), has_site(profile, site), "site", site);
+        }
+        if profile.program(&link.id).is_some() {
+            found.add(at("id"), Fault::NameTaken { by: "program" });
+        }
+    }
+    for code in &profile.codes {
+        let taken = [("program", profile.program(&code.id).is_some()), ("link", profile.link(&code.id).is_some())];
+        for (by, _) in taken.into_iter().filter(|(_, taken)| *taken) {
+            found.add(at("code", &code.id, "id"), Fault::NameTaken { by });
+        }
+    }
+    for (key, id) in [("remote_support", &profile.remote_support), ("wapt.program", &profile.wapt.program)] {
+        found.refers(path(key), profile.program(id).is_some(), "program", id);
+    }
+    found.number("wapt.service_port", profile.wapt.service_port.into(), 1, 65_535);
+}
+
+/// An http(s) address with a host.
+fn is_web_address(address: &str) -> bool {
+    url::Url::parse(address).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+}
+
+/// A host's name or IP address, no port.
+fn is_host(host: &str) -> bool {
+    if host.parse::<std::net::Ipv6Addr>().is_ok() {
+        return true;
+    }
+    // Only names that the resolver can be asked for; `url` reads "1.2" as an address.
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let name = host.strip_suffix('.').unwrap_or(host);
+    let numeric = name.rsplit('.').next().is_some_and(|last| last.chars().all(|c| c.is_ascii_digit()));
+    if numeric {
+        return host.parse::<std::net::Ipv4Addr>().is_ok();
+    }
+    name.len() <= 253 && name.split('.').all(label)
+}
+
+/// `host:port`, `[::1]:port`.
+fn is_host_and_port(text: &str) -> bool {
+    let Some((host, port)) = text.rsplit_once(':') else { return false };
+    let port = port.parse::<u16>().is_ok_and(|port| port != 0);
+    let host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => !host.contains(':') && is_host(host),
+    };
+    port && host
+}

@@ -1,0 +1,143 @@
+//! What can be wrong with a configuration file. `view::config` gives it words.
+
+use std::path::PathBuf;
+
+/// What is wrong with a file, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The file.
+    pub file: PathBuf,
+    /// The line, where it is known; the first is 1.
+    pub line: Option<usize>,
+    /// The key, `vpn.probe_seconds`, `link.amigo.url`.
+    pub key: Option<String>,
+    /// What is wrong, and what is expected.
+    pub fault: Fault,
+}
+
+/// What is wrong, and what is expected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// The file is there but cannot be read; why, in the system's words.
+    Unreadable(String),
+    /// The file has more bytes than a configuration can have.
+    TooLarge,
+    /// The file is not UTF-8.
+    NotUtf8,
+    /// The file is not TOML; why, in the parser's words.
+    Syntax(String),
+    /// Nobody knows this key.
+    UnknownKey {
+        /// The keys known there.
+        known: &'static [&'static str],
+    },
+    /// The key is needed.
+    MissingKey,
+    /// The value is of the wrong kind, or out of range.
+    WrongValue {
+        /// The value, as TOML.
+        found: String,
+        /// What is expected.
+        expected: Expected,
+    },
+    /// The value is none of those that can stand there.
+    NotOneOf {
+        /// The value.
+        found: String,
+        /// What can stand there.
+        expected: &'static [&'static str],
+    },
+    /// The value was refused; why, in the words of who refused it.
+    Refused(String),
+    /// Two entries of one list have the same name.
+    Duplicate,
+    /// The name is taken by an entry of another list, and clicks could not tell them apart.
+    NameTaken {
+        /// The other list, `program`.
+        by: &'static str,
+    },
+    /// The entry that is to be removed is not there.
+    NothingToRemove,
+    /// Nothing of that name exists.
+    NoSuch {
+        /// The list in which it is looked for, `link`.
+        list: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// A text or list that must not be empty is.
+    Empty,
+    /// The pattern matches every interface.
+    MatchesAll,
+    /// Opens no earlier than it closes.
+    HoursReversed,
+    /// Overlaps the hours before it on this day, or names a day twice.
+    HoursOverlap,
+    /// Ends no later than it begins.
+    DatesReversed,
+    /// Overlaps the holidays before it.
+    HolidaysOverlap,
+    /// The holiday is not within the days that the calendar covers.
+    OutsideCalendar,
+    /// The minutes do not go down, or are none.
+    LeadsNotDescending,
+    /// The administrator has locked the key; what the user's file says about it is left out.
+    Locked,
+    /// Only the machine's file may lock keys.
+    OnlyMachineLocks,
+    /// No key of that name exists, so nothing is locked.
+    NothingToLock,
+    /// Not an .ics file; why, in the parser's words.
+    NotIcs(String),
+    /// The event's dates cannot be read.
+    EventDates {
+        /// The event's title.
+        event: String,
+    },
+    /// The .ics file has no holidays of that zone.
+    NoHolidays {
+        /// The zone.
+        zone: String,
+    },
+    /// The .ics file neither touches nor overlaps the days that the calendar covers.
+    CalendarGap,
+}
+
+/// What is expected of a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expected {
+    /// Any text.
+    Text,
+    /// One character.
+    Letter,
+    /// `true` or `false`.
+    Flag,
+    /// A whole number from … to …, both included.
+    Number(i64, i64),
+    /// A list.
+    List,
+    /// A table.
+    Table,
+    /// A date, `2026-09-01`.
+    Date,
+    /// A time of day, `21:30`.
+    Time,
+    /// An IP address.
+    IpAddress,
+    /// An http or https address with a host.
+    WebAddress,
+    /// A host's name or IP address, no port.
+    Host,
+    /// `host:port`.
+    HostAndPort,
+    /// Small letters, digits and hyphens.
+    Id,
+    /// A capital letter from A to Z.
+    DriveLetter,
+    /// Digits, `*` and `#`.
+    TelephoneCode,
+    /// Digits and spaces.
+    TelephoneNumber,
+    /// Two capital letters or digits.
+    PrinterCode,
+}

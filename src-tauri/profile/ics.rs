@@ -1,0 +1,137 @@
+//! School holidays from an .ics file in the ministry's form (data set fr-en-calendrier-scolaire).
+//!
+//! Its events are holidays ("Vacances de Noël - Zone B"), bridges ("Pont de l'Ascension"), and marks of one day: the
+//! first day of the summer, whose end is not known yet ("Début des Vacances d'Été"), and days of return, which say only
+//! how far the calendar reaches. `DTEND` is the day of return. In the file for all zones a stretch of holidays is cut
+//! where another zone's begins or ends.
+
+use super::fault::Fault;
+use super::tree::{Node, Origin, Value};
+use super::{Calendar, Covers, Holiday};
+use icalendar::parser::{Component, read_calendar, unfold};
+use jiff::civil::{Date, DateTime};
+use jiff::{SignedDuration, Timestamp};
+
+/// Adds the holidays of a file. Where it speaks of the same days as the calendar, the file is right.
+pub(super) fn add(calendar: &mut Calendar, text: &str) -> Result<(), (Option<usize>, Fault)> {
+    let unfolded = unfold(text.trim_start_matches('\u{feff}'));
+    let read =
+        read_calendar(&unfolded).map_err(|error| (None, Fault::NotIcs(error.lines().collect::<Vec<_>>().join(" "))))?;
+    let mut holidays = Vec::new();
+    let mut reach: Option<Covers> = None;
+    for event in read.components.iter().filter(|component| component.name == "VEVENT") {
+        let summary = value(event, "SUMMARY").unwrap_or_default();
+        if !concerns(event, summary, &calendar.zone) {
+            continue;
+        }
+        let unreadable = || (None, Fault::EventDates { event: summary.to_owned() });
+        let from = value(event, "DTSTART").and_then(day).ok_or_else(unreadable)?;
+        let back = match value(event, "DTEND") {
+            Some(end) => day(end).ok_or_else(unreadable)?,
+            None => from,
+        };
+        let name = summary.split(" - ").next().unwrap_or(summary).trim().replace('\'', "’");
+        let holiday = (name.starts_with("Vacances") || name.starts_with("Pont")) && from < back;
+        // The end of a summer that only has a beginning is not known: the calendar reaches to the day before.
+        let last = if holiday || name.starts_with("Début") { back.yesterday() } else { Ok(back) };
+        let last = last.map_err(|_| unreadable())?;
+        reach = Some(match reach {
+            None => Covers { from: from.min(last), to: last },
+            Some(reach) => Covers { from: reach.from.min(from.min(last)), to: reach.to.max(last) },
+        });
+        if holiday {
+            holidays.push(Holiday { name, from, back });
+        }
+    }
+    let (false, Some(reach)) = (holidays.is_empty(), reach) else {
+        return Err((None, Fault::NoHolidays { zone: calendar.zone.clone() }));
+    };
+    let touches = |day: Date| day.tomorrow().unwrap_or(day);
+    if reach.from > touches(calendar.covers.to) || calendar.covers.from > touches(reach.to) {
+        return Err((None, Fault::CalendarGap));
+    }
+    let mut holidays = joined(holidays);
+    let elsewhere = |old: &Holiday| holidays.iter().all(|new| old.back <= new.from || new.back <= old.from);
+    let old: Vec<Holiday> = calendar.holidays.iter().filter(|old| elsewhere(old)).cloned().collect();
+    holidays.extend(old);
+    holidays.sort_by_key(|holiday| holiday.from);
+    calendar.holidays = holidays;
+    calendar.covers.from = calendar.covers.from.min(reach.from);
+    calendar.covers.to = calendar.covers.to.max(reach.to);
+    Ok(())
+}
+
+/// Stretches that overlap or touch become one, under the name of the first.
+fn joined(mut holidays: Vec<Holiday>) -> Vec<Holiday> {
+    holidays.sort_by_key(|holiday| (holiday.from, std::cmp::Reverse(holiday.back)));
+    let mut joined: Vec<Holiday> = Vec::new();
+    for holiday in holidays {
+        match joined.last_mut() {
+            Some(last) if holiday.from <= last.back => last.back = last.back.max(holiday.back),
+            _ => joined.push(holiday),
+        }
+    }
+    joined
+}
+
+fn value<'a>(event: &'a Component<'_>, name: &str) -> Option<&'a str> {
+    let property = event.properties.iter().find(|property| property.name == name)?;
+    Some(property.val.as_ref().trim())
+}
+
+/// Whether an event concerns a zone: "Zone B", "Zones A/B/C", "Zones A B C - Corse". An event that names no place
+/// concerns all; one that names only another place ("Corse") does not.
+fn concerns(event: &Component<'_>, summary: &str, zone: &str) -> bool {
+    let place = value(event, "LOCATION").unwrap_or_default();
+    let named = [place, summary].into_iter().find_map(|text| text.split_once("Zone").map(|(_, zones)| zones));
+    match named {
+        Some(zones) => zones.split(|c: char| !c.is_alphanumeric()).any(|word| word.eq_ignore_ascii_case(zone)),
+        None => place.is_empty(),
+    }
+}
+
+/// The day of a date or date-time. In UTC the ministry's days begin at 22:00 or 23:00 of the day before: two hours
+/// later it is the day that is meant, in summer as in winter, with no need of a time zone database.
+fn day(text: &str) -> Option<Date> {
+    if let Ok(moment) = text.parse::<Timestamp>() {
+        let moment = moment.checked_add(SignedDuration::from_hours(2)).ok()?;
+        return Some(moment.to_zoned_datetime(jiff::tz::TimeZone::UTC).date());
+    }
+    text.parse::<DateTime>().map(DateTime::date).or_else(|_| text.parse::<Date>()).ok()
+}
+
+/// Shows the calendar in the tree: what the file said stands where the file was named.
+pub(super) fn show(tree: &mut Node, calendar: &Calendar, origin: Origin) {
+    let steps = ["calendar".to_owned()];
+    let Some(shown) = tree.find_mut(&steps) else { return };
+    let node = |value| Node { origin, value };
+    let moment = |date: Date| node(Value::Moment(date.to_string()));
+    let table = |entries: Vec<(&str, Node)>| {
+        node(Value::Table(entries.into_iter().map(|(name, node)| (name.to_owned(), node)).collect()))
+    };
+    let known: Vec<Node> = match shown.get("holiday").map(|node| &node.value) {
+        Some(Value::List(list)) => list.clone(),
+        _ => Vec::new(),
+    };
+    let says = |node: &Node, holiday: &Holiday| {
+        let is = |key: &str, date: Date| node.get(key).and_then(Node::text) == Some(&date.to_string());
+        is("from", holiday.from) && is("back", holiday.back)
+    };
+    let holidays = calendar.holidays.iter().map(|holiday| {
+        let same = known.iter().find(|node| says(node, holiday)).cloned();
+        same.unwrap_or_else(|| {
+            let name = node(Value::Text(holiday.name.clone()));
+            table(vec![("name", name), ("from", moment(holiday.from)), ("back", moment(holiday.back))])
+        })
+    });
+    let holidays = node(Value::List(holidays.collect()));
+    shown.set("holiday", holidays);
+    let covers = [("from", calendar.covers.from), ("to", calendar.covers.to)];
+    for (key, date) in covers {
+        if let Some(covers) = shown.find_mut(&["covers".to_owned()])
+            && covers.get(key).and_then(Node::text) != Some(&date.to_string())
+        {
+            covers.set(key, moment(date));
+        }
+    }
+}
