@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use tray::Item;
-use vpn::Vpn;
+use vpn::{GATEWAY, INSIDE, Vpn};
 use zbus::blocking::{Connection, connection};
 
 /// How long anything may take to appear that needs no waiting of its own. Long, because machines can be slow; nothing
@@ -135,12 +135,15 @@ impl Desktop {
         Desktop::furnish(None)
     }
 
-    /// A desktop whose programs live in the VPN rig's "home" network.
+    /// A desktop whose programs live in the VPN rig's "home" network, and whose user's settings make its gateway and
+    /// its inside machine those of the user's site.
     pub fn at_home(vpn: &Vpn) -> Desktop {
-        Desktop::furnish(Some(vpn.home().into()))
+        let desktop = Desktop::furnish(Some(vpn));
+        desktop.configure("");
+        desktop
     }
 
-    fn furnish(network: Option<String>) -> Desktop {
+    fn furnish(vpn: Option<&Vpn>) -> Desktop {
         let home = tempfile::Builder::new().prefix("vigie-test-").tempdir().expect("/tmp can be written");
         let at = |path: &str| home.path().join(path);
         run(Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/desktop/rig/furnish")).arg(home.path()));
@@ -169,6 +172,9 @@ impl Desktop {
             let script = format!("exec dbus-daemon --nofork --config-file={} --print-address=3", config.display());
             speak(&env, &at(name), at(&format!("logs/{name}.log")), &script)
         };
+        if let Some(vpn) = vpn {
+            env.push(("SSL_CERT_FILE", vpn.ca().into()));
+        }
         let (session_bus, session_address) = bus("session");
         let (system_bus, system_address) = bus("system");
         env.push(("DBUS_SESSION_BUS_ADDRESS", session_address.clone().into()));
@@ -182,7 +188,7 @@ impl Desktop {
             system_address,
             _buses: [session_bus, system_bus],
             _x: x,
-            network,
+            network: vpn.map(|vpn| vpn.home().into()),
             env,
             home,
         };
@@ -202,6 +208,19 @@ impl Desktop {
         fs::create_dir_all(path.parent().expect("it stands in the home")).expect("the home is ours");
         fs::write(&path, text).expect("the home is ours");
         path
+    }
+
+    /// Writes the user's settings for Vigie: these (TOML, without `[user]` and the site `caen`), and those for the VPN
+    /// rig where the desktop is at home.
+    pub fn configure(&self, settings: &str) -> PathBuf {
+        let site = if self.network.is_some() {
+            format!(
+                "[user]\nsite = \"caen\"\n\n[[site]]\nid = \"caen\"\ngateway = \"{GATEWAY}\"\ninside = [\"{INSIDE}\"]\n\n"
+            )
+        } else {
+            String::new()
+        };
+        self.write(".config/vigie/vigie.toml", &format!("{site}{settings}"))
     }
 
     /// The connection to the session bus.

@@ -1,0 +1,17 @@
+//! What speed and memory Vigie promises, measured beside programs that are known: `make bench`.
+//!
+//! Everything runs in one session on one machine; only the ratios mean something on another one.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+mod measure;
+#[cfg(target_os = "linux")]
+#[path = "../../tests/desktop/rig/mod.rs"]
+#[expect(dead_code, reason = "the tests' rig; the benchmarks need only a part of it")]
+mod rig;
+
+fn main() {
+    #[cfg(target_os = "linux")]
+    linux::run();
+}
