@@ -7,6 +7,7 @@ pub mod tray;
 pub mod vpn;
 
 use notifications::Notifications;
+use rustix::process::{Pid, Signal};
 use std::cell::RefCell;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -79,18 +80,16 @@ impl Running {
         wait_for(&format!("end of {}", self.log.display()), limit, || self.child.try_wait().ok().flatten())
     }
 
-    /// Sends it a signal, as `kill` names it: `TERM`, `HUP`.
-    pub fn signal(&self, name: &str) {
-        let done = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status();
-        assert!(done.is_ok_and(|status| status.success()), "kill -{name} {}", self.pid());
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        rustix::process::kill_process(Pid::from_child(&self.child), signal).expect("not waited for yet");
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         // The group may be gone already.
-        let group = format!("-{}", self.pid());
-        let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
+        let _ = rustix::process::kill_process_group(Pid::from_child(&self.child), Signal::KILL);
         let _ = self.child.wait();
     }
 }

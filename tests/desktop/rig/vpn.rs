@@ -10,6 +10,7 @@ use super::{Running, SOON, run, wait_for};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
+use rustix::process::Signal;
 use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::Write;
@@ -184,7 +185,7 @@ impl Vpn {
     pub fn stop_server(&self) {
         let server = self.server.borrow_mut().take();
         if let Some(mut server) = server {
-            server.signal("TERM");
+            server.signal(Signal::TERM);
             server.wait(SOON);
         }
     }
@@ -221,7 +222,7 @@ impl Vpn {
     pub fn disconnect(&self) {
         let client = self.client.borrow_mut().take();
         if let Some(mut client) = client {
-            client.signal("INT");
+            client.signal(Signal::INT);
             client.wait(SOON);
         }
         wait_for("the tunnel's end", SOON, || (!self.has_tunnel()).then_some(()));
