@@ -166,14 +166,14 @@ impl Desktop {
         let x = "exec Xvfb -displayfd 3 -screen 0 1280x800x24 -nolisten tcp";
         let (x, number) = speak(&env, &at("display"), at("logs/x.log"), x);
         env.push(("DISPLAY", format!(":{number}").into()));
+        if let Some(vpn) = vpn {
+            env.push(("SSL_CERT_FILE", vpn.ca().into()));
+        }
         let bus = |name: &str| {
             let config = at("bus/session.conf");
             let script = format!("exec dbus-daemon --nofork --config-file={} --print-address=3", config.display());
             speak(&env, &at(name), at(&format!("logs/{name}.log")), &script)
         };
-        if let Some(vpn) = vpn {
-            env.push(("SSL_CERT_FILE", vpn.ca().into()));
-        }
         let (session_bus, session_address) = bus("session");
         let (system_bus, system_address) = bus("system");
         env.push(("DBUS_SESSION_BUS_ADDRESS", session_address.clone().into()));
