@@ -29,7 +29,10 @@ fn page(ui: &Path) {
         println!("cargo:rerun-if-changed={}", ui.join(source).display());
     }
     println!("cargo:rerun-if-changed={}", page.display());
-    let sources = newest(&SOURCES.map(|source| ui.join(source)));
+    // The verdicts' pictures are the tray's.
+    let icons = fs::read_dir(ui.join("../icons")).into_iter().flatten().flatten().map(|entry| entry.path());
+    let pictures = icons.filter(|path| path.extension().is_some_and(|extension| extension == "svg"));
+    let sources = newest(SOURCES.iter().map(|source| ui.join(source)).chain(pictures).collect());
     if modified(&page).is_some_and(|page| page >= sources) {
         return;
     }
@@ -58,9 +61,8 @@ fn npm(ui: &Path, arguments: &[&str]) {
 }
 
 /// The youngest time among these and what is below them; a directory's is that of the last file added or removed.
-fn newest(paths: &[PathBuf]) -> SystemTime {
+fn newest(mut left: Vec<PathBuf>) -> SystemTime {
     let mut youngest = SystemTime::UNIX_EPOCH;
-    let mut left = paths.to_vec();
     while let Some(path) = left.pop() {
         youngest = youngest.max(modified(&path).unwrap_or(youngest));
         left.extend(fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path()));
