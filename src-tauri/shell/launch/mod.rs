@@ -174,7 +174,7 @@ impl Launcher<'_> {
     }
 
     async fn web(&self, url: &str) -> Result<(), String> {
-        if !is_web(url) {
+        if !is_address(url, &["http", "https"]) {
             return Err(format!("{url} is not a web address"));
         }
         system::open(&self.places, OsStr::new(url)).await
@@ -182,8 +182,8 @@ impl Launcher<'_> {
 
     async fn drive(&self, path: &str) -> LaunchOutcome {
         // Anything else could be an option or another kind of address.
-        if !Path::new(path).is_absolute() {
-            return LaunchOutcome::Failed(format!("{path} is not an absolute path"));
+        if !Path::new(path).is_absolute() && !is_address(path, &["smb"]) {
+            return LaunchOutcome::Failed(format!("{path} is neither an absolute path nor a share's address"));
         }
         outcome(system::open(&self.places, OsStr::new(path)).await)
     }
@@ -213,10 +213,10 @@ fn search(service: &Program, text: &str) -> Vec<String> {
     }
 }
 
-/// http or https, a host, and nothing that could be taken for more than one argument.
-fn is_web(url: &str) -> bool {
+/// One of these schemes, a host, and nothing that could be taken for more than one argument.
+fn is_address(url: &str, schemes: &[&str]) -> bool {
     let Some((scheme, rest)) = url.split_once("://") else { return false };
-    (scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https"))
+    schemes.iter().any(|known| scheme.eq_ignore_ascii_case(known))
         && rest.starts_with(|first: char| first.is_alphanumeric() || first == '[')
         && !url.contains(|c: char| c.is_control() || c.is_whitespace() || matches!(c, '"' | '<' | '>' | '\\'))
 }

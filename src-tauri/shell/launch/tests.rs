@@ -286,7 +286,10 @@ async fn codes_are_dialled_and_drives_opened() {
     assert!(matches!(house.launch(Launchable::Dial("faux".into())).await, LaunchOutcome::Failed(_)));
     assert_eq!(house.launch(Launchable::Drive('U', "/mnt/mes documents".into())).await, LaunchOutcome::Started);
     assert_eq!(house.called(), ["xdg-open", "/mnt/mes documents"]);
-    for wrong in ["--help", "file:///etc", "mnt", ""] {
+    let share = "smb://fichiers.ac-caen.fr/perso/";
+    assert_eq!(house.launch(Launchable::Drive('U', share.into())).await, LaunchOutcome::Started);
+    assert_eq!(house.called(), ["xdg-open", share]);
+    for wrong in ["--help", "file:///etc", "smb://", "https://a.fr", "mnt", ""] {
         assert!(matches!(house.launch(Launchable::Drive('U', wrong.into())).await, LaunchOutcome::Failed(_)));
     }
     assert!(house.called().is_empty());
@@ -295,7 +298,7 @@ async fn codes_are_dialled_and_drives_opened() {
 #[test]
 fn web_addresses_are_told_from_others() {
     for good in ["https://a.fr", "HTTP://a.fr/x?y=é#z", "http://172.26.66.73:8080/", "https://[::1]/"] {
-        assert!(is_web(good), "{good}");
+        assert!(is_address(good, &["http", "https"]), "{good}");
     }
     for bad in [
         "",
@@ -312,6 +315,6 @@ fn web_addresses_are_told_from_others() {
         "https://a\\b",
         " https://a.fr",
     ] {
-        assert!(!is_web(bad), "{bad:?}");
+        assert!(!is_address(bad, &["http", "https"]), "{bad:?}");
     }
 }
