@@ -184,9 +184,9 @@ async fn ask(port: u16) -> anyhow::Result<Option<Wapt>> {
 
 /// A package or a task comes as a text, or as an object that has one under the first of these keys.
 fn text(value: &Value, keys: &[&str]) -> Option<String> {
-    let text = match value {
-        Value::Object(object) => keys.iter().find_map(|key| object.get(*key)?.as_str()),
-        value => value.as_str(),
+    let text = match value.as_object() {
+        Some(object) => keys.iter().find_map(|key| object.get(*key)?.as_str()),
+        None => value.as_str(),
     };
     text.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
 }

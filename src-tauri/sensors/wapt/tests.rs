@@ -130,7 +130,7 @@ fn wapt(pending: &[&str], running: Option<&str>) -> Wapt {
 async fn unavailable(port: u16) -> String {
     match read(port).await {
         Reading::Unavailable(why) => why,
-        other => panic!("{other:?}"),
+        other @ (Reading::Pending | Reading::Known(_)) => panic!("{other:?}"),
     }
 }
 
