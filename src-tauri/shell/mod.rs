@@ -10,4 +10,6 @@ pub mod notify;
 pub mod panel;
 pub mod power_off;
 pub mod store;
+#[cfg(all(test, target_os = "linux"))]
+mod test_bus;
 pub mod tray;

@@ -6,6 +6,8 @@
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "desktop.rs")]
 mod platform;
+#[cfg(all(test, target_os = "linux"))]
+mod tests;
 
 pub use platform::{Tray, host};
 
