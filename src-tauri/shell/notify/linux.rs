@@ -7,9 +7,8 @@ use crate::core::state::{Action, Category, Event};
 use crate::view::notice::Notice;
 use futures_util::StreamExt;
 use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
-use tokio::time::Instant;
 use zbus::message::{Header, Type};
 use zbus::names::OwnedUniqueName;
 use zbus::zvariant::Value;
@@ -42,8 +41,13 @@ pub struct Desk {
 
 impl Desk {
     pub fn new(events: Events) -> Desk {
+        Desk::with_patience(events, FRESH)
+    }
+
+    /// As `new`, but a notice waits that long for a server.
+    pub fn with_patience(events: Events, fresh: Duration) -> Desk {
         let (orders, inbox) = mpsc::unbounded_channel();
-        tokio::spawn(Talk::new(events).run(inbox));
+        tokio::spawn(Talk::new(events, fresh).run(inbox));
         Desk { orders }
     }
 
@@ -89,12 +93,13 @@ struct Talk {
     waiting: BTreeMap<Category, (Notice, Instant)>,
     shown: u64,
     told: bool,
+    fresh: Duration,
 }
 
 impl Talk {
-    fn new(events: Events) -> Talk {
+    fn new(events: Events, fresh: Duration) -> Talk {
         let (standing, waiting) = (BTreeMap::new(), BTreeMap::new());
-        Talk { events, line: None, skills: None, standing, waiting, shown: 0, told: true }
+        Talk { events, line: None, skills: None, standing, waiting, shown: 0, told: true, fresh }
     }
 
     async fn run(mut self, mut inbox: UnboundedReceiver<Order>) {
@@ -127,7 +132,7 @@ impl Talk {
     /// Shows what waits. What cannot be shown goes on waiting for a server to appear.
     async fn show_waiting(&mut self) {
         for (category, (notice, since)) in std::mem::take(&mut self.waiting) {
-            if since.elapsed() > FRESH {
+            if since.elapsed() > self.fresh {
                 tracing::info!("not shown, no longer true: {}", notice.title);
                 continue;
             }
