@@ -1,12 +1,12 @@
 //! The measurements, with a steady tunnel: the usual working day.
 
-use crate::measure::{Usage, memory, usage};
+use crate::measure::{Meter, Usage, memory};
 use crate::rig::tray::Item;
 use crate::rig::vpn::Vpn;
 use crate::rig::{Desktop, Running, SOON};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 use zbus::MatchRule;
 use zbus::blocking::{Connection, MessageIterator};
@@ -61,13 +61,14 @@ fn starts(desktop: &Desktop, command: &Command) -> Duration {
     let registered = signals(desktop.session(), "org.kde.StatusNotifierWatcher", "org.kde.StatusNotifierWatcher");
     let mut times: Vec<Duration> = (0..STARTS)
         .map(|_| {
-            std::thread::sleep(Duration::from_millis(500));
             drain(&registered);
             let start = Instant::now();
             let program = desktop.spawn("start", command);
             loop {
                 let (at, member) = registered.recv_timeout(SOON).expect("the item registers");
                 if member == "StatusNotifierItemRegistered" {
+                    // The panel is still asking the item.
+                    std::thread::sleep(Duration::from_millis(500));
                     drop(program);
                     return at - start;
                 }
@@ -80,20 +81,20 @@ fn starts(desktop: &Desktop, command: &Command) -> Duration {
 
 /// What each used in the time `IDLE`.
 fn idle<'a, const N: usize>(subjects: &[(&'a str, &Running); N]) -> [(&'a str, Usage); N] {
-    let before = subjects.map(|(_, program)| usage(program.pid()));
-    std::thread::sleep(IDLE);
-    let mut before = before.into_iter();
-    subjects.map(|(name, program)| {
-        let (before, after) = (before.next().unwrap_or_default(), usage(program.pid()));
-        (name, Usage { switches: after.switches - before.switches, cpu: after.cpu - before.cpu })
-    })
+    let mut meters = subjects.map(|(name, program)| (name, Meter::start(program.pid())));
+    let start = Instant::now();
+    while start.elapsed() < IDLE {
+        std::thread::sleep(Duration::from_millis(500));
+        meters.iter_mut().for_each(|(_, meter)| meter.look());
+    }
+    meters.map(|(name, meter)| (name, meter.used()))
 }
 
 /// Milliseconds by which the item's first signal came after `ip monitor`'s first line, for each flap of the link.
 fn reaction(desktop: &Desktop, vpn: &Vpn, item: &Item) -> Vec<f64> {
-    let mut monitor = desktop.command("ip");
-    let mut monitor =
-        monitor.args(["-o", "monitor", "link", "address", "route"]).stdout(Stdio::piped()).spawn().expect("ip");
+    let mut monitor = desktop.command("setpriv");
+    monitor.args(["--pdeathsig", "KILL", "--", "ip", "-o", "monitor", "link", "address", "route"]);
+    let mut monitor = monitor.stdout(Stdio::piped()).spawn().expect("util-linux is installed");
     let lines = BufReader::new(monitor.stdout.take().expect("piped")).lines();
     let (sender, printed) = channel();
     std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send((Instant::now(), line))));
@@ -135,7 +136,7 @@ fn signals(session: &Connection, sender: &str, interface: &str) -> Receiver<(Ins
 }
 
 fn drain<T>(receiver: &Receiver<T>) {
-    while receiver.recv_timeout(Duration::ZERO) != Err(RecvTimeoutError::Timeout) {}
+    while receiver.try_recv().is_ok() {}
 }
 
 fn millis(time: Duration) -> f64 {

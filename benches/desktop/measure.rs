@@ -1,9 +1,10 @@
 //! Reads what the kernel counts for a program and all that it started.
 
+use std::collections::HashMap;
 use std::fs;
 use std::time::Duration;
 
-/// What a program and all that it started have used since their start.
+/// What was used.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Usage {
     /// Context switches of all threads, voluntary or not.
@@ -12,20 +13,52 @@ pub struct Usage {
     pub cpu: Duration,
 }
 
-/// What `pid` and its descendants have used until now. (What a thread used counts only while it lives.)
-pub fn usage(pid: u32) -> Usage {
-    let mut usage = Usage::default();
+/// Watches what a process and its descendants use. The kernel forgets a thread's counts when it ends: look often.
+pub struct Meter {
+    pid: u32,
+    first: HashMap<u32, Usage>,
+    last: HashMap<u32, Usage>,
+}
+
+impl Meter {
+    /// Begins now.
+    pub fn start(pid: u32) -> Meter {
+        let first = threads(pid);
+        Meter { pid, last: first.clone(), first }
+    }
+
+    /// Looks again.
+    pub fn look(&mut self) {
+        self.last.extend(threads(self.pid));
+    }
+
+    /// What was used from the start to the last look.
+    pub fn used(&self) -> Usage {
+        self.last.iter().fold(Usage::default(), |sum, (thread, last)| {
+            let first = self.first.get(thread).copied().unwrap_or_default();
+            Usage { switches: sum.switches + last.switches - first.switches, cpu: sum.cpu + last.cpu - first.cpu }
+        })
+    }
+}
+
+/// What each thread of `pid` and its descendants has used since its start.
+fn threads(pid: u32) -> HashMap<u32, Usage> {
+    let mut threads = HashMap::new();
     for pid in family(pid) {
         for task in numbers(&format!("/proc/{pid}/task")) {
             let status = read(&format!("/proc/{pid}/task/{task}/status"));
-            let lines = status.lines().filter(|line| line.contains("ctxt_switches"));
-            usage.switches += lines.filter_map(number).sum::<u64>();
             // Nanoseconds, where `stat` counts ticks of 10 ms.
             let ran = read(&format!("/proc/{pid}/task/{task}/schedstat"));
-            usage.cpu += Duration::from_nanos(number(&ran).unwrap_or_default());
+            // Empty where the thread has just ended.
+            let Some(cpu) = number(&ran).map(Duration::from_nanos) else { continue };
+            let switches: Vec<u64> =
+                status.lines().filter(|line| line.contains("ctxt_switches")).filter_map(number).collect();
+            if let [voluntary, involuntary] = switches[..] {
+                threads.insert(task, Usage { switches: voluntary + involuntary, cpu });
+            }
         }
     }
-    usage
+    threads
 }
 
 /// Proportional memory of `pid` and its descendants: pages that several processes share count in part. In bytes.
