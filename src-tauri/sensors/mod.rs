@@ -43,7 +43,9 @@ async fn serve(profile: Arc<Profile>, events: Events, mut asked: UnboundedReceiv
     let mut watchers = JoinSet::new();
     watchers.spawn(clock::watch(wake_at, events.clone()));
     watchers.spawn(network::watch(current.clone(), links.clone(), events.clone()));
+    watchers.spawn(power::watch(events.clone()));
     watchers.spawn(shutdown::watch(events.clone()));
+    watchers.spawn(wapt::watch(current.clone(), events.clone()));
     let mut probe = Latest::default();
     let mut client = Latest::default();
     find_site(&current, &events);
@@ -62,6 +64,7 @@ async fn serve(profile: Arc<Profile>, events: Events, mut asked: UnboundedReceiv
                     let _ = events.send(Event::Host(Arc::new(host::read())));
                     let _ = events.send(Event::Drives(drives::read(&profile)));
                     let _ = events.send(Event::Printers(printers::read()));
+                    let _ = events.send(Event::Power(power::battery()));
                 });
             }
             Look::Probe(request) => probe.replace(async move {
@@ -185,7 +188,7 @@ mod tests {
             looks.send(Look::WakeAt(Some(jiff::Timestamp::now()))).unwrap();
             hear(&mut heard, |event| *event == Event::Tick).await;
             looks.send(Look::Machine).unwrap();
-            hear(&mut heard, |event| matches!(event, Event::Printers(_))).await;
+            hear(&mut heard, |event| matches!(event, Event::Power(_))).await;
 
             // Nobody has the address 10.9.0.9, and to find that out takes a while; the newer question does not wait.
             let request = |number, host: &str| {
