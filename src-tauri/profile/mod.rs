@@ -64,6 +64,7 @@ pub struct Profile {
     /// What the panel shows and when it warns (guide, section 11).
     pub panel: Panel,
     /// What the guide advises, in its words.
+    #[serde(default)]
     pub advice: Advice,
 }
 
@@ -78,8 +79,10 @@ pub struct About {
     /// The guide's date.
     pub guide_date: Date,
     /// Whom the guide is for.
+    #[serde(default)]
     pub audience: String,
     /// Who wrote it.
+    #[serde(default)]
     pub author: String,
 }
 
@@ -423,9 +426,9 @@ pub struct Panel {
     pub warn_disk_free_percent: u8,
 }
 
-/// What the guide advises, a sentence or two on each subject.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// What the guide advises, a sentence or two on each subject; empty where nothing is said.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Advice {
     /// Business applications that need the VPN (section 1).
     pub business_applications: Vec<String>,
