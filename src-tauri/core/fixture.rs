@@ -1,8 +1,10 @@
 //! What the tests of core and view start from.
 
 use super::Now;
-use super::vpn::{DefaultRoute, Interface, Links};
-use crate::profile::Profile;
+use super::state::{Battery, DriveMount, DriveState, Effect, Event, Host, Look, Memory, Printer, Reading, Space, Wapt};
+use super::update::{State, update};
+use super::vpn::{DefaultRoute, Gateway, Inside, Interface, Links, Probe, Verdict};
+use crate::profile::{Profile, UserChoices};
 use jiff::ZonedDateTime;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, LazyLock};
@@ -10,9 +12,7 @@ use std::time::Duration;
 
 /// The guide.
 pub(crate) fn guide() -> Arc<Profile> {
-    static GUIDE: LazyLock<Arc<Profile>> = LazyLock::new(|| {
-        Arc::new(toml_edit::de::from_str(include_str!("fixture.toml")).expect("the fixture is a profile"))
-    });
+    static GUIDE: LazyLock<Arc<Profile>> = LazyLock::new(|| Arc::new(crate::profile::guide()));
     GUIDE.clone()
 }
 
@@ -61,4 +61,70 @@ pub(crate) fn with_tunnel(mut links: Links) -> Links {
 
 pub(crate) fn interface(index: u32, name: &str, address: IpAddr) -> Interface {
     Interface { index, name: name.into(), description: None, addresses: vec![address], tunnel: false }
+}
+
+/// A user of Caen who has met Vigie before, on 24 November 2026 at ten.
+pub(crate) fn known() -> State {
+    let profile = Profile { user: UserChoices { site: Some("caen".into()) }, ..(*guide()).clone() };
+    let memory = Memory { welcomed: true, asked_site: true, ..Memory::default() };
+    State::new(Arc::new(profile), [].into(), memory, 7, now("2026-11-24T10:00"))
+}
+
+/// The same user, for whom that verdict stands since 14 h 02, on a machine of which everything is known.
+pub(crate) fn standing(verdict: Verdict) -> State {
+    let mut state = known();
+    let now = now("2026-11-24T14:02");
+    let drives = [
+        ('I', DriveMount::Connected("/mnt/i".into())),
+        ('S', DriveMount::Disconnected("/mnt/s".into())),
+        ('T', DriveMount::Absent),
+        ('U', DriveMount::Connected("/mnt/u".into())),
+    ];
+    let printer = |name: &str, default| Printer { name: name.into(), default };
+    let host = Host {
+        name: "PC-14-042".into(),
+        user: "mdupont".into(),
+        domain: Some("ac-caen".into()),
+        system: "Windows 11 Pro 23H2".into(),
+        booted: at("2026-11-24T00:00").timestamp(),
+        memory: Space { total: 8 << 30, free: 4 << 30 },
+        disk: Reading::Known(Space { total: 200 << 30, free: 50 << 30 }),
+    };
+    let links = match verdict {
+        Verdict::Unknown | Verdict::Captive | Verdict::Disconnected | Verdict::OnSite => home(),
+        Verdict::Offline => Links::default(),
+        Verdict::Connecting | Verdict::Connected | Verdict::Stalled => with_tunnel(home()),
+    };
+    let inside = match verdict {
+        Verdict::Unknown | Verdict::Offline | Verdict::Connecting => None,
+        Verdict::Captive | Verdict::Disconnected | Verdict::Stalled => Some(Inside::Silent),
+        Verdict::Connected => Some(Inside::Answered { local: TUNNEL }),
+        Verdict::OnSite => Some(Inside::Answered { local: HOME }),
+    };
+    let gateway = if verdict == Verdict::Captive { Gateway::Impostor } else { Gateway::Answered };
+    let facts = [
+        Event::Drives(Reading::Known(drives.map(|(letter, mount)| DriveState { letter, mount }).into())),
+        Event::Printers(Reading::Known(vec![printer("I76RC-DSI04-B4", true), printer("Bureau", false)])),
+        Event::Wapt(Reading::Known(Wapt { version: "2.5.4".into(), pending: vec!["firefox".into()], running: None })),
+        Event::Power(Reading::Known(Some(Battery { percent: 80, plugged: true }))),
+        Event::Host(Arc::new(host)),
+        // A look before, so that a tunnel is seen to come up.
+        Event::Links(Links::default()),
+    ];
+    // The slow tunnel is silent past its time.
+    let seen = if verdict == Verdict::Stalled { self::now("2026-11-24T14:01:50") } else { now.clone() };
+    for fact in facts {
+        update(&mut state, fact, seen.clone());
+    }
+    let asked = update(&mut state, Event::Links(links), seen);
+    if let Some(inside) = inside {
+        let number = asked.iter().find_map(|effect| match effect {
+            Effect::Look(Look::Probe(request)) => Some(request.number),
+            _ => None,
+        });
+        let number = number.expect("links that lead somewhere are probed");
+        update(&mut state, Event::Probed(Probe { number, inside, gateway: Some(gateway) }), now);
+    }
+    assert_eq!(state.vpn.verdict(), verdict);
+    state
 }

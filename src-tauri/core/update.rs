@@ -475,3 +475,467 @@ pub fn can_connect(verdict: Verdict) -> bool {
         Verdict::Connecting | Verdict::Connected | Verdict::OnSite => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::fixture::{HOME, TUNNEL, guide, home, known, now, with_tunnel};
+    use crate::core::state::{Space, Wapt};
+    use crate::core::vpn::{ClientState, Gateway, Inside, Links, Probe};
+    use crate::profile::UserChoices;
+
+    fn stranger() -> State {
+        State::new(guide(), [].into(), Memory::default(), 7, now("2026-11-24T10:00"))
+    }
+
+    fn problems() -> Arc<[Problem]> {
+        [Problem {
+            file: "/etc/vigie/vigie.toml".into(),
+            line: None,
+            key: None,
+            fault: crate::profile::Fault::TooLarge,
+        }]
+        .into()
+    }
+
+    impl State {
+        fn on(&mut self, event: Event, time: &str) -> Vec<Effect> {
+            update(self, event, now(&format!("2026-11-24T{time}")))
+        }
+
+        fn asked(&mut self, action: Action) -> Vec<Effect> {
+            let now = self.now.clone();
+            update(self, Event::Asked(action), now)
+        }
+
+        /// The number of the question that stands among the effects.
+        fn probe(effects: &[Effect]) -> ProbeRequest {
+            let request = effects.iter().find_map(|effect| match effect {
+                Effect::Look(Look::Probe(request)) => Some(request.clone()),
+                _ => None,
+            });
+            request.expect("a probe was asked for")
+        }
+
+        /// The network as given; the inside answers from that address, or nothing does.
+        fn see(&mut self, links: Links, inside: Option<std::net::IpAddr>, time: &str) -> Vec<Effect> {
+            let asked = self.on(Event::Links(links), time);
+            let inside = inside.map_or(Inside::Silent, |local| Inside::Answered { local });
+            let probe = Probe { number: State::probe(&asked).number, inside, gateway: Some(Gateway::Answered) };
+            self.on(Event::Probed(probe), time)
+        }
+
+        /// A steady tunnel, of which the user was told whatever there is to tell.
+        fn connected(mut self) -> State {
+            self.see(with_tunnel(home()), Some(TUNNEL), "10:00");
+            self.on(Event::Tick, "10:00:05");
+            assert_eq!(self.vpn.verdict(), Verdict::Connected);
+            self
+        }
+    }
+
+    fn notified(effects: &[Effect]) -> Vec<&Notification> {
+        let notifications = effects.iter().filter_map(|effect| match effect {
+            Effect::Notify(notification) => Some(notification),
+            _ => None,
+        });
+        notifications.collect()
+    }
+
+    const LINKS: Effect = Effect::Look(Look::Links);
+    const MACHINE: Effect = Effect::Look(Look::Machine);
+
+    #[test]
+    fn the_first_run_shows_the_panel_and_asks_for_the_site_once() {
+        let mut state = stranger();
+        let remembered = Memory { welcomed: true, ..Memory::default() };
+        assert_eq!(state.begin(), [LINKS, MACHINE, Effect::ShowPanel, Effect::Remember(remembered)]);
+        let asked = Memory { welcomed: true, asked_site: true, ..Memory::default() };
+        let effects = state.on(Event::SiteFound(None), "10:00");
+        assert_eq!(effects, [Effect::Remember(asked), Effect::Notify(Notification::AskSite)]);
+        assert_eq!(state.question, Some(Question::Site));
+        assert_eq!(state.on(Event::SiteFound(None), "10:01"), []);
+        assert_eq!(
+            state.asked(Action::SetSite("rouen".into())),
+            [Effect::Withdraw(Category::Program), Effect::SaveSite("rouen".into())]
+        );
+        assert_eq!(state.question, None);
+        assert_eq!(known().begin(), [LINKS, MACHINE]);
+    }
+
+    #[test]
+    fn ciscos_files_tell_the_site_where_the_user_has_not() {
+        let mut state = stranger();
+        state.on(Event::SiteFound(None), "10:00");
+        let effects = state.on(Event::SiteFound(Some("rouen".into())), "10:01");
+        assert_eq!(effects, [LINKS, Effect::Withdraw(Category::Program)]);
+        assert_eq!((state.site().map(|site| site.id.as_str()), state.question), (Some("rouen"), None));
+        // The user's own choice stands above them.
+        let mut state = known();
+        assert_eq!(state.on(Event::SiteFound(Some("rouen".into())), "10:00"), []);
+        assert_eq!(state.site().map(|site| site.id.as_str()), Some("caen"));
+    }
+
+    #[test]
+    fn while_no_site_is_known_every_gateway_may_answer_and_then_only_its_own() {
+        let gateways = |state: &mut State| -> Vec<String> {
+            let effects = state.on(Event::Links(home()), "10:00");
+            State::probe(&effects).gateways.into_iter().map(|(host, _)| host).collect()
+        };
+        assert_eq!(gateways(&mut stranger()), ["portailotp.ac-caen.fr", "api.ac-rouen.fr"]);
+        assert_eq!(gateways(&mut known()), ["portailotp.ac-caen.fr"]);
+        // The same inside host of both sites is asked once; with a tunnel the gateway is not asked.
+        let effects = stranger().on(Event::Links(with_tunnel(home())), "10:00");
+        let mut inside = guide().sites[0].inside.clone();
+        inside.extend(guide().sites[1].inside.iter().filter(|host| !guide().sites[0].inside.contains(host)).cloned());
+        assert_eq!((State::probe(&effects).inside, State::probe(&effects).gateways), (inside, vec![]));
+    }
+
+    #[test]
+    fn another_site_is_another_question() {
+        let mut state = known().connected();
+        let rouen = Profile { user: UserChoices { site: Some("rouen".into()) }, ..(*guide()).clone() };
+        let rouen = Arc::new(rouen);
+        let effects = state.on(Event::Profile(rouen.clone(), [].into()), "10:01");
+        assert_eq!(effects, [Effect::Look(Look::Profile(rouen)), LINKS]);
+        assert_eq!(state.vpn.verdict(), Verdict::Unknown);
+        assert_eq!(State::probe(&state.on(Event::Links(home()), "10:01")).gateways[0].0, "api.ac-rouen.fr");
+    }
+
+    #[test]
+    fn a_profile_that_changes_nothing_of_the_watch_keeps_the_verdict() {
+        let mut state = known().connected();
+        let profile = state.profile.clone();
+        assert_eq!(
+            state.on(Event::Profile(profile.clone(), problems()), "10:01"),
+            [Effect::Notify(Notification::ConfigBroken), Effect::Look(Look::Profile(profile.clone())),]
+        );
+        assert!(state.badge());
+        // The same problems again are not told again.
+        assert_eq!(
+            state.on(Event::Profile(profile.clone(), problems()), "10:02"),
+            [Effect::Look(Look::Profile(profile))]
+        );
+        assert_eq!(state.vpn.verdict(), Verdict::Connected);
+    }
+
+    #[test]
+    fn a_broken_file_at_the_start_is_told_once() {
+        let mut state =
+            State::new(guide(), problems(), Memory { welcomed: true, ..Memory::default() }, 7, now("2026-11-24T10:00"));
+        assert_eq!(state.begin(), [LINKS, MACHINE, Effect::Notify(Notification::ConfigBroken)]);
+    }
+
+    #[test]
+    fn lost_is_told_when_it_has_held_and_back_too() {
+        let mut state = known().connected();
+        assert_eq!(notified(&state.see(home(), None, "11:00")), Vec::<&Notification>::new());
+        assert_eq!(state.vpn.verdict(), Verdict::Disconnected);
+        assert_eq!(state.next_wake(), Some(now("2026-11-24T11:00:05").wall.timestamp()));
+        assert_eq!(state.on(Event::Tick, "11:00:05"), [Effect::Notify(Notification::Vpn(Verdict::Disconnected))]);
+        state.see(with_tunnel(home()), Some(TUNNEL), "11:10");
+        assert_eq!(state.on(Event::Tick, "11:10:05"), [Effect::Notify(Notification::Vpn(Verdict::Connected))]);
+    }
+
+    #[test]
+    fn with_the_panel_open_nothing_pops_up() {
+        let mut state = known().connected();
+        state.on(Event::PanelOpen(true), "10:59");
+        state.see(home(), None, "11:00");
+        assert_eq!(state.on(Event::Tick, "11:00:05"), [Effect::Withdraw(Category::Vpn)]);
+    }
+
+    #[test]
+    fn a_steady_tunnel_wants_nothing_but_its_probe() {
+        let mut state = known().connected();
+        let mut probes = 0;
+        let mut wakes = Vec::new();
+        // An hour, in which AMIGO does not open or close.
+        while let Some(at) = state.next_wake().filter(|at| *at < now("2026-11-24T11:00").wall.timestamp()) {
+            assert!(at > state.now.wall.timestamp());
+            wakes.push(at);
+            let time = at.to_zoned_datetime(state.now.wall.time_zone().clone());
+            let now = Now {
+                uptime: state.now.uptime
+                    + Duration::try_from(state.now.wall.duration_until(&time)).expect("it lies ahead"),
+                wall: time,
+            };
+            let effects = update(&mut state, Event::Tick, now.clone());
+            if !effects.is_empty() {
+                let [Effect::Look(Look::Probe(request))] = effects.as_slice() else { panic!("{effects:?}") };
+                probes += 1;
+                let probe = Probe { number: request.number, inside: Inside::Answered { local: TUNNEL }, gateway: None };
+                assert_eq!(update(&mut state, Event::Probed(probe), now), []);
+            }
+        }
+        assert_eq!(probes, wakes.len());
+        assert!((54..=67).contains(&probes), "{probes} probes");
+    }
+
+    #[test]
+    fn at_rest_only_words_that_change_want_a_wake_up() {
+        let mut state = known();
+        state.see(home(), None, "10:00");
+        state.on(Event::Tick, "10:00:05");
+        let mut moments = Vec::new();
+        while moments.len() < 8 {
+            let at = state.next_wake().expect("midnight comes");
+            let wall = at.to_zoned_datetime(state.now.wall.time_zone().clone());
+            moments.push(wall.strftime("%d %H:%M").to_string());
+            let uptime =
+                state.now.uptime + Duration::try_from(state.now.wall.duration_until(&wall)).expect("it lies ahead");
+            update(&mut state, Event::Tick, Now { wall, uptime });
+        }
+        let expected = ["24 17:00", "24 21:00", "24 21:15", "24 21:25", "24 21:30", "25 00:00", "25 08:00", "25 13:00"];
+        assert_eq!(moments, expected);
+    }
+
+    #[test]
+    fn asleep_nothing_is_asked_and_nothing_is_said() {
+        let mut state = known().connected();
+        assert_eq!(state.on(Event::Sleeping, "20:59:58"), []);
+        assert_eq!(state.vpn.verdict(), Verdict::Unknown);
+        assert_eq!(state.on(Event::Links(home()), "20:59:59"), []);
+        assert_eq!(state.on(Event::Client(Some(ClientState::Connecting)), "20:59:59"), []);
+        assert_eq!(state.on(Event::Tick, "21:00"), []);
+        assert_eq!(state.vpn.verdict(), Verdict::Unknown);
+        // Awake: one reminder, and everything is looked at again.
+        let effects = state.on(Event::Woke, "21:20");
+        assert_eq!(effects[..2], [LINKS, MACHINE]);
+        assert!(matches!(notified(&effects)[..], [Notification::Shutdown(reminder)] if reminder.minutes == 10));
+        assert_eq!(state.vpn.verdict(), Verdict::Unknown);
+    }
+
+    #[test]
+    fn where_the_news_of_the_waking_is_lost_a_click_or_a_late_timer_brings_it() {
+        let mut state = known();
+        state.on(Event::Sleeping, "10:00");
+        assert_eq!(state.on(Event::Tick, "10:00:30"), []);
+        assert_eq!(state.on(Event::Tick, "17:00"), [LINKS, MACHINE]);
+        let mut state = known();
+        state.on(Event::Sleeping, "10:00");
+        assert_eq!(state.on(Event::Asked(Action::Quit), "10:00:01"), [LINKS, MACHINE, Effect::Quit]);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_leaves_nothing_certain() {
+        let mut state = known().connected();
+        assert_eq!(state.on(Event::ClockChanged, "10:00:10"), [LINKS]);
+        assert_eq!(state.vpn.verdict(), Verdict::Unknown);
+        // Told by nobody, it shows: the wall clock has gone on for an hour, the machine for a second.
+        let mut state = known().connected();
+        let jumped = Now { wall: now("2026-11-24T11:00").wall, uptime: state.now.uptime + Duration::from_secs(1) };
+        assert_eq!(update(&mut state, Event::Autostart(true), jumped), [LINKS]);
+        assert_eq!((state.vpn.verdict(), state.autostart), (Verdict::Unknown, true));
+    }
+
+    #[test]
+    fn the_hours_of_amigo_follow_the_clock() {
+        let mut state = known();
+        let open = helpdesk::Helpdesk::Open { until: now("2026-11-24T17:00").wall };
+        assert_eq!(state.helpdesk, open);
+        state.on(Event::Tick, "17:00");
+        assert_eq!(state.helpdesk, helpdesk::Helpdesk::Closed { opens: Some(now("2026-11-25T08:00").wall) });
+        // The clock is set back.
+        let back = Now { wall: now("2026-11-24T16:00").wall, uptime: state.now.uptime };
+        update(&mut state, Event::ClockChanged, back);
+        assert_eq!(state.helpdesk, open);
+    }
+
+    #[test]
+    fn an_evening_of_reminders() {
+        let mut state = known();
+        let remembered = |effects: &[Effect]| effects.iter().any(|effect| matches!(effect, Effect::Remember(_)));
+        let effects = state.on(Event::Tick, "21:00");
+        assert!(matches!(notified(&effects)[..], [Notification::Shutdown(reminder)] if reminder.minutes == 30));
+        assert!(remembered(&effects));
+        assert_eq!(state.asked(Action::RemindLater), [Effect::Withdraw(Category::Shutdown)]);
+        assert_eq!(notified(&state.on(Event::Tick, "21:15")).len(), 1);
+        let effects = state.asked(Action::NotTonight);
+        assert_eq!(effects[0], Effect::Withdraw(Category::Shutdown));
+        assert!(remembered(&effects));
+        assert_eq!(state.on(Event::Tick, "21:25"), []);
+    }
+
+    #[test]
+    fn a_reminder_does_not_outlive_its_shutdown() {
+        let mut state = known();
+        state.on(Event::Tick, "21:25");
+        assert_eq!(state.on(Event::Tick, "21:29"), []);
+        assert_eq!(state.on(Event::Tick, "21:30"), [Effect::Withdraw(Category::Shutdown)]);
+        assert_eq!(state.on(Event::Tick, "21:31"), []);
+        // The machine's own plan is called off.
+        let mut state = known();
+        let plan = now("2026-11-24T18:00").wall.timestamp();
+        assert_eq!(notified(&state.on(Event::MachineShutdown(Some(plan)), "17:40")).len(), 1);
+        assert_eq!(state.on(Event::MachineShutdown(None), "17:41"), [Effect::Withdraw(Category::Shutdown)]);
+    }
+
+    #[test]
+    fn a_reminder_waits_for_the_notification_server_and_the_last_one_does_without() {
+        let mut state = known();
+        state.on(Event::NotificationServer(false), "20:59");
+        assert_eq!(state.on(Event::Tick, "21:00"), []);
+        let effects = state.on(Event::NotificationServer(true), "21:01");
+        assert!(matches!(notified(&effects)[..], [Notification::Shutdown(reminder)] if reminder.minutes == 29));
+        state.on(Event::NotificationServer(false), "21:10");
+        assert_eq!(state.on(Event::Tick, "21:15"), []);
+        assert_eq!(state.on(Event::Tick, "21:25")[0], Effect::ShowPanel);
+        assert_eq!(state.on(Event::Tick, "21:26"), []);
+    }
+
+    #[test]
+    fn the_computer_is_switched_off_only_after_the_question() {
+        let mut state = known();
+        assert_eq!(state.asked(Action::ConfirmShutDown), []);
+        assert_eq!(state.asked(Action::ShutDown), [Effect::Notify(Notification::ConfirmShutdown)]);
+        assert_eq!(state.asked(Action::Cancel), [Effect::Withdraw(Category::Shutdown)]);
+        assert_eq!(state.asked(Action::ConfirmShutDown), []);
+        state.asked(Action::ShutDown);
+        assert_eq!(state.question, Some(Question::ShutDown));
+        assert_eq!(state.asked(Action::ConfirmShutDown), [Effect::Withdraw(Category::Shutdown), Effect::PowerOff]);
+        assert_eq!(state.asked(Action::ConfirmShutDown), []);
+        assert_eq!(
+            state.on(Event::PowerOffFailed("no".into()), "10:01"),
+            [Effect::Notify(Notification::ShutdownFailed)]
+        );
+        // A question that nobody answered before the night is not found in the morning.
+        state.asked(Action::ShutDown);
+        state.on(Event::Woke, "10:10");
+        assert_eq!(state.question, None);
+        // Without a notification server the panel asks.
+        state.on(Event::NotificationServer(false), "10:11");
+        assert_eq!(state.asked(Action::ShutDown), [Effect::Notify(Notification::ConfirmShutdown), Effect::ShowPanel]);
+    }
+
+    #[test]
+    fn what_each_click_starts() {
+        let missing =
+            |id: &str| Effect::Notify(Notification::Launch(Launch { id: id.into(), outcome: LaunchOutcome::Missing }));
+        let mut state = known();
+        state.on(
+            Event::Drives(Reading::Known(vec![
+                DriveState { letter: 'I', mount: DriveMount::Connected("/mnt/i".into()) },
+                DriveState { letter: 'S', mount: DriveMount::Disconnected(r"S:\".into()) },
+                DriveState { letter: 'T', mount: DriveMount::Absent },
+            ])),
+            "10:00",
+        );
+        let drive = |letter, path: &str| Effect::Launch(Launchable::Drive(letter, path.into()));
+        let (amigo, code) = (state.profile.helpdesk.link.clone(), state.profile.codes[0].id.clone());
+        let cases = [
+            (Action::Connect, Effect::Launch(Launchable::Program(state.profile.vpn.client.clone()))),
+            (Action::Open(amigo.clone()), Effect::Launch(Launchable::Link(amigo))),
+            (
+                Action::Open(state.profile.remote_support.clone()),
+                Effect::Launch(Launchable::Program(state.profile.remote_support.clone())),
+            ),
+            (Action::Open("rien".into()), missing("rien")),
+            (Action::CopyCode(code.clone()), Effect::Copy(Copied::Code(code.clone()))),
+            (Action::CopyCode("rien".into()), missing("rien")),
+            (Action::Dial(code.clone()), Effect::Launch(Launchable::Dial(code))),
+            (Action::Dial("rien".into()), missing("rien")),
+            (Action::OpenDrive('I'), drive('I', "/mnt/i")),
+            (Action::OpenDrive('S'), drive('S', r"S:\")),
+            (Action::OpenDrive('T'), missing("T")),
+            (Action::OpenDrive('U'), missing("U")),
+            (Action::CopySupportInfo, Effect::Copy(Copied::SupportInfo)),
+            (Action::SetAutostart(true), Effect::SetAutostart(true)),
+            (Action::SetSite("caen".into()), Effect::SaveSite("caen".into())),
+            (Action::About, Effect::Notify(Notification::About)),
+            (Action::Quit, Effect::Quit),
+        ];
+        for (action, effect) in cases {
+            assert_eq!(state.asked(action.clone()), [effect], "{action:?}");
+        }
+        assert_eq!(state.asked(Action::SetSite("paris".into())), []);
+    }
+
+    #[test]
+    fn showing_the_panel_and_refreshing_look_at_everything_again() {
+        let mut state = known().connected();
+        for (action, shown) in [(Action::Refresh, false), (Action::ShowPanel, true)] {
+            let effects = state.asked(action);
+            assert!([LINKS, MACHINE, Effect::Look(Look::Client)].iter().all(|look| effects.contains(look)));
+            State::probe(&effects);
+            assert_eq!(effects.contains(&Effect::ShowPanel), shown);
+            assert_eq!(state.vpn.verdict(), Verdict::Connected);
+        }
+    }
+
+    #[test]
+    fn what_the_sensors_say_is_kept() {
+        let mut state = known();
+        let host = Arc::new(Host {
+            name: "PC-14-042".into(),
+            user: "mdupont".into(),
+            domain: None,
+            system: "Debian GNU/Linux 12".into(),
+            booted: now("2026-11-24T00:00").wall.timestamp(),
+            memory: Space { total: 8 << 30, free: 4 << 30 },
+            disk: Reading::Known(Space { total: 100, free: 9 }),
+        });
+        let wapt = Reading::Known(Wapt { version: "2.5".into(), pending: vec![], running: None });
+        let printers = Reading::Known(vec![Printer { name: "I14RC-DSI-RDC".into(), default: true }]);
+        let battery = Reading::Known(Some(Battery { percent: 80, plugged: false }));
+        let events = [
+            Event::Host(host.clone()),
+            Event::Wapt(wapt.clone()),
+            Event::Printers(printers.clone()),
+            Event::Power(battery.clone()),
+            Event::Autostart(true),
+            Event::PanelOpen(true),
+        ];
+        for event in events {
+            assert_eq!(state.on(event, "10:00"), []);
+        }
+        assert_eq!(
+            (&state.host, &state.wapt, &state.printers, &state.battery),
+            (&Some(host), &wapt, &printers, &battery)
+        );
+        assert!(state.autostart && state.panel_open);
+        assert_eq!((state.disk_low(), state.long_uptime(), state.badge()), (Some(9), None, true));
+        let later = Now { wall: state.now.wall.clone(), uptime: Duration::from_secs(86_400 * 30) };
+        state.now = later;
+        assert_eq!(state.long_uptime(), Some(30));
+    }
+
+    #[test]
+    fn without_a_tray_the_panel_stands_in() {
+        let mut state = known();
+        assert_eq!(
+            state.on(Event::TrayHost(false), "10:00"),
+            [Effect::Notify(Notification::NoTrayHost), Effect::ShowPanel]
+        );
+        assert_eq!(state.on(Event::TrayHost(false), "10:01"), []);
+        assert_eq!(state.on(Event::TrayHost(true), "10:02"), [Effect::Withdraw(Category::Program)]);
+        assert_eq!(known().on(Event::TrayHost(true), "10:00"), []);
+    }
+
+    #[test]
+    fn what_came_of_a_click_is_told_where_it_is_not_seen() {
+        let mut state = known();
+        let launch = |outcome| Launch { id: "cisco".into(), outcome };
+        assert_eq!(state.on(Event::Launched(launch(LaunchOutcome::Started)), "10:00"), []);
+        let failed = launch(LaunchOutcome::Failed("no".into()));
+        assert_eq!(state.on(Event::Launched(failed.clone()), "10:00"), [Effect::Notify(Notification::Launch(failed))]);
+        let copied = Event::Copied(Copied::SupportInfo, true);
+        assert_eq!(state.on(copied, "10:00"), [Effect::Notify(Notification::Copied(Copied::SupportInfo))]);
+        assert_eq!(
+            state.on(Event::Copied(Copied::SupportInfo, false), "10:00"),
+            [Effect::Notify(Notification::CopyFailed)]
+        );
+    }
+
+    #[test]
+    fn on_site_the_drives_are_within_reach() {
+        let mut state = known();
+        assert_eq!(state.reaches_inside(), None);
+        state.see(home(), Some(HOME), "10:00");
+        assert_eq!((state.vpn.verdict(), state.reaches_inside()), (Verdict::OnSite, Some(true)));
+        for verdict in Verdict::ALL {
+            let reached = verdict.reaches_inside() == Some(true);
+            assert!(!(reached && can_connect(verdict)));
+        }
+    }
+}

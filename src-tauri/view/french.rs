@@ -8,6 +8,14 @@ use jiff::civil::{Date, Time, Weekday};
 /// A no-break space: a number and its unit stay on one line.
 const NBSP: char = '\u{a0}';
 
+/// Sets the spaces as French wants them: none breaks before a double sign, a percent sign or within guillemets. Every
+/// text that a view hands out has gone through here, so that the sources may be written with plain spaces.
+pub fn typeset(text: impl Into<String>) -> String {
+    let signs = [" :", " ;", " !", " ?", " »", " %"];
+    let text = signs.iter().fold(text.into(), |text, sign| text.replace(sign, &sign.replace(' ', "\u{a0}")));
+    text.replace("« ", "«\u{a0}")
+}
+
 /// "21 h 30", "17 h".
 pub fn time(time: Time) -> String {
     match time.minute() {

@@ -24,12 +24,12 @@ pub struct Notice {
 
 impl Notice {
     fn new(category: Category, title: impl Into<String>, body: impl Into<String>) -> Notice {
-        let (title, body) = (title.into(), body.into());
+        let (title, body) = (french::typeset(title), french::typeset(body));
         Notice { category, title, body, actions: Vec::new(), urgent: false, transient: false }
     }
 
     fn button(mut self, label: impl Into<String>, action: Action) -> Notice {
-        self.actions.push((label.into(), action));
+        self.actions.push((french::typeset(label), action));
         self
     }
 
@@ -88,9 +88,15 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
             "Ce bureau n’a pas de zone de notification. Le panneau de Vigie la remplace ; relancez Vigie pour le revoir.",
         ),
         Notification::Copied(Copied::Code(id)) => {
-            let code = state.profile.code(id);
-            let (code, label) = code.map_or(("", ""), |code| (&code.code, &code.label));
-            Notice::new(Category::Answer, format!("{code} est copié"), label).transient()
+            let (title, body) = match state.profile.code(id) {
+                Some(code) if code.takes_number => (
+                    format!("{} est copié", code.code),
+                    format!("{} : ajoutez le n° de poste ou de portable.", code.label),
+                ),
+                Some(code) => (format!("{} est copié", code.code), code.label.clone()),
+                None => ("Le code est copié".into(), String::new()),
+            };
+            Notice::new(Category::Answer, title, body).transient()
         }
         Notification::Copied(Copied::SupportInfo) => Notice::new(
             Category::Answer,
@@ -107,7 +113,7 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
             Category::Answer,
             format!("Vigie {}", env!("CARGO_PKG_VERSION")),
             format!(
-                "{}, d’après le {} du {}.",
+                "{}, d’après le « {} » du {}.",
                 state.profile.about.organisation,
                 state.profile.about.guide,
                 french::date(state.profile.about.guide_date)
@@ -156,6 +162,15 @@ fn lost(state: &State) -> String {
 fn launched(launch: &Launch, state: &State) -> Notice {
     let name = name(&launch.id, state);
     let answer = |title: String, body: &str| Notice::new(Category::Answer, title, body);
+    if let Some(code) = state.profile.code(&launch.id)
+        && launch.outcome != LaunchOutcome::Started
+    {
+        return answer(
+            format!("Le {} n’a pas pu être composé", code.code),
+            "Aucun téléphone logiciel ne répond sur cet ordinateur. Composez le code sur votre poste.",
+        )
+        .button("Copier le code", Action::CopyCode(code.id.clone()));
+    }
     match &launch.outcome {
         LaunchOutcome::Started => answer(format!("{name} s’ouvre"), "").transient(),
         LaunchOutcome::MissingOpenedSelfService => answer(
@@ -166,11 +181,10 @@ fn launched(launch: &Launch, state: &State) -> Notice {
             format!("{name} n’est pas installé"),
             "La page de téléchargement s’ouvre dans votre navigateur : enregistrez le programme, puis lancez-le.",
         ),
-        LaunchOutcome::Missing => answer(
-            format!("{name} est introuvable sur cet ordinateur"),
-            "Contactez l’assistance AMIGO pour le faire installer.",
-        )
-        .button("Ouvrir AMIGO", Action::Open(state.profile.helpdesk.link.clone())),
+        LaunchOutcome::Missing => {
+            answer(format!("{name} est introuvable sur cet ordinateur"), "L’assistance AMIGO peut vous aider.")
+                .button("Ouvrir AMIGO", Action::Open(state.profile.helpdesk.link.clone()))
+        }
         LaunchOutcome::Failed(_) => answer(
             format!("{name} ne s’est pas ouvert"),
             "Réessayez ; si cela se répète, contactez l’assistance AMIGO.",
@@ -184,9 +198,8 @@ fn launched(launch: &Launch, state: &State) -> Notice {
 fn name(id: &str, state: &State) -> String {
     let profile = &state.profile;
     let drive = || profile.drives.iter().find(|drive| id == drive.letter.to_string());
-    (profile.program(id).map(|program| program.label.clone()))
-        .or_else(|| profile.link(id).map(|link| link.label.clone()))
-        .or_else(|| profile.code(id).map(|code| format!("{} ({})", code.label, code.code)))
+    (profile.program(id).map(|program| format!("« {} »", program.label)))
+        .or_else(|| profile.link(id).map(|link| format!("« {} »", link.label)))
         .or_else(|| drive().map(|drive| format!("Le lecteur {}: ({})", drive.letter, drives::purpose(drive.holds))))
         .unwrap_or_else(|| format!("« {id} »"))
 }
@@ -195,7 +208,126 @@ fn retry(id: &str, state: &State) -> Action {
     let mut letters = state.profile.drives.iter().map(|drive| drive.letter);
     match letters.find(|letter| id == letter.to_string()) {
         Some(letter) => Action::OpenDrive(letter),
-        None if state.profile.code(id).is_some() => Action::Dial(id.into()),
         None => Action::Open(id.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::fixture::{at, standing};
+    use crate::core::shutdown::Reminder;
+
+    /// Title, text and buttons in one line.
+    fn says(notification: &Notification, state: &State) -> String {
+        let notice = notice(notification, state);
+        let buttons: Vec<String> = notice.actions.iter().map(|(label, _)| format!("[{label}]")).collect();
+        [&[notice.title, notice.body][..], &buttons].concat().join(" | ").replace('\u{a0}', " ")
+    }
+
+    #[test]
+    fn what_is_said_of_each_verdict() {
+        let rows = [
+            (
+                Verdict::Offline,
+                "Hors ligne | Aucun réseau : vérifiez le câble ou le Wi-Fi. Les lecteurs I:, S:, T:, U: et les applications métiers sont hors d’atteinte.",
+            ),
+            (
+                Verdict::Captive,
+                "Connexion limitée | Le serveur VPN ne répond pas. Si le réseau demande une identification, ouvrez un navigateur ; sinon, réessayez plus tard. | [Réessayer]",
+            ),
+            (
+                Verdict::Disconnected,
+                "VPN déconnecté | Les lecteurs I:, S:, T:, U: et les applications métiers sont hors d’atteinte. | [Se reconnecter]",
+            ),
+            (Verdict::Connected, "VPN connecté | Les lecteurs réseau et les applications métiers sont accessibles."),
+            (
+                Verdict::Stalled,
+                "Le VPN ne répond plus | Les lecteurs réseau et les applications métiers ne répondent pas. Déconnectez puis reconnectez le VPN. | [Se reconnecter]",
+            ),
+        ];
+        for (verdict, text) in rows {
+            assert_eq!(says(&Notification::Vpn(verdict), &standing(verdict)), text);
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_the_shutdown() {
+        let state = standing(Verdict::Connected);
+        let reminder = |minutes, last| Notification::Shutdown(Reminder { at: at("2026-11-24T21:30"), minutes, last });
+        let work = "Cet ordinateur s’éteindra à 21 h 30. Enregistrez votre travail et fermez vos documents.";
+        assert_eq!(
+            says(&reminder(30, false), &state),
+            format!(
+                "Arrêt automatique dans 30 minutes | {work} | [Éteindre maintenant] | [Plus tard] | [Ce soir, ne plus me le rappeler]"
+            )
+        );
+        assert_eq!(
+            says(&reminder(1, true), &state),
+            format!(
+                "Arrêt automatique dans une minute | {work} | [Éteindre maintenant] | [Ce soir, ne plus me le rappeler]"
+            )
+        );
+        assert!(notice(&reminder(5, true), &state).urgent);
+        assert_eq!(
+            says(&Notification::ConfirmShutdown, &state),
+            "Éteindre l’ordinateur maintenant ? | Enregistrez d’abord votre travail et fermez vos documents. | [Éteindre] | [Annuler]"
+        );
+        assert_eq!(
+            says(&Notification::ShutdownFailed, &state),
+            "L’ordinateur n’a pas pu être éteint | Éteignez-le comme d’habitude, depuis le menu du système."
+        );
+    }
+
+    #[test]
+    fn what_is_said_of_a_start() {
+        let state = standing(Verdict::Connected);
+        let launch = |id: &str, outcome| says(&Notification::Launch(Launch { id: id.into(), outcome }), &state);
+        let failed = || LaunchOutcome::Failed("no such file".into());
+        assert_eq!(
+            launch("isl-light", LaunchOutcome::MissingOpenedSelfService),
+            "« Télémaintenance » n’est pas installé | WAPT Self Service s’ouvre sur ce logiciel : cliquez sur « Installer », puis recommencez."
+        );
+        assert_eq!(
+            launch("isl-light", LaunchOutcome::MissingOpenedDownload),
+            "« Télémaintenance » n’est pas installé | La page de téléchargement s’ouvre dans votre navigateur : enregistrez le programme, puis lancez-le."
+        );
+        assert_eq!(
+            launch("cisco", LaunchOutcome::Missing),
+            "« Cisco Secure Client » est introuvable sur cet ordinateur | L’assistance AMIGO peut vous aider. | [Ouvrir AMIGO]"
+        );
+        assert_eq!(
+            launch("cisco", failed()),
+            "« Cisco Secure Client » ne s’est pas ouvert | Réessayez ; si cela se répète, contactez l’assistance AMIGO. | [Réessayer] | [Ouvrir AMIGO]"
+        );
+        assert_eq!(
+            launch("sans-renvoi", failed()),
+            "Le *20 n’a pas pu être composé | Aucun téléphone logiciel ne répond sur cet ordinateur. Composez le code sur votre poste. | [Copier le code]"
+        );
+        assert_eq!(
+            launch("T", LaunchOutcome::Missing),
+            "Le lecteur T: (données professionnelles) est introuvable sur cet ordinateur | L’assistance AMIGO peut vous aider. | [Ouvrir AMIGO]"
+        );
+        let launch = Launch { id: "T".into(), outcome: failed() };
+        let drive = notice(&Notification::Launch(launch), &state);
+        assert_eq!(drive.actions[0].1, Action::OpenDrive('T'));
+    }
+
+    #[test]
+    fn what_is_said_of_the_rest() {
+        let state = standing(Verdict::Connected);
+        let rows = [
+            (Notification::NoTrayHost, "L’icône de Vigie ne peut pas s’afficher | Ce bureau n’a pas de zone de notification. Le panneau de Vigie la remplace ; relancez Vigie pour le revoir.".to_owned()),
+            (Notification::Copied(Copied::Code("renvoi-immediat".into())), "*21 est copié | Renvoi immédiat : ajoutez le n° de poste ou de portable.".into()),
+            (Notification::Copied(Copied::Code("sans-renvoi".into())), "*20 est copié | Désactiver tous les renvois".into()),
+            (Notification::Copied(Copied::SupportInfo), "Les infos pour l’assistance sont copiées | Collez-les dans votre message ou dans votre demande AMIGO (Ctrl + V).".into()),
+            (Notification::CopyFailed, "La copie n’a pas fonctionné | Le presse-papiers ne répond pas. Réessayez dans un instant.".into()),
+            (Notification::About, format!("Vigie {} | Académie de Normandie, d’après le « Guide pour travailler en distanciel » du 9 mai 2023.", env!("CARGO_PKG_VERSION"))),
+            (Notification::AskSite, "Quel est votre site ? | Vigie choisit d’après lui le serveur VPN et les liens. Vous pourrez en changer dans le menu. | [Caen] | [Rouen]".into()),
+            (Notification::ConfigBroken, "Configuration de Vigie en partie ignorée | Un fichier de configuration contient une erreur. Vigie fonctionne sans lui. | [Voir le panneau]".into()),
+        ];
+        for (notification, text) in rows {
+            assert_eq!(says(&notification, &state), text);
+        }
     }
 }

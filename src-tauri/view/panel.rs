@@ -96,8 +96,8 @@ impl Panel {
 /// The panel for a state.
 pub fn panel(state: &State) -> Panel {
     Panel {
-        title: verdict::headline(state),
-        subtitle: verdict::detail(state),
+        title: french::typeset(verdict::headline(state)),
+        subtitle: french::typeset(verdict::detail(state)),
         verdict: Some(state.vpn.verdict()),
         question: question(state),
         buttons: buttons(state),
@@ -132,12 +132,12 @@ fn buttons(state: &State) -> Vec<Button> {
 fn question(state: &State) -> Option<Asked> {
     Some(match state.question? {
         Question::ShutDown => Asked {
-            title: "Éteindre l’ordinateur maintenant ?".into(),
+            title: french::typeset("Éteindre l’ordinateur maintenant ?"),
             text: "Enregistrez d’abord votre travail et fermez vos documents.".into(),
             answers: vec![button("Éteindre", Action::ConfirmShutDown), button("Annuler", Action::Cancel)],
         },
         Question::Site => Asked {
-            title: "Quel est votre site ?".into(),
+            title: french::typeset("Quel est votre site ?"),
             text: "Vigie choisit d’après lui le serveur VPN et les liens.".into(),
             answers: (state.profile.sites.iter())
                 .map(|site| {
@@ -290,7 +290,8 @@ fn services(state: &State) -> Vec<Row> {
         let label = format!("En cas d’urgence ({})", urgent.establishments);
         rows.push(normal(&format!("urgent-{index}"), &label, urgent.numbers.join(" ou ")));
     }
-    rows.push(normal("shutdown", "Arrêt automatique", shutdown::next(state)));
+    let mark = if shutdown::is_near(state) { Mark::Warning } else { Mark::Normal };
+    rows.push(row("shutdown", "Arrêt automatique", shutdown::next(state), mark));
     rows.extend(state.problems.iter().enumerate().map(|(index, problem)| {
         row(&format!("problem-{index}"), "Configuration ignorée", super::config::problem(problem), Mark::Warning)
     }));
@@ -298,15 +299,15 @@ fn services(state: &State) -> Vec<Row> {
 }
 
 fn group(title: &str, rows: Vec<Row>) -> Group {
-    Group { title: title.into(), rows }
+    Group { title: french::typeset(title), rows }
 }
 
 fn button(label: impl Into<String>, action: Action) -> Button {
-    Button { label: label.into(), action }
+    Button { label: french::typeset(label), action }
 }
 
 fn row(id: &str, label: &str, value: impl Into<String>, mark: Mark) -> Row {
-    Row { id: id.into(), label: label.into(), value: value.into(), mark }
+    Row { id: id.into(), label: french::typeset(label), value: french::typeset(value), mark }
 }
 
 fn normal(id: &str, label: &str, value: impl Into<String>) -> Row {

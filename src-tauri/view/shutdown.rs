@@ -12,10 +12,17 @@ pub fn next(state: &State) -> String {
     }
 }
 
+/// Whether the user should be reminded of it now.
+pub fn is_near(state: &State) -> bool {
+    let lead = state.profile.shutdown.leads_minutes.iter().max().copied().unwrap_or_default();
+    let left = state.shutdown.next_shutdown(&state.now).map(|at| state.now.wall.duration_until(&at));
+    left.is_some_and(|left| left <= jiff::SignedDuration::from_mins(i64::from(lead)))
+}
+
 /// The reminder's title.
 pub fn title(reminder: &Reminder) -> String {
     match reminder.minutes {
-        0 | 1 => "Arrêt automatique dans moins d’une minute".into(),
+        0 | 1 => "Arrêt automatique dans une minute".into(),
         minutes => format!("Arrêt automatique dans {minutes} minutes"),
     }
 }

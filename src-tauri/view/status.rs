@@ -38,7 +38,7 @@ pub fn status(state: &State) -> Status {
     }
 }
 
-/// The status as text: one line a row, under its group's heading.
+/// The status as text: one line a row, under its group's heading. With plain spaces, so that it can be searched.
 pub fn text(status: &Status) -> String {
     let mut text = format!("{}\n{}\n", status.panel.title, status.panel.subtitle);
     for group in &status.panel.groups {
@@ -47,11 +47,157 @@ pub fn text(status: &Status) -> String {
             text.push_str(&format!("  {} : {}\n", row.label, row.value));
         }
     }
-    text
+    text.replace('\u{a0}', " ")
 }
 
 /// What is copied for the helpdesk: the status, and when it was taken.
 pub fn support_info(state: &State) -> String {
     let taken = state.now.wall.strftime("%d/%m/%Y %H:%M");
     format!("Vigie, le {taken}\n{}", text(&status(state)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::fixture::{known, standing};
+    use crate::core::state::Action;
+    use crate::core::update::{Question, State};
+    use crate::view::notice::notice;
+    use crate::view::tray::tray;
+
+    #[test]
+    fn the_status_as_text() {
+        let expected = format!(
+            "\
+VPN connecté depuis 14 h 02
+Les lecteurs réseau et les applications métiers sont accessibles.
+
+Réseau
+  Site : Caen (Calvados, Manche, Orne)
+  VPN : VPN connecté depuis 14 h 02 (portailotp.ac-caen.fr)
+  Adresse locale : 192.168.1.10
+  Adresse VPN : 172.26.200.7
+  Passerelle : 192.168.1.1
+  Serveurs DNS : 192.168.1.1
+
+Cet ordinateur
+  Nom de l’ordinateur : PC-14-042
+  Utilisateur : mdupont (ac-caen)
+  Système : Windows 11 Pro 23H2
+  Démarré : aujourd’hui à 0 h
+  Mémoire : 4,0 Go libres sur 8,0 Go
+  Disque système : 50,0 Go libres sur 200 Go
+  Batterie : 80 % (sur secteur)
+  Vigie : {}
+
+Lecteurs réseau
+  I: données professionnelles : accessible
+  S: données professionnelles : déconnecté : ouvrez-le pour le reconnecter
+  T: données professionnelles : absent de cet ordinateur
+  U: données personnelles : accessible
+
+Imprimantes et logiciels
+  Imprimante : I76RC-DSI04-B4 (par défaut) : Rectorat (Seine-Maritime), division DSI n° 4, bâtiment B, étage 4
+  Imprimante : Bureau
+  WAPT : version 2.5.4, 1 mise à jour en attente
+
+Assistance et arrêt automatique
+  AMIGO : ouverte jusqu’à 17 h
+  En cas d’urgence (Lycées publics, EREA, ERPD, LPA, LPM) : 09 70 80 97 97
+  En cas d’urgence (Autres) : 0806 000 488 ou 0810 14 50 61
+  Arrêt automatique : aujourd’hui à 21 h 30
+",
+            env!("CARGO_PKG_VERSION")
+        );
+        let state = standing(Verdict::Connected);
+        assert_eq!(text(&status(&state)), expected);
+        assert_eq!(support_info(&state), format!("Vigie, le 24/11/2026 14:02\n{expected}"));
+    }
+
+    #[test]
+    fn the_status_as_json_and_back() {
+        for verdict in Verdict::ALL {
+            let status = status(&standing(verdict));
+            let json = serde_json::to_string(&status).expect("a status is JSON");
+            assert_eq!(serde_json::from_str::<Status>(&json).expect("its own JSON is read"), status);
+            assert_eq!((status.verdict, status.reaches_inside), (verdict, verdict.reaches_inside()));
+        }
+        let json = serde_json::to_value(status(&standing(Verdict::OnSite))).expect("a status is JSON");
+        assert_eq!(json["verdict"], "on-site");
+        assert_eq!(json["site"], "caen");
+        assert_eq!(json["gateway"], "portailotp.ac-caen.fr");
+        assert_eq!(json["since"], "2026-11-24T13:02:00Z");
+        assert_eq!(json["shutdown"], "2026-11-24T20:30:00Z");
+    }
+
+    #[test]
+    fn before_anything_is_known_each_row_says_so() {
+        let text = text(&status(&known()));
+        for line in [
+            "Vérification du réseau…",
+            "  Adresse locale : en cours de lecture",
+            "  Nom de l’ordinateur : en cours de lecture",
+            "  I: données professionnelles : état inconnu",
+            "  Imprimantes : en cours de lecture",
+            "  WAPT : en cours de lecture",
+        ] {
+            assert!(text.lines().any(|other| other == line), "{line:?} is missing in\n{text}");
+        }
+        assert!(text.lines().all(|line| !line.ends_with(": ")));
+    }
+
+    /// Every text of tray, panel and notifications, in every verdict.
+    #[test]
+    fn french_spaces_and_apostrophes() {
+        let check = |text: &str| {
+            for sign in ["'", " :", " ;", " !", " ?", " »", " %", "« ", "  ", "..."] {
+                assert!(!text.contains(sign), "{sign:?} in {text:?}");
+            }
+        };
+        fn walk(value: &serde_json::Value, check: &impl Fn(&str)) {
+            match value {
+                serde_json::Value::String(text) => check(text),
+                serde_json::Value::Array(values) => values.iter().for_each(|value| walk(value, check)),
+                serde_json::Value::Object(values) => values.values().for_each(|value| walk(value, check)),
+                serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {}
+            }
+        }
+        let json = |state: &State| serde_json::to_value((tray(state), status(state))).expect("views are JSON");
+        for verdict in Verdict::ALL {
+            let mut state = standing(verdict);
+            for question in [None, Some(Question::ShutDown), Some(Question::Site)] {
+                state.question = question;
+                walk(&json(&state), &check);
+            }
+            let words = notice(&crate::core::state::Notification::Vpn(verdict), &state);
+            for text in [words.title, words.body].into_iter().chain(words.actions.into_iter().map(|(label, _)| label)) {
+                check(&text);
+            }
+        }
+    }
+
+    #[test]
+    fn the_panel_asks_and_offers() {
+        let mut state = standing(Verdict::Disconnected);
+        let labels =
+            |state: &State| -> Vec<String> { panel(state).buttons.into_iter().map(|button| button.label).collect() };
+        assert_eq!(
+            labels(&state),
+            [
+                "Se connecter au VPN",
+                "Télémaintenance",
+                "Installer un logiciel",
+                "AMIGO",
+                "Intranet",
+                "Copier les infos pour l’assistance"
+            ]
+        );
+        assert_eq!(panel(&state).buttons[4].action, Action::Open("intranet-caen".into()));
+        assert_eq!(labels(&standing(Verdict::Connected))[0], "Télémaintenance");
+        assert_eq!(panel(&state).question, None);
+        state.question = Some(Question::ShutDown);
+        let asked = panel(&state).question.expect("the question stands");
+        let answers: Vec<Action> = asked.answers.into_iter().map(|answer| answer.action).collect();
+        assert_eq!(answers, [Action::ConfirmShutDown, Action::Cancel]);
+    }
 }

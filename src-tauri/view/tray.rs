@@ -73,8 +73,8 @@ pub enum Entry {
 pub fn tray(state: &State) -> Tray {
     Tray {
         icon: Icon { verdict: state.vpn.verdict(), badge: state.badge() },
-        title: verdict::headline(state),
-        detail: verdict::detail(state),
+        title: french::typeset(verdict::headline(state)),
+        detail: french::typeset(verdict::detail(state)),
         menu: menu(state),
     }
 }
@@ -85,8 +85,7 @@ fn menu(state: &State) -> Vec<Entry> {
     if !state.problems.is_empty() {
         menu.push(item("Configuration en partie ignorée : voir le panneau", Action::ShowPanel));
     }
-    let connect =
-        if can_connect(state.vpn.verdict()) { "Se connecter au VPN…" } else { "Ouvrir Cisco Secure Client" };
+    let connect = if can_connect(state.vpn.verdict()) { "Se connecter au VPN…" } else { "Ouvrir Cisco…" };
     menu.extend([item(connect, Action::Connect), Entry::Separator]);
     menu.extend([
         item("Télémaintenance", Action::Open(profile.remote_support.clone())),
@@ -121,10 +120,19 @@ fn applications(state: &State) -> Vec<Entry> {
         let links = || state.profile.links.iter().filter(|link| link.section == section.id).filter(shown);
         let own = links().filter(|link| link.site.is_some());
         let common = links().filter(|link| link.site.is_none());
-        let entries = own.chain(common).map(|link| item(&link.label, Action::Open(link.id.clone()))).collect();
+        let entries = own.chain(common).map(|link| item(label(state, link), Action::Open(link.id.clone()))).collect();
         submenu(&section.label, entries)
     });
     sections.filter(|section| !matches!(section, Entry::Submenu { entries, .. } if entries.is_empty())).collect()
+}
+
+/// The link's name; with its site's while none is chosen and both sites' links stand there.
+fn label(state: &State, link: &Link) -> String {
+    let site = |id: &str| state.profile.sites.iter().find(|site| site.id == id).map(|site| &site.name);
+    match link.site.as_deref().and_then(site) {
+        Some(site) if state.site().is_none() => format!("{} ({site})", link.label),
+        Some(_) | None => link.label.clone(),
+    }
 }
 
 /// Each code copies itself; those that need no number can be dialled.
@@ -146,7 +154,7 @@ fn telephony(state: &State) -> Vec<Entry> {
 fn drives_menu(state: &State) -> Vec<Entry> {
     let drives = state.profile.drives.iter().map(|drive| {
         let action = drives::can_open(state, drive).then_some(Action::OpenDrive(drive.letter));
-        Entry::Item { label: drives::line(state, drive), action }
+        entry(drives::line(state, drive), action)
     });
     drives.collect()
 }
@@ -157,11 +165,11 @@ fn shutdown_menu(state: &State) -> Vec<Entry> {
         Some(at) => format!("Prochain arrêt : {}", french::moment(&at, &now.wall)),
         None => "Aucun arrêt prévu".into(),
     };
-    let mut entries = vec![Entry::Item { label: next, action: None }];
+    let mut entries = vec![entry(next, None)];
     if state.shutdown.reminds_tonight(now) {
         entries.push(item("Ce soir, ne plus me le rappeler", Action::NotTonight));
     } else {
-        entries.push(Entry::Item { label: "Pas de rappel ce soir".into(), action: None });
+        entries.push(entry("Plus de rappel ce soir", None));
     }
     entries.push(item("Éteindre maintenant…", Action::ShutDown));
     entries
@@ -170,7 +178,7 @@ fn shutdown_menu(state: &State) -> Vec<Entry> {
 fn sites_menu(state: &State) -> Vec<Entry> {
     let chosen = state.site().map(|site| &site.id);
     let sites = state.profile.sites.iter().map(|site| Entry::Radio {
-        label: format!("{} ({})", site.name, site.departments.join(", ")),
+        label: french::typeset(format!("{} ({})", site.name, site.departments.join(", "))),
         chosen: chosen == Some(&site.id),
         action: Some(Action::SetSite(site.id.clone())),
     });
@@ -178,9 +186,250 @@ fn sites_menu(state: &State) -> Vec<Entry> {
 }
 
 fn item(label: impl Into<String>, action: Action) -> Entry {
-    Entry::Item { label: label.into(), action: Some(action) }
+    entry(label, Some(action))
+}
+
+fn entry(label: impl Into<String>, action: Option<Action>) -> Entry {
+    Entry::Item { label: french::typeset(label), action }
 }
 
 fn submenu(label: impl Into<String>, entries: Vec<Entry>) -> Entry {
-    Entry::Submenu { label: label.into(), entries }
+    Entry::Submenu { label: french::typeset(label), entries }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::fixture::{guide, known, now, standing};
+    use crate::core::state::{Event, Memory};
+    use crate::core::update::update;
+    use std::fmt::Write;
+
+    /// The menu as lines; greyed lines stand in brackets.
+    fn text(entries: &[Entry]) -> String {
+        fn print(entries: &[Entry], depth: usize, text: &mut String) {
+            for entry in entries {
+                let greyed = |label: &String, action: &Option<Action>| {
+                    if action.is_some() { label.clone() } else { format!("[{label}]") }
+                };
+                let line = match entry {
+                    Entry::Item { label, action } => greyed(label, action),
+                    Entry::Check { label, checked, action } => {
+                        format!("{} {}", if *checked { "☑" } else { "☐" }, greyed(label, action))
+                    }
+                    Entry::Radio { label, chosen, action } => {
+                        format!("{} {}", if *chosen { "●" } else { "○" }, greyed(label, action))
+                    }
+                    Entry::Submenu { label, .. } => format!("{label} ▸"),
+                    Entry::Separator => "—".into(),
+                };
+                writeln!(text, "{}{line}", "  ".repeat(depth)).expect("a String takes all");
+                if let Entry::Submenu { entries, .. } = entry {
+                    print(entries, depth + 1, text);
+                }
+            }
+        }
+        let mut text = String::new();
+        print(entries, 0, &mut text);
+        text.replace('\u{a0}', " ")
+    }
+
+    fn submenu_text(state: &State, label: &str) -> String {
+        let menu = tray(state).menu;
+        let entries = menu.iter().find_map(|entry| match entry {
+            Entry::Submenu { label: found, entries } if found == label => Some(entries),
+            _ => None,
+        });
+        text(entries.expect("the menu has that submenu"))
+    }
+
+    #[test]
+    fn the_whole_menu() {
+        let expected = "\
+VPN connecté depuis 14 h 02 (portailotp.ac-caen.fr)
+Ouvrir Cisco…
+—
+Télémaintenance
+Installer un logiciel (WAPT)
+Assistance AMIGO (ouverte jusqu’à 17 h)
+—
+Applications ▸
+  Intranet ▸
+    Intranet
+  Envoyer des fichiers volumineux ▸
+    Envoi de fichiers (par l’intranet)
+  Webconférences ▸
+    Webconférence (par l’intranet)
+  Messagerie instantanée ▸
+    Tchap
+  Espaces collaboratifs ▸
+    Tribu (par l’intranet)
+  Assistance ▸
+    AMIGO
+  Documentation ▸
+    Guide de FileSender
+    Guide de Visio-Agents
+    Prise en main de Tchap
+    Livret de Tribu
+  Outils du ministère (apps.education.fr) ▸
+    Portail apps.education.fr
+    Agenda
+    Evento
+    Filesender
+    France Transfert
+    Le projet Apps
+    Mezig
+    Nuage
+    Pad avancé - CodiMD
+    Pod Educ
+    Portail tubes
+    Rendez-vous Renater
+    Sondage
+    Tchap
+    Tribu
+    Visio-Agents
+Téléphonie ▸
+  Renvoi immédiat : *21 + n°
+  Renvoi sur non-réponse : *22 + n°
+  Renvoi sur occupation : *23 + n°
+  Désactiver tous les renvois : *20
+  État des renvois : *10
+  Ne pas déranger : activer ou désactiver : *25
+  Consulter la messagerie vocale : *98
+  —
+  Composer avec le téléphone logiciel ▸
+    Désactiver tous les renvois : *20
+    État des renvois : *10
+    Ne pas déranger : activer ou désactiver : *25
+    Consulter la messagerie vocale : *98
+Lecteurs réseau ▸
+  I: données professionnelles
+  S: données professionnelles
+  [T: données professionnelles (absent de cet ordinateur)]
+  U: données personnelles
+Arrêt automatique ▸
+  [Prochain arrêt : aujourd’hui à 21 h 30]
+  Ce soir, ne plus me le rappeler
+  Éteindre maintenant…
+—
+Panneau d’information
+Copier les infos pour l’assistance
+—
+Mon site ▸
+  ● Caen (Calvados, Manche, Orne)
+  ○ Rouen (Seine-Maritime, Eure)
+☐ Lancer à l’ouverture de session
+À propos
+Quitter
+";
+        assert_eq!(text(&tray(&standing(Verdict::Connected)).menu), expected);
+    }
+
+    #[test]
+    fn each_verdict_in_the_menu_the_tooltip_and_the_drives() {
+        let rows = [
+            (Verdict::Unknown, "Vérification du réseau…", "Se connecter au VPN…", "I: données professionnelles"),
+            (
+                Verdict::Offline,
+                "Hors ligne depuis 14 h 02",
+                "Se connecter au VPN…",
+                "[I: données professionnelles (hors d’atteinte : pas de réseau)]",
+            ),
+            (
+                Verdict::Captive,
+                "Connexion limitée (portail captif ?) (portailotp.ac-caen.fr)",
+                "Se connecter au VPN…",
+                "[I: données professionnelles (hors d’atteinte : connexion limitée)]",
+            ),
+            (
+                Verdict::Disconnected,
+                "VPN déconnecté depuis 14 h 02 (portailotp.ac-caen.fr)",
+                "Se connecter au VPN…",
+                "[I: données professionnelles (hors d’atteinte : VPN déconnecté)]",
+            ),
+            (
+                Verdict::Connecting,
+                "Connexion en cours… (portailotp.ac-caen.fr)",
+                "Ouvrir Cisco…",
+                "[I: données professionnelles (connexion en cours)]",
+            ),
+            (
+                Verdict::Connected,
+                "VPN connecté depuis 14 h 02 (portailotp.ac-caen.fr)",
+                "Ouvrir Cisco…",
+                "I: données professionnelles",
+            ),
+            (
+                Verdict::Stalled,
+                "Le VPN ne répond plus depuis 14 h 02 (portailotp.ac-caen.fr)",
+                "Se connecter au VPN…",
+                "[I: données professionnelles (hors d’atteinte : le VPN ne répond plus)]",
+            ),
+            (Verdict::OnSite, "Sur site, VPN inutile", "Ouvrir Cisco…", "I: données professionnelles"),
+        ];
+        assert_eq!(rows.map(|row| row.0), Verdict::ALL);
+        for (verdict, first, second, drive) in rows {
+            let state = standing(verdict);
+            let tray = tray(&state);
+            let menu = text(&tray.menu);
+            let mut lines = menu.lines();
+            assert_eq!((lines.next(), lines.next()), (Some(first), Some(second)));
+            assert_eq!(submenu_text(&state, "Lecteurs réseau").lines().next(), Some(drive));
+            assert_eq!(tray.icon, Icon { verdict, badge: false });
+            assert!(first.starts_with(&tray.title.replace('\u{a0}', " ")));
+            assert!(!tray.detail.is_empty());
+        }
+    }
+
+    #[test]
+    fn only_what_changes_changes_the_tray() {
+        let mut state = standing(Verdict::Connected);
+        let before = tray(&state);
+        for time in ["14:03", "15:30", "16:59:59"] {
+            update(&mut state, Event::Tick, now(&format!("2026-11-24T{time}")));
+            assert_eq!(tray(&state), before, "{time}");
+        }
+        update(&mut state, Event::Tick, now("2026-11-24T17:00"));
+        assert!(text(&tray(&state).menu).contains("\nAssistance AMIGO (fermée, ouvre demain à 8 h)\n"));
+        update(&mut state, Event::Tick, now("2026-11-25T00:00"));
+        assert!(text(&tray(&state).menu).contains("VPN connecté depuis hier à 14 h 02"));
+        assert!(text(&tray(&state).menu).contains("Assistance AMIGO (fermée, ouvre aujourd’hui à 8 h)"));
+    }
+
+    #[test]
+    fn the_shutdown_in_the_menu() {
+        let mut state = known();
+        update(&mut state, Event::Asked(Action::NotTonight), now("2026-11-24T20:00"));
+        let quiet = "[Prochain arrêt : aujourd’hui à 21 h 30]\n[Plus de rappel ce soir]\nÉteindre maintenant…\n";
+        assert_eq!(submenu_text(&state, "Arrêt automatique"), quiet);
+        update(&mut state, Event::Tick, now("2026-11-24T21:30"));
+        assert!(submenu_text(&state, "Arrêt automatique").starts_with("[Prochain arrêt : demain à 21 h 30]\n"));
+    }
+
+    #[test]
+    fn without_a_site_both_sites_links_stand_there_with_their_names() {
+        let state = State::new(guide(), [].into(), Memory::default(), 7, now("2026-11-24T10:00"));
+        let applications = submenu_text(&state, "Applications");
+        assert!(applications.starts_with("Intranet ▸\n  Intranet (Caen)\n  Intranet (Rouen)\n"), "{applications}");
+        assert_eq!(
+            submenu_text(&state, "Mon site"),
+            "○ Caen (Calvados, Manche, Orne)\n○ Rouen (Seine-Maritime, Eure)\n"
+        );
+    }
+
+    #[test]
+    fn a_broken_file_is_said_in_the_second_line() {
+        let mut state = known();
+        let problem = crate::profile::Problem {
+            file: "/etc/vigie/vigie.toml".into(),
+            line: Some(3),
+            key: None,
+            fault: crate::profile::Fault::TooLarge,
+        };
+        let profile = state.profile.clone();
+        update(&mut state, Event::Profile(profile, [problem].into()), now("2026-11-24T10:01"));
+        let tray = tray(&state);
+        assert_eq!(text(&tray.menu).lines().nth(1), Some("Configuration en partie ignorée : voir le panneau"));
+        assert!(tray.icon.badge);
+    }
 }

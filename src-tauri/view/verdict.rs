@@ -37,7 +37,7 @@ pub fn detail(state: &State) -> String {
              réessayez plus tard."
         }
         Verdict::Disconnected => "Les lecteurs réseau et les applications métiers sont hors d’atteinte.",
-        Verdict::Connecting => "Les lecteurs réseau et les applications métiers arrivent.",
+        Verdict::Connecting => "Les lecteurs réseau et les applications métiers seront bientôt accessibles.",
         Verdict::Connected | Verdict::OnSite => "Les lecteurs réseau et les applications métiers sont accessibles.",
         Verdict::Stalled => {
             "Les lecteurs réseau et les applications métiers ne répondent pas. Déconnectez puis reconnectez le VPN."

@@ -80,3 +80,111 @@ impl Telling {
 fn speaks(verdict: Verdict) -> bool {
     !matches!(verdict, Verdict::Unknown | Verdict::Connecting)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Verdict::{Captive, Connected, Connecting, Disconnected, Offline, OnSite, Stalled, Unknown};
+    use proptest::prelude::*;
+
+    const HOLD: Duration = Duration::from_secs(5);
+
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    /// Each verdict stands for ten minutes; what is said of it.
+    fn story(verdicts: &[Verdict]) -> Vec<Option<Word>> {
+        let mut telling = Telling::new(HOLD);
+        let words = verdicts.iter().zip(0..).map(|(verdict, index)| {
+            let from = at(600 * index);
+            assert_eq!(telling.word(*verdict, from, from + HOLD - Duration::from_millis(1), false), None, "too early");
+            let word = telling.word(*verdict, from, from + HOLD, false);
+            assert_eq!(telling.word(*verdict, from, from + at(60), false), None, "said twice");
+            assert_eq!(telling.next_wake(*verdict, from), None);
+            word
+        });
+        words.collect()
+    }
+
+    const TELL: Option<Word> = Some(Word::Tell);
+    const WITHDRAW: Option<Word> = Some(Word::Withdraw);
+
+    #[test]
+    fn what_the_user_is_told() {
+        // At the start there is nothing to be lost.
+        assert_eq!(story(&[Disconnected, Connected]), [None, TELL]);
+        assert_eq!(story(&[Connected, Disconnected, Connected]), [WITHDRAW, TELL, TELL]);
+        assert_eq!(story(&[Connected, Offline, Disconnected, Connected]), [WITHDRAW, TELL, None, TELL]);
+        assert_eq!(story(&[Connected, Stalled, Connected]), [WITHDRAW, TELL, TELL]);
+        assert_eq!(story(&[Connected, Stalled, Disconnected, Offline]), [WITHDRAW, TELL, TELL, None]);
+        assert_eq!(story(&[Offline, Captive, Disconnected]), [None, TELL, None]);
+        // On the way from one to the other nothing is said.
+        assert_eq!(story(&[Connected, Unknown, Connecting, Connected]), [WITHDRAW, None, None, None]);
+        // On site there is nothing to say; what stood is taken back.
+        assert_eq!(story(&[Connected, Disconnected, OnSite]), [WITHDRAW, TELL, WITHDRAW]);
+        assert_eq!(story(&[OnSite, Disconnected]), [WITHDRAW, TELL]);
+    }
+
+    #[test]
+    fn what_does_not_last_is_not_told() {
+        let mut telling = Telling::new(HOLD);
+        telling.word(Connected, at(0), at(5), false);
+        assert_eq!(telling.next_wake(Disconnected, at(100)), Some(at(105)));
+        assert_eq!(telling.word(Disconnected, at(100), at(104), false), None);
+        assert_eq!(telling.word(Connected, at(104), at(109), false), None);
+        assert_eq!(telling.word(Disconnected, at(200), at(205), false), TELL);
+    }
+
+    #[test]
+    fn with_the_panel_before_their_eyes_the_user_needs_no_notification() {
+        let mut telling = Telling::new(HOLD);
+        telling.word(Connected, at(0), at(5), false);
+        assert_eq!(telling.word(Disconnected, at(10), at(15), true), WITHDRAW);
+        // The panel is closed: they know already.
+        assert_eq!(telling.word(Disconnected, at(10), at(20), false), None);
+    }
+
+    #[test]
+    fn a_line_that_flaps_is_told_four_times_then_its_last_word_later() {
+        let mut telling = Telling::new(HOLD);
+        telling.word(Connected, at(0), at(5), false);
+        for (verdict, from) in [(Stalled, 10), (Connected, 20), (Stalled, 30), (Connected, 40)] {
+            assert_eq!(telling.word(verdict, at(from), at(from + 5), false), TELL);
+        }
+        assert_eq!(telling.word(Stalled, at(50), at(55), false), None);
+        assert_eq!(telling.next_wake(Stalled, at(50)), Some(at(15 + 300)));
+        // Back before then: nothing has changed for the user.
+        assert_eq!(telling.word(Connected, at(60), at(65), false), None);
+        assert_eq!(telling.word(Stalled, at(70), at(315), false), TELL);
+    }
+
+    proptest! {
+        #[test]
+        fn never_early_never_twice_never_a_burst(
+            changes in proptest::collection::vec((0..Verdict::ALL.len(), 0_u64..40, any::<bool>()), 1..200)
+        ) {
+            let mut telling = Telling::new(HOLD);
+            let (mut now, mut told): (u64, Vec<(u64, Verdict)>) = (0, Vec::new());
+            for (index, lasts, watching) in changes {
+                let (verdict, from) = (Verdict::ALL[index], now);
+                let mut here = 0;
+                for second in from..=from + lasts {
+                    let before = telling.next_wake(verdict, at(from));
+                    let word = telling.word(verdict, at(from), at(second), watching);
+                    prop_assert_eq!(word.is_some() || telling.next_wake(verdict, at(from)) != before, before.is_some_and(|wake| wake <= at(second)));
+                    if word == TELL {
+                        prop_assert!(!watching && second >= from + 5);
+                        told.push((second, verdict));
+                        here += 1;
+                    }
+                }
+                prop_assert!(here <= 1);
+                now = from + lasts;
+            }
+            for five in told.windows(BURST + 1) {
+                prop_assert!(five[BURST].0 - five[0].0 >= WINDOW.as_secs());
+            }
+        }
+    }
+}

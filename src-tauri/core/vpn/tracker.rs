@@ -552,9 +552,9 @@ mod tests {
         let mut world = World::new(home());
         world.becomes(with_tunnel(home()), None);
         assert_eq!(world.verdict(), Verdict::Connecting);
-        world.pass(7.9);
+        world.pass(4.9);
         assert_eq!(world.verdict(), Verdict::Connecting);
-        world.until(Verdict::Stalled, 0.5);
+        world.until(Verdict::Stalled, 3.5);
         // Late, but not given up.
         world.inside = Some(TUNNEL);
         world.until(Verdict::Connected, 12.0);
