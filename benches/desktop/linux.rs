@@ -36,7 +36,7 @@ pub fn run() {
 
     say("Idle for 60 s with a steady tunnel");
     let used = idle(&subjects);
-    compare(&used.clone().map(|(name, usage)| (name, usage.switches as f64)), "context switches");
+    compare(&used.map(|(name, usage)| (name, usage.switches as f64)), "context switches");
     compare(&used.map(|(name, usage)| (name, millis(usage.cpu))), "ms of processor time");
 
     say("Proportional memory (PSS), all processes");
