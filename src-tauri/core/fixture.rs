@@ -118,9 +118,9 @@ pub(crate) fn standing(verdict: Verdict) -> State {
     }
     let asked = update(&mut state, Event::Links(links), seen);
     if let Some(inside) = inside {
-        let number = asked.iter().find_map(|effect| match effect {
-            Effect::Look(Look::Probe(request)) => Some(request.number),
-            _ => None,
+        let number = asked.iter().find_map(|effect| {
+            let Effect::Look(Look::Probe(request)) = effect else { return None };
+            Some(request.number)
         });
         let number = number.expect("links that lead somewhere are probed");
         update(&mut state, Event::Probed(Probe { number, inside, gateway: Some(gateway) }), now);

@@ -510,9 +510,9 @@ mod tests {
 
         /// The number of the question that stands among the effects.
         fn probe(effects: &[Effect]) -> ProbeRequest {
-            let request = effects.iter().find_map(|effect| match effect {
-                Effect::Look(Look::Probe(request)) => Some(request.clone()),
-                _ => None,
+            let request = effects.iter().find_map(|effect| {
+                let Effect::Look(Look::Probe(request)) = effect else { return None };
+                Some(request.clone())
             });
             request.expect("a probe was asked for")
         }
@@ -535,9 +535,9 @@ mod tests {
     }
 
     fn notified(effects: &[Effect]) -> Vec<&Notification> {
-        let notifications = effects.iter().filter_map(|effect| match effect {
-            Effect::Notify(notification) => Some(notification),
-            _ => None,
+        let notifications = effects.iter().filter_map(|effect| {
+            let Effect::Notify(notification) = effect else { return None };
+            Some(notification)
         });
         notifications.collect()
     }

@@ -236,9 +236,9 @@ mod tests {
 
     fn submenu_text(state: &State, label: &str) -> String {
         let menu = tray(state).menu;
-        let entries = menu.iter().find_map(|entry| match entry {
-            Entry::Submenu { label: found, entries } if found == label => Some(entries),
-            _ => None,
+        let entries = menu.iter().find_map(|entry| {
+            let Entry::Submenu { label: found, entries } = entry else { return None };
+            (found == label).then_some(entries)
         });
         text(entries.expect("the menu has that submenu"))
     }
