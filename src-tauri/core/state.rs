@@ -192,10 +192,15 @@ pub struct Battery {
 /// How the start of something ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Launch {
-    /// The program's or link's id, the drive's letter, or the telephone code's id.
+    /// The program's or link's id, the drive's letter, the telephone code's id, or [`Launch::PANEL`].
     pub id: Id,
     /// What came of it.
     pub outcome: LaunchOutcome,
+}
+
+impl Launch {
+    /// The id of the panel's window.
+    pub const PANEL: &str = "panel";
 }
 
 /// What came of a start.

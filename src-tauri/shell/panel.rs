@@ -61,7 +61,7 @@ struct Wanted {
 
 impl Window {
     /// A window that is closed. Tells [`Event::PanelOpen`], [`Event::Asked`], and [`Event::Launched`] with the id
-    /// `panel` where it does not open. Call its functions on a tokio runtime; none of them waits.
+    /// [`Launch::PANEL`] where it does not open. Call its functions on a tokio runtime; none of them waits.
     pub fn new(events: Events) -> Window {
         let name = format!("vigie-panel{}", std::env::consts::EXE_SUFFIX);
         // Where the system does not tell where this program lies, PATH is left.
@@ -122,7 +122,7 @@ async fn keep(program: PathBuf, mut wanted: watch::Receiver<Wanted>, events: Eve
             tracing::warn!(failure, shown = life.shown, "the panel failed");
             if !life.shown {
                 let outcome = LaunchOutcome::Failed(failure);
-                send(&events, Event::Launched(Launch { id: "panel".into(), outcome }));
+                send(&events, Event::Launched(Launch { id: Launch::PANEL.into(), outcome }));
             }
             return;
         }

@@ -196,6 +196,9 @@ fn launched(launch: &Launch, state: &State) -> Notice {
 
 /// What the user calls the thing that was to be started.
 fn name(id: &str, state: &State) -> String {
+    if id == Launch::PANEL {
+        return "Le panneau d’information".into();
+    }
     let profile = &state.profile;
     let drive = || profile.drives.iter().find(|drive| id == drive.letter.to_string());
     (profile.program(id).map(|program| format!("« {} »", program.label)))
@@ -208,6 +211,7 @@ fn retry(id: &str, state: &State) -> Action {
     let mut letters = state.profile.drives.iter().map(|drive| drive.letter);
     match letters.find(|letter| id == letter.to_string()) {
         Some(letter) => Action::OpenDrive(letter),
+        None if id == Launch::PANEL => Action::ShowPanel,
         None => Action::Open(id.into()),
     }
 }
