@@ -260,35 +260,17 @@ mod tests {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod test_support {
-    use crate::profile::{Profile, Vpn};
+    use crate::profile::{PerOs, Profile, Vpn, guide};
 
     #[cfg(target_os = "linux")]
     pub(super) use linux::{in_namespace, run};
 
-    /// A profile that is complete, and about nothing but the VPN.
+    /// The guide, on a machine without Cisco's client.
     pub(super) fn profile() -> Profile {
-        serde_json::from_value(serde_json::json!({
-            "about": { "organisation": "", "guide": "", "guide_date": "2023-05-09" },
-            "user": {},
-            "site": [
-                { "id": "caen", "name": "Caen", "departments": [], "gateway": "portailotp.ac-caen.fr", "inside": [] },
-                { "id": "rouen", "name": "Rouen", "departments": [], "gateway": "api.ac-rouen.fr", "inside": [] },
-            ],
-            "vpn": {
-                "gateway_port": 443, "tunnel_names": ["cscotun*"], "tunnel_descriptions": ["Cisco*AnyConnect*"],
-                "probe_seconds": 60, "probe_timeout_seconds": 2, "hold_seconds": 5, "settle_seconds": 5,
-                "client": "cisco", "command_line": {}, "preferences": {},
-            },
-            "drive": [], "code": [],
-            "helpdesk": { "link": "", "school": [], "holidays": [], "urgent": [] },
-            "calendar": { "zone": "B", "covers": { "from": "2026-09-01", "to": "2027-07-03" }, "holiday": [] },
-            "printing": { "server": "172.26.66.73", "department": [], "place": [], "example": [] },
-            "shutdown": { "at": "21:30:00", "enabled": true, "leads_minutes": [30] },
-            "program": [], "link": [], "section": [], "remote_support": "",
-            "wapt": { "program": "", "service_port": 8088 },
-            "panel": { "warn_uptime_days": 7, "warn_disk_free_percent": 10 },
-        }))
-        .unwrap()
+        let mut profile = guide();
+        profile.vpn.command_line = PerOs { windows: vec![], linux: vec![], macos: vec![] };
+        profile.vpn.preferences = PerOs { windows: vec![], linux: vec![], macos: vec![] };
+        profile
     }
 
     pub(super) fn vpn() -> Vpn {
