@@ -5,11 +5,13 @@ use super::pictures;
 use crate::Events;
 use crate::core::state::{Action, Event};
 use crate::view::tray::{self as view, Entry};
+use std::borrow::Cow;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use tauri::menu::{CheckMenuItem, IsMenuItem, Menu, MenuItem, MenuItemKind, PredefinedMenuItem, Submenu};
 use tauri::tray::{MouseButton, MouseButtonState, TrayIcon, TrayIconBuilder, TrayIconEvent};
-use tauri::{AppHandle, Manager, RunEvent, Wry};
+use tauri::utils::assets::{AssetKey, AssetsIter, CspHash};
+use tauri::{AppHandle, Assets, RunEvent, Wry};
 
 /// The longest tooltip in UTF-16 units (NOTIFYICONDATAW.szTip: 128 with the zero at its end).
 const TOOLTIP: usize = 127;
@@ -17,8 +19,7 @@ const TOOLTIP: usize = 127;
 /// Lets `body` run with a tray; the program's exit code is what it returns. Here `body` runs on a thread of its own,
 /// beside the event loop, and the program ends with it.
 pub fn host(body: impl FnOnce(Tray) -> ExitCode + Send + 'static) -> ExitCode {
-    // The panel's page is not for this process: nothing is embedded.
-    let context = tauri::generate_context!(assets = tauri::utils::assets::EmbeddedAssets::default());
+    let context = tauri::generate_context!(assets = NoPage);
     let app = match tauri::Builder::default().build(context) {
         Ok(app) => app,
         Err(error) => {
@@ -38,6 +39,23 @@ pub fn host(body: impl FnOnce(Tray) -> ExitCode + Send + 'static) -> ExitCode {
         }
     });
     body.join().unwrap_or(ExitCode::FAILURE)
+}
+
+/// The panel's page is not for this process: nothing of it is embedded.
+struct NoPage;
+
+impl Assets<Wry> for NoPage {
+    fn get(&self, _: &AssetKey) -> Option<Cow<'_, [u8]>> {
+        None
+    }
+
+    fn iter(&self) -> Box<AssetsIter<'_>> {
+        Box::new(std::iter::empty())
+    }
+
+    fn csp_hashes(&self, _: &AssetKey) -> Box<dyn Iterator<Item = CspHash<'_>> + '_> {
+        Box::new(std::iter::empty())
+    }
 }
 
 /// Ends the event loop with the thread that holds this, a panic included.
@@ -91,11 +109,16 @@ impl Tray {
 }
 
 /// What the tray has from us. Used on the main thread only.
-#[derive(Debug)]
 struct Shown {
     value: view::Tray,
     icon: TrayIcon,
     menu: Menu<Wry>,
+}
+
+impl std::fmt::Debug for Shown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shown").field("value", &self.value).finish_non_exhaustive()
+    }
 }
 
 impl Shown {
