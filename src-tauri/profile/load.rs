@@ -409,15 +409,3 @@ fn knows(tree: &Node, path: &[String]) -> bool {
         Err(error) => !matches!(error.fault, Fault::UnknownKey { .. }),
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_embedded_guide_stands() {
-        let tree = tree::parse(GUIDE, Layer::Guide).expect("TOML");
-        let profile: Profile = read::read(&tree).expect("a whole profile");
-        assert_eq!(check::check(&profile), []);
-    }
-}

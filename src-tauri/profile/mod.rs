@@ -9,6 +9,9 @@ mod fault;
 mod ics;
 mod load;
 mod read;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests;
 mod tree;
 
 pub use fault::{Expected, Fault, Problem};

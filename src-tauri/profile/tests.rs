@@ -1,0 +1,744 @@
+use super::*;
+use crate::view::config;
+use jiff::civil::{date, time};
+use proptest::prelude::*;
+use std::fs;
+use std::path::Path;
+
+/// A machine's and a user's file in a folder of their own.
+struct Files {
+    _folder: tempfile::TempDir,
+    paths: Paths,
+}
+
+impl Files {
+    fn new() -> Files {
+        let folder = tempfile::tempdir().expect("a folder");
+        let paths = Paths { machine: folder.path().join("machine.toml"), user: folder.path().join("user.toml") };
+        Files { _folder: folder, paths }
+    }
+
+    fn with(machine: &str, user: &str) -> Files {
+        let files = Files::new();
+        for (path, text) in [(&files.paths.machine, machine), (&files.paths.user, user)] {
+            if !text.is_empty() {
+                fs::write(path, text).expect("the file is written");
+            }
+        }
+        files
+    }
+
+    fn load(&self) -> Loaded {
+        load(&self.paths)
+    }
+
+    fn user_text(&self) -> String {
+        fs::read_to_string(&self.paths.user).expect("the user's file")
+    }
+}
+
+/// The problems of a user's file, as (line, key, fault).
+fn user_problems(text: &str) -> Vec<(Option<usize>, String, Fault)> {
+    let files = Files::with("", text);
+    let loaded = files.load();
+    assert_eq!(*loaded.profile, guide(), "a broken layer is left out: {text}");
+    problems_of(&loaded, &files.paths.user)
+}
+
+fn problems_of(loaded: &Loaded, file: &Path) -> Vec<(Option<usize>, String, Fault)> {
+    let triple = |problem: &Problem| {
+        assert_eq!(problem.file, file);
+        (problem.line, problem.key.clone().unwrap_or_default(), problem.fault.clone())
+    };
+    loaded.problems.iter().map(triple).collect()
+}
+
+#[test]
+fn the_guide_says_what_the_academys_guide_says() {
+    let guide = guide();
+    assert_eq!(check::check(&guide), []);
+    assert_eq!(guide.about.guide_date, date(2023, 5, 9));
+    let sites: Vec<_> = guide.sites.iter().map(|site| (site.name.as_str(), site.gateway.as_str())).collect();
+    assert_eq!(sites, [("Caen", "portailotp.ac-caen.fr"), ("Rouen", "api.ac-rouen.fr")]);
+    assert_eq!(guide.sites[0].departments, ["Calvados", "Manche", "Orne"]);
+    assert_eq!(guide.sites[1].departments, ["Seine-Maritime", "Eure"]);
+    assert_eq!(guide.user.site, None);
+
+    let drives: Vec<_> = guide.drives.iter().map(|drive| (drive.letter, drive.holds)).collect();
+    let professional = DriveUse::Professional;
+    assert_eq!(drives, [('I', professional), ('S', professional), ('T', professional), ('U', DriveUse::Personal)]);
+
+    let codes: Vec<_> = guide.codes.iter().map(|code| (code.code.as_str(), code.takes_number)).collect();
+    assert_eq!(
+        codes,
+        [("*21", true), ("*22", true), ("*23", true), ("*20", false), ("*10", false), ("*25", false), ("*98", false)]
+    );
+
+    let url = |id: &str| guide.link(id).map(|link| link.url.as_str());
+    assert_eq!(url("intranet-caen"), Some("https://monintranet.ac-caen.fr/"));
+    assert_eq!(url("intranet-rouen"), Some("http://portail-metier.ac-rouen.fr"));
+    assert_eq!(url("amigo"), Some("http://assistance.ac-normandie.fr/"));
+    assert_eq!(url("doc-filesender"), Some("https://services.renater.fr/groupware/filesender/guide_utilisateur/index"));
+    assert_eq!(url("doc-visio-agents"), Some("https://visio-agents.education.fr/documentation"));
+    assert_eq!(url("doc-tchap"), Some("https://www.tchap.gouv.fr/tchap-prise-en-main.pdf"));
+    assert_eq!(
+        url("doc-tribu"),
+        Some("https://foad.phm.education.gouv.fr/sites/default/files/Documentation/livret_tribu.pdf")
+    );
+    assert_eq!(url("portail-apps"), Some("https://portail.apps.education.fr/"));
+
+    let tools: Vec<_> = guide.links.iter().filter(|link| link.section == "ministere").collect();
+    let labels = tools.iter().map(|link| link.label.as_str()).filter(|label| !label.contains("Portail apps"));
+    assert_eq!(
+        labels.collect::<Vec<_>>(),
+        [
+            "Agenda",
+            "Evento",
+            "Filesender",
+            "France Transfert",
+            "Le projet Apps",
+            "Mezig",
+            "Nuage",
+            "Pad avancé - CodiMD",
+            "Pod Educ",
+            "Portail tubes",
+            "Rendez-vous Renater",
+            "Sondage",
+            "Tchap",
+            "Tribu",
+            "Visio-Agents",
+        ]
+    );
+    // Each site has its own way to the intranet, to big files, to web conferences and to Tribu; and it is the first.
+    for site in &guide.sites {
+        let own: Vec<_> = guide.links.iter().filter(|link| link.site.as_ref() == Some(&site.id)).collect();
+        let sections: Vec<_> = own.iter().map(|link| link.section.as_str()).collect();
+        assert_eq!(sections, ["intranet", "fichiers", "webconference", "collaboratif"]);
+    }
+
+    let urgent: Vec<_> = guide.helpdesk.urgent.iter().map(|urgent| urgent.numbers.join(" ")).collect();
+    assert_eq!(urgent, ["09 70 80 97 97", "0806 000 488 0810 14 50 61"]);
+    let isl = guide.program(&guide.remote_support).expect("the remote support's program");
+    assert_eq!(isl.download.as_deref(), Some("https://telemaintenance.ac-normandie.fr/start/ISLLightClient"));
+    assert!(isl.candidates.windows.contains(&"shortcut:Telemaintenance acNormandie Client".to_owned()));
+    assert_eq!(guide.wapt.service_port, 8088);
+    assert_eq!(guide.printing.server.to_string(), "172.26.66.73");
+    let examples: Vec<_> = guide.printing.examples.iter().map(|example| example.name.as_str()).collect();
+    assert_eq!(examples, ["I14RC-DSI-RDC", "I76RC-DSI04-B4"]);
+    let departments: Vec<_> = guide.printing.departments.iter().map(|coded| coded.code.as_str()).collect();
+    assert_eq!(departments, ["14", "27", "50", "61", "76"]);
+    let places: Vec<_> = guide.printing.places.iter().map(|coded| coded.code.as_str()).collect();
+    assert_eq!(places, ["RC", "DN", "CI", "CR"]);
+    assert_eq!(guide.shutdown.at, time(21, 30, 0, 0));
+    assert_eq!(guide.shutdown.leads_minutes, [30, 15, 5]);
+}
+
+#[test]
+fn the_helpdesks_hours_are_the_guides() {
+    let open = |hours: &[Hours]| -> Vec<String> {
+        let days = [Day::Monday, Day::Tuesday, Day::Wednesday, Day::Thursday, Day::Friday, Day::Saturday, Day::Sunday];
+        let on = |day: &Day| -> String {
+            let of_day = hours.iter().filter(|hours| hours.days.contains(day));
+            of_day.map(|hours| format!("{:.5}-{:.5} ", hours.from.to_string(), hours.to.to_string())).collect()
+        };
+        days.iter().map(on).collect()
+    };
+    let helpdesk = guide().helpdesk;
+    let long = "08:00-17:00 ";
+    assert_eq!(open(&helpdesk.school), [long, long, "08:00-13:00 ", long, long, "", ""]);
+    let short = "09:00-12:30 13:30-17:00 ";
+    assert_eq!(open(&helpdesk.holidays), [short, short, short, short, short, "", ""]);
+}
+
+#[test]
+fn no_files_are_no_problem() {
+    let loaded = Files::new().load();
+    assert_eq!(*loaded.profile, guide());
+    assert!(loaded.problems.is_empty());
+    assert!(loaded.settings().iter().all(|setting| setting.layer == Layer::Guide && !setting.locked));
+}
+
+#[test]
+fn later_layers_win_key_by_key_and_entry_by_entry() {
+    let files = Files::with(
+        "[vpn]\nprobe_seconds = 30\nhold_seconds = 8\n\
+         [[link]]\nid = \"amigo\"\nurl = \"https://amigo.example/\"\n\
+         [[link]]\nid = \"cantine\"\nlabel = \"Cantine\"\nurl = \"https://cantine.example/\"\nsection = \"intranet\"\n\
+         [[link]]\nid = \"mezig\"\nremove = true\n\
+         [[helpdesk.school]]\ndays = [\"monday\"]\nfrom = 10:00\nto = \"11:00\"\n",
+        "vpn.probe_seconds = 90\nuser.site = \"rouen\"\n[[link]]\nid = \"cantine\"\nlabel = \"Repas\"\n",
+    );
+    let loaded = files.load();
+    assert_eq!(*loaded.problems, []);
+    let profile = &loaded.profile;
+    assert_eq!((profile.vpn.probe_seconds, profile.vpn.hold_seconds, profile.vpn.settle_seconds), (90, 8, 5));
+    let amigo = profile.link("amigo").expect("AMIGO");
+    assert_eq!((amigo.label.as_str(), amigo.url.as_str()), ("AMIGO", "https://amigo.example/"));
+    let last = profile.links.last().expect("links");
+    assert_eq!((last.label.as_str(), last.url.as_str()), ("Repas", "https://cantine.example/"));
+    assert!(profile.link("mezig").is_none());
+    assert_eq!(profile.helpdesk.school.len(), 1);
+    assert_eq!(profile.helpdesk.school[0].from, time(10, 0, 0, 0));
+    assert_eq!(profile.site().map(|site| site.name.as_str()), Some("Rouen"));
+
+    let from = |key: &str| {
+        let settings = loaded.settings();
+        let setting = settings.iter().find(|setting| setting.key == key).expect(key);
+        (setting.value.clone(), setting.layer, setting.line)
+    };
+    assert_eq!(from("vpn.probe_seconds"), ("90".into(), Layer::User, 1));
+    assert_eq!(from("vpn.hold_seconds"), ("8".into(), Layer::Machine, 3));
+    assert_eq!(from("link.amigo.url"), ("\"https://amigo.example/\"".into(), Layer::Machine, 6));
+    assert_eq!(from("link.amigo.label").1, Layer::Guide);
+    assert_eq!(from("link.cantine.label"), ("\"Repas\"".into(), Layer::User, 5));
+    let shown = config::show(&loaded);
+    let user = files.paths.user.display();
+    assert!(shown.contains(&format!("vpn.probe_seconds = 90  # utilisateur ({user}, ligne 1)\n")), "{shown}");
+    assert!(shown.contains("link.amigo.label = \"AMIGO\"  # guide\n"), "{shown}");
+}
+
+#[test]
+fn a_year_is_added_to_the_calendar_by_its_dates_alone() {
+    let files = Files::with(
+        "[calendar]\ncovers.to = 2027-11-15\n\
+         [[calendar.holiday]]\nname = \"Toussaint\"\nfrom = 2027-10-23\nback = 2027-11-08\n\
+         [[calendar.holiday]]\nname = \"Été\"\nfrom = 2027-07-03\nback = \"2027-09-01\"\n\
+         [[calendar.holiday]]\nfrom = 2026-12-19\nback = 2027-01-05\n",
+        "",
+    );
+    let loaded = files.load();
+    assert_eq!(*loaded.problems, []);
+    let calendar = &loaded.profile.calendar;
+    assert!(calendar.holidays.windows(2).all(|pair| pair[0].back <= pair[1].from), "in order");
+    assert_eq!(calendar.holidays.len(), guide().calendar.holidays.len() + 2);
+    assert_eq!(calendar.covers.to, date(2027, 11, 15));
+    let christmas = calendar.holidays.iter().find(|holiday| holiday.from == date(2026, 12, 19)).expect("Christmas");
+    assert_eq!((christmas.name.as_str(), christmas.back), ("Vacances de Noël", date(2027, 1, 5)));
+}
+
+#[test]
+fn every_fault_names_its_line_and_key() {
+    use Expected as E;
+    let wrong = |found: &str, expected| Fault::WrongValue { found: found.into(), expected };
+    let no_such = |list, name: &str| Fault::NoSuch { list, name: name.into() };
+    let entry = |list: &str, rest: &str| format!("\n[[{list}]]\n{rest}\n");
+    let cases: Vec<(String, usize, &str, Fault)> = vec![
+        // Kinds of values.
+        (
+            "\n[vpn]\nprobe_seconds = \"60\"".into(),
+            3,
+            "vpn.probe_seconds",
+            wrong("\"60\"", E::Number(0, u32::MAX.into())),
+        ),
+        ("vpn.gateway_port = 70000".into(), 1, "vpn.gateway_port", wrong("70000", E::Number(0, 65_535))),
+        ("vpn.gateway_port = 4.5".into(), 1, "vpn.gateway_port", wrong("4.5", E::Number(0, 65_535))),
+        ("vpn = 3".into(), 1, "vpn", wrong("3", E::Table)),
+        ("link = 3".into(), 1, "link", wrong("3", E::List)),
+        ("link = [3]".into(), 1, "link[0]", wrong("3", E::Table)),
+        ("helpdesk.urgent = \"x\"".into(), 1, "helpdesk.urgent", wrong("\"x\"", E::List)),
+        ("shutdown.enabled = 1".into(), 1, "shutdown.enabled", wrong("1", E::Flag)),
+        ("about.guide = 1".into(), 1, "about.guide", wrong("1", E::Text)),
+        ("about.guide_date = \"hier\"".into(), 1, "about.guide_date", wrong("\"hier\"", E::Date)),
+        ("shutdown.at = \"25:00\"".into(), 1, "shutdown.at", wrong("\"25:00\"", E::Time)),
+        ("printing.server = \"1.2.3\"".into(), 1, "printing.server", wrong("\"1.2.3\"", E::IpAddress)),
+        (
+            entry("drive", "letter = \"Long\"\nholds = \"personal\""),
+            3,
+            "drive.Long.letter",
+            wrong("\"Long\"", E::Letter),
+        ),
+        (
+            entry("drive", "letter = \"I\"\nholds = \"secret\""),
+            4,
+            "drive.I.holds",
+            Fault::NotOneOf { found: "\"secret\"".into(), expected: &["personal", "professional"] },
+        ),
+        ("\n[user]\ncity = \"Caen\"".into(), 3, "user.city", Fault::UnknownKey { known: &["site"] }),
+        (entry("link", "id = \"new\"\nlabel = \"Neu\"\nsection = \"intranet\""), 2, "link.new.url", Fault::MissingKey),
+        (entry("link", "label = \"Neu\""), 2, "link[0].id", Fault::MissingKey),
+        (entry("link", "id = 3"), 3, "link[0].id", wrong("3", E::Text)),
+        ("\n[[link]]\nid = \"amigo\"\n[[link]]\nid = \"amigo\"".into(), 2, "link.amigo", Fault::Duplicate),
+        (entry("link", "id = \"nowhere\"\nremove = true"), 2, "link.nowhere", Fault::NothingToRemove),
+        // The whole.
+        ("user.site = \"paris\"".into(), 1, "user.site", no_such("site", "paris")),
+        ("vpn.client = \"none\"".into(), 1, "vpn.client", no_such("program", "none")),
+        ("remote_support = \"none\"".into(), 1, "remote_support", no_such("program", "none")),
+        ("wapt.program = \"none\"".into(), 1, "wapt.program", no_such("program", "none")),
+        ("helpdesk.link = \"none\"".into(), 1, "helpdesk.link", no_such("link", "none")),
+        (entry("link", "id = \"amigo\"\nsection = \"x\""), 4, "link.amigo.section", no_such("section", "x")),
+        (entry("link", "id = \"amigo\"\nsite = \"x\""), 4, "link.amigo.site", no_such("site", "x")),
+        (entry("printing.example", "site = \"x\"\nname = \"I\""), 3, "printing.example.x.site", no_such("site", "x")),
+        (
+            entry("link", "id = \"amigo\"\nurl = \"file:///etc/passwd\""),
+            4,
+            "link.amigo.url",
+            wrong("\"file:///etc/passwd\"", E::WebAddress),
+        ),
+        (
+            entry("program", "id = \"cisco\"\ndownload = \"https://\""),
+            4,
+            "program.cisco.download",
+            wrong("\"https://\"", E::WebAddress),
+        ),
+        (
+            entry("link", "id = \"Été\"\nlabel = \"E\"\nurl = \"http://a\"\nsection = \"intranet\""),
+            3,
+            "link.Été.id",
+            wrong("\"Été\"", E::Id),
+        ),
+        (
+            entry("link", "id = \"cisco\"\nlabel = \"E\"\nurl = \"http://a\"\nsection = \"intranet\""),
+            3,
+            "link.cisco.id",
+            Fault::NameTaken { by: "program" },
+        ),
+        (
+            entry("code", "id = \"amigo\"\nlabel = \"E\"\ncode = \"*1\""),
+            3,
+            "code.amigo.id",
+            Fault::NameTaken { by: "link" },
+        ),
+        (
+            entry("code", "id = \"sans-renvoi\"\ncode = \"*21;ext\""),
+            4,
+            "code.sans-renvoi.code",
+            wrong("\"*21;ext\"", E::TelephoneCode),
+        ),
+        (
+            entry("site", "id = \"caen\"\ngateway = \"https://x\""),
+            4,
+            "site.caen.gateway",
+            wrong("\"https://x\"", E::Host),
+        ),
+        (
+            entry("site", "id = \"caen\"\ninside = [\"a:1\", \"a:0\"]"),
+            4,
+            "site.caen.inside",
+            wrong("\"a:0\"", E::HostAndPort),
+        ),
+        (entry("site", "id = \"caen\"\ninside = []"), 4, "site.caen.inside", Fault::Empty),
+        (entry("site", "id = \"caen\"\nname = \" \""), 4, "site.caen.name", Fault::Empty),
+        ("vpn.gateway_port = 0".into(), 1, "vpn.gateway_port", wrong("0", E::Number(1, 65_535))),
+        ("wapt.service_port = 0".into(), 1, "wapt.service_port", wrong("0", E::Number(1, 65_535))),
+        ("vpn.probe_seconds = 1".into(), 1, "vpn.probe_seconds", wrong("1", E::Number(5, 86_400))),
+        (
+            "panel.warn_disk_free_percent = 101".into(),
+            1,
+            "panel.warn_disk_free_percent",
+            wrong("101", E::Number(0, 100)),
+        ),
+        ("vpn.tunnel_names = [\"**\"]".into(), 1, "vpn.tunnel_names", Fault::MatchesAll),
+        ("vpn.tunnel_names = [\"\"]".into(), 1, "vpn.tunnel_names", Fault::Empty),
+        ("vpn.command_line.linux = [\"\"]".into(), 1, "vpn.command_line.linux", Fault::Empty),
+        (entry("drive", "letter = \"i\"\nholds = \"personal\""), 3, "drive.i.letter", wrong("\"i\"", E::DriveLetter)),
+        (
+            entry("helpdesk.school", "days = [\"monday\"]\nfrom = \"17:00\"\nto = \"08:00\""),
+            5,
+            "helpdesk.school[0].to",
+            Fault::HoursReversed,
+        ),
+        (
+            entry("helpdesk.school", "days = []\nfrom = \"07:00\"\nto = \"08:00\""),
+            3,
+            "helpdesk.school[0].days",
+            Fault::Empty,
+        ),
+        (
+            entry("helpdesk.school", "days = [\"monday\"]\nfrom = \"08:00\"\nto = \"12:00\"")
+                + "[[helpdesk.school]]\ndays = [\"monday\"]\nfrom = \"11:59\"\nto = \"13:00\"",
+            7,
+            "helpdesk.school[1].days",
+            Fault::HoursOverlap,
+        ),
+        (
+            entry("helpdesk.urgent", "establishments = \"Tous\"\nnumbers = [\"dix\"]"),
+            4,
+            "helpdesk.urgent[0].numbers",
+            wrong("\"dix\"", E::TelephoneNumber),
+        ),
+        ("shutdown.leads_minutes = [5, 15]".into(), 1, "shutdown.leads_minutes", Fault::LeadsNotDescending),
+        ("shutdown.leads_minutes = [5, 0]".into(), 1, "shutdown.leads_minutes", Fault::LeadsNotDescending),
+        ("calendar.covers.to = 2020-01-01".into(), 1, "calendar.covers.to", Fault::DatesReversed),
+        (
+            entry("calendar.holiday", "name = \"x\"\nfrom = 2027-05-10\nback = 2027-05-10"),
+            5,
+            "calendar.holiday.2027-05-10.back",
+            Fault::DatesReversed,
+        ),
+        (
+            entry("calendar.holiday", "name = \"x\"\nfrom = 2026-12-20\nback = 2026-12-22"),
+            4,
+            "calendar.holiday.2026-12-20.from",
+            Fault::HolidaysOverlap,
+        ),
+        (
+            entry("calendar.holiday", "name = \"x\"\nfrom = 2028-12-20\nback = 2028-12-22"),
+            4,
+            "calendar.holiday.2028-12-20.from",
+            Fault::OutsideCalendar,
+        ),
+        (
+            entry("printing.place", "code = \"rect\"\nname = \"Rectorat\""),
+            3,
+            "printing.place.rect.code",
+            wrong("\"rect\"", E::PrinterCode),
+        ),
+        ("locked = [\"vpn\"]\n".into(), 1, "locked", Fault::OnlyMachineLocks),
+    ];
+    for (text, line, key, fault) in cases {
+        let problems = user_problems(&text);
+        let wanted = (Some(line), key.to_owned(), fault);
+        assert!(problems.contains(&wanted), "{text}\nwanted {wanted:?}\nfound {problems:?}");
+        // A check of the file as an administrator's says the same, but for locks.
+        if key != "locked" {
+            let files = Files::with(&text, "");
+            let found = check_file(&files.paths.machine);
+            assert!(found.iter().any(|problem| problem.key.as_deref() == Some(key)), "{text}: {found:?}");
+            for problem in &found {
+                let words = config::problem(problem);
+                assert!(words.starts_with(&format!("{}, ligne ", files.paths.machine.display())), "{words}");
+            }
+        }
+    }
+}
+
+#[test]
+fn files_that_cannot_be_read_are_left_out() {
+    let (line, key, fault) = user_problems("[vpn]\nprobe_seconds = \n").remove(0);
+    assert_eq!((line, key.as_str()), (Some(2), ""));
+    assert!(matches!(fault, Fault::Syntax(_)), "{fault:?}");
+
+    let files = Files::with("", "user.site = \"caen\"");
+    fs::write(&files.paths.machine, b"# \xe9t\xe9").unwrap();
+    let loaded = files.load();
+    assert_eq!(problems_of(&loaded, &files.paths.machine), [(None, String::new(), Fault::NotUtf8)]);
+    assert_eq!(loaded.profile.user.site.as_deref(), Some("caen"), "the other layer stands");
+
+    fs::write(&files.paths.machine, " ".repeat((1 << 20) + 1)).unwrap();
+    assert_eq!(problems_of(&files.load(), &files.paths.machine), [(None, String::new(), Fault::TooLarge)]);
+
+    fs::remove_file(&files.paths.machine).unwrap();
+    fs::create_dir(&files.paths.machine).unwrap();
+    let problems = problems_of(&files.load(), &files.paths.machine);
+    assert!(matches!(problems[..], [(None, _, Fault::Unreadable(_))]), "{problems:?}");
+
+    let missing = check_file(Path::new("/nowhere/vigie.toml"));
+    assert!(matches!(missing[..], [Problem { fault: Fault::Unreadable(_), .. }]), "{missing:?}");
+}
+
+#[test]
+fn windows_editors_marks_and_line_ends_are_taken() {
+    let files = Files::with("", "\u{feff}[vpn]\r\nprobe_seconds = 90\r\nholds = 1\r\n");
+    let loaded = files.load();
+    assert_eq!(loaded.problems[0].line, Some(3));
+    let files = Files::with("", "\u{feff}[vpn]\r\nprobe_seconds = 90\r\n");
+    assert_eq!(files.load().profile.vpn.probe_seconds, 90);
+}
+
+#[test]
+fn one_check_names_all_that_is_wrong() {
+    let problems = user_problems("vpn.gateway_port = \"x\"\nvpn.x = 1\nuser.site = \"paris\"\n[[link]]\nid = \"a\"\n");
+    let keys: Vec<_> = problems.iter().map(|(line, key, _)| (line.unwrap_or(0), key.as_str())).collect();
+    for wanted in [(1, "vpn.gateway_port"), (2, "vpn.x"), (3, "user.site"), (4, "link.a.label")] {
+        assert!(keys.contains(&wanted), "{wanted:?} in {keys:?}");
+    }
+}
+
+#[test]
+fn what_the_machine_locks_the_user_cannot_change() {
+    let files = Files::with(
+        "locked = [\"vpn.probe_seconds\", \"user.site\", \"link.amigo.url\", \"calendar\"]\nuser.site = \"rouen\"\n",
+        "[user]\nsite = \"caen\"\n[vpn]\nprobe_seconds = 7\nhold_seconds = 9\n[calendar]\nzone = \"A\"\n\
+         [[link]]\nid = \"amigo\"\nurl = \"https://evil.example/\"\nlabel = \"Aide\"\n",
+    );
+    let loaded = files.load();
+    let profile = &loaded.profile;
+    assert_eq!(profile.user.site.as_deref(), Some("rouen"));
+    assert_eq!((profile.vpn.probe_seconds, profile.vpn.hold_seconds), (60, 9));
+    assert_eq!(profile.calendar.zone, "B");
+    let amigo = profile.link("amigo").expect("AMIGO");
+    assert_eq!((amigo.url.as_str(), amigo.label.as_str()), ("http://assistance.ac-normandie.fr/", "Aide"));
+    let problems = problems_of(&loaded, &files.paths.user);
+    let locked = |line, key: &str| (Some(line), key.to_owned(), Fault::Locked);
+    assert_eq!(
+        problems,
+        [locked(4, "vpn.probe_seconds"), locked(2, "user.site"), locked(10, "link.amigo.url"), locked(6, "calendar")]
+    );
+    let shown = config::show(&loaded);
+    assert!(shown.contains("ligne 2), verrouillé\n"), "{shown}");
+    assert!(matches!(save_site(&files.paths, "caen"), Err(Refused::Locked(_))));
+    assert!(files.user_text().contains("site = \"caen\""), "the file is as it was");
+
+    let files = Files::with("locked = [\"link.amigo.url\"]", "[[link]]\nid = \"amigo\"\nremove = true\n");
+    let loaded = files.load();
+    assert!(loaded.profile.link("amigo").is_some());
+    assert_eq!(problems_of(&loaded, &files.paths.user), [locked(1, "link.amigo")]);
+}
+
+#[test]
+fn locks_hold_where_the_rest_of_the_machines_file_does_not_stand() {
+    let files = Files::with("locked = [\"vpn.probe_seconds\", \"vpn.prob\", 3]\nx = 1\n", "vpn.probe_seconds = 7");
+    let loaded = files.load();
+    assert_eq!(loaded.profile.vpn.probe_seconds, 60);
+    let faults: Vec<_> = loaded.problems.iter().map(|problem| (problem.key.as_deref(), &problem.fault)).collect();
+    assert!(
+        matches!(
+            faults[..],
+            [
+                (Some("x"), Fault::UnknownKey { .. }),
+                (Some("locked[1]"), Fault::NothingToLock),
+                (Some("locked[2]"), Fault::WrongValue { expected: Expected::Text, .. }),
+                (Some("vpn.probe_seconds"), Fault::Locked),
+            ]
+        ),
+        "{faults:?}"
+    );
+    let files = Files::with("locked = true", "");
+    assert_eq!(
+        problems_of(&files.load(), &files.paths.machine),
+        [(Some(1), "locked".into(), Fault::WrongValue { found: "true".into(), expected: Expected::List })]
+    );
+}
+
+#[test]
+fn the_site_is_written_and_the_rest_stays() {
+    let files = Files::new();
+    save_site(&files.paths, "caen").expect("a new file");
+    assert_eq!(files.load().profile.user.site.as_deref(), Some("caen"));
+
+    for text in [
+        "# mine\n[vpn]\nprobe_seconds = 90 # slow line\n\n[user] # me\nsite = \"caen\"   # home\n\n# the end\n",
+        "# mine\nuser = { site = \"caen\" }\n# the end\n",
+        "# mine\nuser.site = 'caen'\n# the end\n",
+    ] {
+        let files = Files::with("", text);
+        save_site(&files.paths, "rouen").expect("the site is written");
+        let expected = text.replace("\"caen\"", "\"rouen\"").replace("'caen'", "\"rouen\"");
+        assert_eq!(files.user_text(), expected);
+        assert_eq!(files.load().profile.user.site.as_deref(), Some("rouen"));
+    }
+    let files = Files::with("", "# mine\n[vpn]\nprobe_seconds = 90\n");
+    save_site(&files.paths, "rouen").expect("the site is written");
+    assert!(files.user_text().starts_with("# mine\n[vpn]\nprobe_seconds = 90\n"));
+    assert_eq!(files.load().profile.user.site.as_deref(), Some("rouen"));
+    let others = fs::read_dir(files.paths.user.parent().unwrap()).unwrap().count();
+    assert_eq!(others, 1, "no temporary file stays");
+}
+
+#[test]
+fn a_broken_users_file_is_not_overwritten() {
+    for text in ["[user", "vpn.x = 1\n", "user = 3\n"] {
+        let files = Files::with("", text);
+        let refused = save_site(&files.paths, "caen");
+        assert!(matches!(&refused, Err(Refused::Broken(problem)) if problem.file == files.paths.user), "{refused:?}");
+        assert_eq!(files.user_text(), text);
+    }
+    let files = Files::new();
+    assert!(matches!(save_site(&files.paths, "paris"), Err(Refused::NoSuchSite(_))));
+    assert!(!files.paths.user.exists());
+    // A folder that cannot be made: a file stands in its way.
+    let files = Files::with("x = 1", "");
+    let paths = Paths { machine: files.paths.user.clone(), user: files.paths.machine.join("vigie.toml") };
+    let refused = save_site(&paths, "caen");
+    assert!(matches!(refused, Err(Refused::Write(..) | Refused::Broken(_))), "{refused:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_linked_users_file_stays_a_link() {
+    let files = Files::with("", "");
+    let real = files.paths.user.with_file_name("real.toml");
+    fs::write(&real, "# mine\n").unwrap();
+    std::os::unix::fs::symlink(&real, &files.paths.user).unwrap();
+    save_site(&files.paths, "caen").expect("the site is written");
+    assert!(files.paths.user.is_symlink());
+    assert!(fs::read_to_string(&real).unwrap().contains("site = \"caen\""));
+}
+
+/// The form of the ministry's file, with all zones in one: stretches are cut where another zone's begin or end.
+const ICS: &str = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//education.gouv.fr//FR\r\n\
+    BEGIN:VEVENT\r\nDTSTAMP:20270114T124531Z\r\nDTSTART;VALUE=DATE:20270703\r\nDTEND;VALUE=DATE:20270901\r\n\
+    SUMMARY:Vacances d'Été - Zones A/B/C\r\nLOCATION:Zones A/B/C\r\nUID:1@x\r\nEND:VEVENT\r\n\
+    BEGIN:VEVENT\r\nDTSTART;VALUE=DATE:20270831\r\nDTEND;VALUE=DATE:20270901\r\n\
+    SUMMARY:Vacances d'Été(prérentrée Enseignants) - Zones A/B/C\r\nLOCATION:Zones A/B/C\r\nUID:2@x\r\nEND:VEVENT\r\n\
+    BEGIN:VEVENT\r\nDTSTART:20271022T220000Z\r\nDTEND:20271107T230000Z\r\n\
+    SUMMARY:Vacances de la Toussaint -\r\n  Zone B\r\nLOCATION:Zone B\r\nUID:3@x\r\nEND:VEVENT\r\n\
+    BEGIN:VEVENT\r\nDTSTART;VALUE=DATE:20280212\r\nDTEND;VALUE=DATE:20280219\r\n\
+    SUMMARY:Vacances d'Hiver - Zone B\r\nLOCATION:Zone B\r\nUID:4@x\r\nEND:VEVENT\r\n\
+    BEGIN:VEVENT\r\nDTSTART;VALUE=DATE:20280219\r\nDTEND;VALUE=DATE:20280228\r\n\
+    SUMMARY:Vacances d'Hiver - Zones A/B\r\nLOCATION:Zones A/B\r\nUID:5@x\r\nEND:VEVENT\r\n\
+    BEGIN:VEVENT\r\nDTSTART;VALUE=DATE:20280228\r\nDTEND;VALUE=DATE:20280306\r\n\
+    SUMMARY:Vacances d'Hiver - Zone A\r\nLOCATION:Zone A\r\nUID:6@x\r\nEND:VEVENT\r\n\
+    BEGIN:VEVENT\r\nDTSTART;VALUE=DATE:20280415\r\nDTEND;VALUE=DATE:20280501\r\n\
+    SUMMARY:Vacances de Printemps - Corse\r\nLOCATION:Corse\r\nUID:7@x\r\nEND:VEVENT\r\n\
+    BEGIN:VEVENT\r\nDTSTART;TZID=Europe/Paris:20280525T000000\r\nDTEND;TZID=Europe/Paris:20280529T000000\r\n\
+    SUMMARY:Pont de l'Ascension - Zones A/B/C\r\nLOCATION:Zones A/B/C\r\nUID:8@x\r\nEND:VEVENT\r\n\
+    BEGIN:VEVENT\r\nDTSTART;VALUE=DATE:20280708\r\nDTEND;VALUE=DATE:20280708\r\n\
+    SUMMARY:Début des Vacances d'Été - Zones A/B/C\r\nLOCATION:Zones A/B/C\r\nUID:9@x\r\nEND:VEVENT\r\n\
+    END:VCALENDAR\r\n";
+
+fn with_ics(text: &str) -> (Files, Loaded) {
+    let files = Files::with("", "# mine\ncalendar.ics = \"zone-b.ics\"\n");
+    fs::write(files.paths.user.with_file_name("zone-b.ics"), text).unwrap();
+    let loaded = files.load();
+    (files, loaded)
+}
+
+#[test]
+fn holidays_come_from_the_ministrys_file() {
+    let (files, loaded) = with_ics(ICS);
+    assert_eq!(*loaded.problems, []);
+    let calendar = &loaded.profile.calendar;
+    let added = &calendar.holidays[guide().calendar.holidays.len()..];
+    let added: Vec<_> = added.iter().map(|holiday| (holiday.name.as_str(), holiday.from, holiday.back)).collect();
+    assert_eq!(
+        added,
+        [
+            ("Vacances d’Été", date(2027, 7, 3), date(2027, 9, 1)),
+            ("Vacances de la Toussaint", date(2027, 10, 23), date(2027, 11, 8)),
+            ("Vacances d’Hiver", date(2028, 2, 12), date(2028, 2, 28)),
+            ("Pont de l’Ascension", date(2028, 5, 25), date(2028, 5, 29)),
+        ]
+    );
+    assert_eq!(calendar.covers.from, guide().calendar.covers.from);
+    assert_eq!(calendar.covers.to, date(2028, 7, 7));
+    let shown = config::show(&loaded);
+    let place = format!("# utilisateur ({}, ligne 2)", files.paths.user.display());
+    assert!(shown.contains(&format!("calendar.holiday.2027-10-23.back = 2027-11-08  {place}\n")), "{shown}");
+    assert!(shown.contains(&format!("calendar.covers.to = 2028-07-07  {place}\n")), "{shown}");
+    assert!(shown.contains("calendar.holiday.2026-10-17.back = 2026-11-02  # guide\n"), "{shown}");
+}
+
+#[test]
+fn the_ministrys_file_is_right_about_the_days_it_speaks_of() {
+    let (_, loaded) = with_ics(
+        "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART;VALUE=DATE:20261219\nDTEND;VALUE=DATE:20270106\n\
+         SUMMARY:Vacances de Noël\nEND:VEVENT\nEND:VCALENDAR\n",
+    );
+    assert_eq!(*loaded.problems, []);
+    let calendar = &loaded.profile.calendar;
+    assert_eq!(calendar.holidays.len(), guide().calendar.holidays.len());
+    assert!(calendar.holidays.iter().any(|holiday| holiday.back == date(2027, 1, 6)));
+    assert_eq!(calendar.covers, guide().calendar.covers);
+}
+
+#[test]
+fn a_wrong_ics_file_is_a_problem_and_the_rest_stands() {
+    let event = |rest: &str| format!("BEGIN:VCALENDAR\nBEGIN:VEVENT\n{rest}\nEND:VEVENT\nEND:VCALENDAR\n");
+    type Is = fn(&Fault) -> bool;
+    let cases: [(String, Is); 5] = [
+        ("<html>".into(), |fault| matches!(fault, Fault::NotIcs(_))),
+        (String::new(), |fault| matches!(fault, Fault::NotIcs(_) | Fault::NoHolidays { .. })),
+        (
+            event("DTSTART:demain\nDTEND:20270901\nSUMMARY:Vacances"),
+            |fault| matches!(fault, Fault::EventDates { event } if event == "Vacances"),
+        ),
+        (
+            event("DTSTART:20270703\nDTEND:20270901\nSUMMARY:Vacances - Zone C\nLOCATION:Zone C"),
+            |fault| matches!(fault, Fault::NoHolidays { zone } if zone == "B"),
+        ),
+        (event("DTSTART:20300703\nDTEND:20300901\nSUMMARY:Vacances"), |fault| matches!(fault, Fault::CalendarGap)),
+    ];
+    for (text, is) in cases {
+        let (files, loaded) = with_ics(&text);
+        let [problem] = &loaded.problems[..] else { unreachable!("one problem for {text}: {:?}", loaded.problems) };
+        assert!(is(&problem.fault), "{text}: {:?}", problem.fault);
+        assert_eq!(problem.file, files.paths.user.with_file_name("zone-b.ics"));
+        assert_eq!(problem.key.as_deref(), Some("calendar.ics"));
+        assert_eq!(loaded.profile.calendar.holidays, guide().calendar.holidays);
+        assert_eq!(loaded.profile.calendar.ics.as_deref(), Some("zone-b.ics"));
+        save_site(&files.paths, "caen").expect("the user's file itself is not broken");
+    }
+    let files = Files::with("calendar.ics = \"nowhere.ics\"", "");
+    let problem = &files.load().problems[0];
+    assert!(matches!(problem.fault, Fault::Unreadable(_)));
+    assert_eq!(check_file(&files.paths.machine).len(), 1);
+}
+
+/// TOML texts that are nearly right: keys of the profile with values of any kind.
+fn nearly() -> impl Strategy<Value = String> {
+    let keys = [
+        "vpn",
+        "vpn.probe_seconds",
+        "user.site",
+        "link",
+        "site",
+        "calendar.holiday",
+        "calendar.covers",
+        "helpdesk.school",
+        "shutdown.at",
+        "drive",
+        "locked",
+        "printing.server",
+        "x",
+        "calendar.ics",
+    ];
+    let values = prop_oneof![
+        any::<i64>().prop_map(|number| number.to_string()),
+        any::<f64>().prop_filter("TOML", |number| number.is_finite()).prop_map(|number| format!("{number:?}")),
+        any::<bool>().prop_map(|flag| flag.to_string()),
+        "[a-z0-9.:/-]{0,12}".prop_map(|text| format!("\"{text}\"")),
+        Just("[]".to_owned()),
+        Just("{}".to_owned()),
+        Just("2026-12-19".to_owned()),
+        Just("21:30:00".to_owned()),
+        "[a-z]{1,6}".prop_map(|id| format!("[{{ id = \"{id}\", letter = \"I\", from = \"{id}\" }}]")),
+        Just("[{ from = 2026-12-19, back = 0001-01-01, name = \"x\" }]".to_owned()),
+        Just("[{ from = -9999-01-01, back = 9999-12-31, name = \"x\" }]".to_owned()),
+        Just("[\"vpn\", \"link.amigo\", \"\", \".\", 3]".to_owned()),
+        Just("[{ id = \"amigo\", remove = true }]".to_owned()),
+    ];
+    prop::collection::vec((prop::sample::select(keys.to_vec()), values), 0..6)
+        .prop_map(|lines| lines.iter().map(|(key, value)| format!("{key} = {value}\n")).collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn no_file_panics_the_loader(machine in nearly(), user in prop_oneof![nearly(), any::<String>()]) {
+        let files = Files::with(&machine, &user);
+        let loaded = files.load();
+        prop_assert!(!loaded.profile.sites.is_empty());
+        config::show(&loaded);
+        // What is in force stands as a whole, whatever the files say.
+        prop_assert!(check::check(&loaded.profile).is_empty());
+    }
+
+    #[test]
+    fn no_ics_file_panics_the_loader(text in prop_oneof![any::<String>(), "(BEGIN:VEVENT\n|END:VEVENT\n|DTSTART:[0-9TZ]{0,16}\n|DTEND:[0-9TZ]{0,16}\n|SUMMARY:Vacances\n| x\n){0,12}"]) {
+        let text = format!("BEGIN:VCALENDAR\n{text}END:VCALENDAR\n");
+        let mut calendar = guide().calendar;
+        let before = calendar.clone();
+        if ics::add(&mut calendar, &text).is_err() {
+            prop_assert_eq!(calendar, before);
+        }
+    }
+
+    #[test]
+    fn a_value_that_stands_wins_by_its_layer(machine in 5u32..=86_400, user in 5u32..=86_400, locked: bool) {
+        let lock = if locked { "locked = [\"vpn\"]\n" } else { "" };
+        let files = Files::with(
+            &format!("{lock}vpn.probe_seconds = {machine}\n"),
+            &format!("vpn.probe_seconds = {user}\n"),
+        );
+        let loaded = files.load();
+        prop_assert_eq!(loaded.profile.vpn.probe_seconds, if locked { machine } else { user });
+        prop_assert_eq!(loaded.problems.is_empty(), !locked);
+    }
+
+    #[test]
+    fn saving_the_site_changes_the_site_alone(seconds in 5u32..=86_400, comment in "[ a-zé#]{0,20}", rouen: bool) {
+        let text = format!("# {comment}\n[vpn] # {comment}\nprobe_seconds = {seconds} # {comment}\n");
+        let files = Files::with("", &text);
+        let site = if rouen { "rouen" } else { "caen" };
+        prop_assert!(save_site(&files.paths, site).is_ok());
+        let after = files.user_text();
+        prop_assert!(after.starts_with(&text), "{}", after);
+        let loaded = files.load();
+        prop_assert_eq!(loaded.profile.user.site.as_deref(), Some(site));
+        prop_assert_eq!(loaded.profile.vpn.probe_seconds, seconds);
+        prop_assert!(save_site(&files.paths, site).is_ok());
+        prop_assert_eq!(files.user_text(), after);
+    }
+}
