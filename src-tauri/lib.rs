@@ -11,7 +11,9 @@
 //! - [`shell`]: the loop, the tray, notifications, starting programs
 //! - [`cli`]: the command line
 
+pub mod cli;
 pub mod core;
+pub mod doctor;
 pub mod profile;
 pub mod sensors;
 pub mod shell;

@@ -90,6 +90,8 @@ pub enum Event {
     Launched(Launch),
     /// The computer could not be switched off; why, for the log.
     PowerOffFailed(String),
+    /// A choice of the user's (site, start with the session) could not be written.
+    NotSaved,
     /// Whether the clipboard took what was to be copied.
     Copied(Copied, bool),
     /// The configuration was read: the profile in force, and what is wrong with the files.
@@ -239,6 +241,8 @@ pub enum Notification {
     Copied(Copied),
     /// The clipboard did not take it.
     CopyFailed,
+    /// A choice of the user's could not be written.
+    NotSaved,
     /// What Vigie is.
     About,
     /// The site is not known: choose one.

@@ -110,6 +110,17 @@ impl State {
         self.vpn.verdict().reaches_inside()
     }
 
+    /// Whether everything that was asked for at the start has been answered.
+    pub fn settled(&self) -> bool {
+        self.vpn.verdict() != Verdict::Unknown
+            && self.vpn.verdict() != Verdict::Connecting
+            && self.host.is_some()
+            && self.drives != Reading::Pending
+            && self.printers != Reading::Pending
+            && self.wapt != Reading::Pending
+            && self.battery != Reading::Pending
+    }
+
     /// Where a drive of the profile stands.
     pub fn drive(&self, letter: char) -> Option<&DriveMount> {
         let Reading::Known(drives) = &self.drives else { return None };
@@ -151,6 +162,7 @@ impl State {
 /// Something happened: change the state, and say what is to be done.
 pub fn update(state: &mut State, event: Event, now: Now) -> Vec<Effect> {
     let mut effects = Vec::new();
+    let reached = state.reaches_inside();
     let jumped = jumped(&state.now, &now);
     state.now = now.clone();
     let asleep_for = state.asleep.map(|since| now.uptime.saturating_sub(since));
@@ -164,6 +176,10 @@ pub fn update(state: &mut State, event: Event, now: Now) -> Vec<Effect> {
     if state.site() != site_before.as_ref() {
         // Another gateway and other inside hosts: what is known is of the old ones.
         distrust(state, &mut effects);
+    }
+    if state.reaches_inside().is_some_and(|reaches| reached != Some(reaches)) {
+        // Drives and printers come and go with the inside.
+        effects.push(Effect::Look(Look::Machine));
     }
     if state.question == Some(Question::Site) && state.site().is_some() {
         state.question = None;
@@ -242,6 +258,7 @@ fn take(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
             }
         }
         Event::PowerOffFailed(_) => effects.push(Effect::Notify(Notification::ShutdownFailed)),
+        Event::NotSaved => effects.push(Effect::Notify(Notification::NotSaved)),
         Event::Copied(what, true) => effects.push(Effect::Notify(Notification::Copied(what))),
         Event::Copied(_, false) => effects.push(Effect::Notify(Notification::CopyFailed)),
         Event::Profile(profile, problems) => set_profile(state, profile, problems, effects),

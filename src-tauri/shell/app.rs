@@ -1,1 +1,238 @@
-//! (shell)
+//! The loop: events in, effects out, and the pictures of the state brought up to date.
+
+use super::clipboard::Clipboard;
+use super::notify::Notifier;
+use super::store::Store;
+use super::tray::Tray;
+use super::{autostart, launch, panel, power_off};
+use crate::Events;
+use crate::core::Now;
+use crate::core::state::{Copied, Effect, Event, Look, Memory};
+use crate::core::update::{State, update};
+use crate::profile::{self, Loaded, Paths};
+use crate::view::status::{Status, status, support_info};
+use crate::view::{self, notice::notice};
+use jiff::Timestamp;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+/// What the loop is given to work with.
+pub struct Parts {
+    /// The clock.
+    pub now: fn() -> Now,
+    /// Where the sensors are asked to look.
+    pub looks: mpsc::UnboundedSender<Look>,
+    /// A sender of the events, for those who answer later.
+    pub events: Events,
+    /// The configuration files.
+    pub paths: Paths,
+    /// What survives a restart.
+    pub store: Store,
+    /// The tray.
+    pub tray: Tray,
+}
+
+/// The loop.
+pub struct App {
+    state: State,
+    parts: Parts,
+    status: watch::Sender<Arc<Status>>,
+    notifier: Notifier,
+    clipboard: Arc<tokio::sync::Mutex<Clipboard>>,
+    panel: panel::Window,
+    wake_at: Option<Timestamp>,
+}
+
+impl App {
+    /// Everything ready, nothing shown. The status goes to those who ask from outside.
+    pub fn new(loaded: &Loaded, memory: Memory, parts: Parts) -> (App, watch::Receiver<Arc<Status>>) {
+        let state = State::new(loaded.profile.clone(), loaded.problems.clone(), memory, seed(), (parts.now)());
+        let (status, watched) = watch::channel(Arc::new(status(&state)));
+        let app = App {
+            state,
+            status,
+            notifier: Notifier::new(parts.events.clone()),
+            clipboard: Arc::new(tokio::sync::Mutex::new(Clipboard::new())),
+            panel: panel::Window::new(parts.events.clone()),
+            wake_at: None,
+            parts,
+        };
+        (app, watched)
+    }
+
+    /// Runs until somebody asks to quit, or nobody can send events any more.
+    pub async fn run(mut self, mut events: mpsc::UnboundedReceiver<Event>) {
+        let first = self.state.begin();
+        // The icon comes before anything else: it is what the user waits for.
+        self.show().await;
+        if self.perform(first).is_break() {
+            return;
+        }
+        while let Some(event) = events.recv().await {
+            tracing::debug!(?event, "event");
+            let before = self.state.vpn.verdict();
+            let effects = update(&mut self.state, event, (self.parts.now)());
+            let after = self.state.vpn.verdict();
+            if before != after {
+                tracing::info!(?before, ?after, "verdict");
+            }
+            self.show().await;
+            if self.perform(effects).is_break() {
+                return;
+            }
+        }
+    }
+
+    /// Brings every picture of the state up to date.
+    async fn show(&mut self) {
+        let wanted = view::tray::tray(&self.state);
+        self.parts.tray.show(wanted, &self.parts.events).await;
+        if self.state.panel_open {
+            self.panel.push(&view::panel::panel(&self.state));
+        }
+        let new = status(&self.state);
+        self.status.send_if_modified(|old| {
+            let differs = **old != new;
+            if differs {
+                *old = Arc::new(new);
+            }
+            differs
+        });
+        let wake_at = self.state.next_wake();
+        if wake_at != self.wake_at {
+            self.wake_at = wake_at;
+            self.look(Look::WakeAt(wake_at));
+        }
+    }
+
+    fn perform(&mut self, effects: Vec<Effect>) -> std::ops::ControlFlow<()> {
+        for effect in effects {
+            tracing::debug!(?effect, "effect");
+            match effect {
+                Effect::Look(look) => self.look(look),
+                Effect::Notify(notification) => self.notifier.show(notice(&notification, &self.state)),
+                Effect::Withdraw(category) => self.notifier.withdraw(category),
+                Effect::Launch(what) => {
+                    let (profile, events) = (self.state.profile.clone(), self.parts.events.clone());
+                    tokio::spawn(async move {
+                        let launched = launch::launch(&profile, &what).await;
+                        tracing::info!(?launched, "launch");
+                        send(&events, Event::Launched(launched));
+                    });
+                }
+                Effect::Copy(what) => self.copy(what),
+                Effect::ShowPanel => self.panel.show(&view::panel::panel(&self.state)),
+                Effect::Remember(memory) => {
+                    if let Err(error) = self.parts.store.save(&memory) {
+                        tracing::error!(%error, "what must survive a restart was not written");
+                    }
+                }
+                Effect::SaveSite(site) => self.save_site(&site),
+                Effect::SetAutostart(on) => {
+                    if let Err(error) = autostart::set(on) {
+                        tracing::error!(%error, on, "start with the session was not changed");
+                        send(&self.parts.events, Event::NotSaved);
+                    }
+                    send(&self.parts.events, Event::Autostart(autostart::enabled()));
+                }
+                Effect::PowerOff => {
+                    let events = self.parts.events.clone();
+                    tokio::spawn(async move {
+                        if let Err(why) = power_off::power_off().await {
+                            tracing::error!(%why, "the computer was not switched off");
+                            send(&events, Event::PowerOffFailed(why));
+                        }
+                    });
+                }
+                Effect::Quit => return std::ops::ControlFlow::Break(()),
+            }
+        }
+        std::ops::ControlFlow::Continue(())
+    }
+
+    fn look(&self, look: Look) {
+        if self.parts.looks.send(look).is_err() {
+            tracing::error!("the sensors have ended");
+        }
+    }
+
+    fn copy(&self, what: Copied) {
+        let text = match &what {
+            Copied::Code(id) => self.state.profile.code(id).map(|code| code.code.clone()),
+            Copied::SupportInfo => Some(support_info(&self.state)),
+        };
+        let Some(text) = text else {
+            send(&self.parts.events, Event::Copied(what, false));
+            return;
+        };
+        let (clipboard, events) = (self.clipboard.clone(), self.parts.events.clone());
+        tokio::spawn(async move {
+            let copied = clipboard.lock().await.set(text).await;
+            if let Err(why) = &copied {
+                tracing::error!(%why, "the clipboard did not take the text");
+            }
+            send(&events, Event::Copied(what, copied.is_ok()));
+        });
+    }
+
+    fn save_site(&self, site: &str) {
+        if let Err(error) = profile::save_site(&self.parts.paths, site) {
+            tracing::error!(%error, "the site was not saved");
+            send(&self.parts.events, Event::NotSaved);
+            return;
+        }
+        let loaded = profile::load(&self.parts.paths);
+        send(&self.parts.events, Event::Profile(loaded.profile, loaded.problems));
+    }
+}
+
+fn send(events: &Events, event: Event) {
+    if let Err(lost) = events.send(event) {
+        tracing::debug!(event = ?lost.0, "the loop has ended; an answer is lost");
+    }
+}
+
+/// Spreads the probes of a fleet over time: the standard library's hasher keys are random.
+fn seed() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::collections::hash_map::RandomState::new().build_hasher().finish()
+}
+
+/// How long a one-off status may take to find its verdict.
+pub const STATUS_LIMIT: Duration = Duration::from_secs(15);
+
+/// The status without a tray: looks at everything once, and answers when the verdict is known and the machine was
+/// read, or when [`STATUS_LIMIT`] has passed.
+pub async fn status_once(
+    loaded: &Loaded,
+    memory: Memory,
+    now: fn() -> Now,
+    looks: mpsc::UnboundedSender<Look>,
+    mut events: mpsc::UnboundedReceiver<Event>,
+) -> Status {
+    let mut state = State::new(loaded.profile.clone(), loaded.problems.clone(), memory, seed(), now());
+    let mut effects = state.begin();
+    let limit = tokio::time::sleep(STATUS_LIMIT);
+    tokio::pin!(limit);
+    loop {
+        let wake_at = Look::WakeAt(state.next_wake());
+        for effect in effects.drain(..) {
+            if let Effect::Look(look) = effect {
+                // A sensor that has ended cannot answer; the limit ends the wait.
+                let _ = looks.send(look);
+            }
+        }
+        let _ = looks.send(wake_at);
+        tokio::select! {
+            event = events.recv() => match event {
+                Some(event) => effects = update(&mut state, event, now()),
+                None => return status(&state),
+            },
+            () = &mut limit => return status(&state),
+        }
+        if state.settled() {
+            return status(&state);
+        }
+    }
+}

@@ -9,6 +9,7 @@ pub mod log;
 pub mod notify;
 pub mod panel;
 pub mod power_off;
+pub mod signals;
 pub mod store;
 #[cfg(all(test, target_os = "linux"))]
 mod test_bus;

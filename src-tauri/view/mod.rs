@@ -3,6 +3,7 @@
 pub mod config;
 pub mod drives;
 pub mod french;
+pub mod guide;
 pub mod helpdesk;
 pub mod notice;
 pub mod panel;

@@ -109,6 +109,11 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
             "La copie n’a pas fonctionné",
             "Le presse-papiers ne répond pas. Réessayez dans un instant.",
         ),
+        Notification::NotSaved => Notice::new(
+            Category::Answer,
+            "Votre choix n’a pas été enregistré",
+            "Le fichier de vos réglages ne se laisse pas écrire. Si cela se répète, contactez l’assistance AMIGO.",
+        ),
         Notification::About => Notice::new(
             Category::Answer,
             format!("Vigie {}", env!("CARGO_PKG_VERSION")),

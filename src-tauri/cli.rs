@@ -1,0 +1,318 @@
+//! The command line: what it takes, and how each command ends.
+//!
+//! Exit codes are part of the interface (docs/commande.md): scripts of the helpdesk read them.
+
+use crate::core::state::{Action, Event, LaunchOutcome, Launchable, Memory, Notification};
+use crate::core::update::State;
+use crate::profile::{self, Paths};
+use crate::shell::app::{App, Parts, status_once};
+use crate::shell::instance::{self, Claim, Client, Request};
+use crate::shell::store::Store;
+use crate::shell::tray::{self, Tray};
+use crate::shell::{autostart, launch, log, signals};
+use crate::view::notice::notice;
+use crate::view::status::Status;
+use crate::{doctor, sensors, view};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tokio::sync::mpsc;
+
+/// All went well; for `status`: the inside is within reach.
+pub const OK: u8 = 0;
+/// What was asked for did not work, or `config check` and `doctor` found something wrong.
+pub const FAILED: u8 = 1;
+/// The command line was not understood (clap's own code).
+pub const USAGE: u8 = 2;
+/// `status`: drives and business applications are out of reach.
+pub const OUT_OF_REACH: u8 = 3;
+/// `status`: not known.
+pub const UNKNOWN: u8 = 4;
+
+const TEMPLATE: &str = "{about}\n\nUtilisation : {usage}\n\n{all-args}{after-help}";
+const EXIT_CODES: &str = "\
+Codes de retour :
+  0  tout va bien ; pour « status » : lecteurs et applications métiers accessibles
+  1  la demande n’a pas abouti, ou un défaut a été trouvé
+  2  commande mal écrite
+  3  « status » : lecteurs et applications métiers hors d’atteinte
+  4  « status » : état inconnu";
+
+/// Vigie veille sur le VPN, rappelle l’arrêt automatique et ouvre les outils du guide. Sans commande : affiche
+/// l’icône ; si elle est déjà là, montre le panneau.
+#[derive(Debug, Parser)]
+#[command(name = "vigie", version, help_template = TEMPLATE, after_help = EXIT_CODES, disable_help_flag = true)]
+#[command(disable_version_flag = true, disable_help_subcommand = true, subcommand_help_heading = "Commandes")]
+struct Arguments {
+    /// Affiche cette aide
+    #[arg(short, long, global = true, action = clap::ArgAction::Help, help_heading = "Options")]
+    help: Option<bool>,
+    /// Affiche la version
+    #[arg(short = 'V', long, action = clap::ArgAction::Version, help_heading = "Options")]
+    version: Option<bool>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Dit où en sont le VPN, l’ordinateur et l’assistance
+    #[command(help_template = TEMPLATE)]
+    Status {
+        /// En JSON, pour un programme
+        #[arg(long, help_heading = "Options")]
+        json: bool,
+        /// Continue, et redit l’état à chaque changement (Vigie doit être lancée)
+        #[arg(long, help_heading = "Options")]
+        watch: bool,
+    },
+    /// Ouvre un programme ou un lien du guide
+    #[command(help_template = TEMPLATE)]
+    Open {
+        /// Son identifiant ; sans lui, la liste s’affiche
+        #[arg(value_name = "ID", help_heading = "Arguments")]
+        id: Option<String>,
+    },
+    /// Montre ou vérifie la configuration
+    #[command(help_template = TEMPLATE, subcommand_help_heading = "Commandes")]
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Interroge chaque capteur : ce qu’il voit, et en combien de temps
+    #[command(help_template = TEMPLATE)]
+    Doctor,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Affiche chaque valeur et le fichier d’où elle vient
+    #[command(help_template = TEMPLATE)]
+    Show,
+    /// Vérifie un fichier avant de l’installer
+    #[command(help_template = TEMPLATE)]
+    Check {
+        /// Le fichier
+        #[arg(value_name = "FICHIER", help_heading = "Arguments")]
+        file: PathBuf,
+    },
+}
+
+/// Parses the command line and does what it says.
+pub fn main() -> ExitCode {
+    let command = Arguments::command();
+    let arguments = command.try_get_matches().and_then(|matches| Arguments::from_arg_matches(&matches));
+    let arguments = match arguments {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version come this way too; a closed standard output is no reason to complain.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE));
+        }
+    };
+    let Some(command) = arguments.command else { return start() };
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&format!("Vigie n’a pas pu démarrer : {error}")),
+    };
+    let code = runtime.block_on(async {
+        match command {
+            Command::Status { json, watch } => tell_status(json, watch).await,
+            Command::Open { id } => open(id.as_deref()).await,
+            Command::Config { command: ConfigCommand::Show } => {
+                print(&view::config::show(&profile::load(&Paths::system())))
+            }
+            Command::Config { command: ConfigCommand::Check { file } } => check(&file),
+            Command::Doctor => {
+                let loaded = profile::load(&Paths::system());
+                let (report, healthy) = doctor::report(&loaded).await;
+                let printed = print(&report);
+                if healthy { printed } else { ExitCode::from(FAILED) }
+            }
+        }
+    });
+    // A sensor that still waits for the network must not hold the answer back.
+    runtime.shutdown_background();
+    code
+}
+
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+/// Starts the tray, or shows the panel of the one that runs.
+fn start() -> ExitCode {
+    let _log = log::init(None, true);
+    tray::host(|tray| {
+        let runtime = match runtime() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                tracing::error!(%error, "the runtime did not start");
+                return ExitCode::from(FAILED);
+            }
+        };
+        let code = runtime.block_on(run(tray));
+        runtime.shutdown_background();
+        code
+    })
+}
+
+async fn run(tray: Tray) -> ExitCode {
+    let server = match instance::claim() {
+        Ok(Claim::First(server)) => server,
+        Ok(Claim::Second(client)) => {
+            return match client.ask(Request::Show).await {
+                Ok(()) => ExitCode::from(OK),
+                Err(error) => {
+                    tracing::error!(%error, "the running Vigie did not answer");
+                    failed("Vigie est déjà lancée, mais ne répond pas. Fermez la session et rouvrez-la.")
+                }
+            };
+        }
+        Err(error) => {
+            tracing::error!(%error, "whether Vigie runs already cannot be told");
+            return failed(&format!("Vigie n’a pas pu démarrer : {error}"));
+        }
+    };
+    let (events, received) = mpsc::unbounded_channel();
+    let paths = Paths::system();
+    let loaded = profile::load(&paths);
+    let store = Store::system();
+    let memory = store.load();
+    let looks = sensors::start(loaded.profile.clone(), events.clone());
+    let parts = Parts { now: sensors::clock::now, looks, events: events.clone(), paths, store, tray };
+    let (app, status) = App::new(&loaded, memory, parts);
+    let serving = tokio::spawn(server.serve(events.clone(), status));
+    let quitting = tokio::spawn(quit_on_signal(events.clone()));
+    let _ = events.send(Event::Autostart(autostart::enabled()));
+    app.run(received).await;
+    serving.abort();
+    quitting.abort();
+    tracing::info!("ended");
+    ExitCode::from(OK)
+}
+
+/// The session's end, `systemctl stop` and Ctrl-C quit as the menu does.
+async fn quit_on_signal(events: crate::Events) {
+    if let Err(error) = signals::ended().await {
+        tracing::warn!(%error, "signals cannot be heard");
+        return;
+    }
+    let _ = events.send(Event::Asked(Action::Quit));
+}
+
+async fn tell_status(json: bool, watch: bool) -> ExitCode {
+    let running = Client::running().await;
+    if watch {
+        let Some(client) = running else {
+            return failed("Vigie n’est pas lancée. Lancez-la, puis recommencez.");
+        };
+        return match watch_status(&client, json).await {
+            Ok(code) => code,
+            Err(error) => failed(&format!("Vigie ne répond plus : {error}")),
+        };
+    }
+    let status = match running {
+        Some(client) => match client.status().await {
+            Ok(status) => status,
+            Err(error) => return failed(&format!("Vigie ne répond pas : {error}")),
+        },
+        None => {
+            let (events, received) = mpsc::unbounded_channel();
+            let loaded = profile::load(&Paths::system());
+            let looks = sensors::start(loaded.profile.clone(), events);
+            status_once(&loaded, Store::system().load(), sensors::clock::now, looks, received).await
+        }
+    };
+    if let Err(code) = write(&in_words(&status, json)) {
+        return code;
+    }
+    ExitCode::from(reach(&status))
+}
+
+async fn watch_status(client: &Client, json: bool) -> io::Result<ExitCode> {
+    let mut changes = client.watch().await?;
+    while let Some(status) = changes.next().await? {
+        if let Err(code) = write(&in_words(&status, json)) {
+            return Ok(code);
+        }
+    }
+    Ok(ExitCode::from(OK))
+}
+
+fn in_words(status: &Status, json: bool) -> String {
+    if json {
+        // One line each, so that `--watch` can be read line by line.
+        return serde_json::to_string(status)
+            .map_or_else(|error| format!("{{\"error\":\"{error}\"}}\n"), |line| line + "\n");
+    }
+    view::status::text(status)
+}
+
+fn reach(status: &Status) -> u8 {
+    match status.reaches_inside {
+        Some(true) => OK,
+        Some(false) => OUT_OF_REACH,
+        None => UNKNOWN,
+    }
+}
+
+async fn open(id: Option<&str>) -> ExitCode {
+    let loaded = profile::load(&Paths::system());
+    let profile = &loaded.profile;
+    let Some(id) = id else { return print(&view::guide::openable(profile)) };
+    let what = if profile.program(id).is_some() {
+        Launchable::Program(id.to_owned())
+    } else if profile.link(id).is_some() {
+        Launchable::Link(id.to_owned())
+    } else {
+        return failed(&format!("« {id} » n’est pas dans le guide. « vigie open » affiche la liste."));
+    };
+    let launched = launch::launch(profile, &what).await;
+    let code = if launched.outcome == LaunchOutcome::Started { OK } else { FAILED };
+    // The same words as in the notification that a click would have brought.
+    let problems = loaded.problems.clone();
+    let state = State::new(profile.clone(), problems, Memory::default(), 0, sensors::clock::now());
+    let said = notice(&Notification::Launch(launched), &state);
+    tell(format!("{} {}", said.title, said.body).trim_end());
+    ExitCode::from(code)
+}
+
+fn check(file: &std::path::Path) -> ExitCode {
+    let problems = profile::check_file(file);
+    if problems.is_empty() {
+        return print(&format!("{} : aucun défaut.\n", file.display()));
+    }
+    for problem in &problems {
+        tell(&view::config::problem(problem));
+    }
+    ExitCode::from(FAILED)
+}
+
+fn print(text: &str) -> ExitCode {
+    match write(text) {
+        Ok(()) => ExitCode::from(OK),
+        Err(code) => code,
+    }
+}
+
+/// Writes to standard output. A reader that has left (`vigie status | head -1`) ends the command without complaint.
+fn write(text: &str) -> Result<(), ExitCode> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(ExitCode::from(OK)),
+        Err(_) => Err(ExitCode::from(FAILED)),
+    }
+}
+
+/// A line on standard error; where there is none, nobody reads it.
+fn tell(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+fn failed(text: &str) -> ExitCode {
+    tell(text);
+    ExitCode::from(FAILED)
+}
