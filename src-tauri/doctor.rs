@@ -1,8 +1,110 @@
-//! `vigie doctor`: asks every sensor once, and says what it saw and how long it took.
+//! `vigie doctor`: asks every sensor once, and tells what it saw and how long it took.
 
+use crate::core::state::Reading;
+use crate::core::vpn::{Gateway, Inside, ProbeRequest};
 use crate::profile::Loaded;
+use crate::sensors::{drives, host, network, power, printers, probe, shutdown, vpn_client, wapt};
+use crate::shell::{autostart, instance};
+use crate::view;
+use serde::Serialize;
+use std::time::{Duration, Instant};
 
-/// The report, and whether nothing is amiss.
-pub async fn report(_loaded: &Loaded) -> (String, bool) {
-    todo!()
+/// What one sensor saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Which sensor. `view::doctor` has its French name.
+    pub sensor: Sensor,
+    /// What it saw, as JSON, or why it saw nothing.
+    pub seen: Result<String, String>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// The sensors, in the order of the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "named after the rooms in `sensors` and `shell`")]
+pub enum Sensor {
+    Config,
+    Network,
+    Probe,
+    VpnClient,
+    Site,
+    Host,
+    Drives,
+    Printers,
+    Wapt,
+    Battery,
+    MachineShutdown,
+    Autostart,
+    Running,
+}
+
+/// The report in French, and whether every sensor saw something.
+pub async fn report(loaded: &Loaded) -> (String, bool) {
+    let findings = examine(loaded).await;
+    let healthy = findings.iter().all(|finding| finding.seen.is_ok());
+    (view::doctor::report(&findings), healthy)
+}
+
+async fn examine(loaded: &Loaded) -> Vec<Finding> {
+    let profile = &loaded.profile;
+    let mut findings = Vec::new();
+    let mut timed = |sensor, started: Instant, seen| findings.push(Finding { sensor, seen, took: started.elapsed() });
+
+    let problems: Vec<String> = loaded.problems.iter().map(view::config::problem).collect();
+    let config = if problems.is_empty() { Ok("[]".to_owned()) } else { Err(problems.join("\n")) };
+    timed(Sensor::Config, Instant::now(), config);
+
+    let started = Instant::now();
+    timed(Sensor::Network, started, network::read(profile).map_err(|error| error.to_string()).and_then(json));
+
+    let started = Instant::now();
+    let site = vpn_client::site(profile);
+    timed(Sensor::Site, started, json(&site));
+
+    let chosen = profile.user.site.clone().or(site);
+    let sites = || profile.sites.iter().filter(|site| chosen.as_ref().is_none_or(|chosen| *chosen == site.id));
+    let request = ProbeRequest {
+        number: 0,
+        inside: sites().flat_map(|site| site.inside.clone()).collect(),
+        gateways: sites().map(|site| (site.gateway.clone(), profile.vpn.gateway_port)).collect(),
+    };
+    let started = Instant::now();
+    let limit = Duration::from_secs(profile.vpn.probe_timeout_seconds.into());
+    let probed = probe::probe(request, limit).await;
+    let deaf = probed.inside == Inside::Silent && probed.gateway != Some(Gateway::Answered);
+    let seen = json(&probed);
+    timed(Sensor::Probe, started, if deaf { seen.and_then(Err) } else { seen });
+
+    let started = Instant::now();
+    timed(Sensor::VpnClient, started, json(vpn_client::state(profile).await));
+    let started = Instant::now();
+    timed(Sensor::Host, started, json(host::read()));
+    let started = Instant::now();
+    timed(Sensor::Drives, started, reading(drives::read(profile)));
+    let started = Instant::now();
+    timed(Sensor::Printers, started, reading(printers::read()));
+    let started = Instant::now();
+    timed(Sensor::Wapt, started, reading(wapt::read(profile.wapt.service_port).await));
+    let started = Instant::now();
+    timed(Sensor::Battery, started, reading(power::battery()));
+    let started = Instant::now();
+    timed(Sensor::MachineShutdown, started, json(shutdown::read()));
+    let started = Instant::now();
+    timed(Sensor::Autostart, started, json(autostart::enabled()));
+    let started = Instant::now();
+    timed(Sensor::Running, started, json(instance::Client::running().await.is_some()));
+    findings
+}
+
+fn json(value: impl Serialize) -> Result<String, String> {
+    serde_json::to_string(&value).map_err(|error| error.to_string())
+}
+
+fn reading<T: Serialize>(reading: Reading<T>) -> Result<String, String> {
+    match reading {
+        Reading::Known(value) => json(value),
+        Reading::Unavailable(why) => Err(why),
+        Reading::Pending => Err("not read".into()),
+    }
 }
