@@ -143,7 +143,7 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
 
 /// Starts the tray, or shows the panel of the one that runs.
 fn start() -> ExitCode {
-    let _log = log::init(None, true);
+    log::init(None, true);
     tray::host(|tray| {
         let runtime = match runtime() {
             Ok(runtime) => runtime,

@@ -89,7 +89,7 @@ async fn examine(loaded: &Loaded) -> Vec<Finding> {
     let started = Instant::now();
     timed(Sensor::Battery, started, reading(power::battery()));
     let started = Instant::now();
-    timed(Sensor::MachineShutdown, started, json(shutdown::read()));
+    timed(Sensor::MachineShutdown, started, reading(shutdown::read()));
     let started = Instant::now();
     timed(Sensor::Autostart, started, json(autostart::enabled()));
     let started = Instant::now();
