@@ -117,7 +117,6 @@ impl State {
             && self.host.is_some()
             && self.drives != Reading::Pending
             && self.printers != Reading::Pending
-            && self.wapt != Reading::Pending
             && self.battery != Reading::Pending
     }
 
