@@ -14,8 +14,13 @@ use tokio::time::{sleep, timeout};
 /// Pause before the next inside machine is tried beside those that have not answered yet.
 const STAGGER: Duration = Duration::from_millis(250);
 
+/// How much longer the gateway is waited for once the inside has answered. A portal, which answers for everybody,
+/// stands close by and is quick.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// Asks what the request asks for. Each attempt is given up after `limit`; the first inside machine that answers
-/// decides, and the gateway is then no longer waited for. Dropping the future ends the probe.
+/// decides, and the gateway is then waited for [a little](GRACE) longer only: it tells whether the inside or a portal
+/// has answered. Dropping the future ends the probe.
 pub async fn probe(request: ProbeRequest, limit: Duration) -> Probe {
     let asked = !request.gateways.is_empty();
     let inside = inside(request.inside, limit);
@@ -25,8 +30,11 @@ pub async fn probe(request: ProbeRequest, limit: Duration) -> Probe {
     loop {
         tokio::select! {
             answer = &mut inside => {
-                if answer == Inside::Silent && asked && known.is_none() {
-                    known = Some(gateway.await);
+                if asked && known.is_none() {
+                    known = match answer {
+                        Inside::Silent => Some(gateway.await),
+                        Inside::Answered { .. } => timeout(GRACE, gateway).await.ok(),
+                    };
                 }
                 return Probe { number: request.number, inside: answer, gateway: known.flatten() };
             }
@@ -304,6 +312,22 @@ mod tests {
         let local = "127.0.0.1".parse().unwrap();
         assert_eq!(answer, Probe { number: 7, inside: Inside::Answered { local }, gateway: None });
         assert!(begun.elapsed() < LIMIT, "the silent one is not waited for");
+    }
+
+    #[tokio::test]
+    async fn a_gateway_is_heard_beside_an_inside_that_answers_but_not_waited_for_long() {
+        let issuer = authority();
+        let hosts = [format!("127.0.0.1:{}", server(drop))];
+        let local = "127.0.0.1".parse().unwrap();
+        let portal = ("localhost".to_owned(), tls_server("elsewhere", issuer));
+        let answer = probe(request(&hosts, &[portal]), LIMIT).await;
+        let impostor = Some(Gateway::Impostor);
+        assert_eq!(answer, Probe { number: 7, inside: Inside::Answered { local }, gateway: impostor });
+        let begun = Instant::now();
+        // 192.0.2.0/24 is for documentation (RFC 5737): nobody answers there.
+        let answer = probe(request(&hosts, &[("192.0.2.1".to_owned(), 443)]), Duration::from_secs(30)).await;
+        assert_eq!(answer.inside, Inside::Answered { local });
+        assert!(begun.elapsed() < Duration::from_secs(5), "the silent gateway holds the answer back");
     }
 
     #[tokio::test]

@@ -159,9 +159,13 @@ impl Tracker {
     }
 
     /// A probe has ended. An answer to an older question is thrown away.
-    pub fn see_probe(&mut self, probe: Probe, now: &Now) -> Asks {
+    pub fn see_probe(&mut self, mut probe: Probe, now: &Now) -> Asks {
         if probe.number != self.number || self.evidence.links.is_none() {
             return Asks::default();
+        }
+        if probe.gateway == Some(Gateway::Impostor) {
+            // A portal that answers in the gateway's name answers in everybody's: the inside was not heard.
+            probe.inside = Inside::Silent;
         }
         self.in_flight = false;
         if matches!(probe.inside, Inside::Answered { .. }) {
@@ -662,6 +666,20 @@ mod tests {
     }
 
     #[test]
+    fn a_portal_that_answers_for_everybody_is_no_inside() {
+        let mut world = World::new(home());
+        (world.inside, world.gateway) = (Some(HOME), Gateway::Impostor);
+        world.until(Verdict::Captive, 3.5);
+        let asked = world.probes.len();
+        world.pass(600.0);
+        assert_eq!(world.verdict(), Verdict::Captive);
+        assert!(world.probes.len() - asked < 20, "asked {} times in ten minutes", world.probes.len() - asked);
+        // The user has logged in at the portal.
+        (world.inside, world.gateway) = (None, Gateway::Answered);
+        world.until(Verdict::Disconnected, 70.0);
+    }
+
+    #[test]
     fn on_site_with_and_without_a_tunnel_beside_it() {
         let mut world = World::new(home());
         world.inside = Some(HOME);
@@ -796,9 +814,12 @@ mod tests {
 
         /// What is so, with the client silent.
         fn truth(&self) -> Verdict {
+            // Without a tunnel, a portal may be what answers.
+            let portal = self.gateway == Gateway::Impostor && self.links.tunnel().is_none();
+            let inside = self.inside.filter(|_| !portal);
             let evidence = Evidence {
                 links: Some(self.links.clone()),
-                inside: Some(self.inside.map_or(Inside::Silent, |local| Inside::Answered { local })),
+                inside: Some(inside.map_or(Inside::Silent, |local| Inside::Answered { local })),
                 gateway: Some(self.gateway),
                 ..Evidence::default()
             };
