@@ -395,7 +395,7 @@ fn lay(base: &Node, mut over: Node) -> Result<(Node, Profile), Vec<Found>> {
 fn knows(tree: &Node, path: &[String]) -> bool {
     let (Some((last, way)), None) = (path.split_last(), tree.find(path)) else { return !path.is_empty() };
     let Some(table) = tree.find(way) else { return false };
-    if !matches!(table.value, Value::Table(_)) {
+    if !table.is_table() {
         return false;
     }
     // A key that may be absent is known by its being refused for its value, not for its name.

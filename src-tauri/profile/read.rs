@@ -89,10 +89,12 @@ impl At<'_> {
     }
 
     fn number(self, from: i64, to: i64) -> Result<i64, Error> {
-        match self.node.value {
-            Value::Integer(number) if (from..=to).contains(&number) => Ok(number),
-            _ => Err(self.wrong(Expected::Number(from, to))),
+        if let Value::Integer(number) = self.node.value
+            && (from..=to).contains(&number)
+        {
+            return Ok(number);
         }
+        Err(self.wrong(Expected::Number(from, to)))
     }
 }
 
@@ -137,20 +139,19 @@ impl<'de> de::Deserializer<'de> for At<'_> {
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self.node.value {
-            Value::Flag(flag) => visitor.visit_bool(flag),
-            _ => Err(self.wrong(Expected::Flag)),
-        }
+        let Value::Flag(flag) = self.node.value else { return Err(self.wrong(Expected::Flag)) };
+        visitor.visit_bool(flag)
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         let expected = expected_text(&visitor);
-        match &self.node.value {
-            Value::Text(text) => visitor.visit_str(text).map_err(|_: Error| self.wrong(expected)),
-            Value::Moment(moment) if expected != Expected::Text => {
-                visitor.visit_str(moment).map_err(|_: Error| self.wrong(expected))
+        // A date without quotes is no text, but as a date it will do.
+        let moment = matches!(self.node.value, Value::Moment(_));
+        match self.node.text() {
+            Some(text) if !moment || expected != Expected::Text => {
+                visitor.visit_str(text).map_err(|_: Error| self.wrong(expected))
             }
-            _ => Err(self.wrong(expected)),
+            Some(_) | None => Err(self.wrong(expected)),
         }
     }
 
@@ -189,24 +190,14 @@ impl<'de> de::Deserializer<'de> for At<'_> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match &self.node.value {
-            Value::List(nodes) => {
-                let path = if nodes.iter().any(|node| matches!(node.value, Value::Table(_))) {
-                    self.path.path()
-                } else {
-                    Path::new()
-                };
-                visitor.visit_seq(Entries { nodes: nodes.iter().enumerate(), way: self.path, path })
-            }
-            _ => Err(self.wrong(Expected::List)),
-        }
+        let Value::List(nodes) = &self.node.value else { return Err(self.wrong(Expected::List)) };
+        let path = if nodes.iter().any(Node::is_table) { self.path.path() } else { Path::new() };
+        visitor.visit_seq(Entries { nodes: nodes.iter().enumerate(), way: self.path, path })
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match &self.node.value {
-            Value::Table(entries) => visitor.visit_map(Keys { entries: entries.iter(), value: None, way: self.path }),
-            _ => Err(self.wrong(Expected::Table)),
-        }
+        let Value::Table(entries) = &self.node.value else { return Err(self.wrong(Expected::Table)) };
+        visitor.visit_map(Keys { entries: entries.iter(), value: None, way: self.path })
     }
 
     fn deserialize_struct<V: Visitor<'de>>(

@@ -143,6 +143,10 @@ impl Node {
         }
     }
 
+    pub fn is_table(&self) -> bool {
+        matches!(self.value, Value::Table(_))
+    }
+
     pub fn get(&self, key: &str) -> Option<&Node> {
         let Value::Table(entries) = &self.value else { return None };
         entries.iter().find(|(name, _)| name == key).map(|(_, node)| node)
@@ -240,14 +244,21 @@ impl Node {
                     path.pop();
                 }
             }
-            Value::List(list) if list.iter().any(|node| matches!(node.value, Value::Table(_))) => {
+            Value::List(list) if list.iter().any(Node::is_table) => {
                 for (at, node) in list.iter().enumerate() {
                     path.push(step(path, at, node));
                     node.walk(path, leaves);
                     path.pop();
                 }
             }
-            _ => leaves.push((path.clone(), self)),
+            Value::List(_)
+            | Value::Text(_)
+            | Value::Integer(_)
+            | Value::Float(_)
+            | Value::Flag(_)
+            | Value::Moment(_) => {
+                leaves.push((path.clone(), self));
+            }
         }
     }
 
@@ -264,10 +275,7 @@ impl Node {
                 for (name, node) in entries {
                     path.push(name.clone());
                     if self.get(&name).is_none() {
-                        let nothing = match node.value {
-                            Value::Table(_) => Value::Table(Vec::new()),
-                            _ => Value::List(Vec::new()),
-                        };
+                        let nothing = if node.is_table() { Value::Table(Vec::new()) } else { Value::List(Vec::new()) };
                         self.set(&name, Node { origin: node.origin, value: nothing });
                     }
                     if let Some(there) = self.get_mut(&name) {
