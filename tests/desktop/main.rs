@@ -1,5 +1,6 @@
 //! The real program on a real desktop.
 #![cfg(target_os = "linux")]
 
+mod item;
 mod rig;
 mod rig_works;

@@ -83,8 +83,13 @@ async fn watch_on(bus: &zbus::Connection, class: &Path, events: &Events) -> zbus
 
 /// Makes sure that a service runs; says in the log what is missed without it.
 async fn start(bus: &zbus::Connection, name: &'static str, what: &str) -> zbus::Result<()> {
-    let asked = DBusProxy::new(bus).await?.start_service_by_name(WellKnownName::try_from(name)?, 0).await;
-    if let Err(error) = asked {
+    let name = WellKnownName::try_from(name)?;
+    let daemon = DBusProxy::new(bus).await?;
+    // Asked first: a bus that has no file for the service refuses to start it even where it runs.
+    if daemon.name_has_owner(name.as_ref().into()).await? {
+        return Ok(());
+    }
+    if let Err(error) = daemon.start_service_by_name(name.as_ref(), 0).await {
         tracing::warn!("changes of {what} are not told: {name}: {error}");
     }
     Ok(())

@@ -257,6 +257,23 @@ impl Desktop {
         self.command(env!("CARGO_BIN_EXE_vigie"))
     }
 
+    /// Marks this desktop as one where Vigie ran before: no panel and no question at its start.
+    pub fn welcome(&self) {
+        self.write(".local/state/vigie/state.json", r#"{"welcomed": true, "asked_site": true}"#);
+    }
+
+    /// Starts Vigie in the tray, and waits for its item.
+    pub fn start_vigie(&self) -> (Running, Item) {
+        let vigie = self.spawn("vigie", &self.vigie());
+        let item = self.item_of(vigie.pid());
+        (vigie, item)
+    }
+
+    /// What Vigie has written into its log file.
+    pub fn vigie_log(&self) -> String {
+        fs::read_to_string(self.home().join(".local/state/vigie/log/vigie.log")).unwrap_or_default()
+    }
+
     /// Puts a program on PATH that writes down how it is called.
     pub fn record_program(&self, name: &str) -> Recorder {
         let file = self.home().join(format!("logs/{name}.calls"));
@@ -344,6 +361,28 @@ impl Desktop {
         let title = |id: &str| self.command("xdotool").args(["getwindowname", id]).output().ok();
         let titles = ids.lines().filter_map(title).map(|name| String::from_utf8_lossy(&name.stdout).trim().to_owned());
         titles.collect()
+    }
+
+    /// Waits until a window with this title is on the screen, or no longer.
+    pub fn wait_for_window(&self, title: &str, there: bool) {
+        wait_for(&format!("window {title:?} (there: {there})"), SOON, || {
+            (self.windows().iter().any(|found| found == title) == there).then_some(())
+        });
+    }
+
+    /// Presses a key in a window.
+    pub fn press_key(&self, window: &str, key: &str) {
+        let window = format!("^{window}$");
+        run(self.command("xdotool").args([
+            "search",
+            "--onlyvisible",
+            "--name",
+            &window,
+            "windowfocus",
+            "--sync",
+            "key",
+            key,
+        ]));
     }
 
     /// Writes what the screen shows into a PNG file under `target/screenshots/`, and gives its path.

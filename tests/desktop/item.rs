@@ -1,0 +1,109 @@
+//! The icon in the tray, and the program behind it: one for a user, whatever way it is started and ended.
+
+use crate::rig::login1::Login1;
+use crate::rig::vpn::Vpn;
+use crate::rig::{Desktop, Running, SOON, wait_for};
+use rustix::process::Signal;
+
+/// The panel's window.
+const PANEL: &str = "Vigie";
+
+#[test]
+fn a_first_start_shows_icon_and_panel_and_a_left_click_the_panel_again() {
+    let vpn = Vpn::start();
+    let desktop = Desktop::at_home(&vpn);
+    let _login1 = Login1::start(&desktop);
+    let (mut vigie, item) = desktop.start_vigie();
+    assert_eq!(
+        (item.text("Id"), item.text("Category"), item.text("Status")),
+        ("vigie".into(), "ApplicationStatus".into(), "Active".into())
+    );
+    item.wait_for_menu("VPN déconnecté");
+    let (title, detail) = item.tooltip();
+    assert!(title.starts_with("VPN déconnecté depuis"), "{title}");
+    assert_eq!(detail, "Les lecteurs réseau et les applications métiers sont hors d’atteinte.");
+    assert!(item.text("Title").starts_with("Vigie"), "{}", item.text("Title"));
+    let pixmaps = item.icon().pixmaps;
+    assert!(!pixmaps.is_empty());
+    for (width, height, bytes) in pixmaps {
+        assert_eq!(bytes.len(), usize::try_from(width * height * 4).expect("a size"));
+        assert!(bytes.iter().any(|byte| *byte != 0), "{width}x{height} shows nothing");
+    }
+    desktop.wait_for_window(PANEL, true);
+    desktop.screenshot("first-start");
+
+    desktop.press_key(PANEL, "Escape");
+    desktop.wait_for_window(PANEL, false);
+    item.activate();
+    desktop.wait_for_window(PANEL, true);
+    // A window that is there is not opened twice.
+    item.activate();
+    item.click(&["Panneau d’information"]);
+    vigie.signal(Signal::TERM);
+    assert_eq!(vigie.wait(SOON).code(), Some(0));
+    desktop.wait_for_window(PANEL, false);
+    assert!(desktop.items().is_empty());
+
+    // Not the first start any more.
+    let (mut vigie, item) = desktop.start_vigie();
+    item.wait_for_menu("VPN déconnecté");
+    assert!(!desktop.windows().contains(&PANEL.to_owned()));
+    item.click(&["Quitter"]);
+    assert_eq!(vigie.wait(SOON).code(), Some(0));
+    assert_calm(&desktop);
+}
+
+/// A run in which nothing went wrong leaves no warning in the log.
+fn assert_calm(desktop: &Desktop) {
+    let log = desktop.vigie_log();
+    assert!(log.contains("INFO") && log.contains("ended"), "{log}");
+    assert!(!log.contains("WARN") && !log.contains("ERROR"), "{log}");
+}
+
+#[test]
+fn a_second_start_shows_the_panel_and_ends() {
+    let vpn = Vpn::start();
+    let desktop = Desktop::at_home(&vpn);
+    desktop.welcome();
+    let (_vigie, _item) = desktop.start_vigie();
+    let mut second = desktop.spawn("second", &desktop.vigie());
+    assert_eq!(second.wait(SOON).code(), Some(0));
+    desktop.wait_for_window(PANEL, true);
+    assert_eq!(desktop.items().len(), 1);
+}
+
+#[test]
+fn of_starts_that_race_one_wins() {
+    let vpn = Vpn::start();
+    let desktop = Desktop::at_home(&vpn);
+    desktop.welcome();
+    let mut racers: Vec<Running> = (0..4).map(|n| desktop.spawn(&format!("racer{n}"), &desktop.vigie())).collect();
+    wait_for("all but one to end", SOON, || {
+        (racers.iter_mut().filter_map(|racer| racer.is_alive().then_some(())).count() == 1).then_some(())
+    });
+    let winner = racers.iter_mut().find_map(|racer| racer.is_alive().then_some(racer.pid())).expect("one is left");
+    desktop.item_of(winner);
+    assert_eq!(desktop.items().len(), 1);
+    let lost = racers.iter_mut().filter(|racer| racer.pid() != winner).map(|racer| racer.wait(SOON).code());
+    assert_eq!(lost.collect::<Vec<_>>(), [Some(0); 3]);
+    desktop.wait_for_window(PANEL, true);
+}
+
+#[test]
+fn after_a_kill_the_next_start_works() {
+    let vpn = Vpn::start();
+    let desktop = Desktop::at_home(&vpn);
+    let (mut vigie, _item) = desktop.start_vigie();
+    desktop.wait_for_window(PANEL, true);
+    vigie.signal(Signal::KILL);
+    vigie.wait(SOON);
+    wait_for("its item to go", SOON, || desktop.items().is_empty().then_some(()));
+    // The panel does not outlive the tray.
+    desktop.wait_for_window(PANEL, false);
+
+    let (mut vigie, item) = desktop.start_vigie();
+    item.wait_for_menu("VPN déconnecté");
+    assert_eq!(desktop.items().len(), 1);
+    vigie.signal(Signal::TERM);
+    assert_eq!(vigie.wait(SOON).code(), Some(0));
+}
