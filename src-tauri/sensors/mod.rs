@@ -38,14 +38,14 @@ pub fn start(profile: Arc<Profile>, events: Events) -> Looks {
 async fn serve(profile: Arc<Profile>, events: Events, mut asked: UnboundedReceiver<Look>) {
     let (alarm, wake_at) = watch::channel(None);
     let (profiles, current) = watch::channel(profile);
-    let links = Arc::new(Notify::new());
+    let (links, agent) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     // Dropped at the end, and all of it ends with it.
     let mut watchers = JoinSet::new();
     watchers.spawn(clock::watch(wake_at, events.clone()));
     watchers.spawn(network::watch(current.clone(), links.clone(), events.clone()));
     watchers.spawn(power::watch(events.clone()));
     watchers.spawn(shutdown::watch(events.clone()));
-    watchers.spawn(wapt::watch(current.clone(), events.clone()));
+    watchers.spawn(wapt::watch(current.clone(), agent.clone(), events.clone()));
     let mut probe = Latest::default();
     let mut client = Latest::default();
     find_site(&current, &events);
@@ -60,6 +60,8 @@ async fn serve(profile: Arc<Profile>, events: Events, mut asked: UnboundedReceiv
         match look {
             Look::Links => links.notify_one(),
             Look::Machine => {
+                // One that waits hears it; one that looks already needs not.
+                agent.notify_waiters();
                 spawn_blocking(move || {
                     let _ = events.send(Event::Host(Arc::new(host::read())));
                     let _ = events.send(Event::Drives(drives::read(&profile)));

@@ -19,7 +19,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 /// How long the agent may take for an answer that it has.
@@ -44,22 +44,23 @@ pub async fn read(port: u16) -> Reading<Wapt> {
 
 /// Sends [`Event::Wapt`] at first and after each change, until nobody listens any more.
 ///
-/// Where the agent is missing or fails, it is looked for again after a minute, then after twice as long each time, up
-/// to once an hour, and at once when the profile names another port. [`read`] serves who wants to know sooner.
-pub async fn watch(mut profile: watch::Receiver<Arc<Profile>>, events: Events) {
+/// Where no agent has answered yet, it is looked for again when `look` asks, and when the profile names another port:
+/// most machines without one will never have one. One that has answered and then fails is also looked for after a
+/// minute, then after twice as long each time, up to once an hour.
+pub async fn watch(mut profile: watch::Receiver<Arc<Profile>>, look: Arc<Notify>, events: Events) {
     loop {
         let port = profile.borrow_and_update().wapt.service_port;
         tokio::select! {
             () = events.closed() => return,
-            () = follow(port, &events, PAUSES, SETTLE) => return,
+            () = follow(port, &look, &events, PAUSES, SETTLE) => return,
             changed = profile.wait_for(|profile| profile.wapt.service_port != port) => if changed.is_err() { return },
         }
     }
 }
 
 /// Ends only when nobody listens any more.
-async fn follow(port: u16, events: &Events, pauses: (Duration, Duration), settle: Duration) {
-    let mut told = None;
+async fn follow(port: u16, look: &Notify, events: &Events, pauses: (Duration, Duration), settle: Duration) {
+    let (mut told, mut met) = (None, false);
     let mut news = News::default();
     let mut pause = pauses.0;
     loop {
@@ -68,6 +69,7 @@ async fn follow(port: u16, events: &Events, pauses: (Duration, Duration), settle
             Reading::Known(_) | Reading::Pending => None,
             Reading::Unavailable(why) => Some(why.clone()),
         };
+        met |= failed.is_none();
         if told.as_ref() != Some(&wapt) {
             told = Some(wapt.clone());
             if events.send(Event::Wapt(wapt)).is_err() {
@@ -80,9 +82,11 @@ async fn follow(port: u16, events: &Events, pauses: (Duration, Duration), settle
         match failed {
             None => pause = pauses.0,
             Some(why) => {
-                tracing::info!("WAPT's agent on port {port}: {why}; looking again in {} s", pause.as_secs());
-                sleep(pause).await;
-                pause = (pause * 2).min(pauses.1);
+                tracing::info!("WAPT's agent on port {port}: {why}");
+                tokio::select! {
+                    () = look.notified() => {}
+                    () = sleep(pause), if met => pause = (pause * 2).min(pauses.1),
+                }
             }
         }
     }

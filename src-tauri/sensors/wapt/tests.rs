@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 const PING: &str = r#"{"version": "2.5.5.15697", "hostname": "pc"}"#;
@@ -210,7 +209,8 @@ async fn news_are_told_and_nothing_else_is_asked() {
     let (agent, port) = Agent::start().await;
     agent.happen("STATUS");
     let (events, mut seen) = unbounded_channel();
-    let watch = tokio::spawn(async move { follow(port, &events, QUICK, Duration::from_millis(10)).await });
+    let watch =
+        tokio::spawn(async move { follow(port, &Notify::new(), &events, QUICK, Duration::from_millis(10)).await });
     assert_eq!(next(&mut seen).await, Reading::Known(wapt(&["tis-isl-light", "tis-firefox-esr"], None)));
     // The agent's history is taken once; then one question waits.
     while agent.asked("/events.json?last_read=0&") == 0 {
@@ -242,7 +242,7 @@ async fn an_agent_that_does_not_wait_is_left_in_peace() {
     agent.answer("/events.json", "[]");
     let (events, mut seen) = unbounded_channel();
     let pauses = (Duration::from_millis(100), Duration::from_secs(3600));
-    let watch = tokio::spawn(async move { follow(port, &events, pauses, Duration::ZERO).await });
+    let watch = tokio::spawn(async move { follow(port, &Notify::new(), &events, pauses, Duration::ZERO).await });
     next(&mut seen).await;
     sleep(Duration::from_millis(500)).await;
     // At 0, 100 and 300 ms.
@@ -255,10 +255,20 @@ async fn an_agent_that_comes_and_goes_is_followed() {
     let (agent, port) = Agent::start().await;
     agent.set("/ping", Answer::Status(500));
     let (events, mut seen) = unbounded_channel();
-    let watch = tokio::spawn(async move { follow(port, &events, QUICK, Duration::ZERO).await });
+    let look = Arc::new(Notify::new());
+    let asks = look.clone();
+    let watch = tokio::spawn(async move { follow(port, &look, &events, QUICK, Duration::ZERO).await });
     assert_eq!(next(&mut seen).await, Reading::Unavailable("/ping: HTTP status 500".into()));
+    sleep(5 * QUICK.1).await;
+    assert_eq!(agent.asked("/ping"), 1, "nobody waits for an agent that was never there");
     agent.answer("/ping", PING);
+    asks.notify_waiters();
     assert!(matches!(next(&mut seen).await, Reading::Known(_)));
+    agent.set("/ping", Answer::Status(500));
+    agent.happen("STATUS");
+    assert!(matches!(next(&mut seen).await, Reading::Unavailable(_)));
+    agent.answer("/ping", PING);
+    assert!(matches!(next(&mut seen).await, Reading::Known(_)), "it comes back by itself");
     watch.abort();
 }
 
@@ -271,7 +281,7 @@ async fn another_port_is_asked_at_once_and_the_watch_ends() {
     profile.wapt.service_port = first;
     let (profiles, current) = watch::channel(Arc::new(profile.clone()));
     let (events, mut seen) = unbounded_channel();
-    let watching = tokio::spawn(watch(current, events));
+    let watching = tokio::spawn(watch(current, Arc::default(), events));
     assert!(matches!(next(&mut seen).await, Reading::Known(wapt) if wapt.version == "2.5.5.15697"));
     profile.wapt.service_port = second;
     profiles.send_replace(Arc::new(profile));
