@@ -50,6 +50,8 @@ pub struct State {
     pub panel_open: bool,
     /// What the user is asked just now.
     pub question: Option<Question>,
+    /// The panel is on its way for the first time.
+    welcoming: bool,
     memory: Memory,
     telling: Telling,
     helpdesk_changes: Option<ZonedDateTime>,
@@ -88,6 +90,7 @@ impl State {
             autostart: false,
             panel_open: false,
             question: None,
+            welcoming: false,
             reminded: None,
             asleep: None,
             tray_host: None,
@@ -152,6 +155,7 @@ impl State {
         }
         if !self.memory.welcomed {
             self.memory.welcomed = true;
+            self.welcoming = true;
             effects.extend([Effect::ShowPanel, Effect::Remember(self.memory.clone())]);
         }
         effects
@@ -238,7 +242,7 @@ fn take(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
                 state.memory.asked_site = true;
                 state.question = Some(Question::Site);
                 effects.push(Effect::Remember(state.memory.clone()));
-                effects.push(Effect::Notify(Notification::AskSite));
+                ask_site(state, effects);
             }
         }
         Event::MachineShutdown(at) => state.shutdown.set_machine(at),
@@ -250,8 +254,14 @@ fn take(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
         Event::TrayHost(there) => tray_host(state, there, effects),
         Event::NotificationServer(there) => state.notifications = there,
         Event::Autostart(on) => state.autostart = on,
-        Event::PanelOpen(open) => state.panel_open = open,
+        Event::PanelOpen(open) => {
+            state.panel_open = open;
+            state.welcoming = false;
+        }
         Event::Launched(launch) => {
+            if launch.id == Launch::PANEL && std::mem::take(&mut state.welcoming) {
+                ask_site(state, effects);
+            }
             if launch.outcome != LaunchOutcome::Started {
                 effects.push(Effect::Notify(Notification::Launch(launch)));
             }
@@ -262,6 +272,13 @@ fn take(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
         Event::Copied(_, false) => effects.push(Effect::Notify(Notification::CopyFailed)),
         Event::Profile(profile, problems) => set_profile(state, profile, problems, effects),
         Event::Asked(action) => obey(state, action, effects),
+    }
+}
+
+/// Asks for the site in a notification, unless the panel, which asks too, is before the user's eyes or will be at once.
+fn ask_site(state: &State, effects: &mut Vec<Effect>) {
+    if state.question == Some(Question::Site) && !state.panel_open && !state.welcoming {
+        effects.push(Effect::Notify(Notification::AskSite));
     }
 }
 
@@ -567,9 +584,11 @@ mod tests {
         let remembered = Memory { welcomed: true, ..Memory::default() };
         assert_eq!(state.begin(), [LINKS, MACHINE, Effect::ShowPanel, Effect::Remember(remembered)]);
         let asked = Memory { welcomed: true, asked_site: true, ..Memory::default() };
+        // The panel is on its way, and asks; a notification beside it would ask twice.
         let effects = state.on(Event::SiteFound(None), "10:00");
-        assert_eq!(effects, [Effect::Remember(asked), Effect::Notify(Notification::AskSite)]);
+        assert_eq!(effects, [Effect::Remember(asked)]);
         assert_eq!(state.question, Some(Question::Site));
+        state.on(Event::PanelOpen(true), "10:00");
         assert_eq!(state.on(Event::SiteFound(None), "10:01"), []);
         assert_eq!(
             state.asked(Action::SetSite("rouen".into())),
@@ -577,6 +596,20 @@ mod tests {
         );
         assert_eq!(state.question, None);
         assert_eq!(known().begin(), [LINKS, MACHINE]);
+    }
+
+    #[test]
+    fn a_notification_asks_for_the_site_where_the_panel_does_not() {
+        let mut state = stranger();
+        state.begin();
+        state.on(Event::SiteFound(None), "10:00");
+        let broken = Launch { id: Launch::PANEL.into(), outcome: LaunchOutcome::Failed("no screen".into()) };
+        let effects = state.on(Event::Launched(broken.clone()), "10:00");
+        let asks = Effect::Notify(Notification::AskSite);
+        assert_eq!(effects, [asks.clone(), Effect::Notify(Notification::Launch(broken))]);
+
+        let mut welcomed = stranger();
+        assert!(welcomed.on(Event::SiteFound(None), "10:00").contains(&asks));
     }
 
     #[test]

@@ -260,7 +260,6 @@ mod tests {
 
 /// What the sensors' tests share.
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod test_support {
     use crate::profile::{PerOs, Profile, Vpn, guide};
 
@@ -280,6 +279,7 @@ mod test_support {
     }
 
     #[cfg(target_os = "linux")]
+    #[expect(clippy::unwrap_used, reason = "a test may panic")]
     mod linux {
         use rustix::thread::{UnshareFlags, unshare_unsafe};
         use std::process::Command;
