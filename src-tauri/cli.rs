@@ -30,7 +30,7 @@ pub const OUT_OF_REACH: u8 = 3;
 /// `status`: not known.
 pub const UNKNOWN: u8 = 4;
 
-const TEMPLATE: &str = "{about}\n\nUtilisation : {usage}\n\n{all-args}{after-help}";
+const TEMPLATE: &str = "{about}\n\nUtilisation : {usage}\n\n{all-args}{after-help}\n";
 const EXIT_CODES: &str = "\
 Codes de retour :
   0  tout va bien ; pour « status » : lecteurs et applications métiers accessibles
@@ -44,6 +44,7 @@ Codes de retour :
 #[derive(Debug, Parser)]
 #[command(name = "vigie", version, help_template = TEMPLATE, after_help = EXIT_CODES, disable_help_flag = true)]
 #[command(disable_version_flag = true, disable_help_subcommand = true, subcommand_help_heading = "Commandes")]
+#[command(subcommand_value_name = "COMMANDE")]
 struct Arguments {
     /// Affiche cette aide
     #[arg(short, long, global = true, action = clap::ArgAction::Help, help_heading = "Options")]
@@ -75,7 +76,7 @@ enum Command {
         id: Option<String>,
     },
     /// Montre ou vérifie la configuration
-    #[command(help_template = TEMPLATE, subcommand_help_heading = "Commandes")]
+    #[command(help_template = TEMPLATE, subcommand_help_heading = "Commandes", subcommand_value_name = "COMMANDE")]
     Config {
         #[command(subcommand)]
         command: ConfigCommand,

@@ -2,11 +2,12 @@
 
 use crate::core::state::Reading;
 use crate::core::vpn::{Gateway, Inside, ProbeRequest};
-use crate::profile::Loaded;
+use crate::profile::{Loaded, Profile};
 use crate::sensors::{drives, host, network, power, printers, probe, shutdown, vpn_client, wapt};
 use crate::shell::{autostart, instance};
 use crate::view;
 use serde::Serialize;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What one sensor saw.
@@ -56,13 +57,15 @@ async fn examine(loaded: &Loaded) -> Vec<Finding> {
     timed(Sensor::Config, Instant::now(), config);
 
     let started = Instant::now();
-    timed(Sensor::Network, started, network::read(profile).map_err(|error| error.to_string()).and_then(json));
+    let links = blocking(profile, network::read).await;
+    let links = links.and_then(|links| links.map_err(|error| error.to_string()));
+    timed(Sensor::Network, started, links.and_then(json));
 
     let started = Instant::now();
-    let site = vpn_client::site(profile);
-    timed(Sensor::Site, started, json(&site));
+    let site = blocking(profile, vpn_client::site).await;
+    timed(Sensor::Site, started, site.clone().and_then(json));
 
-    let chosen = profile.user.site.clone().or(site);
+    let chosen = profile.user.site.clone().or(site.ok().flatten());
     let sites = || profile.sites.iter().filter(|site| chosen.as_ref().is_none_or(|chosen| *chosen == site.id));
     let request = ProbeRequest {
         number: 0,
@@ -79,22 +82,31 @@ async fn examine(loaded: &Loaded) -> Vec<Finding> {
     let started = Instant::now();
     timed(Sensor::VpnClient, started, json(vpn_client::state(profile).await));
     let started = Instant::now();
-    timed(Sensor::Host, started, json(host::read()));
+    timed(Sensor::Host, started, blocking(profile, |_| host::read()).await.and_then(json));
     let started = Instant::now();
-    timed(Sensor::Drives, started, reading(drives::read(profile)));
+    timed(Sensor::Drives, started, blocking(profile, drives::read).await.and_then(reading));
     let started = Instant::now();
-    timed(Sensor::Printers, started, reading(printers::read()));
+    timed(Sensor::Printers, started, blocking(profile, |_| printers::read()).await.and_then(reading));
     let started = Instant::now();
     timed(Sensor::Wapt, started, reading(wapt::read(profile.wapt.service_port).await));
     let started = Instant::now();
-    timed(Sensor::Battery, started, reading(power::battery()));
+    timed(Sensor::Battery, started, blocking(profile, |_| power::battery()).await.and_then(reading));
     let started = Instant::now();
-    timed(Sensor::MachineShutdown, started, reading(shutdown::read()));
+    timed(Sensor::MachineShutdown, started, blocking(profile, |_| shutdown::read()).await.and_then(reading));
     let started = Instant::now();
     timed(Sensor::Autostart, started, json(autostart::enabled()));
     let started = Instant::now();
     timed(Sensor::Running, started, json(instance::Client::running().await.is_some()));
     findings
+}
+
+/// The sensors that block are asked on a thread for that, as the running Vigie does.
+async fn blocking<T: Send + 'static>(
+    profile: &Arc<Profile>,
+    read: impl FnOnce(&Profile) -> T + Send + 'static,
+) -> Result<T, String> {
+    let profile = profile.clone();
+    tokio::task::spawn_blocking(move || read(&profile)).await.map_err(|error| error.to_string())
 }
 
 fn json(value: impl Serialize) -> Result<String, String> {

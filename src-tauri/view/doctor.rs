@@ -10,7 +10,7 @@ pub fn report(findings: &[Finding]) -> String {
             Ok(seen) => ("✓", seen),
             Err(why) => ("✗", why),
         };
-        format!("{sign} {:<22} {took:>6} ms  {seen}\n", name(finding.sensor))
+        format!("{sign} {:<24} {took:>6} ms  {seen}\n", name(finding.sensor))
     };
     findings.iter().map(line).collect()
 }
