@@ -2,5 +2,6 @@
 #![cfg(target_os = "linux")]
 
 mod item;
+mod menu;
 mod rig;
 mod rig_works;

@@ -176,10 +176,10 @@ impl Line {
         self.properties.get(name)?.try_clone().ok()?.try_into().ok()
     }
 
-    /// The label, without the underscores that mark access keys.
+    /// The label, without the underscores that mark access keys, and with plain spaces for those that do not break.
     pub fn label(&self) -> String {
         let label: String = self.property("label").unwrap_or_default();
-        label.replace("__", "\u{0}").replace('_', "").replace('\u{0}', "_")
+        label.replace("__", "\u{0}").replace('_', "").replace('\u{0}', "_").replace('\u{a0}', " ")
     }
 
     /// Whether it can be clicked.

@@ -1,0 +1,197 @@
+//! The menu and the icon as the bus has them, in the states that need no tunnel.
+
+use crate::rig::login1::Login1;
+use crate::rig::tray::{Icon, Item};
+use crate::rig::vpn::Vpn;
+use crate::rig::{Desktop, SOON, wait_for};
+use jiff::{ToSpan, ZonedDateTime};
+use std::collections::HashSet;
+use std::time::Duration;
+
+/// Probes that give up soon: what is out of reach here does not answer at all.
+const IMPATIENT: &str = "[vpn]\nprobe_timeout_seconds = 1\n\n";
+
+/// A line with its moment taken out: since when the verdict stands, or AMIGO's hours.
+fn timeless(line: &str) -> String {
+    if let Some(hours) = line.strip_prefix("Assistance AMIGO (") {
+        let known = ["ouverte jusqu’à ", "fermée, ouvre ", "horaires inconnus : hors calendrier"];
+        assert!(known.iter().any(|known| hours.starts_with(known)), "{line}");
+        return "Assistance AMIGO (…)".into();
+    }
+    let Some((before, after)) = line.split_once(" depuis ") else { return line.into() };
+    let rest = after.split_once(" (").map(|(_, gateway)| format!(" ({gateway}")).unwrap_or_default();
+    format!("{before} depuis …{rest}")
+}
+
+fn first_line(item: &Item) -> String {
+    timeless(item.menu().lines().next().unwrap_or_default())
+}
+
+#[test]
+fn the_whole_menu() {
+    let vpn = Vpn::start();
+    let desktop = Desktop::at_home(&vpn);
+    let shutdown = ZonedDateTime::now() + 3.hours();
+    desktop.configure(&format!("{IMPATIENT}[shutdown]\nat = \"{}\"\n", shutdown.strftime("%H:%M")));
+    desktop.welcome();
+    let (_vigie, item) = desktop.start_vigie();
+    item.wait_for_menu("VPN déconnecté");
+    // The drives are read on their own.
+    let menu = item.wait_for_menu("I: données professionnelles (hors d’atteinte");
+    let menu: String = menu.lines().map(|line| timeless(line) + "\n").collect();
+
+    let now = ZonedDateTime::now();
+    let day = if shutdown.date() == now.date() { "aujourd’hui" } else { "demain" };
+    let minute = shutdown.strftime(if shutdown.minute() == 0 { "" } else { " %M" });
+    let reminded = (&shutdown - 30.minutes()).date() == now.date();
+    let tonight = if reminded { "Ce soir, ne plus me le rappeler" } else { "Plus de rappel ce soir (greyed)" };
+    let expected = format!(
+        "\
+VPN déconnecté depuis … (portailotp.test)
+Se connecter au VPN…
+---
+Télémaintenance
+Installer un logiciel (WAPT)
+Assistance AMIGO (…)
+---
+Applications ▸
+  Intranet ▸
+    Intranet
+  Envoyer des fichiers volumineux ▸
+    Envoi de fichiers (par l’intranet)
+  Webconférences ▸
+    Webconférence (par l’intranet)
+  Messagerie instantanée ▸
+    Tchap
+  Espaces collaboratifs ▸
+    Tribu (par l’intranet)
+  Assistance ▸
+    AMIGO
+  Documentation ▸
+    Guide de FileSender
+    Guide de Visio-Agents
+    Prise en main de Tchap
+    Livret de Tribu
+  Outils du ministère (apps.education.fr) ▸
+    Portail apps.education.fr
+    Agenda
+    Evento
+    Filesender
+    France Transfert
+    Le projet Apps
+    Mezig
+    Nuage
+    Pad avancé - CodiMD
+    Pod Educ
+    Portail tubes
+    Rendez-vous Renater
+    Sondage
+    Tchap
+    Tribu
+    Visio-Agents
+Téléphonie ▸
+  Renvoi immédiat : *21 + n°
+  Renvoi sur non-réponse : *22 + n°
+  Renvoi sur occupation : *23 + n°
+  Désactiver tous les renvois : *20
+  État des renvois : *10
+  Ne pas déranger : activer ou désactiver : *25
+  Consulter la messagerie vocale : *98
+  ---
+  Composer avec le téléphone logiciel ▸
+    Désactiver tous les renvois : *20
+    État des renvois : *10
+    Ne pas déranger : activer ou désactiver : *25
+    Consulter la messagerie vocale : *98
+Lecteurs réseau ▸
+  I: données professionnelles (hors d’atteinte : VPN déconnecté) (greyed)
+  S: données professionnelles (hors d’atteinte : VPN déconnecté) (greyed)
+  T: données professionnelles (hors d’atteinte : VPN déconnecté) (greyed)
+  U: données personnelles (hors d’atteinte : VPN déconnecté) (greyed)
+Arrêt automatique ▸
+  Prochain arrêt : {day} à {} h{minute} (greyed)
+  {tonight}
+  Éteindre maintenant…
+---
+Panneau d’information
+Copier les infos pour l’assistance
+---
+Mon site ▸
+  (o) Caen (Calvados, Manche, Orne)
+  ( ) Rouen (Seine-Maritime, Eure)
+[ ] Lancer à l’ouverture de session
+À propos
+Quitter
+",
+        shutdown.hour()
+    );
+    assert_eq!(menu, expected);
+}
+
+#[test]
+fn each_state_has_its_icon_and_its_words() {
+    let vpn = Vpn::start();
+    let desktop = Desktop::at_home(&vpn);
+    desktop.configure(IMPATIENT);
+    desktop.welcome();
+    let login1 = Login1::start(&desktop);
+    let (_vigie, item) = desktop.start_vigie();
+    let mut icons: Vec<Icon> = Vec::new();
+    let mut seen = |line: &str, second: &str, tooltip: &str| {
+        wait_for(&format!("{line:?} in the menu"), SOON, || (first_line(&item) == line).then_some(()));
+        assert_eq!(item.menu().lines().nth(1), Some(second));
+        let (title, detail) = item.tooltip();
+        assert!(line.starts_with(&timeless(&title.replace('\u{a0}', " "))), "{title}");
+        assert!(detail.starts_with(tooltip), "{detail}");
+        icons.push(item.icon());
+    };
+    seen(
+        "VPN déconnecté depuis … (portailotp.test)",
+        "Se connecter au VPN…",
+        "Les lecteurs réseau et les applications",
+    );
+    vpn.unplug();
+    seen("Hors ligne depuis …", "Se connecter au VPN…", "Aucun réseau");
+    vpn.be_on_site();
+    vpn.plug();
+    seen("Sur site, VPN inutile", "Ouvrir Cisco…", "Les lecteurs réseau et les applications métiers sont accessibles");
+    login1.prepare_for_sleep(true);
+    seen("Vérification du réseau…", "Se connecter au VPN…", "Un instant");
+    vpn.be_away();
+    vpn.start_impostor();
+    login1.prepare_for_sleep(false);
+    seen(
+        "Connexion limitée (portail captif ?) (portailotp.test)",
+        "Se connecter au VPN…",
+        "Le serveur VPN ne répond pas",
+    );
+    desktop.screenshot("captive");
+    assert_eq!(icons.iter().collect::<HashSet<_>>().len(), icons.len(), "{icons:?}");
+    assert!(icons.iter().all(|icon| icon.pixmaps.len() >= 3), "16, 22 and 32 px: {icons:?}");
+}
+
+#[test]
+fn while_nothing_happens_nothing_is_said_on_the_bus() {
+    let vpn = Vpn::start();
+    vpn.be_on_site();
+    let desktop = Desktop::at_home(&vpn);
+    desktop.welcome();
+    let (_vigie, item) = desktop.start_vigie();
+    item.wait_for_menu("Sur site");
+    item.wait_for_menu("absent de cet ordinateur");
+    let mut monitor = desktop.command("dbus-monitor");
+    monitor.args(["--session", &format!("type='signal',sender='{}'", item.service())]);
+    let monitor = desktop.spawn("monitor", &monitor);
+    wait_for("the monitor to listen", SOON, || monitor.log().contains("NameAcquired").then_some(()));
+    let before = item.menu();
+    std::thread::sleep(Duration::from_secs(4));
+    assert!(!monitor.log().contains(item.service()), "{}", monitor.log());
+    assert_eq!(item.menu(), before);
+    vpn.unplug();
+    wait_for("icon and menu to change", SOON, || {
+        let log = monitor.log();
+        (log.contains("member=NewIcon") && log.contains("member=ItemsPropertiesUpdated")).then_some(())
+    });
+    // In place: a menu that stands open does not close.
+    assert!(!monitor.log().contains("member=LayoutUpdated"), "{}", monitor.log());
+}
