@@ -2,6 +2,7 @@
 #![cfg(target_os = "linux")]
 
 mod item;
+mod launch;
 mod menu;
 mod rig;
 mod rig_works;

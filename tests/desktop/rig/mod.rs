@@ -257,6 +257,20 @@ impl Desktop {
         self.command(env!("CARGO_BIN_EXE_vigie"))
     }
 
+    /// Vigie on a machine of its own: `/run` is the folder `machine/run` in the home folder, and on every folder in
+    /// `machine/shares` stands a mount.
+    pub fn vigie_on_own_machine(&self) -> Command {
+        let machine = self.home().join("machine");
+        for folder in ["run/systemd/shutdown", "shares"] {
+            fs::create_dir_all(machine.join(folder)).expect("the home is ours");
+        }
+        let mut command = self.command("unshare");
+        let script = "mount --bind \"$1/run\" /run && find \"$1/shares\" -mindepth 1 -maxdepth 1 \
+            -exec mount -t tmpfs share {} \\; && exec \"$2\"";
+        command.args(["--mount", "--", "sh", "-ec", script, "sh"]).arg(machine).arg(env!("CARGO_BIN_EXE_vigie"));
+        command
+    }
+
     /// Marks this desktop as one where Vigie ran before: no panel and no question at its start.
     pub fn welcome(&self) {
         self.write(".local/state/vigie/state.json", r#"{"welcomed": true, "asked_site": true}"#);
@@ -282,9 +296,24 @@ impl Desktop {
             "#!/bin/sh\n{{ if [ $# -gt 0 ]; then printf '%s\\036' \"$(printf '%s\\037' \"$@\")\"; else printf '\\036'; fi; }} >>'{}'\n",
             file.display()
         );
-        let program = self.write(&format!("bin/{name}"), &script);
-        run(Command::new("chmod").arg("+x").arg(program));
+        self.put_program(name, &script);
         Recorder { file }
+    }
+
+    /// Puts a program on PATH.
+    pub fn put_program(&self, name: &str, script: &str) {
+        let program = self.write(&format!("bin/{name}"), script);
+        run(Command::new("chmod").arg("+x").arg(program));
+    }
+
+    /// Takes a program from PATH that was put there.
+    pub fn take_program(&self, name: &str) {
+        fs::remove_file(self.home().join("bin").join(name)).expect("it was put there");
+    }
+
+    /// What another program pastes.
+    pub fn paste(&self) -> String {
+        run(self.command("xclip").args(["-selection", "clipboard", "-out"]))
     }
 
     /// Starts the panel, and waits for its tray.

@@ -1,0 +1,266 @@
+//! A click on each line of the menu does the real thing: the program is started, the address opened, the text pasted.
+
+use crate::rig::Desktop;
+use crate::rig::notifications::Notification;
+use crate::rig::tray::{Item, Line};
+use crate::rig::vpn::Vpn;
+use std::fs;
+use vigie::profile::{self, Link, Paths, Profile};
+
+fn guide() -> std::sync::Arc<Profile> {
+    let nowhere = Paths { machine: "/nonexistent/vigie.toml".into(), user: "/nonexistent/vigie.toml".into() };
+    profile::load(&nowhere).profile
+}
+
+fn labels(lines: &[Line]) -> Vec<String> {
+    lines.iter().map(Line::label).collect()
+}
+
+fn submenu(item: &Item, label: &str) -> Vec<Line> {
+    item.lines().into_iter().find(|line| line.label() == label).unwrap_or_else(|| panic!("no {label:?}")).children
+}
+
+fn plain(text: &str) -> String {
+    text.replace('\u{a0}', " ")
+}
+
+#[test]
+fn every_link_of_the_guide_opens_its_address() {
+    let vpn = Vpn::start();
+    let desktop = Desktop::at_home(&vpn);
+    desktop.welcome();
+    let browser = desktop.record_program("xdg-open");
+    let (_vigie, item) = desktop.start_vigie();
+    let guide = guide();
+    let mut opened = 0;
+    for site in ["caen", "rouen"] {
+        let name = guide.sites.iter().find(|known| known.id == site).map(|site| &site.name).expect("in the guide");
+        let line = submenu(&item, "Mon site").iter().map(Line::label).find(|label| label.starts_with(name.as_str()));
+        item.click(&["Mon site", &line.expect("the site's line")]);
+        item.wait_for_menu(&format!("(o) {name} ("));
+        let sections = submenu(&item, "Applications");
+        assert_eq!(labels(&sections), guide.sections.iter().map(|section| plain(&section.label)).collect::<Vec<_>>());
+        for (section, shown) in guide.sections.iter().zip(&sections) {
+            let here = |own: bool| {
+                let wanted = own.then_some(site);
+                guide.links.iter().filter(move |link| link.section == section.id && link.site.as_deref() == wanted)
+            };
+            let links: Vec<&Link> = here(true).chain(here(false)).collect();
+            assert_eq!(labels(&shown.children), links.iter().map(|link| plain(&link.label)).collect::<Vec<_>>());
+            for link in links {
+                item.click(&["Applications", &shown.label(), &plain(&link.label)]);
+                assert_eq!(browser.next_call(opened), [link.url.as_str()], "{}", link.id);
+                opened += 1;
+            }
+        }
+    }
+    let amigo = item.lines().iter().map(Line::label).find(|label| label.starts_with("Assistance AMIGO"));
+    item.click(&[&amigo.expect("the line stands in the menu")]);
+    assert_eq!(browser.next_call(opened), ["http://assistance.ac-normandie.fr/"]);
+    assert_eq!(browser.calls().len(), opened + 1);
+    assert!(desktop.notifications().all().is_empty(), "what was opened needs no word");
+}
+
+#[test]
+fn programs_are_started_from_the_path_and_from_shortcuts() {
+    let vpn = Vpn::start();
+    let desktop = Desktop::at_home(&vpn);
+    desktop.welcome();
+    let [cisco, isl, wapt] = ["vpnui", "ISLLightClient", "waptself"].map(|name| desktop.record_program(name));
+    let (_vigie, item) = desktop.start_vigie();
+    item.wait_for_menu("VPN déconnecté");
+    item.click(&["Se connecter au VPN…"]);
+    item.click(&["Télémaintenance"]);
+    item.click(&["Installer un logiciel (WAPT)"]);
+    for program in [&cisco, &isl, &wapt] {
+        assert_eq!(program.next_call(0), Vec::<String>::new());
+    }
+    // The shortcut that the guide names comes before the program on PATH.
+    let shortcut = desktop.record_program("telemaintenance");
+    desktop.write(
+        ".local/share/applications/isl.desktop",
+        "[Desktop Entry]\nType=Application\nName=Telemaintenance acNormandie Client\nExec=telemaintenance --from \"the shortcut\" %u\n",
+    );
+    item.click(&["Télémaintenance"]);
+    assert_eq!(shortcut.next_call(0), ["--from", "the shortcut"]);
+    assert_eq!((isl.calls().len(), desktop.notifications().all().len()), (1, 0));
+}
+
+/// Clicks "Télémaintenance" and waits for the notification that it brings.
+fn join(desktop: &Desktop, item: &Item, title: &str) -> Notification {
+    let seen = desktop.notifications().all().len();
+    item.click(&["Télémaintenance"]);
+    desktop.notifications().wait(seen, title)
+}
+
+#[test]
+fn what_is_missing_is_looked_for_and_said() {
+    let vpn = Vpn::start();
+    let desktop = Desktop::at_home(&vpn);
+    desktop.welcome();
+    let browser = desktop.record_program("xdg-open");
+    let wapt = desktop.record_program("waptself");
+    let (_vigie, item) = desktop.start_vigie();
+    item.wait_for_menu("VPN déconnecté");
+
+    let missing = "«\u{a0}Télémaintenance\u{a0}» n’est pas installé";
+    let said = join(&desktop, &item, missing);
+    assert_eq!(wapt.next_call(0), ["--search=telemaintenance"]);
+    assert!(said.body.contains("WAPT Self Service s’ouvre sur ce logiciel"), "{said:?}");
+
+    desktop.take_program("waptself");
+    let said = join(&desktop, &item, missing);
+    assert_eq!(browser.next_call(0), ["https://telemaintenance.ac-normandie.fr/start/ISLLightClient"]);
+    assert!(said.body.contains("La page de téléchargement s’ouvre"), "{said:?}");
+    desktop.screenshot("missing");
+
+    // The guide has no address for Cisco's client.
+    let seen = desktop.notifications().all().len();
+    item.click(&["Se connecter au VPN…"]);
+    let title = "«\u{a0}Cisco Secure Client\u{a0}» est introuvable sur cet ordinateur";
+    let said = desktop.notifications().wait(seen, title);
+    assert_eq!(said.buttons(), ["Ouvrir AMIGO"]);
+    desktop.press(&said, "Ouvrir AMIGO");
+    assert_eq!(browser.next_call(1), ["http://assistance.ac-normandie.fr/"]);
+}
+
+#[test]
+fn what_does_not_start_is_said_with_the_next_step() {
+    let vpn = Vpn::start();
+    let desktop = Desktop::at_home(&vpn);
+    desktop.welcome();
+    desktop.put_program("ISLLightClient", "#!/bin/sh\nexit 7\n");
+    let (_vigie, item) = desktop.start_vigie();
+    let title = "«\u{a0}Télémaintenance\u{a0}» ne s’est pas ouvert";
+    let said = join(&desktop, &item, title);
+    assert_eq!(said.buttons(), ["Réessayer", "Ouvrir AMIGO"]);
+    let isl = desktop.record_program("ISLLightClient");
+    desktop.press(&said, "Réessayer");
+    assert_eq!(isl.next_call(0), Vec::<String>::new());
+
+    desktop.put_program("ISLLightClient", "not a program");
+    let seen = desktop.notifications().all().len();
+    item.click(&["Télémaintenance"]);
+    desktop.notifications().wait(seen, title);
+
+    desktop.put_program("xdg-open", "#!/bin/sh\nexit 3\n");
+    for other in ["gio", "gnome-open", "kde-open"] {
+        desktop.put_program(other, "#!/bin/sh\nexit 3\n");
+    }
+    let seen = desktop.notifications().all().len();
+    item.click(&["Téléphonie", "Composer avec le téléphone logiciel", "Consulter la messagerie vocale : *98"]);
+    let said = desktop.notifications().wait(seen, "Le *98 n’a pas pu être composé");
+    desktop.press(&said, "Copier le code");
+    desktop.notifications().wait(seen, "*98 est copié");
+    assert_eq!(desktop.paste(), "*98");
+}
+
+#[test]
+fn each_telephone_code_is_pasted_or_dialled() {
+    let vpn = Vpn::start();
+    let desktop = Desktop::at_home(&vpn);
+    desktop.welcome();
+    let phone = desktop.record_program("xdg-open");
+    let (_vigie, item) = desktop.start_vigie();
+    let guide = guide();
+    for code in &guide.codes {
+        let number = if code.takes_number { " + n°" } else { "" };
+        let seen = desktop.notifications().all().len();
+        item.click(&["Téléphonie", &format!("{} : {}{number}", code.label, code.code)]);
+        desktop.notifications().wait(seen, &format!("{} est copié", code.code));
+        assert_eq!(desktop.paste(), code.code);
+    }
+    let dialled: Vec<_> = guide.codes.iter().filter(|code| !code.takes_number).collect();
+    assert_eq!(dialled.len(), 4);
+    for (n, code) in dialled.iter().enumerate() {
+        let label = format!("{} : {}", code.label, code.code);
+        item.click(&["Téléphonie", "Composer avec le téléphone logiciel", &label]);
+        assert_eq!(phone.next_call(n), [format!("tel:{}", code.code)]);
+    }
+}
+
+#[test]
+fn drives_open_where_they_are_within_reach() {
+    let vpn = Vpn::start();
+    vpn.be_on_site();
+    let desktop = Desktop::at_home(&vpn);
+    desktop.welcome();
+    let point = desktop.home().join("machine/shares/données de I");
+    fs::create_dir_all(&point).expect("the home is ours");
+    desktop
+        .configure("[[drive]]\nletter = \"I\"\nmount_points = [\"/mnt/nowhere\", \"~/machine/shares/données de I\"]\n");
+    let files = desktop.record_program("xdg-open");
+    let vigie = desktop.spawn("vigie", &desktop.vigie_on_own_machine());
+    let item = desktop.item_of(vigie.pid());
+    item.wait_for_menu("Sur site");
+    let menu = item.wait_for_menu("T: données professionnelles (absent de cet ordinateur) (greyed)\n");
+    assert!(menu.contains("\n  I: données professionnelles\n"), "{menu}");
+    item.click(&["Lecteurs réseau", "I: données professionnelles"]);
+    assert_eq!(files.next_call(0), [point.display().to_string()]);
+    vpn.unplug();
+    item.wait_for_menu("\n  I: données professionnelles (hors d’atteinte : pas de réseau) (greyed)\n");
+}
+
+#[test]
+fn the_site_is_written_into_the_users_file_beside_what_stands_there() {
+    let vpn = Vpn::start();
+    let desktop = Desktop::at_home(&vpn);
+    desktop.welcome();
+    let file = desktop.configure("# À moi : ne pas effacer.\n[panel]\nwarn_uptime_days = 21 # jours\n");
+    let before = fs::read_to_string(&file).expect("just written");
+    let (_vigie, item) = desktop.start_vigie();
+    let menu = item.wait_for_menu("\n  (o) Caen (Calvados, Manche, Orne)\n  ( ) Rouen (Seine-Maritime, Eure)\n");
+    assert!(menu.contains("\n    Tribu (par l’intranet)\n"), "{menu}");
+    item.click(&["Mon site", "Rouen (Seine-Maritime, Eure)"]);
+    let menu = item.wait_for_menu("\n  ( ) Caen (Calvados, Manche, Orne)\n  (o) Rouen (Seine-Maritime, Eure)\n");
+    assert!(menu.contains("\n    Envoi de fichiers (FileSender)\n") && !menu.contains("par l’intranet"), "{menu}");
+    let after = fs::read_to_string(&file).expect("still there");
+    assert_eq!(after, before.replace("site = \"caen\"", "site = \"rouen\""));
+
+    // What cannot be written is said, and nothing pretends otherwise.
+    fs::remove_file(&file).expect("it is there");
+    fs::create_dir(&file).expect("the home is ours");
+    item.click(&["Mon site", "Caen (Calvados, Manche, Orne)"]);
+    desktop.notifications().wait(0, "Votre choix n’a pas été enregistré");
+    item.wait_for_menu("\n  (o) Rouen (Seine-Maritime, Eure)\n");
+}
+
+#[test]
+fn start_with_the_session_is_switched_on_and_off() {
+    let vpn = Vpn::start();
+    let desktop = Desktop::at_home(&vpn);
+    desktop.welcome();
+    let (_vigie, item) = desktop.start_vigie();
+    let entry = desktop.home().join(".config/autostart/vigie.desktop");
+    item.wait_for_menu("\n[ ] Lancer à l’ouverture de session\n");
+    item.click(&["Lancer à l’ouverture de session"]);
+    item.wait_for_menu("\n[x] Lancer à l’ouverture de session\n");
+    let text = fs::read_to_string(&entry).expect("written");
+    assert!(text.contains(&format!("Exec=\"{}\"\n", env!("CARGO_BIN_EXE_vigie"))), "{text}");
+    item.click(&["Lancer à l’ouverture de session"]);
+    item.wait_for_menu("\n[ ] Lancer à l’ouverture de session\n");
+    assert!(!entry.exists());
+}
+
+#[test]
+fn what_the_helpdesk_needs_is_pasted_and_vigie_tells_what_it_is() {
+    let vpn = Vpn::start();
+    let desktop = Desktop::at_home(&vpn);
+    desktop.welcome();
+    let (_vigie, item) = desktop.start_vigie();
+    item.wait_for_menu("VPN déconnecté");
+    item.wait_for_menu("hors d’atteinte : VPN déconnecté");
+    item.click(&["Copier les infos pour l’assistance"]);
+    desktop.notifications().wait(0, "Les infos pour l’assistance sont copiées");
+    let pasted = desktop.paste();
+    let (taken, infos) = pasted.split_once('\n').expect("lines");
+    assert!(taken.starts_with("Vigie, le "), "{taken}");
+    let status = desktop.vigie().arg("status").output().expect("it starts");
+    assert_eq!(infos, String::from_utf8_lossy(&status.stdout));
+    assert!(infos.contains("Adresse locale : 192.168.77.2\n"), "{infos}");
+
+    item.click(&["À propos"]);
+    let about = desktop.notifications().wait(0, &format!("Vigie {}", env!("CARGO_PKG_VERSION")));
+    assert!(about.body.contains("Académie de Normandie") && about.body.contains("9 mai 2023"), "{about:?}");
+    desktop.screenshot("about");
+}
