@@ -18,8 +18,8 @@ pub struct Problem {
 /// What is wrong, and what is expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// The file is there but cannot be read; why, in the system's words.
-    Unreadable(String),
+    /// The file cannot be read, and why; `InvalidInput` where it is no regular file.
+    Unreadable(std::io::ErrorKind),
     /// The file has more bytes than a configuration can have.
     TooLarge,
     /// The file is not UTF-8.

@@ -6,7 +6,7 @@
 use super::fault::{Fault, Problem};
 use super::tree::{Found, Node, Value, written};
 use super::{Profile, check, ics, read, tree};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -243,7 +243,7 @@ impl Loaded {
         let mut calendar = self.profile.calendar.clone();
         let added = match text_of(&file) {
             Ok(Some(text)) => ics::add(&mut calendar, &text),
-            Ok(None) => Err((None, Fault::Unreadable(std::io::Error::from(std::io::ErrorKind::NotFound).to_string()))),
+            Ok(None) => Err((None, Fault::Unreadable(ErrorKind::NotFound))),
             Err(fault) => Err((None, fault)),
         };
         match added {
@@ -280,8 +280,8 @@ pub fn check_file(file: &Path) -> Vec<Problem> {
     let mut loaded = Loaded::guide();
     let mut problems = Vec::new();
     if !file.exists() {
-        let missing = std::io::Error::from(std::io::ErrorKind::NotFound).to_string();
-        return vec![Problem { file: file.to_owned(), line: None, key: None, fault: Fault::Unreadable(missing) }];
+        let fault = Fault::Unreadable(ErrorKind::NotFound);
+        return vec![Problem { file: file.to_owned(), line: None, key: None, fault }];
     }
     loaded.add(Layer::Machine, file, &mut problems);
     loaded.add_ics(&Paths { machine: file.to_owned(), user: PathBuf::new() }, &mut problems);
@@ -345,15 +345,15 @@ fn text_of(file: &Path) -> Result<Option<String>, Fault> {
     if file.as_os_str().is_empty() {
         return Ok(None);
     }
-    let unreadable = |error: std::io::Error| Fault::Unreadable(error.to_string());
+    let unreadable = |error: std::io::Error| Fault::Unreadable(error.kind());
     let about = match std::fs::metadata(file) {
         Ok(about) => about,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unreadable(error)),
     };
     // A pipe or a device would keep the start waiting.
     if !about.is_file() {
-        return Err(Fault::Unreadable("not a regular file".into()));
+        return Err(Fault::Unreadable(ErrorKind::InvalidInput));
     }
     if about.len() > MOST_BYTES {
         return Err(Fault::TooLarge);

@@ -1,6 +1,7 @@
 //! The configuration in words: what is wrong with a file, and every value with where it comes from.
 
 use crate::profile::{Expected, Fault, Layer, Loaded, Problem, Setting};
+use std::io::ErrorKind;
 
 /// One sentence: which file, where, what is wrong, what is expected.
 pub fn problem(problem: &Problem) -> String {
@@ -41,6 +42,9 @@ fn line(setting: &Setting) -> String {
 
 fn fault(fault: &Fault) -> String {
     match fault {
+        Fault::Unreadable(ErrorKind::NotFound) => "ce fichier n’existe pas".into(),
+        Fault::Unreadable(ErrorKind::PermissionDenied) => "le fichier ne peut pas être lu : accès refusé".into(),
+        Fault::Unreadable(ErrorKind::InvalidInput) => "ce n’est pas un fichier ordinaire".into(),
         Fault::Unreadable(why) => format!("le fichier ne peut pas être lu ({why})"),
         Fault::TooLarge => "le fichier est trop grand pour une configuration (1 Mo au plus)".into(),
         Fault::NotUtf8 => "le fichier n’est pas en UTF-8 ; enregistrez-le dans ce codage".into(),
