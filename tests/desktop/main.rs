@@ -4,5 +4,7 @@
 mod item;
 mod launch;
 mod menu;
+mod notices;
 mod rig;
 mod rig_works;
+mod shutdown;

@@ -1,0 +1,123 @@
+//! Notifications as the user has them: shown by the desktop's server, their buttons pressed, the server and the tray
+//! there or not.
+
+use crate::rig::vpn::{GATEWAY, INSIDE, Vpn};
+use crate::rig::{Desktop, SOON, wait_for};
+use rustix::process::Signal;
+use std::fs;
+use std::time::Duration;
+
+const PANEL: &str = "Vigie";
+
+#[test]
+fn the_site_is_asked_once_and_the_answer_written() {
+    let vpn = Vpn::start();
+    let desktop = Desktop::at_home(&vpn);
+    // As at_home's, but for the user's choice.
+    let site = |id: &str| format!("[[site]]\nid = \"{id}\"\ngateway = \"{GATEWAY}\"\ninside = [\"{INSIDE}\"]\n");
+    let file = desktop.write(".config/vigie/vigie.toml", &[site("caen"), site("rouen")].join("\n"));
+    desktop.write(".local/state/vigie/state.json", r#"{"welcomed": true}"#);
+    let (mut vigie, item) = desktop.start_vigie();
+    let question = desktop.notifications().wait(0, "Quel est votre site\u{a0}?");
+    assert_eq!(question.buttons(), ["Caen", "Rouen"]);
+    let menu = item.wait_for_menu("\n  ( ) Caen (Calvados, Manche, Orne)\n  ( ) Rouen (Seine-Maritime, Eure)\n");
+    assert!(menu.contains("\n    Intranet (Caen)\n    Intranet (Rouen)\n"), "{menu}");
+    desktop.screenshot("site");
+
+    vigie.signal(Signal::TERM);
+    vigie.wait(SOON);
+    let (mut vigie, item) = desktop.start_vigie();
+    item.wait_for_menu("VPN déconnecté");
+    assert_eq!(desktop.notifications().all().len(), 1, "asked again");
+    vigie.signal(Signal::TERM);
+    vigie.wait(SOON);
+
+    desktop.write(".local/state/vigie/state.json", r#"{"welcomed": true}"#);
+    let (_vigie, item) = desktop.start_vigie();
+    let question = desktop.notifications().wait(1, "Quel est votre site\u{a0}?");
+    desktop.press(&question, "Rouen");
+    item.wait_for_menu("\n  (o) Rouen (Seine-Maritime, Eure)\n");
+    let text = fs::read_to_string(&file).expect("still there");
+    assert!(text.contains("[user]\nsite = \"rouen\"\n"), "{text}");
+}
+
+#[test]
+fn without_a_tray_the_panel_stands_in_and_the_icon_comes_when_it_can() {
+    let vpn = Vpn::start();
+    let desktop = Desktop::at_home(&vpn);
+    desktop.welcome();
+    desktop.stop_panel();
+    let vigie = desktop.spawn("vigie", &desktop.vigie());
+    let said = desktop.notifications().wait(0, "L’icône de Vigie ne peut pas s’afficher");
+    assert!(said.body.contains("relancez Vigie pour le revoir"), "{said:?}");
+    desktop.wait_for_window(PANEL, true);
+    desktop.screenshot("no-tray");
+    desktop.start_panel();
+    desktop.item_of(vigie.pid()).wait_for_menu("VPN déconnecté");
+    // What it says is no longer so.
+    wait_for("it to be taken back", SOON, || desktop.notifications().all()[0].closed);
+    // The panel of the desktop is started anew.
+    desktop.stop_panel();
+    desktop.start_panel();
+    desktop.item_of(vigie.pid());
+    assert_eq!(desktop.notifications().all().len(), 1, "a tray that is gone for a moment is no news");
+}
+
+#[test]
+fn what_could_not_be_shown_is_shown_when_the_server_comes() {
+    let vpn = Vpn::start();
+    let desktop = Desktop::at_home(&vpn);
+    desktop.welcome();
+    let browser = desktop.record_program("xdg-open");
+    let (_vigie, item) = desktop.start_vigie();
+    item.wait_for_menu("VPN déconnecté");
+    let about = format!("Vigie {}", env!("CARGO_PKG_VERSION"));
+    item.click(&["À propos"]);
+    let first = desktop.notifications().wait(0, &about);
+    assert_eq!(first.replaces, 0);
+    item.click(&["À propos"]);
+    let second = desktop.notifications().wait(1, &about);
+    assert_eq!(second.replaces, first.id, "one at a time");
+
+    desktop.stop_notifier();
+    let seen = desktop.notifications().all().len();
+    item.click(&["À propos"]);
+    wait_for("it to be tried", SOON, || desktop.vigie_log().contains("cannot be shown yet").then_some(()));
+    desktop.start_notifier();
+    desktop.notifications().wait(seen, &about);
+    // Buttons of the new server work.
+    item.click(&["Se connecter au VPN…"]);
+    let missing =
+        desktop.notifications().wait(seen, "«\u{a0}Cisco Secure Client\u{a0}» est introuvable sur cet ordinateur");
+    desktop.press(&missing, "Ouvrir AMIGO");
+    assert_eq!(browser.next_call(0), ["http://assistance.ac-normandie.fr/"]);
+}
+
+#[test]
+fn a_portal_is_told_and_looked_at_again() {
+    let vpn = Vpn::start();
+    let desktop = Desktop::at_home(&vpn);
+    desktop.configure("[vpn]\nprobe_timeout_seconds = 1\nhold_seconds = 1\n");
+    desktop.welcome();
+    let (_vigie, item) = desktop.start_vigie();
+    item.wait_for_menu("VPN déconnecté");
+    vpn.start_impostor();
+    vpn.unplug();
+    item.wait_for_menu("Hors ligne");
+    vpn.plug();
+    let told = desktop.notifications().wait(0, "Connexion limitée");
+    assert_eq!(told.buttons(), ["Réessayer"]);
+    vpn.kill_server();
+    vpn.start_server();
+    desktop.press(&told, "Réessayer");
+    item.wait_for_menu("VPN déconnecté");
+
+    // With the panel before the user's eyes nothing needs to be said.
+    item.click(&["Panneau d’information"]);
+    desktop.wait_for_window(PANEL, true);
+    let seen = desktop.notifications().all().len();
+    vpn.unplug();
+    item.wait_for_menu("Hors ligne");
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(desktop.notifications().all().len(), seen);
+}

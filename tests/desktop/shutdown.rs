@@ -1,0 +1,161 @@
+//! The reminders of the automatic shutdown, at real times some seconds ahead, and the way to switch off at once.
+
+use crate::rig::login1::Login1;
+use crate::rig::notifications::Notification;
+use crate::rig::vpn::Vpn;
+use crate::rig::{Desktop, Running, SOON, around_noon, wait_for};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, ZonedDateTime};
+use rustix::process::Signal;
+use std::fs;
+use std::time::{Duration, Instant};
+
+const ONE_MINUTE: &str = "Arrêt automatique dans une minute";
+const OFF: &str = "Éteindre maintenant";
+const NOT_TONIGHT: &str = "Ce soir, ne plus me le rappeler";
+
+/// The local time of the desktop in so many seconds.
+fn in_seconds(seconds: i64) -> ZonedDateTime {
+    let zone = TimeZone::posix(&around_noon()).expect("a POSIX time zone");
+    (Timestamp::now() + SignedDuration::from_secs(seconds)).to_zoned_datetime(zone)
+}
+
+/// A desktop whose policy is to switch off in so many seconds, with reminders so many minutes ahead.
+fn shuts_down_in(vpn: &Vpn, seconds: i64, leads: &str) -> Desktop {
+    let desktop = Desktop::at_home(vpn);
+    let at = in_seconds(seconds).strftime("%H:%M:%S");
+    desktop.configure(&format!("[shutdown]\nat = \"{at}\"\nleads_minutes = [{leads}]\n"));
+    desktop.welcome();
+    desktop
+}
+
+fn reminders(desktop: &Desktop) -> Vec<Notification> {
+    let all = desktop.notifications().all();
+    all.into_iter().filter(|notification| notification.summary.starts_with("Arrêt automatique")).collect()
+}
+
+fn ends(vigie: &mut Running) {
+    vigie.signal(Signal::TERM);
+    assert_eq!(vigie.wait(SOON).code(), Some(0));
+}
+
+#[test]
+fn reminders_come_on_time_once_and_the_answers_survive_a_restart() {
+    let vpn = Vpn::start();
+    let start = Instant::now();
+    let desktop = shuts_down_in(&vpn, 2 * 60 + 8, "2, 1");
+    let (mut vigie, item) = desktop.start_vigie();
+    item.wait_for_menu("VPN déconnecté");
+    let first = desktop.notifications().wait(0, "Arrêt automatique dans 2 minutes");
+    // The file has whole seconds.
+    let after = first.at - start;
+    assert!((Duration::from_secs(7)..Duration::from_secs(10)).contains(&after), "{after:?}");
+    assert!(first.body.ends_with("Enregistrez votre travail et fermez vos documents."), "{first:?}");
+    assert_eq!(first.buttons(), [OFF, "Plus tard", NOT_TONIGHT]);
+    assert_eq!((first.app.as_str(), first.urgency, first.transient), ("Vigie", 2, false));
+    desktop.screenshot("reminder");
+    desktop.press(&first, "Plus tard");
+    ends(&mut vigie);
+    let (mut vigie, item) = desktop.start_vigie();
+
+    let last = wait_for("the last reminder", Duration::from_secs(70), || {
+        desktop.notifications().all().into_iter().find(|it| it.summary == ONE_MINUTE && it.id != 0)
+    });
+    let after = last.at - start;
+    assert!((Duration::from_secs(67)..Duration::from_secs(70)).contains(&after), "{after:?}");
+    assert_eq!(last.buttons(), [OFF, NOT_TONIGHT]);
+    item.wait_for_menu("\n  Plus de rappel ce soir (greyed)\n");
+    desktop.press(&last, NOT_TONIGHT);
+    ends(&mut vigie);
+    let (_vigie, item) = desktop.start_vigie();
+    item.wait_for_menu("VPN déconnecté");
+    assert!(item.menu().contains("\n  Plus de rappel ce soir (greyed)\n"), "{}", item.menu());
+    assert_eq!(reminders(&desktop).len(), 2, "{:#?}", reminders(&desktop));
+}
+
+#[test]
+fn switching_off_is_asked_twice_and_done_once() {
+    let vpn = Vpn::start();
+    let desktop = shuts_down_in(&vpn, 63, "1");
+    let login1 = Login1::start(&desktop);
+    let off = || login1.calls().into_iter().filter(|call| call.starts_with("PowerOff")).collect::<Vec<_>>();
+    let (_vigie, item) = desktop.start_vigie();
+    let reminder = desktop.notifications().wait(0, ONE_MINUTE);
+    desktop.press(&reminder, OFF);
+    let question = desktop.notifications().wait(1, "Éteindre l’ordinateur maintenant\u{a0}?");
+    assert_eq!(question.buttons(), ["Éteindre", "Annuler"]);
+    desktop.press(&question, "Annuler");
+    // The menu's way.
+    let seen = desktop.notifications().all().len();
+    item.click(&["Arrêt automatique", "Éteindre maintenant…"]);
+    let question = desktop.notifications().wait(seen, "Éteindre l’ordinateur maintenant\u{a0}?");
+    desktop.screenshot("switch-off");
+    assert_eq!(off(), Vec::<String>::new());
+    desktop.press(&question, "Éteindre");
+    wait_for("logind to be asked", SOON, || (!off().is_empty()).then_some(()));
+    assert_eq!(off(), ["PowerOff(true)"]);
+}
+
+#[test]
+fn a_machine_that_does_not_go_off_is_told() {
+    let vpn = Vpn::start();
+    let desktop = Desktop::at_home(&vpn);
+    desktop.welcome();
+    let (_vigie, item) = desktop.start_vigie();
+    item.click(&["Arrêt automatique", "Éteindre maintenant…"]);
+    let question = desktop.notifications().wait(0, "Éteindre l’ordinateur maintenant\u{a0}?");
+    desktop.press(&question, "Éteindre");
+    desktop.notifications().wait(1, "L’ordinateur n’a pas pu être éteint");
+}
+
+#[test]
+fn the_machines_own_shutdown_is_reminded_of_and_called_off() {
+    let vpn = Vpn::start();
+    let desktop = Desktop::at_home(&vpn);
+    desktop.welcome();
+    let vigie = desktop.spawn("vigie", &desktop.vigie_on_own_machine());
+    let item = desktop.item_of(vigie.pid());
+    item.wait_for_menu("Prochain arrêt : aujourd’hui à 21 h 30");
+    // As logind writes it: systemd's update_schedule_file.
+    let schedule = |at: &ZonedDateTime| {
+        let usec = at.timestamp().as_microsecond();
+        let text = format!("USEC={usec}\nWARN_WALL=1\nMODE=poweroff\n");
+        let new = desktop.write("machine/run/systemd/shutdown/.new", &text);
+        fs::rename(new, desktop.home().join("machine/run/systemd/shutdown/scheduled")).expect("the same folder");
+    };
+    let soon = in_seconds(20 * 60 - 1);
+    schedule(&soon);
+    item.wait_for_menu(&format!(
+        "Prochain arrêt : aujourd’hui à {}",
+        soon.strftime("%-H h %M").to_string().replace(" h 00", " h")
+    ));
+    let reminder = desktop.notifications().wait(0, "Arrêt automatique dans 20 minutes");
+    assert_eq!(reminder.buttons(), [OFF, "Plus tard", NOT_TONIGHT]);
+    fs::remove_file(desktop.home().join("machine/run/systemd/shutdown/scheduled")).expect("just written");
+    item.wait_for_menu("Prochain arrêt : aujourd’hui à 21 h 30");
+    wait_for("the reminder to be taken back", SOON, || reminders(&desktop)[0].closed);
+    assert_eq!(reminders(&desktop).len(), 1);
+}
+
+#[test]
+fn asleep_nothing_is_said_and_on_waking_everything_is_looked_at_again() {
+    let vpn = Vpn::start();
+    vpn.be_on_site();
+    let moment = Instant::now() + Duration::from_secs(10);
+    let desktop = shuts_down_in(&vpn, 70, "1");
+    let login1 = Login1::start(&desktop);
+    let (_vigie, item) = desktop.start_vigie();
+    item.wait_for_menu("Sur site");
+    login1.prepare_for_sleep(true);
+    item.wait_for_menu("Vérification du réseau…");
+    vpn.be_away();
+    assert_eq!(reminders(&desktop).len(), 0);
+    wait_for("the reminder's moment to pass", SOON, || {
+        (Instant::now() > moment + Duration::from_secs(3)).then_some(())
+    });
+    assert_eq!((item.menu().lines().next(), reminders(&desktop).len()), (Some("Vérification du réseau…"), 0));
+    login1.prepare_for_sleep(false);
+    desktop.notifications().wait(0, ONE_MINUTE);
+    item.wait_for_menu("VPN déconnecté");
+    assert_eq!(reminders(&desktop).len(), 1);
+}
