@@ -1,6 +1,8 @@
 //! The real program on a real desktop.
 #![cfg(target_os = "linux")]
 
+mod cli;
+mod config;
 mod item;
 mod launch;
 mod menu;

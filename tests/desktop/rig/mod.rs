@@ -266,8 +266,10 @@ impl Desktop {
             fs::create_dir_all(machine.join(folder)).expect("the home is ours");
         }
         let mut command = self.command("unshare");
-        let script = "mount --bind \"$1/run\" /run && find \"$1/shares\" -mindepth 1 -maxdepth 1 \
-            -exec mount -t tmpfs share {} \\; && exec \"$2\"";
+        let script = "machine=$1; shift; mount --bind \"$machine/run\" /run
+            find \"$machine/shares\" -mindepth 1 -maxdepth 1 \
+                -exec mount -t tmpfs share {} \\;
+            exec \"$@\"";
         command.args(["--mount", "--", "sh", "-ec", script, "sh"]).arg(machine).arg(env!("CARGO_BIN_EXE_vigie"));
         command
     }
@@ -367,14 +369,9 @@ impl Desktop {
         });
     }
 
-    /// Closes all notifications, as the user would.
-    pub fn dismiss_all(&self) {
-        run(self.command("dunstctl").arg("close-all"));
-    }
-
     /// The items in the tray.
     pub fn items(&self) -> Vec<Item> {
-        tray::items(&self.session)
+        tray::items(self.session())
     }
 
     /// Waits for the item of this program (a process's number).

@@ -1,0 +1,178 @@
+//! The command line beside a running Vigie and alone: what it prints, what it does, and its exit codes.
+
+use crate::rig::login1::Login1;
+use crate::rig::vpn::Vpn;
+use crate::rig::{Desktop, SOON, wait_for};
+use rustix::process::Signal;
+use serde_json::Value;
+use std::process::Stdio;
+
+/// What the command printed (standard output, standard error), and its exit code.
+fn vigie(desktop: &Desktop, arguments: &[&str]) -> (String, String, Option<i32>) {
+    let output = desktop.vigie().args(arguments).stdin(Stdio::null()).output().expect("it starts");
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
+    (text(&output.stdout), text(&output.stderr), output.status.code())
+}
+
+#[test]
+fn the_status_is_told_alone_and_by_the_running_vigie() {
+    let vpn = Vpn::start();
+    let desktop = Desktop::at_home(&vpn);
+    desktop.configure("[vpn]\nprobe_timeout_seconds = 1\n");
+    desktop.welcome();
+    let told = |verdict: &str, first: &str, reaches: Option<bool>, code: i32| {
+        let (text, errors, exit) = vigie(&desktop, &["status"]);
+        assert!(text.starts_with(first), "{text}");
+        assert!(text.contains("\n  Site : Caen (Calvados, Manche, Orne)\n"), "{text}");
+        assert_eq!((errors.as_str(), exit), ("", Some(code)));
+        let (json, _, exit) = vigie(&desktop, &["status", "--json"]);
+        assert_eq!((json.lines().count(), exit), (1, Some(code)));
+        let json: Value = serde_json::from_str(&json).expect("JSON");
+        assert_eq!(json["verdict"], verdict);
+        assert_eq!(json["reaches_inside"], Value::from(reaches));
+        assert_eq!((&json["site"], &json["gateway"]), (&"caen".into(), &"portailotp.test".into()));
+    };
+    let away = ("disconnected", "VPN déconnecté depuis", Some(false), 3);
+    let on_site = ("on-site", "Sur site, VPN inutile\n", Some(true), 0);
+    told(away.0, away.1, away.2, away.3);
+    vpn.be_on_site();
+    told(on_site.0, on_site.1, on_site.2, on_site.3);
+
+    let login1 = Login1::start(&desktop);
+    let (_vigie, item) = desktop.start_vigie();
+    item.wait_for_menu("Sur site");
+    told(on_site.0, on_site.1, on_site.2, on_site.3);
+    login1.prepare_for_sleep(true);
+    item.wait_for_menu("Vérification");
+    told("unknown", "Vérification du réseau…\n", None, 4);
+    vpn.be_away();
+    login1.prepare_for_sleep(false);
+    item.wait_for_menu("VPN déconnecté");
+    told(away.0, away.1, away.2, away.3);
+}
+
+#[test]
+fn watching_tells_each_change_on_a_line() {
+    let vpn = Vpn::start();
+    let desktop = Desktop::at_home(&vpn);
+    desktop.configure("[vpn]\nprobe_timeout_seconds = 1\n");
+    desktop.welcome();
+    let (text, errors, code) = vigie(&desktop, &["status", "--watch"]);
+    let expected = "Vigie n’est pas lancée. Lancez-la, puis recommencez.\n";
+    assert_eq!((text.as_str(), errors.as_str(), code), ("", expected, Some(1)));
+
+    let (mut running, item) = desktop.start_vigie();
+    item.wait_for_menu("VPN déconnecté");
+    let mut watch = desktop.vigie();
+    watch.args(["status", "--watch", "--json"]);
+    let mut watch = desktop.spawn("watch", &watch);
+    let said = || -> Vec<Value> {
+        let log = watch.log();
+        let whole = &log[..log.rfind('\n').map_or(0, |end| end + 1)];
+        whole.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
+    };
+    let last_is = |verdict: &str| {
+        wait_for(&format!("{verdict} as the last line"), SOON, || {
+            said().last().is_some_and(|line| line["verdict"] == verdict).then_some(())
+        });
+    };
+    last_is("disconnected");
+    vpn.unplug();
+    last_is("offline");
+    vpn.plug();
+    last_is("disconnected");
+    let lines = said();
+    assert!(lines.windows(2).all(|pair| pair[0] != pair[1]), "said twice");
+    running.signal(Signal::TERM);
+    running.wait(SOON);
+    assert_eq!(watch.wait(SOON).code(), Some(0));
+}
+
+#[test]
+fn what_the_guide_names_is_opened_and_nothing_else() {
+    let vpn = Vpn::start();
+    let desktop = Desktop::at_home(&vpn);
+    let browser = desktop.record_program("xdg-open");
+    let isl = desktop.record_program("ISLLightClient");
+    assert_eq!(vigie(&desktop, &["open", "tchap"]).2, Some(0));
+    assert_eq!(browser.next_call(0), ["https://www.tchap.gouv.fr/"]);
+    let (_, errors, code) = vigie(&desktop, &["open", "isl-light"]);
+    assert_eq!((errors.trim(), code), ("«\u{a0}Télémaintenance\u{a0}» s’ouvre", Some(0)));
+    assert_eq!(isl.next_call(0), Vec::<String>::new());
+    desktop.take_program("ISLLightClient");
+    let (_, errors, code) = vigie(&desktop, &["open", "isl-light"]);
+    assert!(errors.contains("n’est pas installé La page de téléchargement s’ouvre"), "{errors}");
+    assert_eq!(code, Some(1));
+    assert_eq!(browser.next_call(1), ["https://telemaintenance.ac-normandie.fr/start/ISLLightClient"]);
+
+    for unknown in ["nix", "https://example.org/", "/bin/true", ""] {
+        let (text, errors, code) = vigie(&desktop, &["open", unknown]);
+        let expected = format!("« {unknown} » n’est pas dans le guide. « vigie open » affiche la liste.\n");
+        assert_eq!((text.as_str(), errors, code), ("", expected, Some(1)));
+    }
+    let (list, _, code) = vigie(&desktop, &["open"]);
+    assert!(list.contains("isl-light            Télémaintenance\n") && list.contains("amigo                AMIGO\n"));
+    assert_eq!((list.lines().count(), code), (33, Some(0)));
+    assert_eq!(browser.calls().len(), 2);
+}
+
+#[test]
+fn the_doctor_tells_what_each_sensor_saw() {
+    let vpn = Vpn::start();
+    let desktop = Desktop::at_home(&vpn);
+    let examine = || {
+        let mut doctor = desktop.vigie_on_own_machine();
+        let output = doctor.arg("doctor").output().expect("it starts");
+        (String::from_utf8(output.stdout).expect("UTF-8"), output.status.code())
+    };
+    let (report, code) = examine();
+    let line = |name: &str| {
+        let found = report.lines().find(|line| line[3..].trim_start().starts_with(name));
+        found.unwrap_or_else(|| panic!("no {name:?} in\n{report}")).to_owned()
+    };
+    assert_eq!(report.lines().count(), 13, "{report}");
+    for (name, saw) in [
+        ("Configuration", "[]"),
+        ("Réseau", "192.168.77.2"),
+        ("Intérieur et passerelle", "\"gateway\":\"answered\""),
+        ("Client VPN", "null"),
+        ("Site d’après Cisco", "null"),
+        ("Ordinateur", "\"user\":"),
+        ("Lecteurs réseau", "{\"letter\":\"I\",\"mount\":{\"is\":\"absent\"}}"),
+        ("Batterie", ""),
+        ("Arrêt programmé", "null"),
+        ("Lancement automatique", "false"),
+        ("Vigie lancée", "false"),
+    ] {
+        let line = line(name);
+        assert!(line.starts_with('✓') && line.contains(" ms  ") && line.contains(saw), "{line}");
+    }
+    // This machine has neither.
+    assert!(line("Imprimantes").starts_with('✗') && line("Imprimantes").contains("no CUPS"), "{report}");
+    assert!(line("WAPT").starts_with('✗') && line("WAPT").contains("no agent"), "{report}");
+    assert_eq!(code, Some(1));
+
+    desktop.welcome();
+    let (_vigie, _item) = desktop.start_vigie();
+    let (report, _) = examine();
+    assert!(report.lines().any(|line| line.starts_with("✓ Vigie lancée") && line.ends_with("true")), "{report}");
+}
+
+#[test]
+fn version_help_and_mistakes() {
+    let vpn = Vpn::start();
+    let desktop = Desktop::at_home(&vpn);
+    let version = format!("vigie {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(vigie(&desktop, &["--version"]), (version, String::new(), Some(0)));
+    let (help, errors, code) = vigie(&desktop, &["--help"]);
+    assert!(help.contains("Codes de retour") && help.contains("doctor"), "{help}");
+    assert_eq!((errors.as_str(), code), ("", Some(0)));
+    let (text, errors, code) = vigie(&desktop, &["bogus"]);
+    assert_eq!((text.as_str(), code), ("", Some(2)));
+    assert!(errors.contains("bogus"), "{errors}");
+    // Nobody reads on: no complaint.
+    let mut pipe = desktop.command("sh");
+    pipe.args(["-c", "\"$0\" config show | head -n 1", env!("CARGO_BIN_EXE_vigie")]);
+    let output = pipe.output().expect("it starts");
+    assert_eq!((output.stderr.len(), output.stdout.iter().filter(|byte| **byte == b'\n').count()), (0, 1));
+}
