@@ -66,10 +66,9 @@ impl App {
         let first = self.state.begin();
         // The icon comes before anything else: it is what the user waits for.
         self.show().await;
-        if self.perform(first).is_break() {
-            return;
-        }
-        while let Some(event) = events.recv().await {
+        let mut going = self.perform(first);
+        while going.is_continue() {
+            let Some(event) = events.recv().await else { break };
             tracing::debug!(?event, "event");
             let before = self.state.vpn.verdict();
             let effects = update(&mut self.state, event, (self.parts.now)());
@@ -78,10 +77,9 @@ impl App {
                 tracing::info!(?before, ?after, "verdict");
             }
             self.show().await;
-            if self.perform(effects).is_break() {
-                return;
-            }
+            going = self.perform(effects);
         }
+        self.notifier.close().await;
     }
 
     /// Brings every picture of the state up to date.

@@ -9,6 +9,8 @@ use futures_util::StreamExt;
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use zbus::message::{Header, Type};
 use zbus::names::OwnedUniqueName;
 use zbus::zvariant::Value;
@@ -25,6 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a notice may wait for a server: afterwards what it says ("dans 15 minutes") is no longer so.
 const FRESH: Duration = Duration::from_secs(60);
 
+/// How long the program's end waits for the server to take notifications back.
+const FAREWELL: Duration = Duration::from_millis(500);
+
 /// How long an answer to a click is shown, in milliseconds.
 const GLANCE: i32 = 4000;
 
@@ -37,6 +42,7 @@ enum Order {
 #[derive(Debug)]
 pub struct Desk {
     orders: UnboundedSender<Order>,
+    task: JoinHandle<()>,
 }
 
 impl Desk {
@@ -47,8 +53,7 @@ impl Desk {
     /// As `new`, but a notice waits that long for a server.
     pub fn with_patience(events: Events, fresh: Duration) -> Desk {
         let (orders, inbox) = mpsc::unbounded_channel();
-        tokio::spawn(Talk::new(events, fresh).run(inbox));
-        Desk { orders }
+        Desk { orders, task: tokio::spawn(Talk::new(events, fresh).run(inbox)) }
     }
 
     pub fn show(&self, notice: Notice) {
@@ -58,6 +63,14 @@ impl Desk {
 
     pub fn withdraw(&self, category: Category) {
         let _ = self.orders.send(Order::Withdraw(category));
+    }
+
+    /// Takes back what stands. A server that does not answer is not waited for.
+    pub async fn close(self) {
+        drop(self.orders);
+        if timeout(FAREWELL, self.task).await.is_err() {
+            tracing::debug!("notifications are left standing: the server does not answer");
+        }
     }
 }
 
@@ -117,7 +130,7 @@ impl Talk {
                         self.show_waiting().await;
                     }
                     Some(Order::Withdraw(category)) => self.withdraw(category).await,
-                    None => return,
+                    None => break,
                 },
                 message = message => match message {
                     Some(Ok(message)) => self.hear(&message).await,
@@ -126,6 +139,10 @@ impl Talk {
                     None => self.line = None,
                 },
             }
+        }
+        // Nobody would hear their buttons any more.
+        for category in self.standing.keys().copied().collect::<Vec<_>>() {
+            self.withdraw(category).await;
         }
     }
 

@@ -34,6 +34,11 @@ impl Notifier {
     pub fn withdraw(&mut self, category: Category) {
         self.desk.withdraw(category);
     }
+
+    /// The program ends: takes back what stands, where the system lets us.
+    pub async fn close(self) {
+        self.desk.close().await;
+    }
 }
 
 /// For texts that the receiver takes as markup (Desktop Notifications specification, "Markup"; StatusNotifierItem,

@@ -198,3 +198,16 @@ fn a_server_that_comes_late_gets_the_last_of_each_category_and_nothing_stale() {
         assert_eq!(events.recv().await, Some(Event::NotificationServer(true)));
     });
 }
+
+#[test]
+fn nothing_is_left_standing_at_the_end() {
+    alone(async {
+        let (_server, mut heard) = server(&["actions"]).await;
+        let (sender, _events) = unbounded_channel();
+        let mut notifier = Notifier::new(sender);
+        notifier.show(notice(Category::Vpn, "VPN déconnecté", &[]));
+        shown(&mut heard, "VPN déconnecté", 0).await;
+        notifier.close().await;
+        assert!(matches!(heard.recv().await, Some(Asked::Close(41))));
+    });
+}
