@@ -33,8 +33,13 @@ fn main() -> ExitCode {
         .manage(Shown(Mutex::new(Model { panel, page: None })))
         .invoke_handler(tauri::generate_handler![watch, rendered, ask, close])
         .setup(|app| {
-            open(app.handle())?;
             let app = app.handle().clone();
+            // An error that is handed on here makes Tauri panic.
+            if let Err(error) = open(&app) {
+                tracing::error!(%error, "the window cannot be made; on Windows, is WebView2 installed?");
+                app.exit(1);
+                return Ok(());
+            }
             std::thread::Builder::new().name("tray".into()).spawn(move || follow(&app))?;
             Ok(())
         })
