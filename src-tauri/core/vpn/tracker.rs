@@ -9,8 +9,9 @@ use std::time::Duration;
 
 /// First pause before a silent inside is tried again; it doubles until it reaches the profile's slow interval.
 const RETRY: Duration = Duration::from_secs(5);
-/// Pause between two tries while a tunnel is young.
-const YOUNG_RETRY: Duration = Duration::from_secs(1);
+/// How long a question waits for its answer while a tunnel is young: its routes come after its address, and what was
+/// asked in between went another way and is lost.
+const YOUNG_RETRY: Duration = Duration::from_millis(500);
 /// How long Cisco's word that it is connecting is believed without a sign of it.
 const CONNECTING_BELIEVED: Duration = Duration::from_secs(120);
 
@@ -237,8 +238,12 @@ impl Tracker {
         if self.claims_connecting() && now.uptime >= self.client_since + CONNECTING_BELIEVED {
             self.evidence.client = None;
         }
+        let due = self.probe_at.is_some_and(|at| now.uptime >= at);
+        if due && self.tunnel_new && self.evidence.inside.is_none() {
+            self.evidence.inside = Some(Inside::Silent);
+        }
         self.judge(now);
-        if self.probe_at.is_some_and(|at| now.uptime >= at) {
+        if due {
             asks.client = self.claims_connecting();
             asks.probe = Some(self.request(now));
         }
@@ -269,8 +274,8 @@ impl Tracker {
     fn request(&mut self, now: &Now) -> (u64, bool) {
         self.number += 1;
         self.in_flight = true;
-        // Should the answer never come, the question is put again.
-        self.probe_at = Some(now.uptime + self.interval.max(RETRY));
+        // Should the answer not come, the question is put again.
+        self.probe_at = Some(now.uptime + if self.settles(now) { YOUNG_RETRY } else { self.interval.max(RETRY) });
         (self.number, !self.has_tunnel())
     }
 
@@ -562,6 +567,16 @@ mod tests {
         // Late, but not given up.
         world.inside = Some(TUNNEL);
         world.until(Verdict::Connected, 12.0);
+    }
+
+    #[test]
+    fn routes_that_come_after_the_address_hold_nothing_up() {
+        let mut world = World::new(home());
+        // The first question goes out by the old way, where nothing answers.
+        world.becomes(with_tunnel(home()), None);
+        world.pass(0.1);
+        world.inside = Some(TUNNEL);
+        world.until(Verdict::Connected, 0.5);
     }
 
     #[test]
