@@ -24,13 +24,15 @@ pub struct Telling {
     hold: Duration,
     /// The last verdict that held and meant something.
     settled: Option<Verdict>,
+    /// What was said last, and not taken back.
+    said: Option<Verdict>,
     recent: VecDeque<Duration>,
 }
 
 impl Telling {
     /// Nothing said yet; a verdict must hold for so long.
     pub fn new(hold: Duration) -> Telling {
-        Telling { hold, settled: None, recent: VecDeque::new() }
+        Telling { hold, settled: None, said: None, recent: VecDeque::new() }
     }
 
     /// The profile has changed: a verdict must hold for so long from now on.
@@ -44,7 +46,9 @@ impl Telling {
             return None;
         }
         let held = held_from + self.hold;
-        Some(self.throttled_until().map_or(held, |free| held.max(free)))
+        // What is wrong by now is taken back in any case.
+        let free = self.throttled_until().filter(|_| !self.outdates(verdict));
+        Some(free.map_or(held, |free| held.max(free)))
     }
 
     /// What to say of a verdict that stands since `held_from`. `watching`: the user has the panel before their eyes, and
@@ -52,6 +56,10 @@ impl Telling {
     pub fn word(&mut self, verdict: Verdict, held_from: Duration, now: Duration, watching: bool) -> Option<Word> {
         if now < self.next_wake(verdict, held_from)? {
             return None;
+        }
+        if self.throttled_until().is_some_and(|free| now < free) {
+            self.said = None;
+            return Some(Word::Withdraw);
         }
         let before = self.settled.replace(verdict);
         let reached = before.and_then(Verdict::reaches_inside);
@@ -65,9 +73,23 @@ impl Telling {
         if tell && !watching {
             self.recent.retain(|at| now < *at + WINDOW);
             self.recent.push_back(now);
+            self.said = Some(verdict);
             return Some(Word::Tell);
         }
-        (verdict.reaches_inside() == Some(true) || watching).then_some(Word::Withdraw)
+        if watching || self.outdates(verdict) {
+            self.said = None;
+            return Some(Word::Withdraw);
+        }
+        None
+    }
+
+    /// Whether what was said last is wrong now. "VPN déconnecté" is true of everything that is out of reach.
+    fn outdates(&self, verdict: Verdict) -> bool {
+        match self.said {
+            None => false,
+            Some(Verdict::Disconnected) => verdict.reaches_inside() != Some(false),
+            Some(said) => said != verdict,
+        }
     }
 
     fn throttled_until(&self) -> Option<Duration> {
@@ -114,16 +136,17 @@ mod tests {
     fn what_the_user_is_told() {
         // At the start there is nothing to be lost.
         assert_eq!(story(&[Disconnected, Connected]), [None, TELL]);
-        assert_eq!(story(&[Connected, Disconnected, Connected]), [WITHDRAW, TELL, TELL]);
-        assert_eq!(story(&[Connected, Offline, Disconnected, Connected]), [WITHDRAW, TELL, None, TELL]);
-        assert_eq!(story(&[Connected, Stalled, Connected]), [WITHDRAW, TELL, TELL]);
-        assert_eq!(story(&[Connected, Stalled, Disconnected, Offline]), [WITHDRAW, TELL, TELL, None]);
-        assert_eq!(story(&[Offline, Captive, Disconnected]), [None, TELL, None]);
+        assert_eq!(story(&[Connected, Disconnected, Connected]), [None, TELL, TELL]);
+        // The same loss is not told again, but there is a network now.
+        assert_eq!(story(&[Connected, Offline, Disconnected, Connected]), [None, TELL, WITHDRAW, TELL]);
+        assert_eq!(story(&[Connected, Stalled, Connected]), [None, TELL, TELL]);
+        assert_eq!(story(&[Connected, Stalled, Disconnected, Offline]), [None, TELL, TELL, None]);
+        assert_eq!(story(&[Offline, Captive, Disconnected]), [None, TELL, WITHDRAW]);
         // On the way from one to the other nothing is said.
-        assert_eq!(story(&[Connected, Unknown, Connecting, Connected]), [WITHDRAW, None, None, None]);
+        assert_eq!(story(&[Connected, Unknown, Connecting, Connected]), [None, None, None, None]);
         // On site there is nothing to say; what stood is taken back.
-        assert_eq!(story(&[Connected, Disconnected, OnSite]), [WITHDRAW, TELL, WITHDRAW]);
-        assert_eq!(story(&[OnSite, Disconnected]), [WITHDRAW, TELL]);
+        assert_eq!(story(&[Connected, Disconnected, OnSite]), [None, TELL, WITHDRAW]);
+        assert_eq!(story(&[OnSite, Disconnected]), [None, TELL]);
     }
 
     #[test]
@@ -152,7 +175,8 @@ mod tests {
         for (verdict, from) in [(Stalled, 10), (Connected, 20), (Stalled, 30), (Connected, 40)] {
             assert_eq!(telling.word(verdict, at(from), at(from + 5), false), TELL);
         }
-        assert_eq!(telling.word(Stalled, at(50), at(55), false), None);
+        // Too much to be told, but "VPN connecté" cannot stand.
+        assert_eq!(telling.word(Stalled, at(50), at(55), false), WITHDRAW);
         assert_eq!(telling.next_wake(Stalled, at(50)), Some(at(15 + 300)));
         // Back before then: nothing has changed for the user.
         assert_eq!(telling.word(Connected, at(60), at(65), false), None);
