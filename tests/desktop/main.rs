@@ -10,3 +10,4 @@ mod notices;
 mod rig;
 mod rig_works;
 mod shutdown;
+mod vpn;

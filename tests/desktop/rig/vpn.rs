@@ -28,6 +28,8 @@ pub const INSIDE: &str = "172.26.66.73:443";
 /// The tunnel's interface at home.
 pub const TUNNEL: &str = "cscotun0";
 
+/// What goes through the tunnel: the inside.
+const SPLIT: &str = "172.26.66.0/255.255.255.0";
 const USER: &str = "jdupont";
 const PASSCODE: &str = "1234567890";
 
@@ -145,16 +147,22 @@ impl Vpn {
 
     /// Starts the gateway's server, and waits until it answers.
     pub fn start_server(&self) {
-        self.serve_as("gateway");
+        self.serve_as("gateway", SPLIT);
+    }
+
+    /// As [`Vpn::start_server`], but the tunnel takes every route, not those to the inside alone.
+    pub fn start_full_server(&self) {
+        self.kill_server();
+        self.serve_as("gateway", "default");
     }
 
     /// Lets somebody else answer in the gateway's name, as a captive portal does.
     pub fn start_impostor(&self) {
         self.kill_server();
-        self.serve_as("impostor");
+        self.serve_as("impostor", SPLIT);
     }
 
-    fn serve_as(&self, who: &str) {
+    fn serve_as(&self, who: &str, route: &str) {
         let at = |name: &str| self.file(name).display().to_string();
         let config = format!(
             "auth = \"plain[passwd={}]\"\ntcp-port = 443\nudp-port = 443\nrun-as-user = nobody\nrun-as-group = daemon\n\
@@ -162,7 +170,7 @@ impl Vpn {
              max-clients = 8\nmax-same-clients = 8\nkeepalive = 60\ndpd = 10\nmobile-dpd = 10\ntry-mtu-discovery = false\n\
              auth-timeout = 60\nmax-ban-score = 0\ncookie-timeout = 60\nrekey-time = 86400\nrekey-method = ssl\n\
              cisco-client-compat = true\ndtls-legacy = true\nuse-occtl = false\npredictable-ips = true\ndevice = vpns\n\
-             ipv4-network = 10.20.30.0\nipv4-netmask = 255.255.255.0\nroute = 172.26.66.0/255.255.255.0\n",
+             ipv4-network = 10.20.30.0\nipv4-netmask = 255.255.255.0\nroute = {route}\n",
             at("passwords"),
             at("ocserv.sock"),
             at("ocserv.pid"),

@@ -1,0 +1,498 @@
+//! The VPN watch, from a real server to the tray: each verdict as the user sees it, when, and what is said of it.
+
+use crate::rig::login1::Login1;
+use crate::rig::notifications::Notification;
+use crate::rig::tray::{Icon, Item};
+use crate::rig::vpn::{TUNNEL, Vpn};
+use crate::rig::{Desktop, Recorder, Running, SOON, run, wait_for};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// What an interface tells is in the tray within this time. (Measured in a debug build: 8 ms for a new tunnel, 17 ms
+/// for one that is taken down step by step. The rest is for slow machines.)
+const AT_ONCE: Duration = Duration::from_secs(1);
+/// The inside answers through a new tunnel, and the tray shows it, within this time. (Measured: 40 ms.)
+const CONNECTS: Duration = Duration::from_secs(2);
+/// A probe into silence takes three seconds; the tray shows what comes of it within this time.
+const PROBED: Duration = Duration::from_secs(5);
+/// So long a verdict must hold before the user is told, and so late they may be told then.
+const HOLD: Duration = Duration::from_secs(5);
+const LATE: Duration = Duration::from_millis(1500);
+
+/// A verdict as the user sees it. `{}` stands for the time of day.
+struct Face {
+    verdict: &'static str,
+    line: &'static str,
+    detail: &'static str,
+    connect: &'static str,
+    /// Why the drives are greyed, where they are.
+    drives: Option<&'static str>,
+    /// What `vigie status` ends with.
+    code: i32,
+}
+
+const CONNECT: &str = "Se connecter au VPN…";
+const OPEN_CISCO: &str = "Ouvrir Cisco…";
+const LOST: &str = "Les lecteurs I:, S:, T:, U: et les applications métiers sont hors d’atteinte.";
+const OUT_OF_REACH: &str = "Les lecteurs réseau et les applications métiers sont hors d’atteinte.";
+const WITHIN_REACH: &str = "Les lecteurs réseau et les applications métiers sont accessibles.";
+
+const UNKNOWN: Face = Face {
+    verdict: "unknown",
+    line: "Vérification du réseau…",
+    detail: "Un instant : l’accès aux lecteurs et aux applications métiers est vérifié.",
+    connect: CONNECT,
+    drives: None,
+    code: 4,
+};
+const OFFLINE: Face = Face {
+    verdict: "offline",
+    line: "Hors ligne depuis {}",
+    detail: "Aucun réseau : vérifiez le câble ou le Wi-Fi.",
+    connect: CONNECT,
+    drives: Some("hors d’atteinte : pas de réseau"),
+    code: 3,
+};
+const CAPTIVE: Face = Face {
+    verdict: "captive",
+    line: "Connexion limitée (portail captif ?) (portailotp.test)",
+    detail: "Le serveur VPN ne répond pas. Si le réseau demande une identification, ouvrez un navigateur ; sinon, \
+             réessayez plus tard.",
+    connect: CONNECT,
+    drives: Some("hors d’atteinte : connexion limitée"),
+    code: 3,
+};
+const DISCONNECTED: Face = Face {
+    verdict: "disconnected",
+    line: "VPN déconnecté depuis {} (portailotp.test)",
+    detail: OUT_OF_REACH,
+    connect: CONNECT,
+    drives: Some("hors d’atteinte : VPN déconnecté"),
+    code: 3,
+};
+const CONNECTING: Face = Face {
+    verdict: "connecting",
+    line: "Connexion en cours… (portailotp.test)",
+    detail: "Les lecteurs réseau et les applications métiers seront bientôt accessibles.",
+    connect: OPEN_CISCO,
+    drives: Some("connexion en cours"),
+    code: 4,
+};
+const CONNECTED: Face = Face {
+    verdict: "connected",
+    line: "VPN connecté depuis {} (portailotp.test)",
+    detail: WITHIN_REACH,
+    connect: OPEN_CISCO,
+    drives: None,
+    code: 0,
+};
+const STALLED: Face = Face {
+    verdict: "stalled",
+    line: "Le VPN ne répond plus depuis {} (portailotp.test)",
+    detail: "Les lecteurs réseau et les applications métiers ne répondent pas. Déconnectez puis reconnectez le VPN.",
+    connect: CONNECT,
+    drives: Some("hors d’atteinte : le VPN ne répond plus"),
+    code: 3,
+};
+const ON_SITE: Face = Face {
+    verdict: "on-site",
+    line: "Sur site, VPN inutile",
+    detail: WITHIN_REACH,
+    connect: OPEN_CISCO,
+    drives: None,
+    code: 0,
+};
+
+/// A user at home, with Vigie in the tray.
+struct Home {
+    // In the order in which they must go.
+    watch: Running,
+    _vigie: Running,
+    item: Item,
+    icons: RefCell<BTreeMap<&'static str, Icon>>,
+    cisco: Recorder,
+    login1: Login1,
+    desktop: Desktop,
+    vpn: Vpn,
+}
+
+impl Home {
+    /// Sits down at home, without the VPN; these are the user's settings under `[vpn]`.
+    fn start(settings: &str) -> Home {
+        Home::with(Vpn::start(), settings)
+    }
+
+    /// As [`Home::start`], with the VPN.
+    fn connected(settings: &str) -> Home {
+        let vpn = Vpn::start();
+        vpn.connect();
+        let home = Home::with(vpn, settings);
+        home.sees(&CONNECTED, CONNECTS);
+        sleep(LATE);
+        home
+    }
+
+    /// As [`Home::start`], in that network.
+    fn with(vpn: Vpn, settings: &str) -> Home {
+        let desktop = Desktop::at_home(&vpn);
+        let drives: String = ["I", "S", "T", "U"]
+            .map(|letter| {
+                format!("[[drive]]\nletter = \"{letter}\"\nmount_points = [\"smb://fichiers.test/{letter}\"]\n")
+            })
+            .concat();
+        desktop.configure(&format!("[panel]\nwarn_disk_free_percent = 0\n[vpn]\n{settings}\n{drives}"));
+        let bookmarks = ["I", "S", "T", "U"].map(|letter| format!("smb://fichiers.test/{letter}\n")).concat();
+        desktop.write(".config/gtk-3.0/bookmarks", &bookmarks);
+        desktop.welcome();
+        let cisco = desktop.record_program("vpnui");
+        let login1 = Login1::start(&desktop);
+        let (_vigie, item) = desktop.start_vigie();
+        let mut watch = desktop.vigie();
+        let watch = desktop.spawn("watch", watch.args(["status", "--watch", "--json"]));
+        wait_for("the status to be watched", SOON, || watch.log().contains('\n').then_some(()));
+        Home { watch, _vigie, item, icons: RefCell::default(), cisco, login1, desktop, vpn }
+    }
+
+    /// Waits until the tray shows this verdict, and looks at all that it shows. Gives the moment at which it was there.
+    fn sees(&self, face: &Face, limit: Duration) -> Instant {
+        let menu = wait_for(&format!("{} in {:?}", face.line, self.verdicts()), limit, || {
+            let menu = self.item.menu();
+            is_line(face.line, menu.lines().next()?).then_some(menu)
+        });
+        let seen = Instant::now();
+        assert_eq!(menu.lines().nth(1), Some(face.connect));
+        let reason = |reason| format!(" ({reason}) (greyed)");
+        for drive in ["I: données professionnelles", "U: données personnelles"] {
+            let line = format!("  {drive}{}", face.drives.map(reason).unwrap_or_default());
+            assert!(menu.lines().any(|other| other == line), "{line:?} is missing in\n{menu}");
+        }
+        let (title, detail) = self.item.tooltip();
+        assert!(is_line(face.line.trim_end_matches(" (portailotp.test)"), &title.replace('\u{a0}', " ")), "{title}");
+        assert_eq!(detail.replace('\u{a0}', " "), face.detail);
+        self.sees_icon(face.verdict);
+
+        let status = self.desktop.vigie().args(["status", "--json"]).output().expect("it starts");
+        let said: serde_json::Value = serde_json::from_slice(&status.stdout).expect("one line of JSON");
+        assert_eq!((said["verdict"].as_str(), status.status.code()), (Some(face.verdict), Some(face.code)));
+        seen
+    }
+
+    /// The icon of a verdict is always the same, and at no size that of another.
+    fn sees_icon(&self, verdict: &'static str) {
+        let icon = self.item.icon();
+        let sizes: Vec<i32> = icon.pixmaps.iter().map(|(width, _, _)| *width).collect();
+        assert!([16, 22, 32].iter().all(|size| sizes.contains(size)), "{icon:?}");
+        let mut icons = self.icons.borrow_mut();
+        for (other, known) in icons.iter() {
+            let alike = icon.pixmaps.iter().any(|picture| known.pixmaps.contains(picture));
+            assert!(alike == (verdict == *other), "the icons of {verdict} and {other}");
+        }
+        icons.insert(verdict, icon);
+    }
+
+    /// The verdicts since the start, as `vigie status --watch` tells them.
+    fn verdicts(&self) -> Vec<String> {
+        let log = self.watch.log();
+        let said = log.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        let mut verdicts: Vec<String> = said
+            .map(|line| {
+                let status: serde_json::Value = serde_json::from_str(line).expect("one line of JSON each");
+                status["verdict"].as_str().expect("a status has a verdict").to_owned()
+            })
+            .collect();
+        verdicts.dedup();
+        verdicts
+    }
+
+    /// The verdicts after the first `before` ones went this way, to its end. (One that is left at once may be missed.)
+    fn went(&self, before: usize, way: &[&str]) {
+        let went = wait_for("the last verdict", SOON, || {
+            let verdicts = self.verdicts();
+            (verdicts.last().map(String::as_str) == way.last().copied()).then_some(verdicts)
+        });
+        let mut way_on = way.iter();
+        let on_the_way = went[before..].iter().all(|verdict| way_on.any(|other| other == verdict));
+        assert!(on_the_way && way_on.next().is_none(), "{:?} is not {way:?}", &went[before..]);
+    }
+
+    /// First lines of all notifications so far.
+    fn told(&self) -> Vec<String> {
+        self.desktop.notifications().all().into_iter().map(|notification| notification.summary).collect()
+    }
+
+    /// Waits for the notification of a verdict that was seen at `seen`; it is the only one after the first `before`.
+    fn is_told(&self, before: usize, summary: &str, seen: Instant) -> Notification {
+        let notification = self.desktop.notifications().wait(before, summary);
+        assert_eq!((notification.app.as_str(), &self.told()[before..]), ("Vigie", &[summary.to_owned()][..]));
+        let held = notification.at.duration_since(seen);
+        assert!(held + AT_ONCE > HOLD && held < HOLD + LATE, "told after {held:?}");
+        notification
+    }
+
+    /// Nothing is told after the first `before` notifications of a verdict that was seen at `seen`.
+    fn stays_silent(&self, before: usize, seen: Instant) {
+        sleep((HOLD + LATE).saturating_sub(seen.elapsed()));
+        assert_eq!(self.told()[before..], [""; 0]);
+    }
+
+    /// Waits until Vigie has taken back a notification.
+    fn is_closed(&self, notification: &Notification) {
+        wait_for("the notification to be taken back", SOON, || {
+            let all = self.desktop.notifications().all();
+            all.iter().rfind(|other| other.id == notification.id).and_then(|other| other.closed)
+        });
+    }
+
+    fn ip(&self, arguments: &str) {
+        run(self.desktop.command("ip").args(arguments.split(' ')));
+    }
+}
+
+/// Whether a line is this one, with a time of the last few minutes in the place of `{}`.
+fn is_line(expected: &str, line: &str) -> bool {
+    let Some((before, after)) = expected.split_once("{}") else { return line == expected };
+    let Some(time) = line.strip_prefix(before).and_then(|rest| rest.strip_suffix(after)) else { return false };
+    let now = jiff::ZonedDateTime::now().with_time_zone(jiff::tz::TimeZone::UTC);
+    (0..5).any(|minutes| {
+        let minute = match (now.clone() - jiff::Span::new().minutes(minutes)).minute() {
+            0 => String::new(),
+            minute => format!(" {minute:02}"),
+        };
+        // The desktop was started around noon.
+        ["12", "13"].iter().any(|hour| time == format!("{hour} h{minute}"))
+    })
+}
+
+#[test]
+fn connected_stalled_lost_and_back() {
+    let home = Home::start("probe_seconds = 10");
+    let seen = home.sees(&DISCONNECTED, PROBED);
+    // At the start there is nothing to be lost.
+    home.stays_silent(0, seen);
+    home.vpn.dial();
+    let seen = home.sees(&CONNECTED, CONNECTS);
+    home.is_told(0, "VPN connecté", seen);
+    home.went(0, &["unknown", "disconnected", "connecting", "connected"]);
+
+    // The inside falls silent: the next probe finds out, and a second one confirms.
+    home.vpn.cut_inside();
+    let seen = home.sees(&STALLED, Duration::from_secs(11) + 2 * PROBED);
+    let stalled = home.is_told(1, "Le VPN ne répond plus", seen);
+    assert_eq!(stalled.buttons(), ["Se reconnecter"]);
+    home.vpn.mend_inside();
+    let seen = home.sees(&CONNECTED, Duration::from_secs(11) + PROBED);
+    let back = home.is_told(2, "VPN connecté", seen);
+    assert_eq!((back.replaces, back.transient, back.body.as_str()), (stalled.id, true, WITHIN_REACH));
+
+    let before = home.verdicts().len();
+    home.vpn.disconnect();
+    let seen = home.sees(&DISCONNECTED, AT_ONCE);
+    let lost = home.is_told(3, "VPN déconnecté", seen);
+    assert_eq!(lost.body, LOST);
+    assert_eq!(lost.buttons(), ["Se reconnecter"]);
+    home.desktop.screenshot("vpn-lost");
+    home.desktop.press(&lost, "Se reconnecter");
+    assert_eq!(home.cisco.next_call(0), [""; 0]);
+    home.went(before, &["disconnected"]);
+}
+
+#[test]
+fn the_server_dies_and_then_the_cable_goes() {
+    let home = Home::connected("");
+    let before = home.verdicts().len();
+    home.vpn.kill_server();
+    // The client tries to reach it for some seconds; then the tunnel is gone.
+    wait_for("the client to give up", SOON, || (!home.vpn.has_tunnel()).then_some(()));
+    let seen = home.sees(&DISCONNECTED, AT_ONCE);
+    let lost = home.is_told(0, "VPN déconnecté", seen);
+    // Two probes into silence, and the gateway is out of reach for good.
+    let seen = home.sees(&CAPTIVE, 3 * PROBED);
+    let silent = home.is_told(1, "Connexion limitée", seen);
+    assert_eq!((silent.replaces, silent.buttons()), (lost.id, vec!["Réessayer"]));
+    home.went(before, &["disconnected", "captive"]);
+
+    home.vpn.unplug();
+    let seen = home.sees(&OFFLINE, AT_ONCE);
+    // The loss was told; that the network is limited is no longer true.
+    home.stays_silent(2, seen);
+    home.is_closed(&silent);
+    assert_eq!(home.icons.borrow().len(), 4);
+}
+
+#[test]
+fn a_loose_plug_is_not_told_a_pulled_one_is() {
+    let home = Home::connected("");
+    let before = home.verdicts().len();
+    home.vpn.unplug();
+    home.sees(&OFFLINE, AT_ONCE);
+    home.vpn.plug();
+    home.sees(&CONNECTED, CONNECTS);
+    // Another address beneath the tunnel, as of another network.
+    home.ip("address add 192.168.77.3/24 dev eth0");
+    wait_for("the change to be noticed", AT_ONCE, || {
+        home.verdicts()[before..].iter().filter(|verdict| *verdict == "unknown").nth(1)?;
+        Some(())
+    });
+    let seen = home.sees(&CONNECTED, CONNECTS);
+    home.went(before, &["offline", "unknown", "connected", "unknown", "connected"]);
+    home.stays_silent(0, seen);
+
+    home.vpn.unplug();
+    let seen = home.sees(&OFFLINE, AT_ONCE);
+    let offline = home.is_told(0, "Hors ligne", seen);
+    assert_eq!(offline.body.replace('\u{a0}', " "), format!("{} {LOST}", OFFLINE.detail));
+    assert_eq!(offline.buttons(), [""; 0]);
+    // In the meantime the client gives up.
+    home.vpn.disconnect();
+    home.vpn.plug();
+    let seen = home.sees(&DISCONNECTED, PROBED);
+    // It is still the same loss, but the network is there.
+    home.stays_silent(1, seen);
+    home.is_closed(&offline);
+}
+
+#[test]
+fn a_portal_that_answers_for_everybody_is_captive() {
+    let vpn = Vpn::start();
+    vpn.start_impostor();
+    vpn.be_on_site();
+    let home = Home::with(vpn, "");
+    let seen = home.sees(&CAPTIVE, PROBED);
+    let limited = home.is_told(0, "Connexion limitée", seen);
+    assert_eq!((limited.body.replace('\u{a0}', " ").as_str(), limited.buttons()), (CAPTIVE.detail, vec!["Réessayer"]));
+    home.went(0, &["unknown", "captive"]);
+    // The user logs in at the portal.
+    home.vpn.be_away();
+    home.vpn.start_server();
+    home.desktop.press(&limited, "Réessayer");
+    home.sees(&DISCONNECTED, PROBED);
+    home.went(0, &["unknown", "captive", "disconnected"]);
+}
+
+#[test]
+fn after_sleep_nothing_is_claimed_before_it_was_seen() {
+    let home = Home::connected("");
+    home.login1.prepare_for_sleep(true);
+    home.sees(&UNKNOWN, AT_ONCE);
+    home.login1.prepare_for_sleep(false);
+    home.sees(&CONNECTED, CONNECTS);
+
+    // The tunnel is dead when the machine wakes.
+    let before = home.verdicts().len();
+    home.login1.prepare_for_sleep(true);
+    home.sees(&UNKNOWN, AT_ONCE);
+    home.vpn.cut_inside();
+    home.login1.prepare_for_sleep(false);
+    let seen = home.sees(&STALLED, 3 * PROBED);
+    home.went(before, &["unknown", "stalled"]);
+    home.is_told(0, "Le VPN ne répond plus", seen);
+    home.vpn.mend_inside();
+    let seen = home.sees(&CONNECTED, Duration::from_secs(11) + PROBED);
+    home.is_told(1, "VPN connecté", seen);
+
+    // It is gone.
+    let before = home.verdicts().len();
+    home.login1.prepare_for_sleep(true);
+    home.sees(&UNKNOWN, AT_ONCE);
+    home.vpn.disconnect();
+    home.login1.prepare_for_sleep(false);
+    let seen = home.sees(&DISCONNECTED, PROBED);
+    home.is_told(2, "VPN déconnecté", seen);
+    home.went(before, &["unknown", "disconnected"]);
+}
+
+#[test]
+fn from_home_to_the_office_and_every_route_through_the_tunnel() {
+    let vpn = Vpn::start();
+    vpn.start_full_server();
+    let home = Home::with(vpn, "");
+    home.sees(&DISCONNECTED, PROBED);
+    let before = home.verdicts().len();
+    home.vpn.dial();
+    home.sees(&CONNECTED, CONNECTS);
+    let route = run(home.desktop.command("ip").args(["route", "show", "default"]));
+    assert!(route.contains(TUNNEL), "{route}");
+    home.vpn.disconnect();
+    home.sees(&DISCONNECTED, AT_ONCE);
+    home.went(before, &["connecting", "connected", "disconnected"]);
+
+    let before = home.verdicts().len();
+    home.vpn.unplug();
+    home.sees(&OFFLINE, AT_ONCE);
+    home.ip("address delete 192.168.77.2/24 dev eth0");
+    home.ip("address add 192.168.77.40/24 dev eth0");
+    home.vpn.be_on_site();
+    home.vpn.plug();
+    let seen = home.sees(&ON_SITE, CONNECTS);
+    home.stays_silent(0, seen);
+    home.went(before, &["offline", "unknown", "on-site"]);
+}
+
+#[test]
+fn the_open_panel_takes_the_place_of_notifications() {
+    let home = Home::connected("");
+    home.item.activate();
+    home.desktop.wait_for_window("Vigie", true);
+    home.vpn.disconnect();
+    let seen = home.sees(&DISCONNECTED, AT_ONCE);
+    home.stays_silent(0, seen);
+    run(home.desktop.command("xdotool").args(["search", "--name", "^Vigie$", "windowclose"]));
+    home.desktop.wait_for_window("Vigie", false);
+    // The user has seen it there.
+    home.stays_silent(0, Instant::now());
+    home.vpn.dial();
+    let seen = home.sees(&CONNECTED, CONNECTS);
+    home.is_told(0, "VPN connecté", seen);
+}
+
+#[test]
+fn a_line_that_flaps_does_not_shout() {
+    let hold = Duration::from_secs(1);
+    let home = Home::connected("hold_seconds = 1");
+    for _ in 0..5 {
+        home.vpn.disconnect();
+        home.sees(&DISCONNECTED, AT_ONCE);
+        sleep(hold + LATE / 2);
+        home.vpn.dial();
+        home.sees(&CONNECTED, CONNECTS);
+        sleep(hold + LATE / 2);
+    }
+    assert_eq!(home.told(), ["VPN déconnecté", "VPN connecté", "VPN déconnecté", "VPN connecté"]);
+}
+
+/// A transcript of Cisco's command line.
+fn cisco_says(home: &Desktop, state: &str) {
+    let text = format!(
+        "Cisco Secure Client (version 5.1.2.42) .\r\n\r\nCopyright (c) 2004 - 2024 Cisco Systems, Inc.  All Rights \
+         Reserved.\r\n\r\n\r\n  >> state: Disconnected\r\n  >> notice: Ready to connect.\r\nVPN> \r  >> state: {state}\r\n\
+         VPN> "
+    );
+    home.write("cisco-says", &text);
+}
+
+#[test]
+fn ciscos_word_that_it_connects() {
+    let home = Home::start("command_line = { linux = [\"~/bin/cisco\"] }");
+    home.desktop.put_program("cisco", "#!/bin/sh\n[ \"$*\" = state ] && exec cat \"$HOME/cisco-says\"\n");
+    cisco_says(&home.desktop, "Disconnected");
+    home.sees(&DISCONNECTED, PROBED);
+    // Another network; Cisco's client connects anew by itself.
+    cisco_says(&home.desktop, "Reconnecting");
+    home.ip("address add 192.168.77.3/24 dev eth0");
+    home.sees(&CONNECTING, CONNECTS);
+    // It gives up.
+    cisco_says(&home.desktop, "Disconnected");
+    home.sees(&DISCONNECTED, 3 * PROBED);
+    // It tries again, and gets through.
+    cisco_says(&home.desktop, "Connecting");
+    home.ip("address delete 192.168.77.3/24 dev eth0");
+    home.sees(&CONNECTING, CONNECTS);
+    home.vpn.dial();
+    home.sees(&CONNECTED, CONNECTS);
+    home.went(
+        0,
+        &["unknown", "disconnected", "unknown", "connecting", "disconnected", "unknown", "connecting", "connected"],
+    );
+}
