@@ -266,8 +266,9 @@ fn is_line(expected: &str, line: &str) -> bool {
 }
 
 #[test]
-fn connected_stalled_lost_and_back() {
-    let home = Home::start("probe_seconds = 10");
+fn a_whole_day_with_a_real_server() {
+    // Longer than a verdict must hold and the client needs to give up: no probe falls into the server's death.
+    let home = Home::start("probe_seconds = 20");
     let seen = home.sees(&DISCONNECTED, PROBED);
     // At the start there is nothing to be lost.
     home.stays_silent(0, seen);
@@ -278,7 +279,7 @@ fn connected_stalled_lost_and_back() {
 
     // The inside falls silent: the next probe finds out, and a second one confirms.
     home.vpn.cut_inside();
-    let seen = home.sees(&STALLED, Duration::from_secs(11) + 2 * PROBED);
+    let seen = home.sees(&STALLED, Duration::from_secs(22) + 2 * PROBED);
     let stalled = home.is_told(1, "Le VPN ne répond plus", seen);
     assert_eq!(stalled.buttons(), ["Se reconnecter"]);
     home.vpn.mend_inside();
@@ -287,19 +288,23 @@ fn connected_stalled_lost_and_back() {
     assert_eq!((back.replaces, back.transient, back.body.as_str()), (stalled.id, true, WITHIN_REACH));
 
     let before = home.verdicts().len();
-    home.vpn.disconnect();
+    home.vpn.kill_server();
+    wait_for("the client to give up", SOON, || (!home.vpn.has_tunnel()).then_some(()));
     let seen = home.sees(&DISCONNECTED, AT_ONCE);
     let lost = home.is_told(3, "VPN déconnecté", seen);
-    assert_eq!(lost.body, LOST);
-    assert_eq!(lost.buttons(), ["Se reconnecter"]);
+    assert_eq!((lost.body.as_str(), lost.buttons()), (LOST, vec!["Se reconnecter"]));
     home.desktop.screenshot("vpn-lost");
     home.desktop.press(&lost, "Se reconnecter");
     assert_eq!(home.cisco.next_call(0), [""; 0]);
-    home.went(before, &["disconnected"]);
+
+    home.vpn.unplug();
+    home.sees(&OFFLINE, AT_ONCE);
+    home.went(before, &["disconnected", "captive", "offline"]);
+    assert_eq!(home.told().len(), 4);
 }
 
 #[test]
-fn the_server_dies_and_then_the_cable_goes() {
+fn a_silent_gateway_is_lost_first_and_limited_when_confirmed() {
     let home = Home::connected("");
     let before = home.verdicts().len();
     home.vpn.kill_server();
