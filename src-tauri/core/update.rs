@@ -55,8 +55,8 @@ pub struct State {
     memory: Memory,
     telling: Telling,
     helpdesk_changes: Option<ZonedDateTime>,
-    /// The shutdown of which a reminder stands on the screen.
-    reminded: Option<Timestamp>,
+    /// The reminder that stands on the screen.
+    reminded: Option<shutdown::Reminder>,
     /// The uptime at which the machine said that it is about to sleep.
     asleep: Option<Duration>,
     tray_host: Option<bool>,
@@ -252,7 +252,14 @@ fn take(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
         Event::Wapt(wapt) => state.wapt = wapt,
         Event::Power(battery) => state.battery = battery,
         Event::TrayHost(there) => tray_host(state, there, effects),
-        Event::NotificationServer(there) => state.notifications = there,
+        Event::NotificationServer(there) => {
+            state.notifications = there;
+            // It has just turned out that nobody saw these.
+            let unseen = state.question.is_some() || state.reminded.as_ref().is_some_and(|reminder| reminder.last);
+            if !there && unseen && !state.panel_open {
+                effects.push(Effect::ShowPanel);
+            }
+        }
         Event::Autostart(on) => state.autostart = on,
         Event::PanelOpen(open) => {
             state.panel_open = open;
@@ -423,8 +430,8 @@ fn tell(state: &mut State, effects: &mut Vec<Effect>) {
 fn remind(state: &mut State, effects: &mut Vec<Effect>) {
     let now = state.now.clone();
     let next = state.shutdown.next_shutdown(&now);
-    let stands =
-        |told: &Timestamp| next.as_ref().is_some_and(|next| next.timestamp() < *told + SignedDuration::from_mins(1));
+    let until = |told: &shutdown::Reminder| told.at.timestamp() + SignedDuration::from_mins(1);
+    let stands = |told| next.as_ref().is_some_and(|next| next.timestamp() < until(told));
     if state.reminded.as_ref().is_some_and(|told| !stands(told)) {
         withdraw_reminder(state, effects);
     }
@@ -434,7 +441,7 @@ fn remind(state: &mut State, effects: &mut Vec<Effect>) {
         return;
     }
     let Some(reminder) = state.shutdown.due(&now) else { return };
-    state.reminded = Some(reminder.at.timestamp());
+    state.reminded = Some(reminder.clone());
     effects.push(if by_panel { Effect::ShowPanel } else { Effect::Notify(Notification::Shutdown(reminder)) });
 }
 
@@ -831,6 +838,13 @@ mod tests {
         assert_eq!(state.on(Event::Tick, "21:15"), []);
         assert_eq!(state.on(Event::Tick, "21:25")[0], Effect::ShowPanel);
         assert_eq!(state.on(Event::Tick, "21:26"), []);
+        // That there is none may turn out by the last one itself.
+        let mut state = known();
+        state.on(Event::Tick, "21:15");
+        assert_eq!(state.on(Event::NotificationServer(false), "21:15"), []);
+        state.on(Event::NotificationServer(true), "21:16");
+        assert_eq!(notified(&state.on(Event::Tick, "21:25")).len(), 1);
+        assert_eq!(state.on(Event::NotificationServer(false), "21:25"), [Effect::ShowPanel]);
     }
 
     #[test]
@@ -853,7 +867,8 @@ mod tests {
         state.on(Event::Woke, "10:10");
         assert_eq!(state.question, None);
         // Without a notification server the panel asks.
-        state.on(Event::NotificationServer(false), "10:11");
+        state.asked(Action::ShutDown);
+        assert_eq!(state.on(Event::NotificationServer(false), "10:11"), [Effect::ShowPanel]);
         assert_eq!(state.asked(Action::ShutDown), [Effect::Notify(Notification::ConfirmShutdown), Effect::ShowPanel]);
     }
 

@@ -3,7 +3,7 @@
 use crate::rig::login1::Login1;
 use crate::rig::tray::{Icon, Item};
 use crate::rig::vpn::Vpn;
-use crate::rig::{Desktop, SOON, wait_for};
+use crate::rig::{Desktop, SOON, run, wait_for};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -184,4 +184,37 @@ fn while_nothing_happens_nothing_is_said_on_the_bus() {
     });
     // In place: a menu that stands open does not close.
     assert!(!monitor.log().contains("member=LayoutUpdated"), "{}", monitor.log());
+}
+
+#[test]
+fn the_desktops_own_panel_takes_mouse_and_keyboard() {
+    let vpn = Vpn::start();
+    vpn.be_on_site();
+    let desktop = Desktop::at_home(&vpn);
+    desktop.welcome();
+    let isl = desktop.record_program("ISLLightClient");
+    let (_vigie, item) = desktop.start_vigie();
+    item.wait_for_menu("Sur site");
+    let xdotool = |arguments: &[&str]| run(desktop.command("xdotool").args(arguments));
+    // Where the first saturated colour of the desktop's lower edge is, from the left: the blue house, 22 px wide.
+    let place = wait_for("the icon on the screen", SOON, || {
+        let mut find = desktop.command("convert");
+        find.arg(desktop.screenshot("tray")).args(["-crop", "640x32+640+768", "-colorspace", "HSL", "-channel", "G"]);
+        let said = run(find.args(["-separate", "-threshold", "60%", "-trim", "-format", "%w %X", "info:"]));
+        let (width, left) = said.split_once(' ')?;
+        let left: u32 = left.trim().parse().ok()?;
+        (width != "640" && width != "1").then_some(left + 9)
+    });
+    xdotool(&["mousemove", &place.to_string(), "784", "click", "1"]);
+    desktop.wait_for_window("Vigie", true);
+    desktop.press_key("Vigie", "Escape");
+    desktop.wait_for_window("Vigie", false);
+
+    let before = desktop.windows().len();
+    xdotool(&["mousemove", &place.to_string(), "784", "click", "3"]);
+    wait_for("the menu on the screen", SOON, || (desktop.windows().len() > before).then_some(()));
+    desktop.screenshot("menu");
+    // Verdict, Cisco, Télémaintenance.
+    xdotool(&["key", "Down", "Down", "Down", "Return"]);
+    assert_eq!(isl.next_call(0), Vec::<String>::new());
 }

@@ -159,3 +159,37 @@ fn asleep_nothing_is_said_and_on_waking_everything_is_looked_at_again() {
     item.wait_for_menu("VPN déconnecté");
     assert_eq!(reminders(&desktop).len(), 1);
 }
+
+#[test]
+fn without_a_notification_server_the_panel_reminds_and_asks() {
+    let vpn = Vpn::start();
+    let desktop = shuts_down_in(&vpn, 64, "1");
+    let login1 = Login1::start(&desktop);
+    desktop.stop_notifier();
+    let (_vigie, item) = desktop.start_vigie();
+    // The last reminder.
+    desktop.wait_for_window("Vigie", true);
+    desktop.press_key("Vigie", "Escape");
+    desktop.wait_for_window("Vigie", false);
+    item.click(&["Arrêt automatique", "Éteindre maintenant…"]);
+    desktop.wait_for_window("Vigie", true);
+    desktop.screenshot("panel-asks");
+    assert!(!login1.calls().iter().any(|call| call.starts_with("PowerOff")));
+    // The first button of the page.
+    desktop.press_key("Vigie", "Tab");
+    desktop.press_key("Vigie", "Return");
+    wait_for("logind to be asked", SOON, || login1.calls().contains(&"PowerOff(true)".into()).then_some(()));
+}
+
+#[test]
+fn a_reminder_waits_for_the_notification_server() {
+    let vpn = Vpn::start();
+    let desktop = shuts_down_in(&vpn, 10 * 60, "15, 5");
+    desktop.stop_notifier();
+    let (_vigie, _item) = desktop.start_vigie();
+    wait_for("it to be tried", SOON, || desktop.vigie_log().contains("cannot be shown yet").then_some(()));
+    desktop.start_notifier();
+    let shown = desktop.notifications().wait(0, "Arrêt automatique dans 10 minutes");
+    assert_eq!(shown.buttons(), [OFF, "Plus tard", NOT_TONIGHT]);
+    assert_eq!(reminders(&desktop).iter().filter(|reminder| reminder.id != 0).count(), 1);
+}

@@ -228,6 +228,8 @@ impl Talk {
                 self.skills = self.skills.take().filter(|skills| skills.server == new);
                 if !new.is_empty() {
                     self.show_waiting().await;
+                    // Also where nothing waited: reminders do, in the core.
+                    self.tell(true);
                 }
             }
             _ => {}
