@@ -239,9 +239,9 @@ async fn is_closed_when_it_crashed() -> Outcome {
 
 #[tokio::test]
 async fn says_that_it_cannot_open() -> Outcome {
-    let failed = |event: Event| match event {
-        Event::Launched(launch) if launch.id == "panel" => matches!(launch.outcome, LaunchOutcome::Failed(_)),
-        _ => false,
+    let failed = |event: Event| {
+        let Event::Launched(launch) = event else { return false };
+        launch.id == "panel" && matches!(launch.outcome, LaunchOutcome::Failed(_))
     };
     // No such display.
     let mut tray = Tray::on(":987654")?;

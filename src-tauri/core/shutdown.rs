@@ -441,11 +441,13 @@ mod tests {
                 fallen.dedup();
                 let mut told_until = Timestamp::MIN;
                 for (from, to) in &awake {
-                    if fallen.iter().any(|lead| told_until < *lead && lead < from) && *from < at {
+                    let late = fallen.iter().any(|lead| told_until < *lead && lead < from) && *from < at;
+                    if late {
                         expected.push((*from, at));
                         told_until = *from;
                     }
-                    for lead in fallen.iter().filter(|lead| from <= *lead && *lead < to) {
+                    // Woken at the very moment of a lead: one reminder for both.
+                    for lead in fallen.iter().filter(|lead| from <= *lead && *lead < to && !(late && *lead == from)) {
                         expected.push((*lead, at));
                         told_until = *lead;
                     }
