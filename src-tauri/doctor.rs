@@ -6,39 +6,10 @@ use crate::profile::{Loaded, Profile};
 use crate::sensors::{drives, host, network, power, printers, probe, shutdown, vpn_client, wapt};
 use crate::shell::{autostart, instance};
 use crate::view;
+use crate::view::doctor::{Finding, Sensor};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// What one sensor saw.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// Which sensor. `view::doctor` has its French name.
-    pub sensor: Sensor,
-    /// What it saw, as JSON, or why it saw nothing.
-    pub seen: Result<String, String>,
-    /// How long it took.
-    pub took: Duration,
-}
-
-/// The sensors, in the order of the report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "named after the rooms in `sensors` and `shell`")]
-pub enum Sensor {
-    Config,
-    Network,
-    Probe,
-    VpnClient,
-    Site,
-    Host,
-    Drives,
-    Printers,
-    Wapt,
-    Battery,
-    MachineShutdown,
-    Autostart,
-    Running,
-}
 
 /// The report in French, and whether every sensor saw something.
 pub async fn report(loaded: &Loaded) -> (String, bool) {

@@ -1,7 +1,7 @@
 //! Vigie: the academy's guide, live on the desktop.
 //!
 //! Data goes one way. Sensors turn the machine's facts into [`core::state::Event`]s; one task owns the state and lets
-//! [`core::state::update`] change it; the views turn it into pictures (tray, panel, status), and the shell does what
+//! [`core::update::update`] change it; the views turn it into pictures (tray, panel, status), and the shell does what
 //! the core asked.
 //!
 //! - [`profile`]: what the guide says, as typed data, and the files that may change it
@@ -9,7 +9,7 @@
 //! - [`view`]: pure; the state in French
 //! - [`sensors`]: each watches one thing and sends events
 //! - [`shell`]: the loop, the tray, notifications, starting programs
-//! - [`cli`]: the command line
+//! - [`cli`]: the command line; [`doctor`]: every sensor, asked once
 
 pub mod cli;
 pub mod core;

@@ -1,4 +1,4 @@
-//! What can happen, what it asks of the shell, and the values that both carry. [`State`] itself is in `update.rs`.
+//! What can happen, what it asks of the shell, and the values that both carry. [`State`](super::update::State) itself is in `update.rs`.
 
 use super::{shutdown, vpn};
 use crate::profile::{Id, Problem, Profile};

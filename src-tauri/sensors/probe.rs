@@ -19,7 +19,7 @@ const STAGGER: Duration = Duration::from_millis(250);
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Asks what the request asks for. Each attempt is given up after `limit`; the first inside machine that answers
-/// decides, and the gateway is then waited for [a little](GRACE) longer only: it tells whether the inside or a portal
+/// decides, and the gateway is then waited for a second longer at most: it tells whether the inside or a portal
 /// has answered. Dropping the future ends the probe.
 pub async fn probe(request: ProbeRequest, limit: Duration) -> Probe {
     let asked = !request.gateways.is_empty();

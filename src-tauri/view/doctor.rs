@@ -1,6 +1,36 @@
 //! What every sensor saw, as lines for the helpdesk.
 
-use crate::doctor::{Finding, Sensor};
+use std::time::Duration;
+
+/// What one sensor saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Which sensor.
+    pub sensor: Sensor,
+    /// What it saw, as JSON, or why it saw nothing.
+    pub seen: Result<String, String>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// The sensors, in the order of the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "named after the rooms in `sensors` and `shell`")]
+pub enum Sensor {
+    Config,
+    Network,
+    Probe,
+    VpnClient,
+    Site,
+    Host,
+    Drives,
+    Printers,
+    Wapt,
+    Battery,
+    MachineShutdown,
+    Autostart,
+    Running,
+}
 
 /// One line a sensor: sign, name, time, and what it saw.
 pub fn report(findings: &[Finding]) -> String {
