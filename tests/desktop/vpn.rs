@@ -276,6 +276,8 @@ fn a_whole_day_with_a_real_server() {
     let seen = home.sees(&CONNECTED, CONNECTS);
     home.is_told(0, "VPN connecté", seen);
     home.went(0, &["unknown", "disconnected", "connecting", "connected"]);
+    let status = run(home.desktop.vigie().arg("status"));
+    assert!(status.contains("  Adresse locale : 192.168.77.2\n  Adresse VPN : 10.20.30."), "{status}");
 
     // The inside falls silent: the next probe finds out, and a second one confirms.
     home.vpn.cut_inside();
@@ -374,6 +376,14 @@ fn a_portal_that_answers_for_everybody_is_captive() {
     home.desktop.press(&limited, "Réessayer");
     home.sees(&DISCONNECTED, PROBED);
     home.went(0, &["unknown", "captive", "disconnected"]);
+
+    // A tunnel that carries nothing from the start.
+    let before = home.verdicts().len();
+    home.vpn.cut_inside();
+    home.vpn.dial();
+    home.sees(&CONNECTING, CONNECTS);
+    home.sees(&STALLED, 2 * PROBED);
+    home.went(before, &["connecting", "stalled"]);
 }
 
 #[test]
@@ -429,6 +439,8 @@ fn from_home_to_the_office_and_every_route_through_the_tunnel() {
     home.ip("address delete 192.168.77.2/24 dev eth0");
     home.ip("address add 192.168.77.40/24 dev eth0");
     home.vpn.be_on_site();
+    // Whoever sits inside may not see the gateway.
+    home.vpn.kill_server();
     home.vpn.plug();
     let seen = home.sees(&ON_SITE, CONNECTS);
     home.stays_silent(0, seen);
