@@ -17,7 +17,7 @@ pub enum Action {
     Open(Id),
     /// Start the VPN client.
     Connect,
-    /// Look again at once: is the inside within reach?
+    /// Look again at once, and say what is seen: is the inside within reach?
     Refresh,
     /// Put a telephone code on the clipboard.
     CopyCode(Id),

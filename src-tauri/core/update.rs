@@ -298,8 +298,9 @@ fn obey(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
             effects.extend([Effect::Look(Look::Machine), Effect::ShowPanel]);
         }
         Action::Refresh => {
-            let asks = state.vpn.refresh(&now);
-            ask(state, asks, effects);
+            // Somebody waits for an answer: nothing of before counts, and the new verdict is told.
+            distrust(state, effects);
+            state.telling.ask();
             effects.push(Effect::Look(Look::Machine));
         }
         Action::Open(id) => {
@@ -916,15 +917,26 @@ mod tests {
     }
 
     #[test]
-    fn showing_the_panel_and_refreshing_look_at_everything_again() {
+    fn showing_the_panel_looks_at_everything_again() {
         let mut state = known().connected();
-        for (action, shown) in [(Action::Refresh, false), (Action::ShowPanel, true)] {
-            let effects = state.asked(action);
-            assert!([LINKS, MACHINE, Effect::Look(Look::Client)].iter().all(|look| effects.contains(look)));
-            State::probe(&effects);
-            assert_eq!(effects.contains(&Effect::ShowPanel), shown);
-            assert_eq!(state.vpn.verdict(), Verdict::Connected);
-        }
+        let effects = state.asked(Action::ShowPanel);
+        assert!([LINKS, MACHINE, Effect::Look(Look::Client)].iter().all(|look| effects.contains(look)));
+        State::probe(&effects);
+        assert!(effects.contains(&Effect::ShowPanel));
+        assert_eq!(state.vpn.verdict(), Verdict::Connected);
+    }
+
+    #[test]
+    fn who_looks_again_is_answered_even_where_nothing_has_changed() {
+        let mut state = known();
+        state.see(home(), None, "10:00");
+        state.on(Event::Tick, "10:00:05");
+        assert_eq!(state.vpn.verdict(), Verdict::Disconnected);
+        assert_eq!(state.on(Event::Asked(Action::Refresh), "10:01"), [LINKS, MACHINE]);
+        assert_eq!(state.vpn.verdict(), Verdict::Unknown);
+        let effects = state.see(home(), None, "10:01");
+        assert_eq!(notified(&effects), [&Notification::Vpn(Verdict::Disconnected)]);
+        assert_eq!(notified(&state.on(Event::Tick, "10:02")), [] as [&Notification; 0]);
     }
 
     #[test]

@@ -370,12 +370,18 @@ fn a_portal_that_answers_for_everybody_is_captive() {
     let limited = home.is_told(0, "Connexion limitée", seen);
     assert_eq!((limited.body.replace('\u{a0}', " ").as_str(), limited.buttons()), (CAPTIVE.detail, vec!["Réessayer"]));
     home.went(0, &["unknown", "captive"]);
+    // Who asks is answered, also where nothing has changed.
+    home.desktop.press(&limited, "Réessayer");
+    let again = home.desktop.notifications().wait(1, "Connexion limitée");
+    home.sees(&CAPTIVE, AT_ONCE);
     // The user logs in at the portal.
     home.vpn.be_away();
     home.vpn.start_server();
-    home.desktop.press(&limited, "Réessayer");
-    home.sees(&DISCONNECTED, PROBED);
-    home.went(0, &["unknown", "captive", "disconnected"]);
+    home.desktop.press(&again, "Réessayer");
+    home.desktop.notifications().wait(2, "VPN déconnecté");
+    home.sees(&DISCONNECTED, AT_ONCE);
+    home.went(0, &["unknown", "captive", "unknown", "captive", "unknown", "disconnected"]);
+    assert_eq!(home.told().len(), 3);
 
     // A tunnel that carries nothing from the start.
     let before = home.verdicts().len();

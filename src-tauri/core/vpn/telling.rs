@@ -26,13 +26,15 @@ pub struct Telling {
     settled: Option<Verdict>,
     /// What was said last, and not taken back.
     said: Option<Verdict>,
+    /// Whether the user waits for an answer.
+    asked: bool,
     recent: VecDeque<Duration>,
 }
 
 impl Telling {
     /// Nothing said yet; a verdict must hold for so long.
     pub fn new(hold: Duration) -> Telling {
-        Telling { hold, settled: None, said: None, recent: VecDeque::new() }
+        Telling { hold, settled: None, said: None, asked: false, recent: VecDeque::new() }
     }
 
     /// The profile has changed: a verdict must hold for so long from now on.
@@ -40,8 +42,16 @@ impl Telling {
         self.hold = hold;
     }
 
+    /// The user wants to know: the next verdict is said at once, whatever it is.
+    pub fn ask(&mut self) {
+        self.asked = true;
+    }
+
     /// When to ask again, for a verdict that stands since `held_from`.
     pub fn next_wake(&self, verdict: Verdict, held_from: Duration) -> Option<Duration> {
+        if speaks(verdict) && self.asked {
+            return Some(held_from);
+        }
         if !speaks(verdict) || self.settled == Some(verdict) {
             return None;
         }
@@ -57,7 +67,8 @@ impl Telling {
         if now < self.next_wake(verdict, held_from)? {
             return None;
         }
-        if self.throttled_until().is_some_and(|free| now < free) {
+        let asked = std::mem::take(&mut self.asked);
+        if !asked && self.throttled_until().is_some_and(|free| now < free) {
             self.said = None;
             return Some(Word::Withdraw);
         }
@@ -70,7 +81,7 @@ impl Telling {
             Verdict::Disconnected | Verdict::Offline => reached == Some(true) || before == Some(Verdict::Stalled),
             Verdict::Stalled | Verdict::Captive => true,
         };
-        if tell && !watching {
+        if (tell || asked) && !watching {
             self.recent.retain(|at| now < *at + WINDOW);
             self.recent.push_back(now);
             self.said = Some(verdict);
@@ -166,6 +177,18 @@ mod tests {
         assert_eq!(telling.word(Disconnected, at(10), at(15), true), WITHDRAW);
         // The panel is closed: they know already.
         assert_eq!(telling.word(Disconnected, at(10), at(20), false), None);
+    }
+
+    #[test]
+    fn who_asks_is_answered_at_once() {
+        let mut telling = Telling::new(HOLD);
+        assert_eq!(telling.word(Captive, at(0), at(5), false), TELL);
+        for (verdict, from) in [(Captive, 10), (Captive, 20), (OnSite, 30), (Disconnected, 40), (Disconnected, 50)] {
+            telling.ask();
+            assert_eq!(telling.word(Unknown, at(from), at(from), false), None);
+            assert_eq!(telling.word(verdict, at(from + 1), at(from + 1), false), TELL);
+            assert_eq!(telling.word(verdict, at(from + 1), at(from + 9), false), None);
+        }
     }
 
     #[test]
