@@ -56,7 +56,7 @@ pub struct State {
     telling: Telling,
     helpdesk_changes: Option<ZonedDateTime>,
     /// The reminder that stands on the screen.
-    reminded: Option<shutdown::Reminder>,
+    pub reminded: Option<shutdown::Reminder>,
     /// The uptime at which the machine said that it is about to sleep.
     asleep: Option<Duration>,
     tray_host: Option<bool>,

@@ -3,6 +3,7 @@
 //! The page renders groups, rows and buttons without knowing each of them; what there is to show is decided here.
 
 use super::{drives, french, helpdesk, shutdown, verdict};
+use crate::core::shutdown::Reminder;
 use crate::core::state::{Action, DriveMount, Reading};
 use crate::core::update::{Question, State, can_connect};
 use crate::core::vpn::Verdict;
@@ -129,8 +130,10 @@ fn buttons(state: &State) -> Vec<Button> {
     buttons
 }
 
+/// What waits for an answer: a question, else the reminder that stands.
 fn question(state: &State) -> Option<Asked> {
-    Some(match state.question? {
+    let Some(question) = state.question else { return state.reminded.as_ref().map(reminder) };
+    Some(match question {
         Question::ShutDown => Asked {
             title: french::typeset("Éteindre l’ordinateur maintenant ?"),
             text: "Enregistrez d’abord votre travail et fermez vos documents.".into(),
@@ -147,6 +150,17 @@ fn question(state: &State) -> Option<Asked> {
                 .collect(),
         },
     })
+}
+
+/// With the time of day alone: the minutes that are left would change while one reads.
+fn reminder(reminder: &Reminder) -> Asked {
+    let mut answers = vec![button("Éteindre maintenant", Action::ShutDown)];
+    if !reminder.last {
+        answers.push(button("Plus tard", Action::RemindLater));
+    }
+    answers.push(button("Ce soir, ne plus me le rappeler", Action::NotTonight));
+    let title = format!("Arrêt automatique à {}", french::time(reminder.at.time()));
+    Asked { title, text: "Enregistrez votre travail et fermez vos documents.".into(), answers }
 }
 
 fn network(state: &State) -> Vec<Row> {
@@ -321,6 +335,9 @@ fn unavailable(id: &str, label: &str, why: impl Into<String>) -> Row {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::fixture::{known, now};
+    use crate::core::state::Event;
+    use crate::core::update::update;
     use std::path::Path;
 
     #[test]
@@ -341,6 +358,29 @@ mod tests {
         assert!(!panel.offers(&Action::Quit));
         let answered = Panel { question: None, ..panel };
         assert!(!answered.offers(&Action::ConfirmShutDown));
+    }
+
+    #[test]
+    fn reminds_as_long_as_the_reminder_stands() {
+        let mut state = known();
+        let asked = |state: &State| {
+            let asked = panel(state).question?;
+            Some((asked.title, asked.answers.into_iter().map(|answer| answer.label).collect::<Vec<_>>()))
+        };
+        let title = "Arrêt automatique à 21\u{a0}h\u{a0}30".to_owned();
+        let [off, later, not_tonight] = ["Éteindre maintenant", "Plus tard", "Ce soir, ne plus me le rappeler"];
+        update(&mut state, Event::Tick, now("2026-11-24T21:00"));
+        assert_eq!(asked(&state), Some((title.clone(), [off, later, not_tonight].map(String::from).to_vec())));
+        update(&mut state, Event::Asked(Action::RemindLater), now("2026-11-24T21:01"));
+        assert_eq!(asked(&state), None);
+        update(&mut state, Event::Tick, now("2026-11-24T21:25"));
+        assert_eq!(asked(&state), Some((title.clone(), [off, not_tonight].map(String::from).to_vec())));
+        update(&mut state, Event::Asked(Action::ShutDown), now("2026-11-24T21:26"));
+        assert_eq!(asked(&state).map(|(title, _)| title), Some("Éteindre l’ordinateur maintenant\u{a0}?".into()));
+        update(&mut state, Event::Asked(Action::Cancel), now("2026-11-24T21:26"));
+        assert_eq!(asked(&state).map(|(title, _)| title), Some(title));
+        update(&mut state, Event::Tick, now("2026-11-24T21:30"));
+        assert_eq!(asked(&state), None);
     }
 
     /// The page's types are these types. A stale file is written anew, so that running the tests a second time passes.

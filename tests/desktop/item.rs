@@ -50,14 +50,24 @@ fn a_first_start_shows_icon_and_panel_and_a_left_click_the_panel_again() {
     assert!(!desktop.windows().contains(&PANEL.to_owned()));
     item.click(&["Quitter"]);
     assert_eq!(vigie.wait(SOON).code(), Some(0));
-    assert_calm(&desktop);
+    assert!(desktop.vigie_log().contains("ended"), "{}", desktop.vigie_log());
+    desktop.assert_calm();
 }
 
-/// A run in which nothing went wrong leaves no warning in the log.
-fn assert_calm(desktop: &Desktop) {
-    let log = desktop.vigie_log();
-    assert!(log.contains("INFO") && log.contains("ended"), "{log}");
-    assert!(!log.contains("WARN") && !log.contains("ERROR"), "{log}");
+#[test]
+fn without_a_display_the_icon_works_and_the_rest_is_told() {
+    let vpn = Vpn::start();
+    let desktop = Desktop::at_home(&vpn);
+    desktop.welcome();
+    let mut vigie = desktop.vigie();
+    let vigie = desktop.spawn("vigie", vigie.env("DISPLAY", ":987654"));
+    let item = desktop.item_of(vigie.pid());
+    item.wait_for_menu("VPN déconnecté");
+    item.click(&["Copier les infos pour l’assistance"]);
+    desktop.notifications().wait(0, "La copie n’a pas fonctionné");
+    item.activate();
+    let told = desktop.notifications().wait(1, "Le panneau d’information ne s’est pas ouvert");
+    assert_eq!(told.buttons(), ["Réessayer", "Ouvrir AMIGO"]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A click on each line of the menu does the real thing: the program is started, the address opened, the text pasted.
 
 use crate::rig::Desktop;
+use crate::rig::login1::Login1;
 use crate::rig::notifications::Notification;
 use crate::rig::tray::{Item, Line};
 use crate::rig::vpn::Vpn;
@@ -29,6 +30,7 @@ fn every_link_of_the_guide_opens_its_address() {
     let vpn = Vpn::start();
     let desktop = Desktop::at_home(&vpn);
     desktop.welcome();
+    let _login1 = Login1::start(&desktop);
     let browser = desktop.record_program("xdg-open");
     let (_vigie, item) = desktop.start_vigie();
     let guide = guide();
@@ -59,6 +61,7 @@ fn every_link_of_the_guide_opens_its_address() {
     assert_eq!(browser.next_call(opened), ["http://assistance.ac-normandie.fr/"]);
     assert_eq!(browser.calls().len(), opened + 1);
     assert!(desktop.notifications().all().is_empty(), "what was opened needs no word");
+    desktop.assert_calm();
 }
 
 #[test]

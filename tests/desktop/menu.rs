@@ -158,6 +158,7 @@ fn each_state_has_its_icon_and_its_words() {
     desktop.screenshot("captive");
     assert_eq!(icons.iter().collect::<HashSet<_>>().len(), icons.len(), "{icons:?}");
     assert!(icons.iter().all(|icon| icon.pixmaps.len() >= 3), "16, 22 and 32 px: {icons:?}");
+    desktop.assert_calm();
 }
 
 #[test]

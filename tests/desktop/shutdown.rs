@@ -7,6 +7,7 @@ use crate::rig::{Desktop, Running, SOON, around_noon, wait_for};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ZonedDateTime};
 use rustix::process::Signal;
+use serde_json::Value;
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -167,8 +168,14 @@ fn without_a_notification_server_the_panel_reminds_and_asks() {
     let login1 = Login1::start(&desktop);
     desktop.stop_notifier();
     let (_vigie, item) = desktop.start_vigie();
-    // The last reminder.
     desktop.wait_for_window("Vigie", true);
+    let asked = || {
+        let status = desktop.vigie().args(["status", "--json"]).output().expect("it starts");
+        let status: Value = serde_json::from_slice(&status.stdout).expect("JSON");
+        status["panel"]["question"]["title"].as_str().unwrap_or_default().to_owned()
+    };
+    assert!(asked().starts_with("Arrêt automatique à "), "{}", asked());
+    desktop.screenshot("panel-reminds");
     desktop.press_key("Vigie", "Escape");
     desktop.wait_for_window("Vigie", false);
     item.click(&["Arrêt automatique", "Éteindre maintenant…"]);

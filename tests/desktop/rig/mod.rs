@@ -291,6 +291,13 @@ impl Desktop {
         fs::read_to_string(self.home().join(".local/state/vigie/log/vigie.log")).unwrap_or_default()
     }
 
+    /// A run in which nothing went wrong leaves no warning in the log.
+    pub fn assert_calm(&self) {
+        let log = self.vigie_log();
+        assert!(log.contains(" INFO "), "{log}");
+        assert!(!log.contains(" WARN ") && !log.contains(" ERROR "), "{log}");
+    }
+
     /// Puts a program on PATH that writes down how it is called.
     pub fn record_program(&self, name: &str) -> Recorder {
         let file = self.home().join(format!("logs/{name}.calls"));
