@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod item;
 mod launch;
+mod linked;
 mod menu;
 mod notices;
 mod rig;

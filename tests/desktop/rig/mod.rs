@@ -253,9 +253,9 @@ impl Desktop {
         Running::start(command, self.home().join(format!("logs/{name}.log")))
     }
 
-    /// Vigie, not started yet.
+    /// Vigie, not started yet: the program that `VIGIE_BIN` names, else the one that was built with the tests.
     pub fn vigie(&self) -> Command {
-        self.command(env!("CARGO_BIN_EXE_vigie"))
+        self.command(std::env::var_os("VIGIE_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_vigie").into()))
     }
 
     /// Vigie on a machine of its own: `/run` is the folder `machine/run` in the home folder, and on every folder in
