@@ -84,6 +84,9 @@ fn switching_off_is_asked_twice_and_done_once() {
     let reminder = desktop.notifications().wait(0, ONE_MINUTE);
     desktop.press(&reminder, OFF);
     let question = desktop.notifications().wait(1, "Éteindre l’ordinateur maintenant\u{a0}?");
+    wait_for("the answered reminder to leave the screen", SOON, || {
+        desktop.notifications().all().into_iter().find(|it| it.id == reminder.id)?.closed.map(drop)
+    });
     assert_eq!(question.buttons(), ["Éteindre", "Annuler"]);
     desktop.press(&question, "Annuler");
     // The menu's way.

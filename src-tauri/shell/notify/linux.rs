@@ -213,7 +213,7 @@ impl Talk {
         match member.as_str() {
             "ActionInvoked" => {
                 let Ok((id, key)) = body.deserialize::<(u32, &str)>() else { return };
-                self.invoked(&header, id, key);
+                self.invoked(&header, id, key).await;
             }
             "NotificationClosed" => {
                 let Ok((id, _reason)) = body.deserialize::<(u32, u32)>() else { return };
@@ -237,7 +237,7 @@ impl Talk {
     }
 
     /// A button was pressed: what belongs to it is asked for once.
-    fn invoked(&mut self, header: &Header, id: u32, pressed: &str) {
+    async fn invoked(&mut self, header: &Header<'_>, id: u32, pressed: &str) {
         let found = self.standing.iter().find(|(_, standing)| standing.is(header, id));
         let action = found.and_then(|(category, standing)| {
             let mut actions = standing.actions.iter().enumerate();
@@ -245,9 +245,9 @@ impl Talk {
             Some((*category, action.clone()))
         });
         if let Some((category, action)) = action {
-            // Most servers close it by themselves, but not all do.
-            self.standing.remove(&category);
             let _ = self.events.send(Event::Asked(action));
+            // Many servers close it by themselves; dunst leaves it standing.
+            self.withdraw(category).await;
         }
     }
 
