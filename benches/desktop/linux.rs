@@ -65,8 +65,11 @@ pub fn measure() -> bool {
     let subjects: Vec<(&str, &Running)> = subjects.collect();
 
     let minutes = IDLE.as_secs_f64() / 60.0;
-    report
-        .section("Idle, the tunnel steady", "All threads and children, per minute, with the slow probe (every 60 s).");
+    report.section(
+        "Idle, the tunnel steady",
+        "All threads and children, per minute, with the slow probe (every 60 s). nm-applet finds no NetworkManager to \
+         listen to here.",
+    );
     let used = idle(&subjects, IDLE);
     let rows =
         |of: fn(&Usage) -> f64| used.iter().map(|(name, usage)| Row(name, of(usage) / minutes)).collect::<Vec<_>>();

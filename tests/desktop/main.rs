@@ -3,9 +3,13 @@
 
 mod cli;
 mod config;
+mod idle;
 mod item;
 mod launch;
 mod linked;
+#[path = "../../benches/desktop/measure.rs"]
+#[expect(dead_code, reason = "the benchmarks measure memory too")]
+mod measure;
 mod menu;
 mod notices;
 mod rig;
