@@ -21,9 +21,10 @@ release:
 	scripts/setup build
 	cargo build --release --bins
 
+# The tests on the desktop wait more than they work: two for each processor.
 test:
 	scripts/setup build desktop test
-	cargo test
+	RUST_TEST_THREADS=$$((2 * $$(nproc))) cargo test
 	npm --prefix ui test
 
 lint:
