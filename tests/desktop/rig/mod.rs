@@ -404,19 +404,12 @@ impl Desktop {
         });
     }
 
-    /// Presses a key in a window.
+    /// Presses a key in a window. The key goes to whatever has the focus, as from a keyboard: a window that closes at
+    /// the press does not miss the release.
     pub fn press_key(&self, window: &str, key: &str) {
         let window = format!("^{window}$");
-        run(self.command("xdotool").args([
-            "search",
-            "--onlyvisible",
-            "--name",
-            &window,
-            "windowfocus",
-            "--sync",
-            "key",
-            key,
-        ]));
+        run(self.command("xdotool").args(["search", "--onlyvisible", "--name", &window, "windowfocus", "--sync"]));
+        run(self.command("xdotool").args(["key", key]));
     }
 
     /// Writes what the screen shows into a PNG file under `target/screenshots/`, and gives its path.
