@@ -267,18 +267,6 @@ impl Vpn {
         self.home.ip(&["route", "add", "default", "via", "192.168.77.1"]);
     }
 
-    /// The tunnel's link goes down, its client unasked.
-    pub fn lower_tunnel(&self) {
-        self.home.ip(&["link", "set", TUNNEL, "down"]);
-    }
-
-    /// It comes up again, and its route at once with it.
-    pub fn raise_tunnel(&self) {
-        let batch = self.file("raise");
-        write(&batch, &format!("link set {TUNNEL} up\nroute add 172.26.66.0/24 dev {TUNNEL}\n"));
-        self.home.ip(&["-batch", &batch.display().to_string()]);
-    }
-
     /// Whether a TCP connection from home to this address succeeds, within a second.
     pub fn answers(&self, address: &str) -> bool {
         let address: SocketAddr = address.parse().expect("an address with a port");
