@@ -121,3 +121,25 @@ fn a_portal_is_told_and_looked_at_again() {
     std::thread::sleep(Duration::from_secs(3));
     assert_eq!(desktop.notifications().all().len(), seen);
 }
+
+#[test]
+fn the_site_that_ciscos_client_uses_is_not_asked() {
+    let vpn = Vpn::start();
+    let desktop = Desktop::at_home(&vpn);
+    let settings = format!("[[site]]\nid = \"caen\"\ngateway = \"{GATEWAY}\"\ninside = [\"{INSIDE}\"]\n");
+    desktop.write(".config/vigie/vigie.toml", &settings);
+    desktop.write(".local/state/vigie/state.json", r#"{"welcomed": true}"#);
+    // As Cisco's client keeps its user's choices.
+    let choice = |host: &str| {
+        format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<AnyConnectPreferences>\n<DefaultUser>jdupont</DefaultUser>\n\
+             <DefaultHostName>{host}</DefaultHostName>\n</AnyConnectPreferences>\n"
+        )
+    };
+    desktop.write(".anyconnect", &choice(GATEWAY));
+    let (_vigie, item) = desktop.start_vigie();
+    item.wait_for_menu("\n  (o) Caen (Calvados, Manche, Orne)\n  ( ) Rouen (Seine-Maritime, Eure)\n");
+    item.wait_for_menu("VPN déconnecté");
+    assert!(desktop.notifications().all().is_empty(), "{:#?}", desktop.notifications().all());
+    assert!(!desktop.vigie_log().contains("jdupont"), "{}", desktop.vigie_log());
+}
