@@ -117,3 +117,14 @@ fn after_a_kill_the_next_start_works() {
     vigie.signal(Signal::TERM);
     assert_eq!(vigie.wait(SOON).code(), Some(0));
 }
+
+#[test]
+fn it_ends_with_the_session() {
+    let vpn = Vpn::start();
+    let desktop = Desktop::at_home(&vpn);
+    desktop.welcome();
+    let (mut vigie, item) = desktop.start_vigie();
+    item.wait_for_menu("VPN déconnecté");
+    desktop.end_session();
+    assert_eq!(vigie.wait(SOON).code(), Some(0));
+}

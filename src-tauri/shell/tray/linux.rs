@@ -195,16 +195,23 @@ fn escape_access_key(label: &str) -> String {
     label.replace('_', "__")
 }
 
-/// Tells whether a tray host is there, each time that changes.
+/// Tells whether a tray host is there, each time that changes. With the session bus the session ends, and Vigie with it:
+/// nobody would see the icon any more, and the next session, which starts its own, would find the place taken.
 async fn watch_host(events: Events) {
     let mut told = None;
-    if let Err(error) = follow_host(&events, &mut told).await {
-        tracing::warn!("no tray host can be found on the session bus: {error}");
-        tell_host(&events, &mut told, false);
+    match follow_host(&events, &mut told).await {
+        Ok(()) => {
+            tracing::info!("the session bus is gone");
+            let _ = events.send(Event::Asked(Action::Quit));
+        }
+        Err(error) => {
+            tracing::warn!("no tray host can be found on the session bus: {error}");
+            tell_host(&events, &mut told, false);
+        }
     }
 }
 
-/// Returns when the bus is gone, or the program ends.
+/// Returns when the bus is gone. An error where there never was one.
 async fn follow_host(events: &Events, told: &mut Option<bool>) -> zbus::Result<()> {
     let bus = zbus::connection::Builder::session()?.method_timeout(PATIENCE).build().await?;
     let mut signals = MessageStream::from(&bus);
@@ -222,8 +229,8 @@ async fn follow_host(events: &Events, told: &mut Option<bool>) -> zbus::Result<(
         }
         tokio::select! {
             more = signal(&mut signals) => {
-                if !more? {
-                    return Err(zbus::Error::Failure("the session bus is gone".into()));
+                if !more {
+                    return Ok(());
                 }
             }
             () = tokio::time::sleep(GRACE), if !there && *told != Some(false) => tell_host(events, told, false),
@@ -232,13 +239,15 @@ async fn follow_host(events: &Events, told: &mut Option<bool>) -> zbus::Result<(
 }
 
 /// Waits for the next signal; `false` where none can come any more.
-async fn signal(messages: &mut MessageStream) -> zbus::Result<bool> {
+async fn signal(messages: &mut MessageStream) -> bool {
     while let Some(message) = messages.next().await {
-        if message?.message_type() == zbus::message::Type::Signal {
-            return Ok(true);
+        match message {
+            Ok(message) if message.message_type() == zbus::message::Type::Signal => return true,
+            Ok(_) => {}
+            Err(error) => tracing::debug!("not understood on the session bus: {error}"),
         }
     }
-    Ok(false)
+    false
 }
 
 /// Whether the watcher is there and knows a host.

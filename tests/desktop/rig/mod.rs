@@ -121,7 +121,8 @@ pub struct Desktop {
     notifications: Notifications,
     session: Connection,
     system_address: String,
-    _buses: [Running; 2],
+    session_bus: RefCell<Option<Running>>,
+    _system_bus: Running,
     _x: Running,
     network: Option<String>,
     env: Vec<(&'static str, OsString)>,
@@ -186,7 +187,8 @@ impl Desktop {
             notifications: Notifications::listen(&session_address),
             session: connect(&session_address),
             system_address,
-            _buses: [session_bus, system_bus],
+            session_bus: RefCell::new(Some(session_bus)),
+            _system_bus: system_bus,
             _x: x,
             network: vpn.map(|vpn| vpn.home().into()),
             env,
@@ -324,6 +326,11 @@ impl Desktop {
     /// What another program pastes.
     pub fn paste(&self) -> String {
         run(self.command("xclip").args(["-selection", "clipboard", "-out"]))
+    }
+
+    /// Ends the session's bus, as the end of a session does.
+    pub fn end_session(&self) {
+        self.session_bus.borrow_mut().take();
     }
 
     /// Starts the panel, and waits for its tray.
