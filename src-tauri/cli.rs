@@ -106,10 +106,14 @@ pub fn main() -> ExitCode {
     let arguments = command.try_get_matches().and_then(|matches| Arguments::from_arg_matches(&matches));
     let arguments = match arguments {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // Help and version come this way too; a closed standard output is no reason to complain.
+        // Help and version come this way too; a closed standard output is no reason to complain.
+        Err(error) if !error.use_stderr() => {
             let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE));
+            return ExitCode::from(OK);
+        }
+        Err(error) => {
+            tell(&misunderstood(&error));
+            return ExitCode::from(USAGE);
         }
     };
     let Some(command) = arguments.command else { return start() };
@@ -136,6 +140,18 @@ pub fn main() -> ExitCode {
     // A sensor that still waits for the network must not hold the answer back.
     runtime.shutdown_background();
     code
+}
+
+/// What was not understood, in French; clap knows English only.
+fn misunderstood(error: &clap::Error) -> String {
+    use clap::error::{ContextKind, ContextValue};
+    let kinds = [ContextKind::InvalidSubcommand, ContextKind::InvalidValue, ContextKind::InvalidArg];
+    let culprit = kinds
+        .into_iter()
+        .find_map(|kind| error.get(kind))
+        .map(|value| if let ContextValue::Strings(texts) = value { texts.join(" ") } else { value.to_string() });
+    let culprit = culprit.map(|text| format!(" : « {text} »")).unwrap_or_default();
+    format!("Commande mal écrite{culprit}. « vigie --help » affiche l’aide.")
 }
 
 fn runtime() -> io::Result<tokio::runtime::Runtime> {
