@@ -8,6 +8,7 @@ mod check;
 mod fault;
 mod ics;
 mod load;
+mod path;
 mod read;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
@@ -16,6 +17,7 @@ mod tree;
 
 pub use fault::{Expected, Fault, Problem};
 pub use load::{Layer, Loaded, Paths, Refused, Setting, check_file, guide, load, save_site};
+pub use path::expand;
 
 use jiff::civil::{Date, Time};
 use serde::{Deserialize, Serialize};

@@ -16,7 +16,7 @@ pub mod wapt;
 
 use crate::Events;
 use crate::core::state::{Event, Look};
-use crate::profile::Profile;
+use crate::profile::{self, Profile};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -130,23 +130,9 @@ fn glob(pattern: &str, text: &str) -> bool {
     text.ends_with(end)
 }
 
-/// The path that the profile means: `~` at its start is the home directory, `%VAR%` an environment variable. `None`
-/// where one of them is not set.
+/// The path that the profile means, in this user's session.
 fn expand(path: &str) -> Option<PathBuf> {
-    let (mut full, mut rest) = match path.strip_prefix('~') {
-        Some(below) if below.is_empty() || below.starts_with(['/', '\\']) => {
-            (dirs::home_dir()?.into_os_string().into_string().ok()?, below)
-        }
-        Some(_) | None => (String::new(), path),
-    };
-    while let Some((before, after)) = rest.split_once('%') {
-        full.push_str(before);
-        let (name, after) = after.split_once('%')?;
-        full.push_str(&std::env::var(name).ok()?);
-        rest = after;
-    }
-    full.push_str(rest);
-    Some(full.into())
+    profile::expand(path, dirs::home_dir().as_deref(), |name| std::env::var_os(name))
 }
 
 #[cfg(test)]
@@ -243,18 +229,6 @@ mod tests {
         fn a_glob_never_panics(pattern in ".{0,20}", text in ".{0,20}") {
             glob(&pattern, &text);
         }
-    }
-
-    #[test]
-    fn paths_are_expanded_or_dropped() {
-        let home = dirs::home_dir().unwrap();
-        assert_eq!(expand("~/.anyconnect"), Some(home.join(".anyconnect")));
-        assert_eq!(expand("~"), Some(home));
-        assert_eq!(expand("/a/~b"), Some("/a/~b".into()));
-        let path = std::env::var("PATH").unwrap();
-        assert_eq!(expand("%PATH%/x"), Some(format!("{path}/x").into()));
-        assert_eq!(expand("%NO_SUCH_VARIABLE%/x"), None);
-        assert_eq!(expand("100%"), None);
     }
 }
 

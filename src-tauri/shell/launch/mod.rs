@@ -10,7 +10,7 @@ mod system;
 mod desktop;
 
 use crate::core::state::{Launch, LaunchOutcome, Launchable};
-use crate::profile::{Profile, Program};
+use crate::profile::{self, Profile, Program};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -68,23 +68,9 @@ impl Places {
         })
     }
 
-    /// `%VAR%` and a leading `~` replaced; `None` where what they stand for is not known.
+    /// The path that the profile means.
     fn expand(&self, text: &str) -> Option<PathBuf> {
-        let mut path = OsString::new();
-        let mut rest = text;
-        if let Some(below) = text.strip_prefix('~').filter(|below| below.starts_with(['/', '\\'])) {
-            path.push(self.home.as_ref()?);
-            rest = below;
-        }
-        while let Some((before, after)) = rest.split_once('%') {
-            // A single % is part of a name.
-            let Some((name, after)) = after.split_once('%') else { break };
-            path.push(before);
-            path.push((self.variable)(name).filter(|value| !value.is_empty())?);
-            rest = after;
-        }
-        path.push(rest);
-        Some(path.into())
+        profile::expand(text, self.home.as_deref(), &self.variable)
     }
 }
 
