@@ -142,6 +142,7 @@ mod tests {
 
     /// In a network namespace, where nobody else's changes are seen.
     #[cfg(target_os = "linux")]
+    #[expect(clippy::unwrap_used, reason = "a test may panic")]
     #[test]
     fn sensors_answer_what_they_are_asked_and_end_with_the_asker() {
         use crate::core::vpn::ProbeRequest;
