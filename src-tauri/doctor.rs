@@ -37,12 +37,7 @@ async fn examine(loaded: &Loaded) -> Vec<Finding> {
     timed(Sensor::Site, started, site.clone().and_then(json));
 
     let chosen = profile.user.site.clone().or(site.ok().flatten());
-    let sites = || profile.sites.iter().filter(|site| chosen.as_ref().is_none_or(|chosen| *chosen == site.id));
-    let request = ProbeRequest {
-        number: 0,
-        inside: sites().flat_map(|site| site.inside.clone()).collect(),
-        gateways: sites().map(|site| (site.gateway.clone(), profile.vpn.gateway_port)).collect(),
-    };
+    let request = ProbeRequest::new(profile, chosen.as_deref(), 0, true);
     let started = Instant::now();
     let limit = Duration::from_secs(profile.vpn.probe_timeout_seconds.into());
     let probed = probe::probe(request, limit).await;

@@ -373,18 +373,9 @@ fn ask(state: &State, asks: Asks, effects: &mut Vec<Effect>) {
         effects.push(Effect::Look(Look::Links));
     }
     if let Some((number, gateway)) = asks.probe {
-        let chosen = state.site();
-        // While no site is chosen, every site's hosts may answer.
-        let sites = || state.profile.sites.iter().filter(|site| chosen.is_none_or(|chosen| chosen.id == site.id));
-        let mut inside: Vec<String> = Vec::new();
-        for host in sites().flat_map(|site| &site.inside) {
-            if !inside.contains(host) {
-                inside.push(host.clone());
-            }
-        }
-        let port = state.profile.vpn.gateway_port;
-        let gateways = if gateway { sites().map(|site| (site.gateway.clone(), port)).collect() } else { Vec::new() };
-        effects.push(Effect::Look(Look::Probe(ProbeRequest { number, inside, gateways })));
+        let site = state.site().map(|site| site.id.as_str());
+        let request = ProbeRequest::new(&state.profile, site, number, gateway);
+        effects.push(Effect::Look(Look::Probe(request)));
     }
     if asks.client {
         effects.push(Effect::Look(Look::Client));

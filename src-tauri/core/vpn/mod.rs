@@ -6,6 +6,7 @@ mod tracker;
 pub use telling::{Telling, Word};
 pub use tracker::{Asks, Tracker};
 
+use crate::profile::Profile;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -101,6 +102,23 @@ pub struct ProbeRequest {
     /// Gateways to try (host, port): the site's, or every site's while none is chosen. Empty where the gateway need
     /// not be asked (a tunnel is up).
     pub gateways: Vec<(String, u16)>,
+}
+
+impl ProbeRequest {
+    /// What the profile names for that site (an id); while none is chosen, every site's hosts may answer. `gateway`:
+    /// whether the gateway is asked too.
+    pub fn new(profile: &Profile, site: Option<&str>, number: u64, gateway: bool) -> ProbeRequest {
+        let sites = || profile.sites.iter().filter(|one| site.is_none_or(|site| one.id == site));
+        let mut inside: Vec<String> = Vec::new();
+        for host in sites().flat_map(|site| &site.inside) {
+            if !inside.contains(host) {
+                inside.push(host.clone());
+            }
+        }
+        let port = profile.vpn.gateway_port;
+        let gateways = if gateway { sites().map(|site| (site.gateway.clone(), port)).collect() } else { Vec::new() };
+        ProbeRequest { number, inside, gateways }
+    }
 }
 
 /// The outcome of a probe.
