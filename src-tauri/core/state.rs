@@ -1,7 +1,7 @@
 //! What can happen, what it asks of the shell, and the values that both carry. [`State`](super::update::State) itself is in `update.rs`.
 
 use super::{shutdown, vpn};
-use crate::profile::{Id, Problem, Profile};
+use crate::profile::{Choice, Id, Problem, Profile};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -27,8 +27,8 @@ pub enum Action {
     OpenDrive(char),
     /// Put the texts that the helpdesk asks for on the clipboard.
     CopySupportInfo,
-    /// Choose the site.
-    SetSite(Id),
+    /// Keep this choice of the user's.
+    Choose(Choice),
     /// Start with the session, or no longer.
     SetAutostart(bool),
     /// Switch the computer off; the user is asked to confirm.
@@ -90,8 +90,8 @@ pub enum Event {
     Launched(Launch),
     /// The computer could not be switched off; why, for the log.
     PowerOffFailed(String),
-    /// A choice of the user's (site, start with the session) could not be written.
-    NotSaved,
+    /// A choice of the user's could not be kept.
+    NotSaved(NotSaved),
     /// Whether the clipboard took what was to be copied.
     Copied(Copied, bool),
     /// The configuration was read: the profile in force, and what is wrong with the files.
@@ -241,12 +241,23 @@ pub enum Notification {
     Copied(Copied),
     /// The clipboard did not take it.
     CopyFailed,
-    /// A choice of the user's could not be written.
-    NotSaved,
+    /// A choice of the user's could not be kept.
+    NotSaved(NotSaved),
     /// What Vigie is.
     About,
     /// The site is not known: choose one.
     AskSite,
+}
+
+/// Why a choice of the user's could not be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotSaved {
+    /// The administrator has locked it.
+    Locked,
+    /// The user's file is broken, and would be overwritten without having been understood.
+    Broken,
+    /// The file, or the system's own place for it, could not be written.
+    Unwritable,
 }
 
 /// What was put on the clipboard.
@@ -275,8 +286,8 @@ pub enum Effect {
     ShowPanel,
     /// Keep this for the next start of Vigie.
     Remember(Memory),
-    /// Write the site into the user's file.
-    SaveSite(Id),
+    /// Write the choice into the user's file.
+    Save(Choice),
     /// Start with the session, or no longer.
     SetAutostart(bool),
     /// Switch the computer off, reason "planned".

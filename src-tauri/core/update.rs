@@ -6,7 +6,7 @@ use super::state::{
 };
 use super::vpn::{Asks, ProbeRequest, Telling, Tracker, Verdict, Word};
 use super::{Now, helpdesk, shutdown};
-use crate::profile::{Id, Problem, Profile, Site};
+use crate::profile::{Choice, Id, Problem, Profile, Site};
 use jiff::{SignedDuration, Timestamp, ZonedDateTime};
 use std::sync::Arc;
 use std::time::Duration;
@@ -274,7 +274,7 @@ fn take(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
             }
         }
         Event::PowerOffFailed(_) => effects.push(Effect::Notify(Notification::ShutdownFailed)),
-        Event::NotSaved => effects.push(Effect::Notify(Notification::NotSaved)),
+        Event::NotSaved(why) => effects.push(Effect::Notify(Notification::NotSaved(why))),
         Event::Copied(what, true) => effects.push(Effect::Notify(Notification::Copied(what))),
         Event::Copied(_, false) => effects.push(Effect::Notify(Notification::CopyFailed)),
         Event::Profile(profile, problems) => set_profile(state, profile, problems, effects),
@@ -323,14 +323,12 @@ fn obey(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
             Some(DriveMount::Absent) | None => missing(letter.to_string()),
         }),
         Action::CopySupportInfo => effects.push(Effect::Copy(Copied::SupportInfo)),
-        Action::SetSite(id) => {
-            if state.question == Some(Question::Site) {
-                state.question = None;
+        Action::Choose(choice) => {
+            let is_site = matches!(choice, Choice::Site(_));
+            if is_site && state.question.take_if(|question| *question == Question::Site).is_some() {
                 effects.push(Effect::Withdraw(Category::Program));
             }
-            if state.profile.sites.iter().any(|site| site.id == id) {
-                effects.push(Effect::SaveSite(id));
-            }
+            effects.push(Effect::Save(choice));
         }
         Action::SetAutostart(on) => effects.push(Effect::SetAutostart(on)),
         Action::ShutDown => {
@@ -590,8 +588,8 @@ mod tests {
         state.on(Event::PanelOpen(true), "10:00");
         assert_eq!(state.on(Event::SiteFound(None), "10:01"), []);
         assert_eq!(
-            state.asked(Action::SetSite("rouen".into())),
-            [Effect::Withdraw(Category::Program), Effect::SaveSite("rouen".into())]
+            state.asked(Action::Choose(Choice::Site("rouen".into()))),
+            [Effect::Withdraw(Category::Program), Effect::Save(Choice::Site("rouen".into()))]
         );
         assert_eq!(state.question, None);
         assert_eq!(known().begin(), [LINKS, MACHINE]);
@@ -897,14 +895,13 @@ mod tests {
             (Action::OpenDrive('U'), missing("U")),
             (Action::CopySupportInfo, Effect::Copy(Copied::SupportInfo)),
             (Action::SetAutostart(true), Effect::SetAutostart(true)),
-            (Action::SetSite("caen".into()), Effect::SaveSite("caen".into())),
+            (Action::Choose(Choice::Pinned(true)), Effect::Save(Choice::Pinned(true))),
             (Action::About, Effect::Notify(Notification::About)),
             (Action::Quit, Effect::Quit),
         ];
         for (action, effect) in cases {
             assert_eq!(state.asked(action.clone()), [effect], "{action:?}");
         }
-        assert_eq!(state.asked(Action::SetSite("paris".into())), []);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use super::fault::{Fault, Problem};
 use super::tree::{Found, Node, Value, written};
 use super::{Profile, check, ics, read, tree};
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -71,9 +71,9 @@ pub struct Loaded {
     /// What is wrong with the files.
     pub problems: Arc<[Problem]>,
     paths: Paths,
-    tree: Node,
+    pub(super) tree: Node,
     locks: Vec<tree::Path>,
-    broken: Vec<Layer>,
+    pub(super) broken: Vec<Layer>,
 }
 
 /// One value of the profile and where it comes from.
@@ -93,23 +93,6 @@ pub struct Setting {
     pub locked: bool,
 }
 
-/// Why the user's choice was not written.
-#[derive(Debug, thiserror::Error)]
-pub enum Refused {
-    /// The file could not be written.
-    #[error("cannot write {0}: {1}")]
-    Write(PathBuf, std::io::Error),
-    /// The file is broken: it would be overwritten without having been understood.
-    #[error("{} is broken", .0.file.display())]
-    Broken(Problem),
-    /// The machine's file locks the site.
-    #[error("the site is locked by {0}")]
-    Locked(PathBuf),
-    /// No site has that id.
-    #[error("there is no site {0}")]
-    NoSuchSite(String),
-}
-
 impl Loaded {
     /// Every value, and where it comes from; for `vigie config show`.
     pub fn settings(&self) -> Vec<Setting> {
@@ -122,12 +105,6 @@ impl Loaded {
             locked: self.locks.iter().any(|lock| path.starts_with(lock)),
         };
         self.tree.leaves().into_iter().map(setting).collect()
-    }
-
-    /// Whether the machine's file locks a key.
-    fn locks(&self, key: &str) -> bool {
-        let path: tree::Path = key.split('.').map(str::to_owned).collect();
-        self.locks.iter().any(|lock| path.starts_with(lock))
     }
 
     fn guide() -> Loaded {
@@ -271,6 +248,8 @@ pub fn load(paths: &Paths) -> Loaded {
     loaded.add(Layer::Machine, &paths.machine, &mut problems);
     loaded.add(Layer::User, &paths.user, &mut problems);
     loaded.add_ics(paths, &mut problems);
+    let locked = loaded.locks.iter().map(|lock| written(lock)).collect();
+    loaded.profile = Arc::new(Profile { locked, ..Profile::clone(&loaded.profile) });
     loaded.problems = problems.into();
     loaded
 }
@@ -288,60 +267,8 @@ pub fn check_file(file: &Path) -> Vec<Problem> {
     problems
 }
 
-/// Writes the chosen site into the user's file, and leaves the rest of it as it stands, comments too.
-///
-/// # Errors
-/// Where the file is broken or cannot be written, no site has that id, or the machine's file locks the site.
-pub fn save_site(paths: &Paths, site: &str) -> Result<(), Refused> {
-    let loaded = load(paths);
-    if loaded.locks("user.site") {
-        return Err(Refused::Locked(paths.machine.clone()));
-    }
-    if loaded.broken.contains(&Layer::User)
-        && let Some(problem) = loaded.problems.iter().find(|problem| problem.file == paths.user)
-    {
-        return Err(Refused::Broken(problem.clone()));
-    }
-    if !loaded.profile.sites.iter().any(|known| known.id == site) {
-        return Err(Refused::NoSuchSite(site.to_owned()));
-    }
-    write_site(&paths.user, site).map_err(|error| Refused::Write(paths.user.clone(), error))
-}
-
-fn write_site(file: &Path, site: &str) -> std::io::Result<()> {
-    let text = text_of(file).map_err(|fault| std::io::Error::other(format!("{fault:?}")))?.unwrap_or_default();
-    let mut document: toml_edit::DocumentMut = text.parse().map_err(std::io::Error::other)?;
-    let user = document.entry("user").or_insert_with(toml_edit::table);
-    let Some(user) = user.as_table_like_mut() else {
-        return Err(std::io::Error::other("`user` is no table"));
-    };
-    let mut value = toml_edit::Value::from(site);
-    if let Some(before) = user.get("site").and_then(toml_edit::Item::as_value) {
-        *value.decor_mut() = before.decor().clone();
-    }
-    match user.get_mut("site") {
-        Some(there) => *there = toml_edit::Item::Value(value),
-        None => {
-            user.insert("site", toml_edit::Item::Value(value));
-        }
-    }
-    // Where the file is a link, what it leads to is written, and the link stays.
-    let file = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.ok_or(std::io::ErrorKind::NotFound)?;
-    std::fs::create_dir_all(folder)?;
-    let mut new = tempfile::NamedTempFile::new_in(folder)?;
-    new.write_all(document.to_string().as_bytes())?;
-    if let Ok(before) = std::fs::metadata(&file) {
-        new.as_file().set_permissions(before.permissions())?;
-    }
-    new.as_file().sync_all()?;
-    new.persist(&file)?;
-    Ok(())
-}
-
 /// The text of a file; `None` where there is none.
-fn text_of(file: &Path) -> Result<Option<String>, Fault> {
+pub(super) fn text_of(file: &Path) -> Result<Option<String>, Fault> {
     if file.as_os_str().is_empty() {
         return Ok(None);
     }
@@ -364,7 +291,7 @@ fn text_of(file: &Path) -> Result<Option<String>, Fault> {
 
 /// Lays a layer over a tree and reads the whole. Where something does not fit, it is taken out and the rest is looked
 /// at, so that one check names all that is wrong.
-fn lay(base: &Node, mut over: Node) -> Result<(Node, Profile), Vec<Found>> {
+pub(super) fn lay(base: &Node, mut over: Node) -> Result<(Node, Profile), Vec<Found>> {
     let mut found = Vec::new();
     loop {
         let mut tree = base.clone();

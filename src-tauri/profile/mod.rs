@@ -10,14 +10,16 @@ mod ics;
 mod load;
 mod path;
 mod read;
+mod save;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests;
 mod tree;
 
 pub use fault::{Expected, Fault, Problem};
-pub use load::{Layer, Loaded, Paths, Refused, Setting, check_file, guide, load, save_site};
+pub use load::{Layer, Loaded, Paths, Setting, check_file, guide, load};
 pub use path::expand;
+pub use save::{Choice, Refused, save};
 
 use jiff::civil::{Date, Time};
 use serde::{Deserialize, Serialize};
@@ -71,6 +73,9 @@ pub struct Profile {
     /// What the guide advises, in its words.
     #[serde(default)]
     pub advice: Advice,
+    /// The keys that the machine's file locks; the user's file changes none of them, nor what is below them.
+    #[serde(skip)]
+    pub locked: Vec<String>,
 }
 
 /// Who the profile is for.
@@ -429,6 +434,89 @@ pub struct Panel {
     pub warn_uptime_days: u32,
     /// Free space on the system disk, in percent, below which the panel warns.
     pub warn_disk_free_percent: u8,
+    /// Whether the panel stands on the desktop as long as Vigie runs, under the other windows.
+    pub pinned: bool,
+    /// How much the pinned panel covers what is behind it, in percent: 100 hides it.
+    pub opacity_percent: u8,
+    /// Width of the window, in logical pixels.
+    pub width: u16,
+    /// Height of the window, in logical pixels; a lower work area makes it less.
+    pub height: u16,
+    /// Rows that are not shown.
+    pub hidden: Vec<Fact>,
+}
+
+/// What the panel has a row for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "kebab-case")]
+pub enum Fact {
+    /// The user's site.
+    Site,
+    /// The VPN's verdict.
+    Vpn,
+    /// The machine's own address.
+    LocalAddress,
+    /// The tunnel's address.
+    VpnAddress,
+    /// The default route's gateway.
+    Router,
+    /// The name servers.
+    Dns,
+    /// The computer's name.
+    Computer,
+    /// The user and the domain.
+    User,
+    /// The operating system and its version.
+    System,
+    /// The last start.
+    Booted,
+    /// The memory.
+    Memory,
+    /// The system disk.
+    Disk,
+    /// The battery.
+    Battery,
+    /// Vigie's version.
+    Version,
+    /// The network drives, one row each.
+    Drives,
+    /// The printers, one row each.
+    Printers,
+    /// WAPT.
+    Wapt,
+    /// AMIGO's hours.
+    Amigo,
+    /// The emergency numbers, one row for each kind of establishment.
+    Urgent,
+    /// The automatic shutdown.
+    Shutdown,
+}
+
+impl Fact {
+    /// Every one, in the panel's order.
+    pub const ALL: [Fact; 20] = [
+        Fact::Vpn,
+        Fact::Site,
+        Fact::LocalAddress,
+        Fact::VpnAddress,
+        Fact::Router,
+        Fact::Dns,
+        Fact::Computer,
+        Fact::User,
+        Fact::System,
+        Fact::Booted,
+        Fact::Memory,
+        Fact::Disk,
+        Fact::Battery,
+        Fact::Version,
+        Fact::Drives,
+        Fact::Printers,
+        Fact::Wapt,
+        Fact::Amigo,
+        Fact::Urgent,
+        Fact::Shutdown,
+    ];
 }
 
 /// What the guide advises, a sentence or two on each subject; empty where nothing is said.
@@ -476,6 +564,12 @@ impl Profile {
     /// The link of that id.
     pub fn link(&self, id: &str) -> Option<&Link> {
         self.links.iter().find(|link| link.id == id)
+    }
+
+    /// Whether the machine's file locks a key, `panel.pinned`.
+    pub fn locks(&self, key: &str) -> bool {
+        let below = |lock: &str| key.strip_prefix(lock).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        self.locked.iter().any(|lock| below(lock))
     }
 
     /// The telephone code of that id.

@@ -466,7 +466,7 @@ fn what_the_machine_locks_the_user_cannot_change() {
     );
     let shown = config::show(&loaded);
     assert!(shown.contains("ligne 2), verrouillé\n"), "{shown}");
-    assert!(matches!(save_site(&files.paths, "caen"), Err(Refused::Locked(_))));
+    assert!(matches!(save(&files.paths, &Choice::Site("caen".into())), Err(Refused::Locked(_))));
     assert!(files.user_text().contains("site = \"caen\""), "the file is as it was");
 
     let files = Files::with("locked = [\"link.amigo.url\"]", "[[link]]\nid = \"amigo\"\nremove = true\n");
@@ -503,7 +503,7 @@ fn locks_hold_where_the_rest_of_the_machines_file_does_not_stand() {
 #[test]
 fn the_site_is_written_and_the_rest_stays() {
     let files = Files::new();
-    save_site(&files.paths, "caen").expect("a new file");
+    save(&files.paths, &Choice::Site("caen".into())).expect("a new file");
     assert_eq!(files.load().profile.user.site.as_deref(), Some("caen"));
 
     for text in [
@@ -512,13 +512,13 @@ fn the_site_is_written_and_the_rest_stays() {
         "# mine\nuser.site = 'caen'\n# the end\n",
     ] {
         let files = Files::with("", text);
-        save_site(&files.paths, "rouen").expect("the site is written");
+        save(&files.paths, &Choice::Site("rouen".into())).expect("the site is written");
         let expected = text.replace("\"caen\"", "\"rouen\"").replace("'caen'", "\"rouen\"");
         assert_eq!(files.user_text(), expected);
         assert_eq!(files.load().profile.user.site.as_deref(), Some("rouen"));
     }
     let files = Files::with("", "# mine\n[vpn]\nprobe_seconds = 90\n");
-    save_site(&files.paths, "rouen").expect("the site is written");
+    save(&files.paths, &Choice::Site("rouen".into())).expect("the site is written");
     assert!(files.user_text().starts_with("# mine\n[vpn]\nprobe_seconds = 90\n"));
     assert_eq!(files.load().profile.user.site.as_deref(), Some("rouen"));
     let others = fs::read_dir(files.paths.user.parent().unwrap()).unwrap().count();
@@ -529,18 +529,94 @@ fn the_site_is_written_and_the_rest_stays() {
 fn a_broken_users_file_is_not_overwritten() {
     for text in ["[user", "vpn.x = 1\n", "user = 3\n"] {
         let files = Files::with("", text);
-        let refused = save_site(&files.paths, "caen");
+        let refused = save(&files.paths, &Choice::Site("caen".into()));
         assert!(matches!(&refused, Err(Refused::Broken(problem)) if problem.file == files.paths.user), "{refused:?}");
         assert_eq!(files.user_text(), text);
     }
     let files = Files::new();
-    assert!(matches!(save_site(&files.paths, "paris"), Err(Refused::NoSuchSite(_))));
+    assert!(matches!(
+        save(&files.paths, &Choice::Site("paris".into())),
+        Err(Refused::Unfit(Fault::NoSuch { list: "site", .. }))
+    ));
     assert!(!files.paths.user.exists());
     // A folder that cannot be made: a file stands in its way.
     let files = Files::with("x = 1", "");
     let paths = Paths { machine: files.paths.user.clone(), user: files.paths.machine.join("vigie.toml") };
-    let refused = save_site(&paths, "caen");
+    let refused = save(&paths, &Choice::Site("caen".into()));
     assert!(matches!(refused, Err(Refused::Write(..) | Refused::Broken(_))), "{refused:?}");
+}
+
+#[test]
+fn every_choice_is_written_and_the_rest_stays() {
+    let text = "# mine\n[panel] # look\nopacity_percent = 60 # thin\nhidden = [\"dns\"] # short\n";
+    let files = Files::with("", text);
+    let choices = [
+        Choice::Lead(10, true),
+        Choice::Lead(30, false),
+        Choice::Pinned(true),
+        Choice::Opacity(80),
+        Choice::Size(360, 720),
+        Choice::Shown(Fact::Memory, false),
+        Choice::Shown(Fact::Router, false),
+        Choice::Shown(Fact::Memory, true),
+    ];
+    for choice in &choices {
+        save(&files.paths, choice).expect("it is written");
+    }
+    let loaded = files.load();
+    assert_eq!(*loaded.problems, []);
+    assert_eq!(loaded.profile.shutdown.leads_minutes, [15, 10, 5]);
+    let hidden = vec![Fact::Router, Fact::Dns];
+    let expected = Panel { pinned: true, opacity_percent: 80, width: 360, height: 720, hidden, ..guide().panel };
+    assert_eq!(loaded.profile.panel, expected);
+    let text = files.user_text();
+    for kept in
+        ["# mine\n[panel] # look\n", "opacity_percent = 80 # thin\n", "hidden = [\"router\", \"dns\"] # short\n"]
+    {
+        assert!(text.contains(kept), "{text}");
+    }
+    for lead in [15, 10, 5] {
+        save(&files.paths, &Choice::Lead(lead, false)).expect("it is written");
+    }
+    assert_eq!(files.load().profile.shutdown.leads_minutes, [] as [u16; 0]);
+    let text = files.user_text();
+    for (choice, from, to) in [(Choice::Opacity(39), 40, 100), (Choice::Size(279, 700), 280, 1600)] {
+        let refused = save(&files.paths, &choice);
+        let expected = Expected::Number(from, to);
+        let fits =
+            matches!(&refused, Err(Refused::Unfit(Fault::WrongValue { expected: said, .. })) if *said == expected);
+        assert!(fits, "{refused:?}");
+    }
+    assert!(matches!(save(&files.paths, &Choice::Lead(0, true)), Err(Refused::Unfit(Fault::LeadsNotDescending))));
+    assert_eq!(files.user_text(), text);
+}
+
+#[test]
+fn what_the_machine_locks_is_not_written() {
+    let files =
+        Files::with("locked = [\"panel.height\", \"shutdown\", \"panel.hidden\"]\n[panel]\nhidden = [\"dns\"]", "");
+    let profile = files.load().profile;
+    assert_eq!(profile.panel.hidden, [Fact::Dns]);
+    let locked = [Choice::Size(300, 300), Choice::Lead(5, false), Choice::Shown(Fact::Dns, true)];
+    for choice in locked {
+        assert!(choice.is_locked(&profile), "{choice:?}");
+        assert!(matches!(save(&files.paths, &choice), Err(Refused::Locked(_))), "{choice:?}");
+    }
+    let free = [Choice::Site("caen".into()), Choice::Pinned(true), Choice::Opacity(50)];
+    for choice in free {
+        assert!(!choice.is_locked(&profile), "{choice:?}");
+        save(&files.paths, &choice).expect("it is written");
+    }
+}
+
+#[test]
+fn a_row_that_does_not_exist_is_named() {
+    let files = Files::with("", "[panel]\nhidden = [\"dns\", \"cafe\"]\n");
+    let loaded = files.load();
+    let problem = loaded.problems.first().expect("it is told");
+    assert_eq!((problem.line, problem.key.as_deref()), (Some(2), Some("panel.hidden[1]")));
+    let said = config::problem(problem);
+    assert!(said.contains("\"cafe\"") && said.contains("local-address"), "{said}");
 }
 
 #[cfg(unix)]
@@ -550,7 +626,7 @@ fn a_linked_users_file_stays_a_link() {
     let real = files.paths.user.with_file_name("real.toml");
     fs::write(&real, "# mine\n").unwrap();
     std::os::unix::fs::symlink(&real, &files.paths.user).unwrap();
-    save_site(&files.paths, "caen").expect("the site is written");
+    save(&files.paths, &Choice::Site("caen".into())).expect("the site is written");
     assert!(files.paths.user.is_symlink());
     assert!(fs::read_to_string(&real).unwrap().contains("site = \"caen\""));
 }
@@ -647,7 +723,7 @@ fn a_wrong_ics_file_is_a_problem_and_the_rest_stands() {
         assert_eq!(problem.key.as_deref(), Some("calendar.ics"));
         assert_eq!(loaded.profile.calendar.holidays, guide().calendar.holidays);
         assert_eq!(loaded.profile.calendar.ics.as_deref(), Some("zone-b.ics"));
-        save_site(&files.paths, "caen").expect("the user's file itself is not broken");
+        save(&files.paths, &Choice::Site("caen".into())).expect("the user's file itself is not broken");
     }
     let files = Files::with("calendar.ics = \"nowhere.ics\"", "");
     let problem = &files.load().problems[0];
@@ -732,13 +808,13 @@ proptest! {
         let text = format!("# {comment}\n[vpn] # {comment}\nprobe_seconds = {seconds} # {comment}\n");
         let files = Files::with("", &text);
         let site = if rouen { "rouen" } else { "caen" };
-        prop_assert!(save_site(&files.paths, site).is_ok());
+        prop_assert!(save(&files.paths, &Choice::Site(site.into())).is_ok());
         let after = files.user_text();
         prop_assert!(after.starts_with(&text), "{}", after);
         let loaded = files.load();
         prop_assert_eq!(loaded.profile.user.site.as_deref(), Some(site));
         prop_assert_eq!(loaded.profile.vpn.probe_seconds, seconds);
-        prop_assert!(save_site(&files.paths, site).is_ok());
+        prop_assert!(save(&files.paths, &Choice::Site(site.into())).is_ok());
         prop_assert_eq!(files.user_text(), after);
     }
 }

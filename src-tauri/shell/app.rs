@@ -7,9 +7,9 @@ use super::tray::Tray;
 use super::{autostart, launch, panel, power_off};
 use crate::Events;
 use crate::core::Now;
-use crate::core::state::{Copied, Effect, Event, Look, Memory};
+use crate::core::state::{Copied, Effect, Event, Look, Memory, NotSaved};
 use crate::core::update::{State, update};
-use crate::profile::{self, Loaded, Paths};
+use crate::profile::{self, Choice, Loaded, Paths, Refused};
 use crate::view::status::{Status, status, support_info};
 use crate::view::{self, notice::notice};
 use jiff::Timestamp;
@@ -126,11 +126,11 @@ impl App {
                         tracing::error!(%error, "what must survive a restart was not written");
                     }
                 }
-                Effect::SaveSite(site) => self.save_site(&site),
+                Effect::Save(choice) => self.save(&choice),
                 Effect::SetAutostart(on) => {
                     if let Err(error) = autostart::set(on) {
                         tracing::error!(%error, on, "start with the session was not changed");
-                        send(&self.parts.events, Event::NotSaved);
+                        send(&self.parts.events, Event::NotSaved(NotSaved::Unwritable));
                     }
                     send(&self.parts.events, Event::Autostart(autostart::enabled()));
                 }
@@ -174,10 +174,15 @@ impl App {
         });
     }
 
-    fn save_site(&self, site: &str) {
-        if let Err(error) = profile::save_site(&self.parts.paths, site) {
-            tracing::error!(%error, "the site was not saved");
-            send(&self.parts.events, Event::NotSaved);
+    fn save(&self, choice: &Choice) {
+        if let Err(error) = profile::save(&self.parts.paths, choice) {
+            tracing::error!(%error, ?choice, "a choice was not saved");
+            let why = match error {
+                Refused::Locked(_) => NotSaved::Locked,
+                Refused::Broken(_) => NotSaved::Broken,
+                Refused::Write(..) | Refused::Unfit(_) => NotSaved::Unwritable,
+            };
+            send(&self.parts.events, Event::NotSaved(why));
             return;
         }
         let loaded = profile::load(&self.parts.paths);

@@ -1,9 +1,10 @@
 //! What a notification says.
 
 use super::{drives, french, shutdown, verdict};
-use crate::core::state::{Action, Category, Copied, Launch, LaunchOutcome, Notification};
+use crate::core::state::{Action, Category, Copied, Launch, LaunchOutcome, NotSaved, Notification};
 use crate::core::update::State;
 use crate::core::vpn::Verdict;
+use crate::profile::Choice;
 
 /// A notification in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,10 +110,19 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
             "La copie n’a pas fonctionné",
             "Le presse-papiers ne répond pas. Réessayez dans un instant.",
         ),
-        Notification::NotSaved => Notice::new(
+        Notification::NotSaved(why) => Notice::new(
             Category::Answer,
             "Votre choix n’a pas été enregistré",
-            "Le fichier de vos réglages ne se laisse pas écrire. Si cela se répète, contactez l’assistance AMIGO.",
+            match why {
+                NotSaved::Locked => "Ce réglage est fixé par votre administrateur.",
+                NotSaved::Broken => {
+                    "Le fichier de vos réglages contient une erreur, que le panneau montre. Corrigez-la, ou contactez \
+                     l’assistance AMIGO."
+                }
+                NotSaved::Unwritable => {
+                    "Le fichier de vos réglages ne se laisse pas écrire. Si cela se répète, contactez l’assistance AMIGO."
+                }
+            },
         ),
         Notification::About => Notice::new(
             Category::Answer,
@@ -130,11 +140,9 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
                 "Quel est votre site ?",
                 "Vigie choisit d’après lui le serveur VPN et les liens. Vous pourrez en changer dans le menu.",
             );
-            state
-                .profile
-                .sites
-                .iter()
-                .fold(question, |notice, site| notice.button(site.name.clone(), Action::SetSite(site.id.clone())))
+            state.profile.sites.iter().fold(question, |notice, site| {
+                notice.button(site.name.clone(), Action::Choose(Choice::Site(site.id.clone())))
+            })
         }
     }
 }

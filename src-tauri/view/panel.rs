@@ -7,6 +7,7 @@ use crate::core::shutdown::Reminder;
 use crate::core::state::{Action, DriveMount, Reading};
 use crate::core::update::{Question, State, can_connect};
 use crate::core::vpn::Verdict;
+use crate::profile::Choice;
 use serde::{Deserialize, Serialize};
 
 /// All that the panel shows.
@@ -145,7 +146,7 @@ fn question(state: &State) -> Option<Asked> {
             answers: (state.profile.sites.iter())
                 .map(|site| {
                     let label = format!("{} ({})", site.name, site.departments.join(", "));
-                    button(label, Action::SetSite(site.id.clone()))
+                    button(label, Action::Choose(Choice::Site(site.id.clone())))
                 })
                 .collect(),
         },

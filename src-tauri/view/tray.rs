@@ -4,7 +4,7 @@ use super::{drives, french, helpdesk, verdict};
 use crate::core::state::Action;
 use crate::core::update::{State, can_connect};
 use crate::core::vpn::Verdict;
-use crate::profile::Link;
+use crate::profile::{Choice, Link};
 use serde::Serialize;
 
 /// All that the tray shows.
@@ -180,7 +180,7 @@ fn sites_menu(state: &State) -> Vec<Entry> {
     let sites = state.profile.sites.iter().map(|site| Entry::Radio {
         label: french::typeset(format!("{} ({})", site.name, site.departments.join(", "))),
         chosen: chosen == Some(&site.id),
-        action: Some(Action::SetSite(site.id.clone())),
+        action: Some(Action::Choose(Choice::Site(site.id.clone()))),
     });
     sites.collect()
 }

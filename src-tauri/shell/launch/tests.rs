@@ -121,7 +121,10 @@ fn profile() -> Profile {
         "section": [],
         "remote_support": "isl",
         "wapt": { "program": "wapt", "service_port": 8088 },
-        "panel": { "warn_uptime_days": 7, "warn_disk_free_percent": 10 }
+        "panel": {
+            "warn_uptime_days": 7, "warn_disk_free_percent": 10, "pinned": false, "opacity_percent": 100, "width": 420,
+            "height": 680, "hidden": []
+        }
     });
     serde_json::from_value(json).expect("a profile")
 }

@@ -2,6 +2,7 @@ use super::Tray;
 use super::platform::host;
 use crate::core::state::{Action, Event};
 use crate::core::vpn::Verdict;
+use crate::profile::Choice;
 use crate::shell::test_bus::alone;
 use crate::view::tray::{self as view, Entry, Icon};
 use futures_util::{FutureExt, StreamExt};
@@ -29,7 +30,7 @@ fn value() -> view::Tray {
     let radio = |label: &str, chosen| Entry::Radio {
         label: label.into(),
         chosen,
-        action: Some(Action::SetSite(label.to_lowercase().as_str().into())),
+        action: Some(Action::Choose(Choice::Site(label.to_lowercase()))),
     };
     view::Tray {
         icon: Icon { verdict: Verdict::Connected, badge: false },
@@ -168,8 +169,8 @@ fn the_desktop_reads_what_the_view_says_and_clicks_come_back() {
 
         for (line, action) in [
             (0, Action::ShowPanel),
-            (4, Action::SetSite("caen".into())),
-            (5, Action::SetSite("rouen".into())),
+            (4, Action::Choose(Choice::Site("caen".into()))),
+            (5, Action::Choose(Choice::Site("rouen".into()))),
             (6, Action::SetAutostart(false)),
             (7, Action::Quit),
         ] {
