@@ -1,5 +1,6 @@
 //! Pure: no I/O, no clock, no tauri, no tokio. Takes [`Now`] as an argument. This is where the product is.
 
+pub mod connect;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod helpdesk;

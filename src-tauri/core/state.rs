@@ -1,6 +1,6 @@
 //! What can happen, what it asks of the shell, and the values that both carry. [`State`](super::update::State) itself is in `update.rs`.
 
-use super::{shutdown, vpn};
+use super::{connect, shutdown, vpn};
 use crate::profile::{Choice, Id, Problem, Profile};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -15,8 +15,16 @@ pub enum Action {
     ShowPanel,
     /// Open the program or the link of that id.
     Open(Id),
-    /// Start the VPN client.
+    /// Connect to the VPN: open the window for it, or the client's own where the profile says so.
     Connect,
+    /// Disconnect the VPN.
+    Disconnect,
+    /// Give up the attempt to connect that is under way.
+    CancelConnect,
+    /// Open the VPN client's own window.
+    OpenClient,
+    /// Delete what the keyring holds: identifier and PIN.
+    ForgetCredentials,
     /// Look again at once, and say what is seen: is the inside within reach?
     Refresh,
     /// Put a telephone code on the clipboard.
@@ -86,6 +94,18 @@ pub enum Event {
     Autostart(bool),
     /// Whether the panel's window is open.
     PanelOpen(bool),
+    /// Whether the window for connecting is open.
+    ConnectOpen(bool),
+    /// The client that would be used, where one can be driven, and what the keyring holds.
+    ConnectReady(Option<connect::Client>, connect::Remembered),
+    /// The user sent the form. (Its secrets print as `[secret]`.)
+    Submitted(connect::Submission),
+    /// How far the attempt of that number is.
+    Dialled(u64, connect::Progress),
+    /// The VPN was to be disconnected; why it was not, for the log.
+    HungUp(Result<(), String>),
+    /// Whether what the keyring held is gone, and what it holds now.
+    Forgotten(bool, connect::Remembered),
     /// How the start of something ended.
     Launched(Launch),
     /// The computer could not be switched off; why, for the log.
@@ -194,7 +214,7 @@ pub struct Battery {
 /// How the start of something ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Launch {
-    /// The program's or link's id, the drive's letter, the telephone code's id, or [`Launch::PANEL`].
+    /// The program's or link's id, the drive's letter, the telephone code's id, [`Launch::PANEL`] or [`Launch::CONNECT`].
     pub id: Id,
     /// What came of it.
     pub outcome: LaunchOutcome,
@@ -203,6 +223,8 @@ pub struct Launch {
 impl Launch {
     /// The id of the panel's window.
     pub const PANEL: &str = "panel";
+    /// The id of the window for connecting.
+    pub const CONNECT: &str = "connect";
 }
 
 /// What came of a start.
@@ -243,6 +265,12 @@ pub enum Notification {
     CopyFailed,
     /// A choice of the user's could not be kept.
     NotSaved(NotSaved),
+    /// An attempt to connect came to nothing, and its window is closed.
+    ConnectFailed(connect::Reason),
+    /// The VPN could not be disconnected.
+    DisconnectFailed,
+    /// Whether the keyring forgot identifier and PIN.
+    Forgotten(bool),
     /// What Vigie is.
     About,
     /// The site is not known: choose one.
@@ -267,6 +295,8 @@ pub enum Copied {
     Code(Id),
     /// The texts for the helpdesk.
     SupportInfo,
+    /// PIN and digits, for the client's own window; for a short while only.
+    Passcode,
 }
 
 /// What the core asks of the shell.
@@ -284,6 +314,22 @@ pub enum Effect {
     Copy(Copied),
     /// Show the panel's window, or bring it to the front.
     ShowPanel,
+    /// Show the window for connecting, or bring it to the front.
+    ShowConnect,
+    /// Close it.
+    CloseConnect,
+    /// Look which client can be driven and what the keyring holds; the answer is an [`Event::ConnectReady`].
+    PrepareConnect,
+    /// Connect; the answers are [`Event::Dialled`].
+    Dial(connect::Dial),
+    /// Give up the attempt that is under way: its client is ended.
+    CancelDial,
+    /// Put PIN and digits on the clipboard for a short while; the answer is an [`Event::Copied`].
+    CopyPasscode(connect::Pin, connect::Secret),
+    /// Disconnect the VPN; the answer is an [`Event::HungUp`].
+    HangUp,
+    /// Delete what the keyring holds; the answer is an [`Event::Forgotten`].
+    ForgetCredentials,
     /// Keep this for the next start of Vigie.
     Remember(Memory),
     /// Write the choice into the user's file.
@@ -350,4 +396,6 @@ pub struct Memory {
     pub welcomed: bool,
     /// Whether the user was asked for the site (once is enough).
     pub asked_site: bool,
+    /// Wrong passcodes.
+    pub connect: connect::Memory,
 }

@@ -5,8 +5,8 @@ use super::state::{
     Look, Memory, Notification, Printer, Reading, Wapt,
 };
 use super::vpn::{Asks, ProbeRequest, Telling, Tracker, Verdict, Word};
-use super::{Now, helpdesk, shutdown};
-use crate::profile::{Choice, Id, Problem, Profile, Site};
+use super::{Now, connect, helpdesk, shutdown};
+use crate::profile::{Choice, Connect, Id, Problem, Profile, Site};
 use jiff::{SignedDuration, Timestamp, ZonedDateTime};
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +32,8 @@ pub struct State {
     pub shutdown: shutdown::Planner,
     /// AMIGO, open or closed.
     pub helpdesk: helpdesk::Helpdesk,
+    /// The attempt to connect, and what is known around it.
+    pub connect: connect::Connect,
     /// The site that Cisco's files name.
     pub found_site: Option<Id>,
     /// Facts about the machine.
@@ -57,6 +59,8 @@ pub struct State {
     helpdesk_changes: Option<ZonedDateTime>,
     /// The reminder that stands on the screen.
     pub reminded: Option<shutdown::Reminder>,
+    /// The VPN was connected when the machine fell asleep, and the window for connecting shall open if it no longer is.
+    reconnect: bool,
     /// The uptime at which the machine said that it is about to sleep.
     asleep: Option<Duration>,
     tray_host: Option<bool>,
@@ -81,6 +85,8 @@ impl State {
             helpdesk: helpdesk::state(&profile, &now.wall),
             helpdesk_changes: helpdesk::next_change(&profile, &now.wall),
             telling: Telling::new(hold(&profile)),
+            connect: connect::Connect::new(memory.connect.clone()),
+            reconnect: false,
             found_site: None,
             host: None,
             drives: Reading::Pending,
@@ -144,7 +150,8 @@ impl State {
         let shutdown = self.shutdown.next_shutdown(now).map(|at| at.timestamp());
         let helpdesk = self.helpdesk_changes.as_ref().map(ZonedDateTime::timestamp);
         let midnight = now.wall.tomorrow().and_then(|day| day.start_of_day()).ok().map(|day| day.timestamp());
-        [lasting, reminder, shutdown, helpdesk, midnight].into_iter().flatten().min()
+        let connect = self.connect.next_wake(now, &self.profile.vpn);
+        [lasting, reminder, shutdown, helpdesk, midnight, connect].into_iter().flatten().min()
     }
 
     /// What to do first, before anything has happened.
@@ -192,11 +199,14 @@ pub fn update(state: &mut State, event: Event, now: Now) -> Vec<Effect> {
         renew_helpdesk(state);
     }
     if state.asleep.is_none() {
+        state.vpn.set_dialling(state.connect.connecting(), &now);
+        reconnect(state, &mut effects);
         tell(state, &mut effects);
         remind(state, &mut effects);
     }
-    if state.shutdown.memory() != state.memory.shutdown {
+    if state.shutdown.memory() != state.memory.shutdown || *state.connect.memory() != state.memory.connect {
         state.memory.shutdown = state.shutdown.memory();
+        state.memory.connect = state.connect.memory().clone();
         effects.push(Effect::Remember(state.memory.clone()));
     }
     effects
@@ -220,11 +230,13 @@ fn take(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
         Event::ClockChanged => distrust(state, effects),
         Event::Sleeping => {
             state.asleep = Some(now.uptime);
+            state.reconnect = state.profile.vpn.reconnect_after_wake && state.vpn.verdict() == Verdict::Connected;
             state.vpn.forget(&now);
         }
         // Done in `update`: other events can bring the same news.
         Event::Woke => {}
         Event::Links(links) => {
+            state.connect.looked();
             let asks = state.vpn.see_links(links, &now);
             ask(state, asks, effects);
         }
@@ -233,6 +245,7 @@ fn take(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
             ask(state, asks, effects);
         }
         Event::Client(client) => {
+            state.connect.cisco |= client.is_some();
             let asks = state.vpn.see_client(client, &now);
             ask(state, asks, effects);
         }
@@ -264,6 +277,22 @@ fn take(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
         Event::PanelOpen(open) => {
             state.panel_open = open;
             state.welcoming = false;
+        }
+        Event::ConnectOpen(open) => state.connect.open = open,
+        Event::ConnectReady(client, remembered) => {
+            state.connect.client = Some(client);
+            state.connect.remembered = Some(remembered);
+        }
+        Event::Submitted(form) => submit(state, form, effects),
+        Event::Dialled(number, progress) => dialled(state, number, progress, effects),
+        Event::HungUp(done) => {
+            if done.is_err() {
+                effects.push(Effect::Notify(Notification::DisconnectFailed));
+            }
+        }
+        Event::Forgotten(done, remembered) => {
+            state.connect.remembered = Some(remembered);
+            effects.push(Effect::Notify(Notification::Forgotten(done)));
         }
         Event::Launched(launch) => {
             if launch.id == Launch::PANEL && std::mem::take(&mut state.welcoming) {
@@ -312,7 +341,18 @@ fn obey(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
                 effects.push(missing(id));
             }
         }
-        Action::Connect => effects.push(Effect::Launch(Launchable::Program(state.profile.vpn.client.clone()))),
+        Action::Connect => match state.profile.vpn.connect {
+            Connect::Auto => show_connect(state, effects),
+            Connect::OpenClient => open_client(state, effects),
+        },
+        Action::Disconnect => effects.push(Effect::HangUp),
+        Action::CancelConnect => {
+            if state.connect.cancel() {
+                effects.push(Effect::CancelDial);
+            }
+        }
+        Action::OpenClient => open_client(state, effects),
+        Action::ForgetCredentials => effects.push(Effect::ForgetCredentials),
         Action::CopyCode(id) if state.profile.code(&id).is_some() => effects.push(Effect::Copy(Copied::Code(id))),
         Action::Dial(id) if state.profile.code(&id).is_some() => effects.push(Effect::Launch(Launchable::Dial(id))),
         Action::CopyCode(id) | Action::Dial(id) => effects.push(missing(id)),
@@ -358,6 +398,77 @@ fn obey(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         }
         Action::About => effects.push(Effect::Notify(Notification::About)),
         Action::Quit => effects.push(Effect::Quit),
+    }
+}
+
+fn open_client(state: &State, effects: &mut Vec<Effect>) {
+    effects.push(Effect::Launch(Launchable::Program(state.profile.vpn.client.clone())));
+}
+
+fn show_connect(state: &mut State, effects: &mut Vec<Effect>) {
+    state.connect.open();
+    effects.extend([Effect::PrepareConnect, Effect::ShowConnect]);
+}
+
+fn submit(state: &mut State, form: connect::Submission, effects: &mut Vec<Effect>) {
+    let now = state.now.clone();
+    let profile = state.profile.clone();
+    if profile.vpn.connect == Connect::OpenClient {
+        return;
+    }
+    let site = profile.sites.iter().any(|site| site.id == form.site);
+    match form.way {
+        connect::Way::Connect => {
+            effects.extend(state.connect.submit(form, site, &now, &profile.vpn).map(Effect::Dial));
+        }
+        connect::Way::Clipboard => {
+            if state.connect.right(&form, site, &now, &profile.vpn) {
+                effects.push(Effect::CopyPasscode(form.pin, form.digits));
+                open_client(state, effects);
+            }
+        }
+    }
+}
+
+fn dialled(state: &mut State, number: u64, progress: connect::Progress, effects: &mut Vec<Effect>) {
+    let now = state.now.clone();
+    if !state.connect.progress(number, progress, &now) {
+        return;
+    }
+    match &state.connect.phase {
+        connect::Phase::Connected => {
+            // The new verdict is the answer to who waits for it.
+            state.telling.ask();
+            effects.extend([Effect::CloseConnect, Effect::Look(Look::Links)]);
+        }
+        connect::Phase::Failed(reason) => {
+            if *reason == connect::Reason::Held {
+                effects.push(Effect::Launch(Launchable::Program(state.profile.vpn.client.clone())));
+            }
+            if !state.connect.open {
+                effects.push(Effect::Notify(Notification::ConnectFailed(reason.clone())));
+            }
+        }
+        connect::Phase::Idle => effects.push(Effect::Look(Look::Links)),
+        connect::Phase::Connecting(_) => {}
+    }
+}
+
+/// After sleep: opens the window for connecting where the VPN was connected before and is no longer.
+fn reconnect(state: &mut State, effects: &mut Vec<Effect>) {
+    match state.vpn.verdict() {
+        Verdict::Disconnected if std::mem::take(&mut state.reconnect) => {
+            if state.profile.vpn.connect == Connect::Auto {
+                show_connect(state, effects);
+            }
+        }
+        Verdict::Connected | Verdict::OnSite => state.reconnect = false,
+        Verdict::Unknown
+        | Verdict::Offline
+        | Verdict::Captive
+        | Verdict::Disconnected
+        | Verdict::Connecting
+        | Verdict::Stalled => {}
     }
 }
 
@@ -503,6 +614,14 @@ pub fn can_connect(verdict: Verdict) -> bool {
     match verdict {
         Verdict::Disconnected | Verdict::Stalled | Verdict::Captive | Verdict::Unknown | Verdict::Offline => true,
         Verdict::Connecting | Verdict::Connected | Verdict::OnSite => false,
+    }
+}
+
+impl State {
+    /// Whether there is a tunnel that Vigie can end: its own, or one of Cisco's.
+    pub fn can_disconnect(&self) -> bool {
+        let tunnel = self.vpn.links().is_some_and(|links| links.tunnel().is_some());
+        self.connect.ours() || (tunnel && self.connect.cisco)
     }
 }
 
@@ -878,7 +997,9 @@ mod tests {
         let drive = |letter, path: &str| Effect::Launch(Launchable::Drive(letter, path.into()));
         let (amigo, code) = (state.profile.helpdesk.link.clone(), state.profile.codes[0].id.clone());
         let cases = [
-            (Action::Connect, Effect::Launch(Launchable::Program(state.profile.vpn.client.clone()))),
+            (Action::OpenClient, Effect::Launch(Launchable::Program(state.profile.vpn.client.clone()))),
+            (Action::Disconnect, Effect::HangUp),
+            (Action::ForgetCredentials, Effect::ForgetCredentials),
             (Action::Open(amigo.clone()), Effect::Launch(Launchable::Link(amigo))),
             (
                 Action::Open(state.profile.remote_support.clone()),
@@ -902,6 +1023,121 @@ mod tests {
         for (action, effect) in cases {
             assert_eq!(state.asked(action.clone()), [effect], "{action:?}");
         }
+    }
+
+    fn form() -> connect::Submission {
+        connect::Submission {
+            way: connect::Way::Connect,
+            site: "caen".into(),
+            identifier: "mdupont".into(),
+            pin: connect::Pin::Typed("4321".to_owned().into()),
+            digits: "123456".to_owned().into(),
+            remember_pin: false,
+        }
+    }
+
+    /// The window is open, and Cisco's client there.
+    fn at_the_form() -> State {
+        let mut state = known();
+        state.see(home(), None, "10:00");
+        state.on(Event::Tick, "10:00:05");
+        assert_eq!(state.asked(Action::Connect), [Effect::PrepareConnect, Effect::ShowConnect]);
+        state.on(Event::ConnectOpen(true), "10:00:06");
+        let ready = Event::ConnectReady(Some(connect::Client::Cisco), connect::Remembered::default());
+        assert_eq!(state.on(ready, "10:00:06"), []);
+        state
+    }
+
+    fn dial(effects: &[Effect]) -> connect::Dial {
+        let [Effect::Dial(dial)] = effects else { panic!("{effects:?}") };
+        dial.clone()
+    }
+
+    #[test]
+    fn a_form_that_is_right_connects_and_the_verdict_says_so_meanwhile() {
+        use connect::{Phase, Progress, Stage};
+        let mut state = at_the_form();
+        let wrong = connect::Submission { digits: "12".to_owned().into(), ..form() };
+        assert_eq!(state.on(Event::Submitted(wrong), "10:01"), []);
+        assert_eq!(state.connect.faults, [connect::Fault::Digits]);
+        let number = dial(&state.on(Event::Submitted(form()), "10:01")).number;
+        assert_eq!((state.vpn.verdict(), &state.connect.faults[..]), (Verdict::Connecting, &[][..]));
+        assert_eq!(state.on(Event::Submitted(form()), "10:01"), [], "twice at once");
+        let verifying = Progress::Stage(Stage::Verifying);
+        assert_eq!(state.on(Event::Dialled(number, verifying), "10:01:01"), []);
+        let connected = Event::Dialled(number, Progress::Connected);
+        assert_eq!(state.on(connected, "10:01:02"), [Effect::CloseConnect, LINKS]);
+        state.see(with_tunnel(home()), Some(TUNNEL), "10:01:03");
+        let effects = state.on(Event::Tick, "10:01:08");
+        assert_eq!(notified(&effects), [] as [&Notification; 0], "told before");
+        assert_eq!((state.vpn.verdict(), &state.connect.phase), (Verdict::Connected, &Phase::Connected));
+    }
+
+    #[test]
+    fn an_attempt_that_fails_is_told_where_its_window_is_closed_and_wrong_tries_are_remembered() {
+        use connect::{Progress, Reason};
+        let mut state = at_the_form();
+        let failed = |state: &mut State, reason: Reason| {
+            let now = state.now.clone();
+            let number = dial(&update(state, Event::Submitted(form()), now.clone())).number;
+            update(state, Event::Dialled(number, Progress::Failed(reason)), now)
+        };
+        let effects = failed(&mut state, Reason::WrongPasscode);
+        assert!(matches!(&effects[..], [Effect::Remember(memory)] if memory.connect.wrong == 1), "{effects:?}");
+        assert_eq!(state.vpn.verdict(), Verdict::Disconnected);
+        let client = Effect::Launch(Launchable::Program(state.profile.vpn.client.clone()));
+        assert_eq!(failed(&mut state, Reason::Held), [client], "brought to the front");
+        state.on(Event::ConnectOpen(false), "10:02");
+        let told = Effect::Notify(Notification::ConnectFailed(Reason::Unreachable));
+        assert_eq!(failed(&mut state, Reason::Unreachable), [told]);
+    }
+
+    #[test]
+    fn an_attempt_can_be_given_up() {
+        let mut state = at_the_form();
+        assert_eq!(state.asked(Action::CancelConnect), []);
+        let number = dial(&state.on(Event::Submitted(form()), "10:01")).number;
+        assert_eq!(state.asked(Action::CancelConnect), [Effect::CancelDial]);
+        assert_eq!(state.vpn.verdict(), Verdict::Disconnected);
+        assert_eq!(state.on(Event::Dialled(number, connect::Progress::Connected), "10:01:01"), []);
+    }
+
+    #[test]
+    fn the_clients_own_window_gets_the_passcode_by_the_clipboard() {
+        let mut state = at_the_form();
+        let by_hand = connect::Submission { way: connect::Way::Clipboard, ..form() };
+        let client = Effect::Launch(Launchable::Program(state.profile.vpn.client.clone()));
+        let copy = Effect::CopyPasscode(form().pin, form().digits);
+        assert_eq!(state.on(Event::Submitted(by_hand.clone()), "10:01"), [copy, client]);
+        let wrong = connect::Submission { digits: "12".to_owned().into(), ..by_hand };
+        assert_eq!(state.on(Event::Submitted(wrong), "10:01"), []);
+    }
+
+    #[test]
+    fn where_the_administrator_wants_it_only_the_clients_window_opens() {
+        let mut state = known();
+        let mut profile = (*state.profile).clone();
+        profile.vpn.connect = Connect::OpenClient;
+        state.profile = Arc::new(profile);
+        let client = Effect::Launch(Launchable::Program(state.profile.vpn.client.clone()));
+        assert_eq!(state.asked(Action::Connect), [client]);
+        assert_eq!(state.on(Event::Submitted(form()), "10:01"), []);
+    }
+
+    #[test]
+    fn after_sleep_the_window_opens_where_the_profile_wants_it_and_the_vpn_is_lost() {
+        let sleeps = |wanted: bool, connected: bool| {
+            let mut state = if connected { known().connected() } else { known() };
+            let mut profile = (*state.profile).clone();
+            profile.vpn.reconnect_after_wake = wanted;
+            state.profile = Arc::new(profile);
+            state.on(Event::Sleeping, "10:30");
+            state.on(Event::Woke, "11:00");
+            state.see(home(), None, "11:00:05").contains(&Effect::ShowConnect)
+        };
+        assert!(sleeps(true, true));
+        assert!(!sleeps(true, false));
+        assert!(!sleeps(false, true));
     }
 
     #[test]

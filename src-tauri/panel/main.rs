@@ -1,41 +1,54 @@
-//! `vigie-panel`: the panel's window, and nothing else. Started by the tray, which sends what to show
-//! ([`vigie::shell::panel`]); ends when its window is closed, or when the tray is gone.
+//! `vigie-panel`: one window, and nothing else: the panel's, or the one for connecting. Started by the tray, which sends
+//! what to show ([`vigie::shell::panel`]); ends when its window is closed, or when the tray is gone.
 
 #![cfg_attr(windows, windows_subsystem = "windows")]
 
 mod screen;
 
+use serde::Serialize;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::process::ExitCode;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tauri::ipc::Channel;
 use tauri::webview::NewWindowResponse;
 use tauri::{AppHandle, Manager, State, WebviewUrl, WebviewWindow, WebviewWindowBuilder};
+use vigie::core::connect::Submission;
 use vigie::core::state::Action;
 use vigie::shell::panel::{FromPanel, LINE_LIMIT, ToPanel};
+use vigie::view::connect::Form;
 use vigie::view::panel::Panel;
+use zeroize::Zeroizing;
 
-/// The one window's label; the capability `panel` is given to it.
-const WINDOW: &str = "panel";
+/// The window's label: the page tells by it what it is, and the capability `panel` is given to both.
+const PANEL: &str = "panel";
+const CONNECT: &str = "connect";
+
+/// Bytes that a form has at most on the wire, as a rule; room for it is made at once, since what grows leaves copies.
+const FORM_ROOM: usize = 16 * 1024;
 
 fn main() -> ExitCode {
     tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).without_time().init();
     // The tray sends the first model at once. Without a tray there is nothing to show.
-    let Some(ToPanel::Panel(panel)) = hear() else {
-        tracing::error!("vigie-panel is started by vigie, which tells it what to show");
-        return ExitCode::from(2);
+    let model = match hear() {
+        Some(ToPanel::Panel(panel)) => Model::Panel(View { model: panel, page: None }),
+        Some(ToPanel::Connect(form)) => Model::Connect(View { model: form, page: None }),
+        Some(ToPanel::Raise) | None => {
+            tracing::error!("vigie-panel is started by vigie, which tells it what to show");
+            return ExitCode::from(2);
+        }
     };
+    let label = model.label();
     if let Err(error) = screen::open() {
         tracing::error!(error, "no screen");
         return ExitCode::FAILURE;
     }
     let run = tauri::Builder::default()
-        .manage(Shown(Mutex::new(Model { panel, page: None })))
-        .invoke_handler(tauri::generate_handler![watch, rendered, ask, close])
-        .setup(|app| {
+        .manage(Shown(Mutex::new(model)))
+        .invoke_handler(tauri::generate_handler![watch, watch_form, rendered, ask, submit, close])
+        .setup(move |app| {
             let app = app.handle().clone();
             // An error that is handed on here makes Tauri panic.
-            if let Err(error) = open(&app) {
+            if let Err(error) = open(&app, label) {
                 tracing::error!(%error, "the window cannot be made; on Windows, is WebView2 installed?");
                 app.exit(1);
                 return Ok(());
@@ -56,9 +69,46 @@ fn main() -> ExitCode {
 /// What is shown, and the page that wants to know when it changes.
 struct Shown(Mutex<Model>);
 
-struct Model {
-    panel: Panel,
-    page: Option<Channel<Panel>>,
+enum Model {
+    Panel(View<Panel>),
+    Connect(View<Form>),
+}
+
+struct View<T> {
+    model: T,
+    page: Option<Channel<T>>,
+}
+
+impl Model {
+    fn label(&self) -> &'static str {
+        match self {
+            Model::Panel(_) => PANEL,
+            Model::Connect(_) => CONNECT,
+        }
+    }
+
+    fn offers(&self, action: &Action) -> bool {
+        match self {
+            Model::Panel(view) => view.model.offers(action),
+            Model::Connect(view) => view.model.offers(action),
+        }
+    }
+}
+
+impl<T: Clone + Serialize> View<T> {
+    /// Gives a page the model, now and whenever it changes.
+    fn watch(&mut self, page: Channel<T>) -> Result<(), String> {
+        page.send(self.model.clone()).map_err(|error| error.to_string())?;
+        self.page = Some(page);
+        Ok(())
+    }
+
+    fn show(&mut self, model: T) {
+        if let Some(Err(error)) = self.page.as_ref().map(|page| page.send(model.clone())) {
+            tracing::warn!(%error, "the page did not take a model");
+        }
+        self.model = model;
+    }
 }
 
 impl Shown {
@@ -71,9 +121,29 @@ impl Shown {
 /// Gives the page the model, now and whenever it changes.
 #[tauri::command]
 fn watch(models: Channel<Panel>, shown: State<'_, Shown>) -> Result<(), String> {
-    let mut model = shown.lock();
-    models.send(model.panel.clone()).map_err(|error| error.to_string())?;
-    model.page = Some(models);
+    match &mut *shown.lock() {
+        Model::Panel(view) => view.watch(models),
+        Model::Connect(_) => Err("this window connects".into()),
+    }
+}
+
+/// Gives the page the form, now and whenever it changes.
+#[tauri::command]
+fn watch_form(models: Channel<Form>, shown: State<'_, Shown>) -> Result<(), String> {
+    match &mut *shown.lock() {
+        Model::Connect(view) => view.watch(models),
+        Model::Panel(_) => Err("this window is the panel's".into()),
+    }
+}
+
+/// The user sent the form. Only where the model says that it can be sent so.
+#[tauri::command]
+fn submit(form: Submission, shown: State<'_, Shown>) -> Result<(), &'static str> {
+    let takes = matches!(&*shown.lock(), Model::Connect(view) if view.model.takes(&form));
+    if !takes {
+        return Err("the form cannot be sent now");
+    }
+    say(&FromPanel::Submitted(form));
     Ok(())
 }
 
@@ -90,7 +160,7 @@ fn rendered(window: WebviewWindow) -> Result<(), String> {
 /// The user clicked. Only what the model offers is passed on.
 #[tauri::command]
 fn ask(action: Action, shown: State<'_, Shown>) -> Result<(), &'static str> {
-    if !shown.lock().panel.offers(&action) {
+    if !shown.lock().offers(&action) {
         return Err("the panel does not offer that");
     }
     say(&FromPanel::Asked(action));
@@ -104,9 +174,9 @@ fn close(app: AppHandle) {
 }
 
 /// Makes the window, hidden: it is shown once the page has something to show.
-fn open(app: &AppHandle) -> tauri::Result<()> {
-    WebviewWindowBuilder::new(app, WINDOW, WebviewUrl::default())
-        .title("Vigie")
+fn open(app: &AppHandle, label: &str) -> tauri::Result<()> {
+    WebviewWindowBuilder::new(app, label, WebviewUrl::default())
+        .title(if label == CONNECT { "Vigie : se connecter au VPN" } else { "Vigie" })
         .inner_size(screen::WIDTH, screen::HEIGHT)
         .min_inner_size(280.0, 240.0)
         .visible(false)
@@ -132,16 +202,18 @@ fn follow(app: &AppHandle) {
     while let Some(said) = hear() {
         match said {
             ToPanel::Panel(panel) => {
-                let shown = app.state::<Shown>();
-                let mut model = shown.lock();
-                if let Some(Err(error)) = model.page.as_ref().map(|page| page.send(panel.clone())) {
-                    tracing::warn!(%error, "the page did not take a model");
+                if let Model::Panel(view) = &mut *app.state::<Shown>().lock() {
+                    view.show(panel);
                 }
-                model.panel = panel;
+            }
+            ToPanel::Connect(form) => {
+                if let Model::Connect(view) = &mut *app.state::<Shown>().lock() {
+                    view.show(form);
+                }
             }
             ToPanel::Raise => {
                 // Before the page has rendered, the window shows itself soon enough.
-                let window = app.get_webview_window(WINDOW);
+                let window = app.webview_windows().into_values().next();
                 let window = window.filter(|window| window.is_visible().unwrap_or(false));
                 if let Some(Err(error)) = window.as_ref().map(raise) {
                     tracing::warn!(%error, "the window did not come to the front");
@@ -167,9 +239,12 @@ fn hear() -> Option<ToPanel> {
 
 /// Tells the tray. Where it is gone, so is its end of our input, and the panel ends on that.
 fn say(word: &FromPanel) {
+    // Written in one piece that ends with the line: standard output then keeps no copy.
+    let mut line = Zeroizing::new(Vec::with_capacity(FORM_ROOM));
+    let said = serde_json::to_writer(&mut *line, word).map_err(io::Error::from);
+    line.push(b'\n');
     let mut stdout = io::stdout().lock();
-    let said = serde_json::to_writer(&mut stdout, word).map_err(io::Error::from);
-    let said = said.and_then(|()| stdout.write_all(b"\n")).and_then(|()| stdout.flush());
+    let said = said.and_then(|()| stdout.write_all(&line)).and_then(|()| stdout.flush());
     if let Err(error) = said {
         tracing::warn!(%error, "the tray does not listen");
     }

@@ -122,6 +122,10 @@ fn vpn(profile: &Profile, found: &mut Checks) {
     found.number("vpn.probe_timeout_seconds", vpn.probe_timeout_seconds.into(), 1, 60);
     found.number("vpn.hold_seconds", vpn.hold_seconds.into(), 0, 600);
     found.number("vpn.settle_seconds", vpn.settle_seconds.into(), 0, 600);
+    found.number("vpn.pin_min", vpn.pin_min.into(), 1, 64);
+    found.number("vpn.pin_max", vpn.pin_max.into(), vpn.pin_min.into(), 64);
+    found.number("vpn.wrong_tries", vpn.wrong_tries.into(), 1, 20);
+    found.number("vpn.connect_seconds", vpn.connect_seconds.into(), 10, 600);
     for (key, patterns) in
         [("vpn.tunnel_names", &vpn.tunnel_names), ("vpn.tunnel_descriptions", &vpn.tunnel_descriptions)]
     {

@@ -141,11 +141,35 @@ pub struct Vpn {
     pub settle_seconds: u32,
     /// The program that opens the VPN client's window (an id in `program`).
     pub client: Id,
+    /// How "Se connecter" connects.
+    pub connect: Connect,
+    /// Whether the user may let the keyring hold the PIN.
+    pub store_pin: bool,
+    /// Characters that a PIN has at least.
+    pub pin_min: u8,
+    /// Characters that a PIN has at most.
+    pub pin_max: u8,
+    /// Wrong passcodes after which Vigie tries no more for half an hour, so that nobody locks the account.
+    pub wrong_tries: u8,
+    /// Seconds that an attempt may take in all.
+    pub connect_seconds: u32,
+    /// Whether the window for connecting opens by itself after sleep, where the VPN was connected before.
+    pub reconnect_after_wake: bool,
     /// Cisco's command line, first that exists wins; per operating system.
     pub command_line: PerOs<Vec<String>>,
     /// Files in which Cisco keeps the user's choice and its profiles; `~`, `%VAR%` and a `*` in the file name are
     /// expanded. Per operating system.
     pub preferences: PerOs<Vec<String>>,
+}
+
+/// How "Se connecter" connects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Connect {
+    /// In Vigie's own window, through the client that is installed.
+    Auto,
+    /// In the client's own window; Vigie asks for no secret.
+    OpenClient,
 }
 
 /// A value that differs by operating system.

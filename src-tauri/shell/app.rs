@@ -1,6 +1,7 @@
 //! The loop: events in, effects out, and the pictures of the state brought up to date.
 
 use super::clipboard::Clipboard;
+use super::connect::Dialler;
 use super::notify::Notifier;
 use super::store::Store;
 use super::tray::Tray;
@@ -40,7 +41,9 @@ pub struct App {
     status: watch::Sender<Arc<Status>>,
     notifier: Notifier,
     clipboard: Arc<tokio::sync::Mutex<Clipboard>>,
-    panel: panel::Window,
+    panel: panel::Window<view::panel::Panel>,
+    connect: panel::Window<view::connect::Form>,
+    dialler: Dialler,
     wake_at: Option<Timestamp>,
 }
 
@@ -55,6 +58,8 @@ impl App {
             notifier: Notifier::new(parts.events.clone()),
             clipboard: Arc::new(tokio::sync::Mutex::new(Clipboard::new())),
             panel: panel::Window::new(parts.events.clone()),
+            connect: panel::Window::new(parts.events.clone()),
+            dialler: Dialler::new(parts.events.clone()),
             wake_at: None,
             parts,
         };
@@ -89,6 +94,9 @@ impl App {
         if self.state.panel_open {
             self.panel.push(&view::panel::panel(&self.state));
         }
+        if self.state.connect.open {
+            self.connect.push(&view::connect::form(&self.state));
+        }
         let new = status(&self.state);
         self.status.send_if_modified(|old| {
             let differs = **old != new;
@@ -121,6 +129,15 @@ impl App {
                 }
                 Effect::Copy(what) => self.copy(what),
                 Effect::ShowPanel => self.panel.show(&view::panel::panel(&self.state)),
+                Effect::ShowConnect => self.connect.show(&view::connect::form(&self.state)),
+                Effect::CloseConnect => self.connect.close(),
+                Effect::PrepareConnect => self.dialler.prepare(),
+                Effect::Dial(dial) => self.dialler.dial(dial),
+                Effect::CancelDial => self.dialler.cancel(),
+                Effect::HangUp => self.dialler.hang_up(),
+                Effect::ForgetCredentials => self.dialler.forget(),
+                // A remembered PIN is the keyring's to give.
+                Effect::CopyPasscode(..) => send(&self.parts.events, Event::Copied(Copied::Passcode, false)),
                 Effect::Remember(memory) => {
                     if let Err(error) = self.parts.store.save(&memory) {
                         tracing::error!(%error, "what must survive a restart was not written");
@@ -159,6 +176,7 @@ impl App {
         let text = match &what {
             Copied::Code(id) => self.state.profile.code(id).map(|code| code.code.clone()),
             Copied::SupportInfo => Some(support_info(&self.state)),
+            Copied::Passcode => None,
         };
         let Some(text) = text else {
             send(&self.parts.events, Event::Copied(what, false));

@@ -3,6 +3,7 @@
 pub mod app;
 pub mod autostart;
 pub mod clipboard;
+pub mod connect;
 pub mod instance;
 pub mod launch;
 pub mod log;

@@ -1,28 +1,33 @@
-//! The panel's window: a process of its own, `vigie-panel`, started when the panel is shown and gone when it is
-//! closed. So the tray carries no browser engine (docs/decisions/0001-panel-process.md).
+//! The panel's window and the window for connecting: a process each, `vigie-panel`, started when the window is shown and
+//! gone when it is closed. So the tray carries no browser engine (docs/decisions/0001-panel-process.md).
 //!
 //! The two talk in JSON, one value a line, over the panel's standard input and output: [`ToPanel`] and [`FromPanel`].
 //! The end of the input ends the panel.
 
 use crate::Events;
+use crate::core::connect::Submission;
 use crate::core::state::{Action, Event, Launch, LaunchOutcome};
+use crate::view::connect::Form;
 use crate::view::panel::Panel;
 use serde::{Deserialize, Serialize};
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::sync::watch;
 use tokio::time::timeout;
+use zeroize::{Zeroize, Zeroizing};
 
 /// What the tray tells the panel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ToPanel {
-    /// Show this from now on. Always the first line.
+    /// Show this panel from now on. The first line is this or [`ToPanel::Connect`], and says what the window is.
     Panel(Panel),
+    /// Show this form from now on.
+    Connect(Form),
     /// Come to the front; answered with [`FromPanel::Shown`].
     Raise,
 }
@@ -35,34 +40,69 @@ pub enum FromPanel {
     Shown,
     /// The user clicked.
     Asked(Action),
+    /// The user sent the form. This line carries secrets: both ends overwrite it.
+    Submitted(Submission),
 }
 
-/// Bytes that a line may have in either direction; a longer one is taken as a fault. (A model has about 5 kB.)
+/// Bytes that a line to the panel may have; a longer one is taken as a fault. (A model has about 5 kB.)
 pub const LINE_LIMIT: u64 = 1 << 20;
+
+/// Bytes that a line from the panel may have.
+const SAID_LIMIT: usize = 64 * 1024;
 
 /// How long a panel that was told to end may take.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// The panel's window, open or not.
+/// What a window shows.
+pub trait Model: Clone + PartialEq + Send + Sync + 'static {
+    /// The id under which a window that does not open is reported.
+    const ID: &str;
+    /// The line that tells it.
+    fn line(&self) -> ToPanel;
+    /// The news that its window is open, or no longer.
+    fn opened(open: bool) -> Event;
+}
+
+impl Model for Panel {
+    const ID: &str = Launch::PANEL;
+    fn line(&self) -> ToPanel {
+        ToPanel::Panel(self.clone())
+    }
+    fn opened(open: bool) -> Event {
+        Event::PanelOpen(open)
+    }
+}
+
+impl Model for Form {
+    const ID: &str = Launch::CONNECT;
+    fn line(&self) -> ToPanel {
+        ToPanel::Connect(self.clone())
+    }
+    fn opened(open: bool) -> Event {
+        Event::ConnectOpen(open)
+    }
+}
+
+/// A window, open or not.
 #[derive(Debug)]
-pub struct Window {
+pub struct Window<M = Panel> {
     events: Events,
     program: PathBuf,
-    wanted: Option<watch::Sender<Wanted>>,
+    wanted: Option<watch::Sender<Wanted<M>>>,
 }
 
 /// What the window shall show. Only the last value counts, so that a panel that hangs holds nothing up.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Wanted {
-    panel: Panel,
+struct Wanted<M> {
+    model: M,
     /// How many times the window was asked for.
     shows: u64,
 }
 
-impl Window {
-    /// A window that is closed. Tells [`Event::PanelOpen`], [`Event::Asked`], and [`Event::Launched`] with the id
-    /// [`Launch::PANEL`] where it does not open. Call its functions on a tokio runtime; none of them waits.
-    pub fn new(events: Events) -> Window {
+impl<M: Model> Window<M> {
+    /// A window that is closed. Tells [`Model::opened`], [`Event::Asked`], [`Event::Submitted`], and [`Event::Launched`]
+    /// with the id [`Model::ID`] where it does not open. Call its functions on a tokio runtime; none of them waits.
+    pub fn new(events: Events) -> Window<M> {
         let name = format!("vigie-panel{}", std::env::consts::EXE_SUFFIX);
         // Where the system does not tell where this program lies, PATH is left.
         let program =
@@ -71,19 +111,19 @@ impl Window {
     }
 
     /// As [`Window::new`], with the panel's program at that path.
-    pub fn of(program: PathBuf, events: Events) -> Window {
+    pub fn of(program: PathBuf, events: Events) -> Window<M> {
         Window { events, program, wanted: None }
     }
 
     /// Shows the window, or brings it to the front.
-    pub fn show(&mut self, panel: &Panel) {
+    pub fn show(&mut self, model: &M) {
         match &self.wanted {
             Some(wanted) if !wanted.is_closed() => wanted.send_modify(|wanted| {
-                wanted.panel = panel.clone();
+                wanted.model = model.clone();
                 wanted.shows += 1;
             }),
             Some(_) | None => {
-                let (sender, wanted) = watch::channel(Wanted { panel: panel.clone(), shows: 1 });
+                let (sender, wanted) = watch::channel(Wanted { model: model.clone(), shows: 1 });
                 tokio::spawn(keep(self.program.clone(), wanted, self.events.clone()));
                 self.wanted = Some(sender);
             }
@@ -91,12 +131,12 @@ impl Window {
     }
 
     /// Lets the window, where it is open, show this.
-    pub fn push(&mut self, panel: &Panel) {
+    pub fn push(&mut self, model: &M) {
         if let Some(wanted) = &self.wanted {
             wanted.send_if_modified(|wanted| {
-                let differs = wanted.panel != *panel;
+                let differs = wanted.model != *model;
                 if differs {
-                    wanted.panel = panel.clone();
+                    wanted.model = model.clone();
                 }
                 differs
             });
@@ -104,13 +144,20 @@ impl Window {
     }
 }
 
+impl<M> Window<M> {
+    /// Closes the window, where it is open.
+    pub fn close(&mut self) {
+        self.wanted = None;
+    }
+}
+
 /// Keeps the process until the user closes the window or the tray ends.
-async fn keep(program: PathBuf, mut wanted: watch::Receiver<Wanted>, events: Events) {
+async fn keep<M: Model>(program: PathBuf, mut wanted: watch::Receiver<Wanted<M>>, events: Events) {
     loop {
         let mut life = Life::default();
         let ended = life.run(&program, &mut wanted, &events).await;
         if life.shown {
-            send(&events, Event::PanelOpen(false));
+            send(&events, M::opened(false));
         }
         let tray_ends = wanted.has_changed().is_err();
         let failure = match ended {
@@ -122,7 +169,7 @@ async fn keep(program: PathBuf, mut wanted: watch::Receiver<Wanted>, events: Eve
             tracing::warn!(failure, shown = life.shown, "the panel failed");
             if !life.shown {
                 let outcome = LaunchOutcome::Failed(failure);
-                send(&events, Event::Launched(Launch { id: Launch::PANEL.into(), outcome }));
+                send(&events, Event::Launched(Launch { id: M::ID.into(), outcome }));
             }
             return;
         }
@@ -146,10 +193,10 @@ struct Life {
 }
 
 impl Life {
-    async fn run(
+    async fn run<M: Model>(
         &mut self,
         program: &PathBuf,
-        wanted: &mut watch::Receiver<Wanted>,
+        wanted: &mut watch::Receiver<Wanted<M>>,
         events: &Events,
     ) -> io::Result<ExitStatus> {
         let mut command = Command::new(program);
@@ -164,7 +211,7 @@ impl Life {
             return Err(ErrorKind::BrokenPipe.into());
         };
         // The talk takes the panel's input along, and with its end the panel ends.
-        let talk = self.talk(stdin, BufReader::new(stdout), wanted, events).await;
+        let talk = self.talk(stdin, Heard::new(stdout), wanted, events).await;
         let Ok(status) = timeout(GRACE, child.wait()).await else {
             child.kill().await?;
             return Err(io::Error::new(ErrorKind::TimedOut, "did not end, and was killed"));
@@ -177,15 +224,14 @@ impl Life {
     }
 
     /// Tells and hears until the panel or the tray ends.
-    async fn talk(
+    async fn talk<M: Model>(
         &mut self,
         mut stdin: ChildStdin,
-        mut stdout: BufReader<ChildStdout>,
-        wanted: &mut watch::Receiver<Wanted>,
+        mut heard: Heard,
+        wanted: &mut watch::Receiver<Wanted<M>>,
         events: &Events,
     ) -> io::Result<()> {
         let mut last = None;
-        let mut line = Vec::new();
         loop {
             let now = wanted.borrow_and_update().clone();
             self.told = now.shows;
@@ -197,14 +243,15 @@ impl Life {
                         Ok(()) => break,
                         Err(_) => return Ok(()),
                     },
-                    said = hear(&mut stdout, &mut line) => match said? {
+                    said = heard.next() => match said? {
                         Some(FromPanel::Shown) => {
                             self.answered = self.told;
                             if !std::mem::replace(&mut self.shown, true) {
-                                send(events, Event::PanelOpen(true));
+                                send(events, M::opened(true));
                             }
                         }
                         Some(FromPanel::Asked(action)) => send(events, Event::Asked(action)),
+                        Some(FromPanel::Submitted(form)) => send(events, Event::Submitted(form)),
                         None => return Ok(()),
                     },
                 }
@@ -214,10 +261,10 @@ impl Life {
 }
 
 /// Tells the panel what differs from what it was told last.
-async fn tell(stdin: &mut ChildStdin, last: Option<&Wanted>, now: &Wanted) -> io::Result<()> {
+async fn tell<M: Model>(stdin: &mut ChildStdin, last: Option<&Wanted<M>>, now: &Wanted<M>) -> io::Result<()> {
     let mut lines = Vec::new();
-    if last.is_none_or(|last| last.panel != now.panel) {
-        serde_json::to_writer(&mut lines, &ToPanel::Panel(now.panel.clone()))?;
+    if last.is_none_or(|last| last.model != now.model) {
+        serde_json::to_writer(&mut lines, &now.model.line())?;
         lines.push(b'\n');
     }
     if last.is_some_and(|last| last.shows != now.shows) {
@@ -227,16 +274,40 @@ async fn tell(stdin: &mut ChildStdin, last: Option<&Wanted>, now: &Wanted) -> io
     stdin.write_all(&lines).await
 }
 
-/// The panel's next word; `None` at the end. Keeps what it has of a line in `line` when it is cancelled.
-async fn hear(stdout: &mut BufReader<ChildStdout>, line: &mut Vec<u8>) -> io::Result<Option<FromPanel>> {
-    let left = LINE_LIMIT.saturating_sub(line.len() as u64);
-    stdout.take(left).read_until(b'\n', line).await?;
-    if line.is_empty() {
-        return Ok(None);
+/// The panel's words. What was read is overwritten once it was understood: a form carries secrets.
+struct Heard {
+    stdout: ChildStdout,
+    bytes: Zeroizing<Vec<u8>>,
+    filled: usize,
+}
+
+impl Heard {
+    fn new(stdout: ChildStdout) -> Heard {
+        // Of its full size from the start: what grows leaves copies behind.
+        Heard { stdout, bytes: Zeroizing::new(vec![0; SAID_LIMIT]), filled: 0 }
     }
-    let said = serde_json::from_slice(line)?;
-    line.clear();
-    Ok(Some(said))
+
+    /// The next word; `None` at the end. Can be cancelled.
+    async fn next(&mut self) -> io::Result<Option<FromPanel>> {
+        loop {
+            if let Some(end) = self.bytes[..self.filled].iter().position(|byte| *byte == b'\n') {
+                let said = serde_json::from_slice(&self.bytes[..end]);
+                self.bytes.copy_within(end + 1..self.filled, 0);
+                let left = self.filled - end - 1;
+                self.bytes[left..self.filled].zeroize();
+                self.filled = left;
+                return Ok(Some(said?));
+            }
+            if self.filled == self.bytes.len() {
+                return Err(ErrorKind::InvalidData.into());
+            }
+            let read = self.stdout.read(&mut self.bytes[self.filled..]).await?;
+            if read == 0 {
+                return if self.filled == 0 { Ok(None) } else { Err(ErrorKind::UnexpectedEof.into()) };
+            }
+            self.filled += read;
+        }
+    }
 }
 
 fn send(events: &Events, event: Event) {

@@ -1,6 +1,7 @@
 //! Pure: State → what is shown. Everything that a user reads is French and stands here (and in `ui/`).
 
 pub mod config;
+pub mod connect;
 pub mod doctor;
 pub mod drives;
 pub mod french;

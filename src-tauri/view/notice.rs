@@ -110,6 +110,36 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
             "La copie n’a pas fonctionné",
             "Le presse-papiers ne répond pas. Réessayez dans un instant.",
         ),
+        Notification::Copied(Copied::Passcode) => Notice::new(
+            Category::Answer,
+            "Votre code est copié pour 30 secondes",
+            "Collez-le comme « Passcode » (Ctrl + V) : les 6 chiffres ne restent pas valables longtemps.",
+        )
+        .transient(),
+        Notification::ConnectFailed(reason) => {
+            let message = super::connect::failed(reason, state);
+            let again = Notice::new(Category::Vpn, message.title, message.text);
+            let again = again.button("Réessayer", Action::Connect);
+            message.buttons.into_iter().fold(again, |notice, button| notice.button(button.label, button.action))
+        }
+        Notification::DisconnectFailed => Notice::new(
+            Category::Answer,
+            "Le VPN n’a pas pu être déconnecté",
+            "Déconnectez-le dans la fenêtre du client VPN.",
+        )
+        .button("Ouvrir le client VPN", Action::OpenClient),
+        Notification::Forgotten(true) => Notice::new(
+            Category::Answer,
+            "Vos identifiants sont oubliés",
+            "Le trousseau de clés de cet ordinateur ne contient plus ni votre identifiant VPN ni votre code PIN.",
+        )
+        .transient(),
+        Notification::Forgotten(false) => Notice::new(
+            Category::Answer,
+            "Vos identifiants n’ont pas pu être oubliés",
+            "Le trousseau de clés est verrouillé ou ne répond pas. Déverrouillez-le, puis recommencez.",
+        )
+        .button("Réessayer", Action::ForgetCredentials),
         Notification::NotSaved(why) => Notice::new(
             Category::Answer,
             "Votre choix n’a pas été enregistré",
@@ -212,6 +242,9 @@ fn name(id: &str, state: &State) -> String {
     if id == Launch::PANEL {
         return "Le panneau d’information".into();
     }
+    if id == Launch::CONNECT {
+        return "La fenêtre de connexion".into();
+    }
     let profile = &state.profile;
     let drive = || profile.drives.iter().find(|drive| id == drive.letter.to_string());
     (profile.program(id).map(|program| format!("« {} »", program.label)))
@@ -225,6 +258,7 @@ fn retry(id: &str, state: &State) -> Action {
     match letters.find(|letter| id == letter.to_string()) {
         Some(letter) => Action::OpenDrive(letter),
         None if id == Launch::PANEL => Action::ShowPanel,
+        None if id == Launch::CONNECT => Action::OpenClient,
         None => Action::Open(id.into()),
     }
 }
@@ -232,6 +266,7 @@ fn retry(id: &str, state: &State) -> Action {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::connect::Reason;
     use crate::core::fixture::{at, standing};
     use crate::core::shutdown::Reminder;
 
@@ -339,6 +374,11 @@ mod tests {
             (Notification::Copied(Copied::Code("sans-renvoi".into())), "*20 est copié | Désactiver tous les renvois".into()),
             (Notification::Copied(Copied::SupportInfo), "Les infos pour l’assistance sont copiées | Collez-les dans votre message ou dans votre demande AMIGO (Ctrl + V).".into()),
             (Notification::CopyFailed, "La copie n’a pas fonctionné | Le presse-papiers ne répond pas. Réessayez dans un instant.".into()),
+            (Notification::Copied(Copied::Passcode), "Votre code est copié pour 30 secondes | Collez-le comme « Passcode » (Ctrl + V) : les 6 chiffres ne restent pas valables longtemps.".into()),
+            (Notification::ConnectFailed(Reason::Untrusted), "Le serveur VPN n’est pas reconnu | Son certificat n’est pas celui attendu : rien ne lui a été envoyé. Essayez depuis un autre réseau ; si cela se répète, contactez l’assistance AMIGO. | [Réessayer] | [Ouvrir AMIGO]".into()),
+            (Notification::DisconnectFailed, "Le VPN n’a pas pu être déconnecté | Déconnectez-le dans la fenêtre du client VPN. | [Ouvrir le client VPN]".into()),
+            (Notification::Forgotten(true), "Vos identifiants sont oubliés | Le trousseau de clés de cet ordinateur ne contient plus ni votre identifiant VPN ni votre code PIN.".into()),
+            (Notification::Forgotten(false), "Vos identifiants n’ont pas pu être oubliés | Le trousseau de clés est verrouillé ou ne répond pas. Déverrouillez-le, puis recommencez. | [Réessayer]".into()),
             (Notification::About, format!("Vigie {} | Académie de Normandie, d’après le « Guide pour travailler en distanciel » du 9 mai 2023.", env!("CARGO_PKG_VERSION"))),
             (Notification::AskSite, "Quel est votre site ? | Vigie choisit d’après lui le serveur VPN et les liens. Vous pourrez en changer dans le menu. | [Caen] | [Rouen]".into()),
             (Notification::ConfigBroken, "Configuration de Vigie en partie ignorée | Un fichier de configuration contient une erreur. Vigie fonctionne sans lui. | [Voir le panneau]".into()),

@@ -389,7 +389,10 @@ mod tests {
     fn the_page_knows_the_model() -> anyhow::Result<()> {
         use ts_rs::TS;
         let fresh = tempfile::tempdir()?;
-        Panel::export_all(&ts_rs::Config::new().with_out_dir(fresh.path()))?;
+        let config = ts_rs::Config::new().with_out_dir(fresh.path());
+        Panel::export_all(&config)?;
+        crate::view::connect::Form::export_all(&config)?;
+        crate::core::connect::Submission::export_all(&config)?;
         let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("ui/src/lib/bindings");
         let mut stale = Vec::new();
         let mut names = Vec::new();

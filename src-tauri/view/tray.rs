@@ -4,7 +4,7 @@ use super::{drives, french, helpdesk, verdict};
 use crate::core::state::Action;
 use crate::core::update::{State, can_connect};
 use crate::core::vpn::Verdict;
-use crate::profile::{Choice, Link};
+use crate::profile::{Choice, Connect, Link};
 use serde::Serialize;
 
 /// All that the tray shows.
@@ -85,8 +85,8 @@ fn menu(state: &State) -> Vec<Entry> {
     if !state.problems.is_empty() {
         menu.push(item("Configuration en partie ignorée : voir le panneau", Action::ShowPanel));
     }
-    let connect = if can_connect(state.vpn.verdict()) { "Se connecter au VPN…" } else { "Ouvrir Cisco…" };
-    menu.extend([item(connect, Action::Connect), Entry::Separator]);
+    menu.extend(vpn(state));
+    menu.push(Entry::Separator);
     menu.extend([
         item("Télémaintenance", Action::Open(profile.remote_support.clone())),
         item("Installer un logiciel (WAPT)", Action::Open(profile.wapt.program.clone())),
@@ -101,6 +101,11 @@ fn menu(state: &State) -> Vec<Entry> {
         item("Copier les infos pour l’assistance", Action::CopySupportInfo),
         Entry::Separator,
         submenu("Mon site", sites_menu(state)),
+    ]);
+    if profile.vpn.connect == Connect::Auto {
+        menu.push(item("Oublier mes identifiants", Action::ForgetCredentials));
+    }
+    menu.extend([
         Entry::Check {
             label: "Lancer à l’ouverture de session".into(),
             checked: state.autostart,
@@ -110,6 +115,24 @@ fn menu(state: &State) -> Vec<Entry> {
         item("Quitter", Action::Quit),
     ]);
     menu
+}
+
+/// Connecting and disconnecting; and the client's own window, where that is what there is to do.
+fn vpn(state: &State) -> Vec<Entry> {
+    let verdict = state.vpn.verdict();
+    let mut entries = Vec::new();
+    if state.connect.busy() {
+        entries.push(item("Annuler la connexion", Action::CancelConnect));
+    } else if can_connect(verdict) {
+        entries.push(item("Se connecter au VPN…", Action::Connect));
+    }
+    if !can_connect(verdict) && !state.connect.busy() {
+        entries.push(item("Ouvrir Cisco…", Action::OpenClient));
+    }
+    if state.can_disconnect() {
+        entries.push(item("Se déconnecter du VPN", Action::Disconnect));
+    }
+    entries
 }
 
 /// The guide's sections, each with the site's own links first.
@@ -318,6 +341,7 @@ Copier les infos pour l’assistance
 Mon site ▸
   ● Caen (Calvados, Manche, Orne)
   ○ Rouen (Seine-Maritime, Eure)
+Oublier mes identifiants
 ☐ Lancer à l’ouverture de session
 À propos
 Quitter
@@ -379,6 +403,39 @@ Quitter
             assert!(first.starts_with(&tray.title.replace('\u{a0}', " ")));
             assert!(!tray.detail.is_empty());
         }
+    }
+
+    #[test]
+    fn connecting_and_disconnecting_in_the_menu() {
+        use crate::core::connect::{Client, Progress, Remembered};
+        use crate::core::fixture::home;
+        let second = |state: &State| -> Vec<String> {
+            text(&tray(state).menu).lines().skip(1).take_while(|line| *line != "—").map(str::to_owned).collect()
+        };
+        let mut state = standing(Verdict::Disconnected);
+        let mut on = |event| update(&mut state, event, now("2026-11-24T14:02:10"));
+        on(Event::ConnectReady(Some(Client::Cisco), Remembered::default()));
+        on(Event::Submitted(crate::core::connect::Submission {
+            way: crate::core::connect::Way::Connect,
+            site: "caen".into(),
+            identifier: "mdupont".into(),
+            pin: crate::core::connect::Pin::Typed("4321".to_owned().into()),
+            digits: "123456".to_owned().into(),
+            remember_pin: false,
+        }));
+        assert_eq!(second(&state), ["Annuler la connexion"]);
+        assert_eq!(tray(&state).icon.verdict, Verdict::Connecting);
+        let mut on = |event| update(&mut state, event, now("2026-11-24T14:02:10"));
+        on(Event::Dialled(1, Progress::Connected));
+        assert_eq!(second(&state), ["Ouvrir Cisco…", "Se déconnecter du VPN"]);
+        // Cisco's own tunnel can be ended too, one of somebody else's cannot.
+        let mut state = standing(Verdict::Connected);
+        assert_eq!(second(&state), ["Ouvrir Cisco…"]);
+        let said = Event::Client(Some(crate::core::vpn::ClientState::Connected));
+        update(&mut state, said, now("2026-11-24T14:02:10"));
+        assert_eq!(second(&state), ["Ouvrir Cisco…", "Se déconnecter du VPN"]);
+        update(&mut state, Event::Links(home()), now("2026-11-24T14:02:11"));
+        assert_eq!(second(&state), ["Se connecter au VPN…"]);
     }
 
     #[test]

@@ -68,6 +68,7 @@ fn every_link_of_the_guide_opens_its_address() {
 fn programs_are_started_from_the_path_and_from_shortcuts() {
     let vpn = Vpn::start();
     let desktop = Desktop::at_home(&vpn);
+    desktop.configure("[vpn]\nconnect = \"open-client\"\n");
     desktop.welcome();
     let [cisco, isl, wapt] = ["vpnui", "ISLLightClient", "waptself"].map(|name| desktop.record_program(name));
     let (_vigie, item) = desktop.start_vigie();
@@ -100,6 +101,7 @@ fn join(desktop: &Desktop, item: &Item, title: &str) -> Notification {
 fn what_is_missing_is_looked_for_and_said() {
     let vpn = Vpn::start();
     let desktop = Desktop::at_home(&vpn);
+    desktop.configure("[vpn]\nconnect = \"open-client\"\n");
     desktop.welcome();
     let browser = desktop.record_program("xdg-open");
     let wapt = desktop.record_program("waptself");

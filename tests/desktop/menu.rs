@@ -111,6 +111,7 @@ Copier les infos pour l’assistance
 Mon site ▸
   (o) Caen (Calvados, Manche, Orne)
   ( ) Rouen (Seine-Maritime, Eure)
+Oublier mes identifiants
 [ ] Lancer à l’ouverture de session
 À propos
 Quitter

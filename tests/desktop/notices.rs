@@ -67,6 +67,7 @@ fn without_a_tray_the_panel_stands_in_and_the_icon_comes_when_it_can() {
 fn what_could_not_be_shown_is_shown_when_the_server_comes() {
     let vpn = Vpn::start();
     let desktop = Desktop::at_home(&vpn);
+    desktop.configure("[vpn]\nconnect = \"open-client\"\n");
     desktop.welcome();
     let browser = desktop.record_program("xdg-open");
     let (_vigie, item) = desktop.start_vigie();

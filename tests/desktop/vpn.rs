@@ -268,7 +268,7 @@ fn is_line(expected: &str, line: &str) -> bool {
 #[test]
 fn a_whole_day_with_a_real_server() {
     // Longer than a verdict must hold and the client needs to give up: no probe falls into the server's death.
-    let home = Home::start("probe_seconds = 20");
+    let home = Home::start("probe_seconds = 20\nconnect = \"open-client\"");
     let seen = home.sees(&DISCONNECTED, PROBED);
     // At the start there is nothing to be lost.
     home.stays_silent(0, seen);

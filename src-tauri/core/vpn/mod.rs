@@ -202,6 +202,8 @@ pub struct Evidence {
     pub client: Option<ClientState>,
     /// Whether the tunnel is so young that silence means nothing yet.
     pub young_tunnel: bool,
+    /// Whether Vigie itself is connecting.
+    pub dialling: bool,
 }
 
 /// The verdict that the evidence allows. Where it allows none, `Unknown`: better no word than a wrong one.
@@ -215,7 +217,8 @@ pub fn verdict(evidence: &Evidence) -> Verdict {
         let through_tunnel = tunnel.is_some() && links.holder(*local).is_none_or(|interface| interface.tunnel);
         return if through_tunnel { Verdict::Connected } else { Verdict::OnSite };
     }
-    if matches!(evidence.client, Some(ClientState::Connecting | ClientState::Reconnecting)) {
+    let client = matches!(evidence.client, Some(ClientState::Connecting | ClientState::Reconnecting));
+    if client || evidence.dialling {
         return Verdict::Connecting;
     }
     match (tunnel, &evidence.inside) {
@@ -238,14 +241,14 @@ mod tests {
     /// Every combination of evidence, and the one row of the table that speaks of it.
     #[test]
     fn the_table_of_verdicts() {
-        // links, inside (answered by …), gateway, client, young
+        // links, inside (answered by …), gateway, client (or Vigie: dialling), young
         let table = "
             none    *                    *                *                        *      Unknown
             cut     *                    *                *                        *      Offline
             tunnel  tunnel|elsewhere     *                *                        *      Connected
             tunnel  home                 *                *                        *      OnSite
             plain   tunnel|elsewhere|home *               *                        *      OnSite
-            tunnel|plain none|silent     *                connecting|reconnecting  *      Connecting
+            tunnel|plain none|silent     *                connecting|reconnecting|dialling  *      Connecting
             tunnel  none|silent          *                none|said                young  Connecting
             tunnel  silent               *                none|said                old    Stalled
             tunnel  none                 *                none|said                old    Unknown
@@ -283,6 +286,7 @@ mod tests {
             ("said", Some(ClientState::Disconnected)),
             ("said", Some(ClientState::Paused)),
             ("said", Some(ClientState::Unknown)),
+            ("dialling", None),
         ];
         let mut seen = std::collections::BTreeSet::new();
         for (links_name, links) in &links {
@@ -306,6 +310,7 @@ mod tests {
                                 gateway,
                                 client,
                                 young_tunnel,
+                                dialling: client_name == "dialling",
                             };
                             assert_eq!(format!("{:?}", verdict(&evidence)), matching[0][5], "{names:?}");
                             seen.insert(verdict(&evidence));

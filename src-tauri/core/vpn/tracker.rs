@@ -151,7 +151,8 @@ impl Tracker {
         }
         if !route {
             // Nothing can be asked, and what was known is of another network.
-            self.evidence = Evidence { links: self.evidence.links.take(), ..Evidence::default() };
+            let (links, dialling) = (self.evidence.links.take(), self.evidence.dialling);
+            self.evidence = Evidence { links, dialling, ..Evidence::default() };
             self.gateway_inferred = false;
             self.stop_probing();
         }
@@ -215,9 +216,17 @@ impl Tracker {
         Asks::default()
     }
 
+    /// Whether Vigie itself is connecting. Its end is looked at as a change of the network is: by the evidence.
+    pub fn set_dialling(&mut self, dialling: bool, now: &Now) {
+        if self.evidence.dialling != dialling {
+            self.evidence.dialling = dialling;
+            self.judge(now);
+        }
+    }
+
     /// What is known may be wrong (sleep, a jump of the clock): forget it.
     pub fn forget(&mut self, now: &Now) {
-        self.evidence = Evidence::default();
+        self.evidence = Evidence { dialling: self.evidence.dialling, ..Evidence::default() };
         self.tunnel_since = None;
         self.tunnel_new = false;
         self.silences = 0;

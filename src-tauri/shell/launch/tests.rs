@@ -89,7 +89,7 @@ fn profile() -> Profile {
         "site": [],
         "vpn": {
             "gateway_port": 443, "tunnel_names": [], "tunnel_descriptions": [], "probe_seconds": 60,
-            "probe_timeout_seconds": 3, "hold_seconds": 5, "settle_seconds": 5, "client": "cisco",
+            "probe_timeout_seconds": 3, "hold_seconds": 5, "settle_seconds": 5, "client": "cisco", "connect": "auto", "store_pin": true, "pin_min": 4, "pin_max": 16, "wrong_tries": 3, "connect_seconds": 90, "reconnect_after_wake": false,
             "command_line": {}, "preferences": {}
         },
         "drive": [],

@@ -1,0 +1,622 @@
+//! Connecting: one attempt at a time, from the form to the tunnel.
+//!
+//! The user opens the window ([`Action::Connect`](super::state::Action::Connect)), fills the form and sends it
+//! ([`Submission`]); the shell hands the answers to a client ([`Dial`]) and tells how far it is ([`Progress`]). Here
+//! stands what follows from that. Secrets pass through and are not kept: no field of [`Connect`] holds one.
+
+use super::Now;
+use crate::profile::{Id, Vpn};
+use jiff::{SignedDuration, Timestamp};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+use std::sync::Arc;
+
+/// Digits that the one-time-password key shows (guide, section 1: "6 chiffres de la clé OTP").
+pub const DIGITS: usize = 6;
+
+/// How long wrong tries count. A gateway that counts them forgets them in a shorter time.
+const WRONG_TRIES_COUNT: SignedDuration = SignedDuration::from_mins(30);
+
+/// A PIN, the six digits, or a passcode. Never printed; overwritten when the last holder lets go of it.
+#[derive(Clone)]
+pub struct Secret(Arc<SecretString>);
+
+impl Secret {
+    /// The text itself: only for who hands it over.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    /// How many characters it has.
+    fn chars(&self) -> usize {
+        self.expose().chars().count()
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Secret {
+        Secret(Arc::new(SecretString::from(text)))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Secret) -> bool {
+        self.expose() == other.expose()
+    }
+}
+
+impl Eq for Secret {}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Secret, D::Error> {
+        String::deserialize(from).map(Secret::from)
+    }
+}
+
+/// Writes a secret on the wire between page and tray, and nowhere else: [`Secret`] itself cannot be serialised.
+fn on_the_wire<S: Serializer>(secret: &Secret, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(secret.expose())
+}
+
+/// The PIN.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(tag = "is", content = "text", rename_all = "kebab-case")]
+pub enum Pin {
+    /// The one that the keyring holds.
+    Remembered,
+    /// The one that the user typed.
+    Typed(
+        #[serde(serialize_with = "on_the_wire")]
+        #[cfg_attr(test, ts(type = "string"))]
+        Secret,
+    ),
+}
+
+/// The form, as the user sent it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Submission {
+    /// What to do with it.
+    pub way: Way,
+    /// The site.
+    pub site: Id,
+    /// "Identifiant académique (celui de la messagerie)".
+    pub identifier: String,
+    /// The PIN.
+    pub pin: Pin,
+    /// The key's six digits.
+    #[serde(serialize_with = "on_the_wire")]
+    #[cfg_attr(test, ts(type = "string"))]
+    pub digits: Secret,
+    /// Whether the PIN shall be kept in the keyring. (Where it is not, one that was kept is deleted.)
+    pub remember_pin: bool,
+}
+
+/// What to do with the answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// Connect.
+    Connect,
+    /// Put PIN and digits, one after the other, on the clipboard, and open the client's own window.
+    Clipboard,
+}
+
+/// A field of the form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "as in the form")]
+pub enum Field {
+    Site,
+    Identifier,
+    Pin,
+    Digits,
+}
+
+/// What is wrong with the form. `view::connect` gives it words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// No site of that name.
+    Site,
+    /// No identifier.
+    NoIdentifier,
+    /// The identifier has a blank or a character that none has.
+    OddIdentifier,
+    /// No PIN.
+    NoPin,
+    /// The PIN is shorter or longer than the profile says.
+    PinLength,
+    /// The PIN has a blank.
+    OddPin,
+    /// The keyring holds no PIN (any more).
+    NothingRemembered,
+    /// Not six digits.
+    Digits,
+}
+
+impl Fault {
+    /// Where it stands.
+    pub fn field(self) -> Field {
+        match self {
+            Fault::Site => Field::Site,
+            Fault::NoIdentifier | Fault::OddIdentifier => Field::Identifier,
+            Fault::NoPin | Fault::PinLength | Fault::OddPin | Fault::NothingRemembered => Field::Pin,
+            Fault::Digits => Field::Digits,
+        }
+    }
+}
+
+/// What is wrong with a form, one fault a field at most; empty where it can be sent. `site`: whether its site exists;
+/// `remembered`: whether the keyring holds a PIN.
+pub fn check(form: &Submission, site: bool, remembered: bool, vpn: &Vpn) -> Vec<Fault> {
+    let identifier = form.identifier.trim();
+    // It becomes an argument and a line of a client's input: no blank, no line end, and no option.
+    let odd = |c: char| c.is_whitespace() || c.is_control();
+    let identifier = match identifier.chars().next() {
+        None => Some(Fault::NoIdentifier),
+        Some('-') => Some(Fault::OddIdentifier),
+        Some(_) if identifier.chars().any(odd) || identifier.len() > 128 => Some(Fault::OddIdentifier),
+        Some(_) => None,
+    };
+    let length = usize::from(vpn.pin_min)..=usize::from(vpn.pin_max);
+    let pin = match &form.pin {
+        Pin::Remembered => (!remembered).then_some(Fault::NothingRemembered),
+        Pin::Typed(pin) if pin.expose().is_empty() => Some(Fault::NoPin),
+        Pin::Typed(pin) if pin.expose().chars().any(odd) => Some(Fault::OddPin),
+        Pin::Typed(pin) => (!length.contains(&pin.chars())).then_some(Fault::PinLength),
+    };
+    let digits = form.digits.expose();
+    let digits = digits.len() != DIGITS || !digits.bytes().all(|byte| byte.is_ascii_digit());
+    let faults = [(!site).then_some(Fault::Site), identifier, pin, digits.then_some(Fault::Digits)];
+    faults.into_iter().flatten().collect()
+}
+
+/// What the shell is to do with a form that was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dial {
+    /// Comes back in the answers; one with an old number is thrown away.
+    pub number: u64,
+    /// The client.
+    pub client: Client,
+    /// The site whose gateway is meant.
+    pub site: Id,
+    /// "Username".
+    pub identifier: String,
+    /// The passcode's first part.
+    pub pin: Pin,
+    /// The passcode's second part.
+    pub digits: Secret,
+    /// Whether the keyring shall hold the PIN once it has proven right.
+    pub remember_pin: bool,
+}
+
+/// A client that can be driven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Client {
+    /// Cisco Secure Client or AnyConnect, by its command line.
+    Cisco,
+    /// OpenConnect.
+    OpenConnect,
+}
+
+/// How far an attempt is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// Under way.
+    Stage(Stage),
+    /// The tunnel stands.
+    Connected,
+    /// It came to nothing.
+    Failed(Reason),
+    /// A tunnel that stood is gone.
+    Ended,
+}
+
+/// What an attempt is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The client starts, and looks for the gateway.
+    Contacting,
+    /// The gateway has the answers.
+    Verifying,
+    /// The gateway has taken them; the tunnel comes up.
+    Establishing,
+}
+
+/// Why an attempt came to nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// PIN or digits are wrong, or the digits were used already.
+    WrongPasscode,
+    /// The gateway says that the account is locked.
+    Locked,
+    /// The gateway does not answer, or its name does not resolve.
+    Unreachable,
+    /// The gateway's certificate is not trusted.
+    Untrusted,
+    /// No client is installed that can be driven.
+    ClientMissing,
+    /// Another Cisco client holds the connection; it is brought to the front.
+    Held,
+    /// The system did not allow the connection (polkit).
+    NotAllowed,
+    /// The keyring no longer gives the PIN that was to be taken from it.
+    PinLost,
+    /// It took too long.
+    TimedOut,
+    /// The user gave it up.
+    Cancelled,
+    /// Something else; the client's own words, for the log.
+    Unknown(String),
+}
+
+/// What the OS keyring holds for Vigie.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Remembered {
+    /// The identifier.
+    pub identifier: Option<String>,
+    /// Whether there is a PIN. (The PIN itself stays in the keyring until it is handed over.)
+    pub pin: bool,
+    /// Whether the keyring can be used.
+    pub keyring: Keyring,
+}
+
+/// Whether the OS keyring can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Keyring {
+    /// It can.
+    #[default]
+    Ready,
+    /// It is locked.
+    Locked,
+    /// There is none, or it does not answer.
+    Absent,
+}
+
+/// Where the attempt stands.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Phase {
+    /// Nothing was tried, or nothing is left of it.
+    #[default]
+    Idle,
+    /// Under way.
+    Connecting(Stage),
+    /// It came to nothing.
+    Failed(Reason),
+    /// The tunnel was made by Vigie, and stands.
+    Connected,
+}
+
+/// What survives a restart of Vigie: wrong tries.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Memory {
+    /// Wrong passcodes in a row.
+    pub wrong: u8,
+    /// When the last of them was.
+    pub last: Option<Timestamp>,
+}
+
+/// The one attempt, and what is known around it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Connect {
+    /// Where it stands.
+    pub phase: Phase,
+    /// Whether the window is open.
+    pub open: bool,
+    /// What the keyring holds; `None` until it was read.
+    pub remembered: Option<Remembered>,
+    /// The client that would be used; `None` until it was looked for, `Some(None)` where none can be driven.
+    pub client: Option<Option<Client>>,
+    /// Whether Cisco's command line has answered: it can end a tunnel that Vigie did not make.
+    pub cisco: bool,
+    /// What is wrong with the form that was sent last.
+    pub faults: Vec<Fault>,
+    /// The tunnel stands, but was not seen yet.
+    unseen: bool,
+    number: u64,
+    memory: Memory,
+}
+
+impl Connect {
+    /// Nothing tried yet but what is remembered.
+    pub fn new(memory: Memory) -> Connect {
+        Connect { memory, ..Connect::default() }
+    }
+
+    /// What is to survive a restart.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Whether so many passcodes were wrong that one more might lock the account.
+    pub fn stopped(&self, now: &Now, vpn: &Vpn) -> bool {
+        self.memory.wrong >= vpn.wrong_tries && self.counts(now)
+    }
+
+    /// Whether the wrong tries still count. A clock that was set back must not make them count for ever.
+    fn counts(&self, now: &Now) -> bool {
+        let Some(last) = self.memory.last else { return false };
+        now.wall.timestamp().duration_since(last).abs() < WRONG_TRIES_COUNT
+    }
+
+    /// When wrong tries no longer count: then the form opens again.
+    pub fn next_wake(&self, now: &Now, vpn: &Vpn) -> Option<Timestamp> {
+        if !self.open || !self.stopped(now, vpn) {
+            return None;
+        }
+        self.memory.last?.checked_add(WRONG_TRIES_COUNT).ok()
+    }
+
+    /// Whether an attempt is under way.
+    pub fn busy(&self) -> bool {
+        matches!(self.phase, Phase::Connecting(_))
+    }
+
+    /// Whether the verdict is that a connection is being made: until the tunnel that stands was looked for.
+    pub fn connecting(&self) -> bool {
+        self.busy() || self.unseen
+    }
+
+    /// The interfaces were looked at.
+    pub fn looked(&mut self) {
+        self.unseen = false;
+    }
+
+    /// Whether Vigie made the tunnel that stands.
+    pub fn ours(&self) -> bool {
+        self.phase == Phase::Connected
+    }
+
+    /// The window opens: what was said of an older attempt is old, unless it is still under way or stands.
+    pub fn open(&mut self) {
+        if matches!(self.phase, Phase::Failed(_)) {
+            self.phase = Phase::Idle;
+        }
+        self.faults.clear();
+    }
+
+    /// Whether the form can be used now: no attempt is under way, too many were not wrong, and nothing is wrong with it.
+    pub fn right(&mut self, form: &Submission, site: bool, now: &Now, vpn: &Vpn) -> bool {
+        if self.busy() || self.stopped(now, vpn) {
+            return false;
+        }
+        let remembered = self.remembered.as_ref().is_some_and(|remembered| remembered.pin);
+        self.faults = check(form, site, remembered, vpn);
+        self.faults.is_empty()
+    }
+
+    /// The user sent the form: an attempt, unless one is under way, too many were wrong, or the form is not right.
+    pub fn submit(&mut self, form: Submission, site: bool, now: &Now, vpn: &Vpn) -> Option<Dial> {
+        if !self.right(&form, site, now, vpn) {
+            return None;
+        }
+        let Some(client) = self.client.flatten() else {
+            self.phase = Phase::Failed(Reason::ClientMissing);
+            return None;
+        };
+        self.number += 1;
+        self.phase = Phase::Connecting(Stage::Contacting);
+        Some(Dial {
+            number: self.number,
+            client,
+            site: form.site,
+            identifier: form.identifier.trim().to_owned(),
+            pin: form.pin,
+            digits: form.digits,
+            remember_pin: form.remember_pin && vpn.store_pin,
+        })
+    }
+
+    /// Gives the attempt up; whether there was one.
+    pub fn cancel(&mut self) -> bool {
+        let busy = self.busy();
+        if busy {
+            // Whatever the client still says is of an attempt that is over.
+            self.number += 1;
+            self.phase = Phase::Failed(Reason::Cancelled);
+        }
+        busy
+    }
+
+    /// The shell tells how far it is; whether that is news of this attempt.
+    pub fn progress(&mut self, number: u64, progress: Progress, now: &Now) -> bool {
+        if number != self.number {
+            return false;
+        }
+        let phase = match progress {
+            Progress::Stage(stage) => Phase::Connecting(stage),
+            Progress::Connected => {
+                self.memory = Memory::default();
+                Phase::Connected
+            }
+            Progress::Ended => Phase::Idle,
+            Progress::Failed(reason) => {
+                self.count(&reason, now);
+                Phase::Failed(reason)
+            }
+        };
+        let news = self.phase != phase;
+        self.unseen = news && phase == Phase::Connected;
+        self.phase = phase;
+        news
+    }
+
+    fn count(&mut self, reason: &Reason, now: &Now) {
+        let wrong = match reason {
+            Reason::WrongPasscode if self.counts(now) => self.memory.wrong.saturating_add(1),
+            Reason::WrongPasscode => 1,
+            // Nothing is gained by trying on.
+            Reason::Locked => u8::MAX,
+            Reason::Unreachable
+            | Reason::Untrusted
+            | Reason::ClientMissing
+            | Reason::Held
+            | Reason::NotAllowed
+            | Reason::PinLost
+            | Reason::TimedOut
+            | Reason::Cancelled
+            | Reason::Unknown(_) => return,
+        };
+        self.memory = Memory { wrong, last: Some(now.wall.timestamp()) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::fixture::{guide, now};
+
+    fn form() -> Submission {
+        Submission {
+            way: Way::Connect,
+            site: "caen".into(),
+            identifier: " jdupont ".into(),
+            pin: Pin::Typed("4321".to_owned().into()),
+            digits: "123456".to_owned().into(),
+            remember_pin: true,
+        }
+    }
+
+    fn ready() -> Connect {
+        Connect { client: Some(Some(Client::Cisco)), ..Connect::new(Memory::default()) }
+    }
+
+    fn vpn() -> Vpn {
+        guide().vpn.clone()
+    }
+
+    fn try_at(connect: &mut Connect, time: &str, progress: Progress) {
+        let now = now(&format!("2026-11-24T{time}"));
+        let dial = connect.submit(form(), true, &now, &vpn()).expect("a form that is right");
+        assert!(connect.progress(dial.number, progress, &now));
+    }
+
+    #[test]
+    fn a_secret_is_never_printed() {
+        let dial = ready().submit(form(), true, &now("2026-11-24T10:00"), &vpn());
+        for text in [format!("{:?}", form()), format!("{dial:#?}")] {
+            assert!(text.contains("[secret]"), "{text}");
+            assert!(!text.contains("4321") && !text.contains("123456"), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_form_crosses_the_wire() {
+        let line = serde_json::to_string(&form()).expect("plain values");
+        assert_eq!(serde_json::from_str::<Submission>(&line).expect("what was written"), form());
+        assert!(line.contains(r#""pin":{"is":"typed","text":"4321"}"#), "{line}");
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_form() {
+        let check = |change: &dyn Fn(&mut Submission)| {
+            let mut form = form();
+            change(&mut form);
+            check(&form, form.site == "caen", false, &vpn())
+        };
+        let typed = |text: &str| Pin::Typed(text.to_owned().into());
+        assert_eq!(check(&|_| {}), []);
+        assert_eq!(check(&|form| form.site = "paris".into()), [Fault::Site]);
+        assert_eq!(check(&|form| form.identifier = "  ".into()), [Fault::NoIdentifier]);
+        for odd in ["jean dupont", "jdupont\nyes", "--config=/tmp/x"] {
+            assert_eq!(check(&|form| form.identifier = odd.into()), [Fault::OddIdentifier], "{odd}");
+        }
+        assert_eq!(check(&|form| form.pin = typed("")), [Fault::NoPin]);
+        assert_eq!(check(&|form| form.pin = typed("12\n34")), [Fault::OddPin]);
+        assert_eq!(check(&|form| form.pin = typed("123")), [Fault::PinLength]);
+        assert_eq!(check(&|form| form.pin = typed(&"1".repeat(60))), [Fault::PinLength]);
+        assert_eq!(check(&|form| form.pin = Pin::Remembered), [Fault::NothingRemembered]);
+        for odd in ["", "12345", "1234567", "12 456", "12345a", "１２３４５６"] {
+            assert_eq!(check(&|form| form.digits = odd.to_owned().into()), [Fault::Digits], "{odd}");
+        }
+        assert_eq!(
+            check(&|form| (form.identifier, form.digits) = (String::new(), String::new().into())),
+            [Fault::NoIdentifier, Fault::Digits]
+        );
+    }
+
+    #[test]
+    fn one_attempt_at_a_time() {
+        let mut connect = ready();
+        let moment = now("2026-11-24T10:00");
+        let dial = connect.submit(form(), true, &moment, &vpn()).expect("the form is right");
+        assert_eq!((dial.identifier.as_str(), dial.client), ("jdupont", Client::Cisco));
+        assert_eq!(connect.submit(form(), true, &moment, &vpn()), None, "twice at once");
+        assert!(connect.progress(dial.number, Progress::Stage(Stage::Verifying), &moment));
+        assert!(connect.progress(dial.number, Progress::Connected, &moment));
+        assert!(connect.ours());
+        assert!(connect.progress(dial.number, Progress::Ended, &moment));
+        assert_eq!(connect.phase, Phase::Idle);
+    }
+
+    #[test]
+    fn what_comes_of_an_attempt_that_was_given_up_does_not_count() {
+        let mut connect = ready();
+        let moment = now("2026-11-24T10:00");
+        assert!(!connect.cancel());
+        let dial = connect.submit(form(), true, &moment, &vpn()).expect("the form is right");
+        assert!(connect.cancel());
+        assert!(!connect.progress(dial.number, Progress::Failed(Reason::WrongPasscode), &moment));
+        assert_eq!(connect.phase, Phase::Failed(Reason::Cancelled));
+        assert_eq!(connect.memory(), &Memory::default());
+    }
+
+    #[test]
+    fn three_wrong_tries_stop_it_for_a_while() {
+        let wrong = || Progress::Failed(Reason::WrongPasscode);
+        let mut connect = ready();
+        for time in ["10:00", "10:01", "10:02"] {
+            assert!(!connect.stopped(&now(&format!("2026-11-24T{time}")), &vpn()));
+            try_at(&mut connect, time, wrong());
+        }
+        // Closing the window changes nothing, nor does a restart.
+        connect.open();
+        let mut connect = Connect { client: Some(Some(Client::Cisco)), ..Connect::new(connect.memory().clone()) };
+        let moment = now("2026-11-24T10:31");
+        assert!(connect.stopped(&moment, &vpn()));
+        assert_eq!(connect.submit(form(), true, &moment, &vpn()), None);
+        assert!(!connect.stopped(&now("2026-11-24T10:32"), &vpn()));
+        try_at(&mut connect, "10:32", wrong());
+        assert_eq!(connect.memory().wrong, 1, "it counts from the start again");
+    }
+
+    #[test]
+    fn a_success_forgets_wrong_tries_and_other_failures_are_none() {
+        let mut connect = ready();
+        try_at(&mut connect, "10:00", Progress::Failed(Reason::WrongPasscode));
+        for reason in [Reason::Unreachable, Reason::Untrusted, Reason::Held, Reason::TimedOut, Reason::NotAllowed] {
+            try_at(&mut connect, "10:01", Progress::Failed(reason));
+        }
+        assert_eq!(connect.memory().wrong, 1);
+        try_at(&mut connect, "10:02", Progress::Connected);
+        assert_eq!(connect.memory(), &Memory::default());
+        connect.phase = Phase::Idle;
+        try_at(&mut connect, "10:03", Progress::Failed(Reason::Locked));
+        assert!(connect.stopped(&now("2026-11-24T10:04"), &vpn()), "a locked account is not tried on");
+    }
+
+    #[test]
+    fn without_a_client_nothing_is_dialled() {
+        let mut connect = Connect { client: Some(None), ..Connect::default() };
+        assert_eq!(connect.submit(form(), true, &now("2026-11-24T10:00"), &vpn()), None);
+        assert_eq!(connect.phase, Phase::Failed(Reason::ClientMissing));
+    }
+
+    #[test]
+    fn the_pin_is_not_kept_where_the_administrator_forbids_it() {
+        let vpn = Vpn { store_pin: false, ..vpn() };
+        let dial = ready().submit(form(), true, &now("2026-11-24T10:00"), &vpn).expect("the form is right");
+        assert!(!dial.remember_pin);
+    }
+}

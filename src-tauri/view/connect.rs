@@ -1,0 +1,473 @@
+//! The window for connecting as a value.
+//!
+//! How the page uses it. The window is `vigie-panel` with [`ToPanel::Connect`](crate::shell::panel::ToPanel::Connect)
+//! as its first line; its label is `connect`. The page calls `watch_form` with a channel and gets a [`Form`] now and
+//! whenever it changes, `rendered` once it stands on the page, `ask` with an action of [`Form::buttons`] or
+//! [`Message::buttons`], `close`, and `submit` with a [`Submission`] when the user sends the form.
+//!
+//! The page keeps what the user typed in its own fields and nothing else; the model never carries a secret. At once
+//! after `submit` it empties the digits and the PIN (the digits cannot be used twice anyway); so the fields are asked
+//! again after a failure. It leaves blanks out of digits that were pasted ("123 456"), and nothing else: what is wrong
+//! with the form is found here ([`Form::faults`]), in words that stand ready. While [`Form::busy`] nothing can be sent.
+//! The tray closes the window when the tunnel stands.
+
+use super::french;
+use super::panel::Button;
+use crate::core::connect::{Fault, Field, Keyring, Phase, Reason, Stage, Submission, Way};
+use crate::core::state::Action;
+use crate::core::update::State;
+use crate::profile::{Id, Vpn};
+use serde::{Deserialize, Serialize};
+
+/// All that the window shows.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Form {
+    /// The sites to choose from.
+    pub sites: Vec<SiteChoice>,
+    /// The one that is chosen at first.
+    pub site: Option<Id>,
+    /// The identifier to begin with; empty where none is remembered.
+    pub identifier: String,
+    /// What to type as identifier.
+    pub identifier_hint: String,
+    /// What to type as PIN and digits.
+    pub passcode_hint: String,
+    /// Whether the keyring holds a PIN: then the field may stay closed, and `Pin::Remembered` is sent.
+    pub pin_remembered: bool,
+    /// Whether the user may let the keyring hold the PIN.
+    pub may_remember_pin: bool,
+    /// Characters that a PIN has at least.
+    pub pin_min: u8,
+    /// Characters that a PIN has at most.
+    pub pin_max: u8,
+    /// What is wrong with the form that was sent, one a field at most.
+    pub faults: Vec<FieldFault>,
+    /// What there is to say above the fields.
+    pub message: Option<Message>,
+    /// Whether an attempt is under way.
+    pub busy: bool,
+    /// Whether the form can be sent to connect.
+    pub can_connect: bool,
+    /// Whether the form can be sent to put the passcode on the clipboard and open the client's own window
+    /// ([`Way::Clipboard`](crate::core::connect::Way::Clipboard)): the words on the button.
+    pub by_hand: Option<String>,
+    /// What can be asked for besides.
+    pub buttons: Vec<Button>,
+}
+
+/// A site to choose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct SiteChoice {
+    /// What is sent.
+    pub id: Id,
+    /// What the user reads.
+    pub label: String,
+}
+
+/// What is wrong with a field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct FieldFault {
+    /// The field.
+    pub field: Field,
+    /// What the user reads.
+    pub text: String,
+}
+
+/// What there is to say above the fields.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Message {
+    /// How to take it.
+    pub tone: Tone,
+    /// In a few words.
+    pub title: String,
+    /// What to do.
+    pub text: String,
+    /// What helps.
+    pub buttons: Vec<Button>,
+}
+
+/// How to take a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "kebab-case")]
+pub enum Tone {
+    /// It goes on.
+    Info,
+    /// It is done.
+    Success,
+    /// Something is not as usual.
+    Warning,
+    /// It came to nothing.
+    Error,
+}
+
+impl Form {
+    /// Whether it offers that action. The page may ask for nothing else.
+    pub fn offers(&self, action: &Action) -> bool {
+        let helping = self.message.iter().flat_map(|message| &message.buttons);
+        self.buttons.iter().chain(helping).any(|button| button.action == *action)
+    }
+
+    /// Whether it can be sent in that way. The page may send nothing else.
+    pub fn takes(&self, form: &Submission) -> bool {
+        match form.way {
+            Way::Connect => self.can_connect,
+            Way::Clipboard => self.by_hand.is_some(),
+        }
+    }
+}
+
+/// The window for a state.
+pub fn form(state: &State) -> Form {
+    let (profile, connect) = (&state.profile, &state.connect);
+    let vpn = &profile.vpn;
+    let stopped = connect.stopped(&state.now, vpn);
+    let remembered = connect.remembered.clone().unwrap_or_default();
+    let drivable = connect.client.is_some_and(|client| client.is_some());
+    let busy = connect.busy();
+    let mut buttons = Vec::new();
+    if busy {
+        buttons.push(button("Annuler", Action::CancelConnect));
+    }
+    if remembered.identifier.is_some() || remembered.pin {
+        buttons.push(button("Oublier mes identifiants", Action::ForgetCredentials));
+    }
+    Form {
+        sites: (profile.sites.iter())
+            .map(|site| SiteChoice {
+                id: site.id.clone(),
+                label: french::typeset(format!("{} ({})", site.name, site.departments.join(", "))),
+            })
+            .collect(),
+        site: state.site().map(|site| site.id.clone()),
+        identifier: remembered.identifier.unwrap_or_default(),
+        identifier_hint: french::typeset(&profile.advice.vpn_username),
+        passcode_hint: french::typeset(&profile.advice.vpn_passcode),
+        pin_remembered: remembered.pin,
+        may_remember_pin: vpn.store_pin && remembered.keyring == Keyring::Ready,
+        pin_min: vpn.pin_min,
+        pin_max: vpn.pin_max,
+        faults: (connect.faults.iter())
+            .map(|fault| FieldFault { field: fault.field(), text: french::typeset(self::fault(*fault, vpn)) })
+            .collect(),
+        message: message(state),
+        busy,
+        can_connect: drivable && !busy && !stopped,
+        // One tries as often by hand as here: where the account may be locked, neither is offered.
+        by_hand: (!drivable && connect.client.is_some() && !busy && !stopped)
+            .then(|| french::typeset(format!("Copier le code et ouvrir {}", client(state)))),
+        buttons,
+    }
+}
+
+/// What the user calls the client.
+fn client(state: &State) -> &str {
+    state.profile.program(&state.profile.vpn.client).map_or("le client VPN", |program| &program.label)
+}
+
+/// What is wrong with a field.
+fn fault(fault: Fault, vpn: &Vpn) -> String {
+    match fault {
+        Fault::Site => "Choisissez votre site.".into(),
+        Fault::NoIdentifier => "Tapez votre identifiant académique, celui de la messagerie.".into(),
+        Fault::OddIdentifier => "Un identifiant n’a pas d’espace : tapez celui de la messagerie.".into(),
+        Fault::NoPin => "Tapez votre code PIN.".into(),
+        Fault::OddPin => "Un code PIN n’a pas d’espace.".into(),
+        Fault::PinLength if vpn.pin_min == vpn.pin_max => format!("Le code PIN a {} caractères.", vpn.pin_min),
+        Fault::PinLength => format!("Le code PIN a de {} à {} caractères.", vpn.pin_min, vpn.pin_max),
+        Fault::NothingRemembered => "Votre code PIN n’est pas enregistré : tapez-le.".into(),
+        Fault::Digits => "Tapez les 6 chiffres qu’affiche votre clé OTP.".into(),
+    }
+}
+
+fn message(state: &State) -> Option<Message> {
+    let connect = &state.connect;
+    if connect.stopped(&state.now, &state.profile.vpn) {
+        return Some(stopped(state));
+    }
+    match &connect.phase {
+        Phase::Idle => keyring(state),
+        Phase::Connecting(stage) => {
+            let title = match stage {
+                Stage::Contacting => "Le serveur VPN est appelé…",
+                Stage::Verifying => "Le serveur VPN vérifie votre code…",
+                Stage::Establishing => "La connexion s’établit…",
+            };
+            Some(say(Tone::Info, title, "Cela prend quelques secondes.", Vec::new()))
+        }
+        Phase::Failed(reason) => Some(failed(reason, state)),
+        Phase::Connected => Some(say(
+            Tone::Success,
+            "VPN connecté",
+            "Cette fenêtre se ferme d’elle-même.",
+            vec![button("Se déconnecter du VPN", Action::Disconnect)],
+        )),
+    }
+}
+
+/// What to say before anything was tried.
+fn keyring(state: &State) -> Option<Message> {
+    let connect = &state.connect;
+    if connect.client == Some(None) {
+        return Some(failed(&Reason::ClientMissing, state));
+    }
+    let text = "Vous pouvez vous connecter : tapez simplement votre identifiant et votre code PIN.";
+    match connect.remembered.as_ref()?.keyring {
+        Keyring::Ready => None,
+        Keyring::Locked => Some(say(Tone::Warning, "Le trousseau de clés est verrouillé", text, Vec::new())),
+        Keyring::Absent => Some(say(Tone::Warning, "Aucun trousseau de clés ne répond", text, Vec::new())),
+    }
+}
+
+fn stopped(state: &State) -> Message {
+    let locked = state.connect.phase == Phase::Failed(Reason::Locked);
+    let title = if locked { "Votre compte est verrouillé" } else { "Trop de codes refusés" };
+    say(
+        Tone::Error,
+        title,
+        "N’essayez plus : un essai de trop verrouille le compte. L’assistance AMIGO vérifie votre code PIN et votre clé OTP.",
+        vec![amigo(state)],
+    )
+}
+
+/// Why it came to nothing, and what to do.
+pub fn failed(reason: &Reason, state: &State) -> Message {
+    let open = || button(format!("Ouvrir {}", client(state)), Action::OpenClient);
+    let (tone, title, text, buttons) = match reason {
+        Reason::WrongPasscode => (
+            Tone::Error,
+            "Code refusé".into(),
+            "Vérifiez votre identifiant et votre code PIN, puis attendez que la clé OTP affiche 6 nouveaux chiffres : \
+             les mêmes ne servent qu’une fois.",
+            Vec::new(),
+        ),
+        Reason::Locked => return stopped(state),
+        Reason::Unreachable => (
+            Tone::Error,
+            "Le serveur VPN ne répond pas".into(),
+            "Vérifiez votre connexion à Internet. Si le réseau demande une identification, ouvrez un navigateur.",
+            Vec::new(),
+        ),
+        Reason::Untrusted => (
+            Tone::Error,
+            "Le serveur VPN n’est pas reconnu".into(),
+            "Son certificat n’est pas celui attendu : rien ne lui a été envoyé. Essayez depuis un autre réseau ; si cela \
+             se répète, contactez l’assistance AMIGO.",
+            vec![amigo(state)],
+        ),
+        Reason::ClientMissing => (
+            Tone::Warning,
+            "Vigie ne peut pas se connecter elle-même".into(),
+            "Sur cet ordinateur, la connexion se fait dans la fenêtre du client VPN. Vigie peut y préparer votre code : \
+             collez-le comme « Passcode » (Ctrl + V).",
+            vec![open()],
+        ),
+        Reason::Held => (
+            Tone::Warning,
+            format!("{} est déjà ouvert", client(state)),
+            "Il tient la connexion : connectez-vous dans sa fenêtre, ou fermez-le puis recommencez ici.",
+            vec![open()],
+        ),
+        Reason::NotAllowed => (
+            Tone::Error,
+            "Le système n’a pas autorisé la connexion".into(),
+            "Cet ordinateur demande une autorisation pour ouvrir le VPN. Recommencez, ou contactez l’assistance AMIGO.",
+            vec![amigo(state)],
+        ),
+        Reason::PinLost => (
+            Tone::Warning,
+            "Votre code PIN n’a pas pu être relu".into(),
+            "Le trousseau de clés est verrouillé ou ne répond pas : tapez simplement votre code PIN.",
+            Vec::new(),
+        ),
+        Reason::TimedOut => (
+            Tone::Error,
+            "La connexion a pris trop de temps".into(),
+            "Attendez que la clé OTP affiche 6 nouveaux chiffres, puis recommencez.",
+            Vec::new(),
+        ),
+        Reason::Cancelled => (Tone::Info, "Connexion annulée".into(), "Vous pouvez recommencer.", Vec::new()),
+        Reason::Unknown(_) => (
+            Tone::Error,
+            "La connexion n’a pas abouti".into(),
+            "Recommencez avec 6 nouveaux chiffres ; si cela se répète, contactez l’assistance AMIGO.",
+            vec![amigo(state)],
+        ),
+    };
+    say(tone, title, text, buttons)
+}
+
+fn say(tone: Tone, title: impl Into<String>, text: &str, buttons: Vec<Button>) -> Message {
+    Message { tone, title: french::typeset(title), text: french::typeset(text), buttons }
+}
+
+fn amigo(state: &State) -> Button {
+    button("Ouvrir AMIGO", Action::Open(state.profile.helpdesk.link.clone()))
+}
+
+fn button(label: impl Into<String>, action: Action) -> Button {
+    Button { label: french::typeset(label), action }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::connect::{Client, Memory, Pin, Progress, Remembered};
+    use crate::core::fixture::{known, now};
+    use crate::core::state::Event;
+    use crate::core::update::update;
+
+    fn sent() -> Submission {
+        Submission {
+            way: Way::Connect,
+            site: "caen".into(),
+            identifier: "mdupont".into(),
+            pin: Pin::Typed("4321".to_owned().into()),
+            digits: "123456".to_owned().into(),
+            remember_pin: false,
+        }
+    }
+
+    fn on(state: &mut State, event: Event) {
+        update(state, event, now("2026-11-24T10:00"));
+    }
+
+    fn at_the_form(client: Option<Client>, remembered: Remembered) -> State {
+        let mut state = known();
+        on(&mut state, Event::Asked(Action::Connect));
+        on(&mut state, Event::ConnectReady(client, remembered));
+        state
+    }
+
+    fn after(progress: Progress) -> State {
+        let mut state = at_the_form(Some(Client::Cisco), Remembered::default());
+        on(&mut state, Event::Submitted(sent()));
+        on(&mut state, Event::Dialled(1, progress));
+        state
+    }
+
+    /// What stands above the fields, in one line.
+    fn says(state: &State) -> String {
+        let Some(message) = form(state).message else { return String::new() };
+        let buttons: Vec<String> = message.buttons.iter().map(|button| format!("[{}]", button.label)).collect();
+        let text = [&[message.title, message.text][..], &buttons].concat().join(" | ");
+        text.replace('\u{a0}', " ")
+    }
+
+    #[test]
+    fn the_form_begins_with_what_is_known() {
+        let state = at_the_form(Some(Client::Cisco), Remembered::default());
+        let empty = form(&state);
+        assert_eq!(empty.sites.iter().map(|site| site.id.as_str()).collect::<Vec<_>>(), ["caen", "rouen"]);
+        assert_eq!(empty.site.as_deref(), Some("caen"));
+        assert_eq!((empty.identifier.as_str(), empty.pin_remembered, empty.may_remember_pin), ("", false, true));
+        assert!(empty.can_connect && !empty.busy && empty.by_hand.is_none() && empty.message.is_none());
+        assert!(empty.buttons.is_empty());
+
+        let remembered = Remembered { identifier: Some("mdupont".into()), pin: true, keyring: Keyring::Ready };
+        let filled = form(&at_the_form(Some(Client::Cisco), remembered));
+        assert_eq!((filled.identifier.as_str(), filled.pin_remembered), ("mdupont", true));
+        assert!(filled.offers(&Action::ForgetCredentials) && !filled.offers(&Action::CancelConnect));
+    }
+
+    #[test]
+    fn each_fault_stands_at_its_field() {
+        let mut state = at_the_form(Some(Client::Cisco), Remembered::default());
+        let wrong = Submission {
+            site: "paris".into(),
+            identifier: String::new(),
+            pin: Pin::Typed("12".to_owned().into()),
+            digits: "12".to_owned().into(),
+            ..sent()
+        };
+        on(&mut state, Event::Submitted(wrong));
+        let faults: Vec<String> =
+            form(&state).faults.iter().map(|fault| format!("{:?}: {}", fault.field, fault.text)).collect();
+        assert_eq!(
+            faults,
+            [
+                "Site: Choisissez votre site.",
+                "Identifier: Tapez votre identifiant académique, celui de la messagerie.",
+                "Pin: Le code PIN a de 4 à 16 caractères.",
+                "Digits: Tapez les 6 chiffres qu’affiche votre clé OTP.",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_said_on_the_way() {
+        let rows = [
+            (Progress::Stage(Stage::Contacting), "Le serveur VPN est appelé… | Cela prend quelques secondes."),
+            (Progress::Stage(Stage::Verifying), "Le serveur VPN vérifie votre code… | Cela prend quelques secondes."),
+            (Progress::Stage(Stage::Establishing), "La connexion s’établit… | Cela prend quelques secondes."),
+            (Progress::Connected, "VPN connecté | Cette fenêtre se ferme d’elle-même. | [Se déconnecter du VPN]"),
+        ];
+        for (progress, text) in rows {
+            let busy = progress != Progress::Connected;
+            let state = after(progress);
+            assert_eq!(says(&state), text);
+            assert_eq!((form(&state).busy, form(&state).offers(&Action::CancelConnect)), (busy, busy));
+        }
+    }
+
+    #[test]
+    fn each_failure_says_what_to_do() {
+        let rows = [
+            (Reason::WrongPasscode, "Code refusé", ""),
+            (Reason::Unreachable, "Le serveur VPN ne répond pas", ""),
+            (Reason::Untrusted, "Le serveur VPN n’est pas reconnu", "[Ouvrir AMIGO]"),
+            (Reason::ClientMissing, "Vigie ne peut pas se connecter elle-même", "[Ouvrir Cisco Secure Client]"),
+            (Reason::Held, "Cisco Secure Client est déjà ouvert", "[Ouvrir Cisco Secure Client]"),
+            (Reason::NotAllowed, "Le système n’a pas autorisé la connexion", "[Ouvrir AMIGO]"),
+            (Reason::PinLost, "Votre code PIN n’a pas pu être relu", ""),
+            (Reason::TimedOut, "La connexion a pris trop de temps", ""),
+            (Reason::Cancelled, "Connexion annulée", ""),
+            (Reason::Unknown("secret words".into()), "La connexion n’a pas abouti", "[Ouvrir AMIGO]"),
+            (Reason::Locked, "Votre compte est verrouillé", "[Ouvrir AMIGO]"),
+        ];
+        for (reason, begins, ends) in rows {
+            let locked = reason == Reason::Locked;
+            let state = after(Progress::Failed(reason));
+            let said = says(&state);
+            assert!(said.starts_with(begins) && said.ends_with(ends), "{said}");
+            assert!(!said.contains("secret words"));
+            assert_eq!(form(&state).can_connect, !locked);
+        }
+    }
+
+    #[test]
+    fn after_too_many_wrong_tries_only_amigo_is_left() {
+        let mut state = at_the_form(None, Remembered::default());
+        let wrong = Memory { wrong: 3, last: Some(state.now.wall.timestamp()) };
+        state.connect = crate::core::connect::Connect::new(wrong);
+        state.connect.client = Some(None);
+        let form = form(&state);
+        assert!(!form.can_connect && form.by_hand.is_none());
+        assert!(form.offers(&Action::Open("amigo".into())));
+        assert!(says(&state).starts_with("Trop de codes refusés | N’essayez plus"), "{}", says(&state));
+    }
+
+    #[test]
+    fn where_no_client_can_be_driven_its_window_is_offered() {
+        let form = form(&at_the_form(None, Remembered::default()));
+        assert!(!form.can_connect && form.offers(&Action::OpenClient));
+        assert_eq!(form.by_hand.as_deref(), Some("Copier le code et ouvrir Cisco Secure Client"));
+        assert!(!form.takes(&sent()) && form.takes(&Submission { way: Way::Clipboard, ..sent() }));
+    }
+
+    #[test]
+    fn a_keyring_that_cannot_be_used_is_said_and_stands_in_nobodys_way() {
+        for (keyring, begins) in
+            [(Keyring::Locked, "Le trousseau de clés est verrouillé"), (Keyring::Absent, "Aucun trousseau de clés")]
+        {
+            let remembered = Remembered { keyring, ..Remembered::default() };
+            let state = at_the_form(Some(Client::OpenConnect), remembered);
+            assert!(says(&state).starts_with(begins));
+            assert!(form(&state).can_connect && !form(&state).may_remember_pin);
+        }
+    }
+}
