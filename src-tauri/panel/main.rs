@@ -180,8 +180,9 @@ fn open(app: &AppHandle, label: &str) -> tauri::Result<()> {
         .inner_size(screen::WIDTH, screen::HEIGHT)
         .min_inner_size(280.0, 240.0)
         .visible(false)
-        // Nothing is kept between two panels: no cache, no storage on the disk.
-        .incognito(true)
+        // Nothing is kept between two panels: no cache, no storage on the disk. (Tauri's own switch for a WebDriver
+        // has no effect on a private window.)
+        .incognito(std::env::var_os("TAURI_WEBVIEW_AUTOMATION").is_none())
         .zoom_hotkeys_enabled(true)
         .on_navigation(|address| address.scheme() == "tauri" || address.host_str() == Some("tauri.localhost"))
         .on_new_window(|_, _| NewWindowResponse::Deny)

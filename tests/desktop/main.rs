@@ -12,6 +12,7 @@ mod linked;
 mod measure;
 mod menu;
 mod notices;
+mod panel;
 mod rig;
 mod rig_works;
 mod shutdown;

@@ -1,10 +1,13 @@
 //! A desktop to test on: X server, session and system bus, panel with a tray, notification server, home folder, all
 //! real and all its own, gone when it is dropped. Where a test fails, it prints what they logged.
 
+pub mod cups;
 pub mod login1;
 pub mod notifications;
+pub mod page;
 pub mod tray;
 pub mod vpn;
+pub mod wapt;
 
 use notifications::Notifications;
 use rustix::process::{Pid, Signal};
@@ -250,6 +253,12 @@ impl Desktop {
         command
     }
 
+    /// What a thread does to be in the desktop's network.
+    fn enter_network(&self) -> impl FnOnce() + Send + 'static {
+        let network = self.network.clone();
+        move || network.iter().for_each(|name| vpn::enter(name))
+    }
+
     /// Starts a command that [`Desktop::command`] made; what it prints goes to the log `name`.
     pub fn spawn(&self, name: &str, command: &Command) -> Running {
         Running::start(command, self.home().join(format!("logs/{name}.log")))
@@ -260,15 +269,16 @@ impl Desktop {
         self.command(std::env::var_os("VIGIE_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_vigie").into()))
     }
 
-    /// Vigie on a machine of its own: `/run` is the folder `machine/run` in the home folder, and on every folder in
-    /// `machine/shares` stands a mount.
+    /// Vigie on a machine of its own: `/run` is the folder `machine/run` in the home folder, the power supplies are those
+    /// in `machine/power` (none), and on every folder in `machine/shares` stands a mount.
     pub fn vigie_on_own_machine(&self) -> Command {
         let machine = self.home().join("machine");
-        for folder in ["run/systemd/shutdown", "shares"] {
+        for folder in ["run/systemd/shutdown", "power", "shares"] {
             fs::create_dir_all(machine.join(folder)).expect("the home is ours");
         }
         let mut command = self.command("unshare");
         let script = "machine=$1; shift; mount --bind \"$machine/run\" /run
+            mount --bind \"$machine/power\" /sys/class/power_supply
             find \"$machine/shares\" -mindepth 1 -maxdepth 1 \
                 -exec mount -t tmpfs share {} \\;
             exec \"$@\"";

@@ -73,9 +73,7 @@ impl Namespace {
     fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         std::thread::scope(|scope| {
             let thread = scope.spawn(|| {
-                let namespace = File::open(format!("/run/netns/{}", self.name)).expect("ip netns made it");
-                let kind = rustix::thread::LinkNameSpaceType::Network;
-                rustix::thread::move_into_link_name_space(namespace.as_fd(), Some(kind)).expect("needs root");
+                enter(&self.name);
                 work()
             });
             thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -325,6 +323,13 @@ impl Drop for Vpn {
             super::eprint(&self.logs());
         }
     }
+}
+
+/// Moves this thread into a network namespace.
+pub(super) fn enter(name: &str) {
+    let namespace = File::open(format!("/run/netns/{name}")).expect("ip netns made it");
+    let kind = rustix::thread::LinkNameSpaceType::Network;
+    rustix::thread::move_into_link_name_space(namespace.as_fd(), Some(kind)).expect("needs root");
 }
 
 fn write(path: &Path, text: &str) {

@@ -1,0 +1,443 @@
+//! The panel's page in its real window: each fact beside what the system's own commands say of it, and what each
+//! button does.
+
+use crate::rig::cups::Cups;
+use crate::rig::login1::Login1;
+use crate::rig::page::{Page, Row, open_to_driver};
+use crate::rig::tray::Item;
+use crate::rig::vpn::{GATEWAY, TUNNEL, Vpn};
+use crate::rig::wapt::Wapt;
+use crate::rig::{Desktop, Running, SOON, run, wait_for};
+use serde_json::{Value, json};
+use std::fs;
+use std::process::Command;
+
+/// A desktop at home on which Vigie ran before. Probes give up soon: what is out of reach here does not answer at all.
+fn at_home(vpn: &Vpn, settings: &str) -> Desktop {
+    let desktop = Desktop::at_home(vpn);
+    desktop.configure(&format!("[vpn]\nprobe_timeout_seconds = 1\n\n{settings}"));
+    desktop.welcome();
+    desktop
+}
+
+/// Starts Vigie on a machine of its own, and opens its panel when the verdict is known.
+fn open(desktop: &Desktop, verdict: &str) -> (Running, Item, Page) {
+    let vigie = desktop.spawn("vigie", open_to_driver(&mut desktop.vigie_on_own_machine()));
+    let item = desktop.item_of(vigie.pid());
+    item.wait_for_menu(verdict);
+    item.activate();
+    let page = Page::of(desktop);
+    (vigie, item, page)
+}
+
+/// What a command prints on the desktop, on one line.
+fn says(desktop: &Desktop, command: &[&str]) -> String {
+    run(desktop.command(command[0]).args(&command[1..])).trim().to_owned()
+}
+
+/// What a command prints on Vigie's own machine.
+fn says_there(vigie: &Running, command: &[&str]) -> String {
+    run(Command::new("nsenter").args(["--mount", "--target", &vigie.pid().to_string()]).args(command)).trim().to_owned()
+}
+
+/// The sizes in a text, in bytes: "3,2 Go libres sur 7,6 Go".
+fn sizes(text: &str) -> Vec<f64> {
+    let words: Vec<&str> = text.split(' ').collect();
+    let size = |pair: &[&str]| {
+        let unit = match pair[1] {
+            "Mo" => f64::from(1 << 20),
+            "Go" => f64::from(1 << 30),
+            _ => return None,
+        };
+        Some(pair[0].replace(',', ".").parse::<f64>().ok()? * unit)
+    };
+    words.windows(2).filter_map(size).collect()
+}
+
+/// Whether two sizes are the same but for what a busy machine changes meanwhile, and what rounding takes away.
+fn is_about(shown: f64, said: f64) -> bool {
+    (shown - said).abs() < 0.1 * said + f64::from(1 << 28)
+}
+
+/// The time of day in a text of the system, as French has it: "2026-11-24 09:05:12" is "9 h 05".
+fn french_time(time: &str) -> String {
+    let time = time.split(' ').next_back().expect("a time");
+    let (hour, minute) = (&time[..2], &time[3..5]);
+    let hour = hour.trim_start_matches('0');
+    let hour = if hour.is_empty() { "0" } else { hour };
+    if minute == "00" { format!("{hour} h") } else { format!("{hour} h {minute}") }
+}
+
+#[test]
+fn every_row_says_what_the_systems_own_commands_say() {
+    let vpn = Vpn::start();
+    let desktop = at_home(
+        &vpn,
+        "[[drive]]\nletter = \"I\"\nmount_points = [\"~/machine/shares/i\"]\n\
+         [[drive]]\nletter = \"S\"\nmount_points = [\"smb://fichiers.test/services\"]\n\
+         [[drive]]\nletter = \"U\"\nmount_points = [\"~/machine/shares/u\"]\n",
+    );
+    fs::write(format!("/etc/netns/{}/resolv.conf", vpn.home()), "nameserver 192.168.77.1\nnameserver 9.9.9.9\n")
+        .expect("the rig made the folder");
+    for share in ["i", "u"] {
+        fs::create_dir_all(desktop.home().join("machine/shares").join(share)).expect("the home is ours");
+    }
+    desktop.write(".config/gtk-3.0/bookmarks", "smb://fichiers.test/services Services\n");
+    for (file, text) in [
+        ("BAT0/type", "Battery"),
+        ("BAT0/capacity", "63"),
+        ("BAT0/status", "Discharging"),
+        ("AC/type", "Mains"),
+        ("AC/online", "0"),
+    ] {
+        desktop.write(&format!("machine/power/{file}"), &format!("{text}\n"));
+    }
+    let cups = Cups::start(&desktop);
+    cups.add("I14RC-DSI-RDC");
+    cups.add("I76RC-DSI04-B4");
+    cups.add("Bureau");
+    cups.prefer("I76RC-DSI04-B4");
+    let wapt = Wapt::start(&desktop);
+    wapt.answer("/checkupgrades.json", r#"{"upgrades": [], "pending": {"install": ["tis-isl-light"], "upgrade": []}}"#);
+    let _login1 = Login1::start(&desktop);
+    vpn.connect();
+    let (vigie, item, page) = open(&desktop, "VPN connecté");
+    page.wait_for_row("wapt", "version");
+    let rows = page.rows();
+    let row = |id: &str| -> Row {
+        let found = rows.iter().find(|row| row.id == id);
+        found.unwrap_or_else(|| panic!("no row {id:?}: {rows:#?}")).clone()
+    };
+    let normal = |id: &str| -> String {
+        let row = row(id);
+        assert_eq!(row.mark, "normal", "{row:?}");
+        row.value
+    };
+
+    // Network.
+    let address = |interface: &str| -> String {
+        let show = run(Command::new("ip").args(["-n", vpn.home(), "-4", "-o", "address", "show", "dev", interface]));
+        show.split("inet ").nth(1).and_then(|rest| rest.split(['/', ' ']).next()).expect("an address").to_owned()
+    };
+    assert_eq!(normal("site"), "Caen (Calvados, Manche, Orne)");
+    assert!(normal("vpn").starts_with("VPN connecté depuis ") && normal("vpn").ends_with(&format!("({GATEWAY})")));
+    assert_eq!(normal("local-address"), address("eth0"));
+    assert_eq!(normal("vpn-address"), address(TUNNEL));
+    let route = says(&desktop, &["ip", "route", "show", "default"]);
+    assert_eq!(Some(normal("router").as_str()), route.split(' ').nth(2));
+    let servers = says(&desktop, &["awk", "$1 == \"nameserver\" {print $2}", "/etc/resolv.conf"]);
+    assert_eq!(normal("dns").split(", ").collect::<Vec<_>>(), servers.lines().collect::<Vec<_>>());
+
+    // This computer.
+    let hostname = says(&desktop, &["hostname"]);
+    assert_eq!(normal("computer"), hostname.split('.').next().expect("a name"));
+    assert_eq!(normal("user").split(' ').next(), Some(says(&desktop, &["id", "-un"]).as_str()));
+    let release = says(&desktop, &["sh", "-c", ". /etc/os-release; echo \"$NAME $VERSION_ID\""]);
+    assert_eq!(normal("system"), release.trim());
+    let booted = says(&desktop, &["uptime", "--since"]);
+    // The kernel counts from another moment than uptime does: a second may lie between the two.
+    assert!(row("booted").value.contains(&french_time(&booted)), "{:?} {booted}", row("booted"));
+    let memory = says(&desktop, &["sh", "-c", "free --bytes | awk '/^Mem:/ {print $7, $2}'"]);
+    let memory: Vec<f64> = memory.split(' ').map(|bytes| bytes.parse().expect("a number")).collect();
+    let shown = sizes(&normal("memory"));
+    assert!(is_about(shown[0], memory[0]) && (shown[1] - memory[1]).abs() < 1.1e8, "{shown:?} {memory:?}");
+    let disk = says(&desktop, &["df", "--block-size=1", "--output=avail", "/"]);
+    let disk: f64 = disk.lines().nth(1).and_then(|bytes| bytes.trim().parse().ok()).expect("a number");
+    assert!(is_about(sizes(&row("disk").value)[0], disk), "{:?} {disk}", row("disk"));
+    let charge = says_there(&vigie, &["cat", "/sys/class/power_supply/BAT0/capacity"]);
+    assert_eq!(normal("battery"), format!("{charge} % (sur batterie)"));
+    assert_eq!(normal("version"), env!("CARGO_PKG_VERSION"));
+
+    // Drives.
+    let mounts = says_there(&vigie, &["findmnt", "--list", "--noheadings", "--output", "TARGET", "--types", "tmpfs"]);
+    for (letter, label) in [("i", "I: données professionnelles"), ("u", "U: données personnelles")] {
+        let folder = desktop.home().join("machine/shares").join(letter).display().to_string();
+        assert!(mounts.lines().any(|mount| mount == folder), "{folder} in {mounts}");
+        let row = row(&format!("drive-{letter}"));
+        assert_eq!((row.label.as_str(), row.value.as_str(), row.mark.as_str()), (label, "accessible", "normal"));
+    }
+    assert_eq!(
+        (row("drive-s").value.as_str(), row("drive-s").mark.as_str()),
+        ("déconnecté : ouvrez-le pour le reconnecter", "warning")
+    );
+    assert_eq!(
+        (row("drive-t").value.as_str(), row("drive-t").mark.as_str()),
+        ("absent de cet ordinateur", "unavailable")
+    );
+
+    // Printers: the default one first.
+    let queues = cups.ask("lpstat", &["-e"]);
+    let preferred = cups.ask("lpstat", &["-d"]);
+    let printers: Vec<&Row> = rows.iter().filter(|row| row.id.starts_with("printer")).collect();
+    assert_eq!(printers.len(), queues.lines().count(), "{queues}");
+    for queue in queues.lines() {
+        let mark = if preferred.trim().ends_with(queue) { " (par défaut)" } else { "" };
+        assert!(normal(&format!("printer-{queue}")).starts_with(&format!("{queue}{mark}")), "{printers:?}");
+    }
+    let decoded = "I76RC-DSI04-B4 (par défaut) : Rectorat (Seine-Maritime), division DSI n° 4, bâtiment B, étage 4";
+    assert_eq!(printers[0].value, decoded);
+    assert!(normal("printer-I14RC-DSI-RDC").contains("Rectorat (Calvados), division DSI"), "{printers:?}");
+    assert_eq!(normal("printer-Bureau"), "Bureau");
+
+    assert_eq!(normal("wapt"), "version 2.5.5.15697, 1 mise à jour en attente");
+    let hours = normal("amigo");
+    assert!(
+        ["ouverte jusqu’à ", "fermée, ouvre ", "horaires inconnus"].iter().any(|known| hours.starts_with(known)),
+        "{hours}"
+    );
+    assert_eq!(normal("urgent-0"), "09 70 80 97 97");
+    assert_eq!(normal("urgent-1"), "0806 000 488 ou 0810 14 50 61");
+    assert_eq!(normal("shutdown"), "aujourd’hui à 21 h 30");
+    assert!(rows.iter().all(|row| !row.label.is_empty() && !row.value.is_empty()), "{rows:#?}");
+    assert_eq!(page.text("h1"), normal("vpn").trim_end_matches(&format!(" ({GATEWAY})")));
+
+    // What changes comes to the page by itself: a task of WAPT's, the tunnel's end, and what follows from it.
+    let (pings, events) = (wapt.asked("/ping"), wapt.asked("/events.json"));
+    wapt.answer("/tasks.json", r#"{"running": {"id": 7, "description": "Installation de tis-isl-light"}}"#);
+    wapt.happen("TASK_START");
+    page.wait_for_row(
+        "wapt",
+        "version 2.5.5.15697, 1 mise à jour en attente, en cours : Installation de tis-isl-light",
+    );
+    vpn.disconnect();
+    page.wait_for_row("vpn", "VPN déconnecté depuis ");
+    assert_eq!(
+        (page.row("vpn-address").mark.as_str(), page.row("vpn-address").value.as_str()),
+        ("unavailable", "aucune (pas de tunnel)")
+    );
+    assert_eq!(page.wait_for_row("drive-i", "hors d’atteinte : VPN déconnecté").mark, "warning");
+    page.wait_for_text("h1", "VPN déconnecté depuis ");
+    // A change is one look, and one question that waits: nothing is polled. (The VPN's end may have brought a look.)
+    assert!((1..=2).contains(&(wapt.asked("/ping") - pings)), "{} {pings}", wapt.asked("/ping"));
+    assert!((1..=2).contains(&(wapt.asked("/events.json") - events)), "{} {events}", wapt.asked("/events.json"));
+
+    // What a look finds gone is said with why, and never left empty.
+    vpn.connect();
+    page.wait_for_row("drive-i", "accessible");
+    says_there(&vigie, &["umount", &desktop.home().join("machine/shares/i").display().to_string()]);
+    fs::remove_dir_all(desktop.home().join("machine/power/BAT0")).expect("it was written there");
+    drop(cups);
+    item.activate();
+    assert_eq!(page.wait_for_row("drive-i", "absent de cet ordinateur").mark, "unavailable");
+    let printers = page.wait_for_row("printers", "le service d’impression ne répond pas");
+    assert_eq!((printers.label.as_str(), printers.mark.as_str()), ("Imprimantes", "unavailable"));
+    wait_for("the battery's row to go", SOON, || page.rows().iter().all(|row| row.id != "battery").then_some(()));
+}
+
+#[test]
+fn each_button_does_what_it_says() {
+    let vpn = Vpn::start();
+    let desktop = at_home(&vpn, "");
+    let [cisco, isl, wapt, browser] =
+        ["vpnui", "ISLLightClient", "waptself", "xdg-open"].map(|name| desktop.record_program(name));
+    let _login1 = Login1::start(&desktop);
+    let (_vigie, _item, page) = open(&desktop, "VPN déconnecté");
+
+    page.click("Se connecter au VPN");
+    assert_eq!(cisco.next_call(0), Vec::<String>::new());
+    page.click("Télémaintenance");
+    assert_eq!(isl.next_call(0), Vec::<String>::new());
+    page.click("Installer un logiciel");
+    assert_eq!(wapt.next_call(0), Vec::<String>::new());
+    page.click("AMIGO");
+    assert_eq!(browser.next_call(0), ["http://assistance.ac-normandie.fr/"]);
+    page.click("Intranet");
+    assert_eq!(browser.next_call(1), ["https://monintranet.ac-caen.fr/"]);
+
+    // What is copied for the helpdesk is what the command line says, under the moment at which it was taken.
+    page.click("Copier les infos pour l’assistance");
+    let copied = wait_for("the helpdesk's text to paste", SOON, || {
+        let said = desktop.command("xclip").args(["-selection", "clipboard", "-out"]).output().expect("xclip");
+        let text = String::from_utf8(said.stdout).expect("UTF-8");
+        text.starts_with("Vigie, le ").then_some(text)
+    });
+    let status = desktop.vigie().arg("status").output().expect("it starts");
+    let status = String::from_utf8(status.stdout).expect("UTF-8");
+    // Free memory and room may have moved meanwhile.
+    let steady = |text: &str| -> Vec<String> {
+        let moves = |line: &&str| ["  Mémoire : ", "  Disque système : "].iter().any(|label| line.starts_with(label));
+        text.lines().filter(|line| !moves(line)).map(str::to_owned).collect()
+    };
+    let (first, rest) = copied.split_once('\n').expect("more than a line");
+    assert_eq!(first.len(), "Vigie, le 24/11/2026 14:02".len(), "{first}");
+    assert_eq!(steady(rest), steady(&status));
+    assert!(rest.contains("\n  Mémoire : ") && rest.contains("\n  Disque système : "), "{rest}");
+
+    // Each row's own button copies the row's value.
+    let rows = page.rows();
+    assert!(rows.len() > 20, "{rows:#?}");
+    for row in &rows {
+        page.click_on(&format!("[data-id={}] button", json!(row.id)));
+        let told = format!("{} : copié", row.label);
+        page.wait_for_text("p[role=status]", &told);
+        assert_eq!(desktop.paste().replace('\u{a0}', " "), page.row(&row.id).value, "{row:?}");
+    }
+    for (recorder, calls) in [(&cisco, 1), (&isl, 1), (&wapt, 1), (&browser, 2)] {
+        assert_eq!(recorder.calls().len(), calls, "nothing opened twice");
+    }
+    desktop.assert_calm();
+}
+
+#[test]
+fn asks_for_the_site_at_first_and_before_it_switches_off() {
+    let vpn = Vpn::start();
+    let desktop = Desktop::at_home(&vpn);
+    // A user who has chosen nothing yet.
+    let settings = fs::read_to_string(desktop.configure("")).expect("just written");
+    desktop.write(".config/vigie/vigie.toml", &settings.replace("[user]\nsite = \"caen\"\n", ""));
+    let login1 = Login1::start(&desktop);
+    let vigie = desktop.spawn("vigie", open_to_driver(&mut desktop.vigie()));
+    let item = desktop.item_of(vigie.pid());
+    let page = Page::of(&desktop);
+    page.wait_for_text("main", "Quel est votre site ?");
+    assert_eq!(
+        (page.row("site").mark.as_str(), page.row("site").value.as_str()),
+        ("warning", "à choisir dans le menu « Mon site »")
+    );
+    page.click("Caen (Calvados, Manche, Orne)");
+    page.wait_for_row("site", "Caen (Calvados, Manche, Orne)");
+    wait_for("the question to go", SOON, || (!page.text("main").contains("Quel est votre site ?")).then_some(()));
+    let settings = fs::read_to_string(desktop.home().join(".config/vigie/vigie.toml")).expect("it was written");
+    assert!(settings.contains("site = \"caen\""), "{settings}");
+
+    // The question that stands in the panel needs no notification beside it.
+    let ask = || {
+        item.click(&["Arrêt automatique", "Éteindre maintenant…"]);
+        page.wait_for_text("main", "Éteindre l’ordinateur maintenant ?");
+    };
+    ask();
+    page.click("Annuler");
+    wait_for("the question to go", SOON, || (!page.text("main").contains("Éteindre l’ordinateur")).then_some(()));
+    let offs = || login1.calls().iter().filter(|call| call.starts_with("PowerOff")).count();
+    assert_eq!(offs(), 0);
+    ask();
+    page.click("Éteindre");
+    wait_for("the machine to be switched off", SOON, || (offs() > 0).then_some(()));
+    assert_eq!(offs(), 1);
+}
+
+const AXE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/ui/node_modules/axe-core/axe.min.js");
+
+/// What axe-core finds wrong with the page as it stands: the rule, and where. Contrast is among what it has looked at.
+fn faults(page: &Page) -> Vec<String> {
+    let axe = fs::read_to_string(AXE).expect("npm installed it with what builds the page");
+    page.run::<Value>(&format!("{axe}; return null"), &[]);
+    let found: (Vec<String>, Vec<String>) = page.run_async(
+        "const done = arguments[arguments.length - 1];
+         axe.run(document).then(
+             (found) => done([
+                 found.violations.flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) =>
+                     `${id}: ${target.join(' ')}: ${failureSummary}`)),
+                 found.passes.map(({ id }) => id),
+             ]),
+             (error) => done([[String(error)], []]),
+         );",
+        &[],
+    );
+    let (faults, passed) = found;
+    for rule in ["color-contrast", "button-name", "document-title", "html-has-lang"] {
+        assert!(passed.iter().any(|pass| pass == rule), "{rule} was not looked at: {passed:?} {faults:?}");
+    }
+    faults
+}
+
+/// How far the page reaches beyond the window's width, in CSS pixels, and the window's width.
+fn overflow(page: &Page) -> (i64, i64) {
+    let script = "const root = document.documentElement; return [root.scrollWidth - root.clientWidth, innerWidth]";
+    page.run(script, &[])
+}
+
+/// Gives the window this size, in pixels of the screen.
+fn resize(desktop: &Desktop, page: &Page, width: u32, height: u32) {
+    let (width, height) = (width.to_string(), height.to_string());
+    run(desktop.command("xdotool").args([
+        "search",
+        "--onlyvisible",
+        "--name",
+        "^Vigie$",
+        "windowsize",
+        "--sync",
+        &width,
+        &height,
+    ]));
+    wait_for("the page to have the window's width", SOON, || {
+        let (inner, zoom): (f64, f64) = page.run("return [innerWidth, devicePixelRatio]", &[]);
+        ((inner * zoom).round() == width.parse::<f64>().expect("a number")).then_some(())
+    });
+}
+
+/// Zooms the page with the keyboard, until one CSS pixel takes this many of the screen.
+fn zoom(desktop: &Desktop, page: &Page, wanted: f64) {
+    let factor = || page.run::<f64>("return outerWidth / innerWidth", &[]);
+    for _ in 0..30 {
+        let now = factor();
+        if (now - wanted).abs() < 0.05 {
+            return;
+        }
+        desktop.press_key("Vigie", if now < wanted { "ctrl+plus" } else { "ctrl+minus" });
+        wait_for("another zoom", SOON, || ((factor() - now).abs() > 0.01).then_some(()));
+    }
+    panic!("no zoom of {wanted}: {}", factor());
+}
+
+#[test]
+fn anybody_can_use_it_in_light_and_dark_zoomed_and_by_keyboard() {
+    let vpn = Vpn::start();
+    let desktop = at_home(&vpn, "");
+    let (_login1, _cups) = (Login1::start(&desktop), Cups::start(&desktop));
+    let (_vigie, item, page) = open(&desktop, "VPN déconnecté");
+    let scheme = |page: &Page| -> (bool, String) {
+        page.run(
+            "return [matchMedia('(prefers-color-scheme: dark)').matches, document.documentElement.dataset.frTheme]",
+            &[],
+        )
+    };
+    assert_eq!(scheme(&page), (false, "light".into()));
+    assert_eq!(faults(&page), Vec::<String>::new());
+    // axe sees what it is to see.
+    page.run::<Value>("const one = document.querySelector('.copy'); one.dataset.was = one.ariaLabel; one.ariaLabel = ''; one.title = ''", &[]);
+    assert!(faults(&page).iter().any(|fault| fault.starts_with("button-name")));
+    page.run::<Value>("const one = document.querySelector('.copy'); one.ariaLabel = one.dataset.was", &[]);
+
+    // 320 CSS pixels wide, which is what a window of 1280 leaves at 400 % (WCAG 2.1, 1.4.10).
+    resize(&desktop, &page, 320, 680);
+    assert_eq!(overflow(&page), (0, 320));
+    resize(&desktop, &page, 640, 680);
+    zoom(&desktop, &page, 2.0);
+    assert_eq!(overflow(&page), (0, 320));
+    assert_eq!(faults(&page), Vec::<String>::new());
+    zoom(&desktop, &page, 1.0);
+    resize(&desktop, &page, 420, 680);
+
+    // Tab reaches all that can be clicked, in the order in which it is read, and shows where it is.
+    let script =
+        "return [...document.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex]')]
+        .filter((one) => one.tabIndex >= 0 && !one.disabled && one.checkVisibility())
+        .map((one, index) => one.dataset.order = String(index)).length";
+    let all: usize = page.run(script, &[]);
+    assert!(all > 20, "{all}");
+    page.run::<Value>("document.activeElement?.blur(); scrollTo(0, 0)", &[]);
+    for index in 0..all {
+        page.press("\u{e004}");
+        let (order, outline, inside): (String, String, bool) = page.run(
+            "const one = document.activeElement, { top, bottom } = one.getBoundingClientRect();
+             return [one.dataset.order ?? one.outerHTML, getComputedStyle(one).outlineStyle, top >= 0 && bottom <= innerHeight]",
+            &[],
+        );
+        assert_eq!((order, outline, inside), (index.to_string(), "solid".into(), true));
+    }
+    desktop.press_key("Vigie", "Escape");
+    desktop.wait_for_window("Vigie", false);
+    drop(page);
+
+    // The page follows the system's appearance.
+    desktop.write(".config/gtk-3.0/settings.ini", "[Settings]\ngtk-application-prefer-dark-theme=1\n");
+    item.activate();
+    let page = Page::of(&desktop);
+    assert_eq!(scheme(&page), (true, "dark".into()));
+    assert_eq!(faults(&page), Vec::<String>::new());
+    item.click(&["Arrêt automatique", "Éteindre maintenant…"]);
+    page.wait_for_text("main", "Éteindre l’ordinateur maintenant ?");
+    assert_eq!(faults(&page), Vec::<String>::new());
+    desktop.assert_calm();
+}

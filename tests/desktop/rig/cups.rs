@@ -1,0 +1,56 @@
+//! A print server on the machine of [`Desktop::vigie_on_own_machine`]: a real cupsd, which listens where Vigie looks.
+
+use super::{Desktop, Running, SOON, run, wait_for};
+use std::fs;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// The server. Gone when it is dropped; its socket stays, as after a crash.
+pub struct Cups {
+    socket: PathBuf,
+    _server: Running,
+}
+
+impl Cups {
+    /// Starts it, with no queues.
+    pub fn start(desktop: &Desktop) -> Cups {
+        let root = desktop.home().join("cups");
+        let socket = desktop.home().join("machine/run/cups/cups.sock");
+        for folder in ["spool/tmp", "cache", "state", "root"] {
+            fs::create_dir_all(root.join(folder)).expect("the home is ours");
+        }
+        fs::create_dir_all(socket.parent().expect("it stands in a folder")).expect("the home is ours");
+        let (at, listen) = (root.display(), socket.display());
+        let config = format!(
+            "Listen {listen}\nWebInterface No\nBrowsing No\nLogLevel warn\n\
+             <Policy default>\n<Limit All>\nOrder deny,allow\n</Limit>\n</Policy>\n"
+        );
+        let files = format!(
+            "FileDevice Yes\nServerRoot {at}/root\nRequestRoot {at}/spool\nTempDir {at}/spool/tmp\n\
+             CacheDir {at}/cache\nStateDir {at}/state\nAccessLog {at}/access\nErrorLog {at}/error\nPageLog {at}/page\n"
+        );
+        let config = desktop.write("cups/cupsd.conf", &config);
+        let files = desktop.write("cups/cups-files.conf", &files);
+        let mut command = desktop.command("/usr/sbin/cupsd");
+        command.arg("-f").arg("-c").arg(config).arg("-s").arg(files);
+        let server = desktop.spawn("cupsd", &command);
+        wait_for("cupsd to listen", SOON, || UnixStream::connect(&socket).ok());
+        Cups { socket, _server: server }
+    }
+
+    /// Adds a queue.
+    pub fn add(&self, name: &str) {
+        self.ask("lpadmin", &["-p", name, "-E", "-v", "file:///dev/null", "-m", "raw"]);
+    }
+
+    /// Makes a queue the default one.
+    pub fn prefer(&self, name: &str) {
+        self.ask("lpadmin", &["-d", name]);
+    }
+
+    /// What one of CUPS's own commands says of this server.
+    pub fn ask(&self, program: &str, arguments: &[&str]) -> String {
+        run(Command::new(program).env("LC_ALL", "C").arg("-h").arg(&self.socket).args(arguments))
+    }
+}
