@@ -1,6 +1,7 @@
 //! Pure: no I/O, no clock, no tauri, no tokio. Takes [`Now`] as an argument. This is where the product is.
 
 pub mod connect;
+pub mod digits;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod helpdesk;

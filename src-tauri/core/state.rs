@@ -1,5 +1,6 @@
 //! What can happen, what it asks of the shell, and the values that both carry. [`State`](super::update::State) itself is in `update.rs`.
 
+use super::digits::Digits;
 use super::{connect, shutdown, vpn};
 use crate::profile::{Choice, Id, Problem, Profile};
 use serde::{Deserialize, Serialize};
@@ -27,10 +28,12 @@ pub enum Action {
     ForgetCredentials,
     /// Look again at once, and say what is seen: is the inside within reach?
     Refresh,
+    /// Start the remote support program, and join the session of that number.
+    Join(#[cfg_attr(test, ts(type = "string"))] Digits),
     /// Put a telephone code on the clipboard.
-    CopyCode(Id),
+    CopyCode(Call),
     /// Hand a telephone code to the soft phone (`tel:`).
-    Dial(Id),
+    Dial(Call),
     /// Open a network drive.
     OpenDrive(char),
     /// Put the texts that the helpdesk asks for on the clipboard.
@@ -53,6 +56,33 @@ pub enum Action {
     About,
     /// End the program.
     Quit,
+}
+
+/// A telephone code of the profile, and the number behind it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Call {
+    /// The code's id.
+    pub code: Id,
+    /// The number, for a code that takes one.
+    #[cfg_attr(test, ts(type = "string | null"))]
+    pub number: Option<Digits>,
+}
+
+impl Call {
+    /// The code alone.
+    pub fn of(code: impl Into<Id>) -> Call {
+        Call { code: code.into(), number: None }
+    }
+
+    /// What is dialled, `*210612345678`; `None` where there is no such code, or where it takes no number.
+    pub fn dialled(&self, profile: &Profile) -> Option<String> {
+        let code = profile.code(&self.code)?;
+        match &self.number {
+            Some(number) => code.takes_number.then(|| format!("{}{}", code.code, number.as_str())),
+            None => Some(code.code.clone()),
+        }
+    }
 }
 
 /// Something that happened.
@@ -277,6 +307,29 @@ pub enum Notification {
     AskSite,
 }
 
+impl Notification {
+    /// Whether it answers what the user just did; the open panel says it too.
+    pub fn is_answer(&self) -> bool {
+        match self {
+            Notification::Launch(_)
+            | Notification::Copied(_)
+            | Notification::CopyFailed
+            | Notification::NotSaved(_)
+            | Notification::ConnectFailed(_)
+            | Notification::DisconnectFailed
+            | Notification::Forgotten(_)
+            | Notification::ShutdownFailed => true,
+            Notification::Vpn(_)
+            | Notification::Shutdown(_)
+            | Notification::ConfirmShutdown
+            | Notification::ConfigBroken
+            | Notification::NoTrayHost
+            | Notification::About
+            | Notification::AskSite => false,
+        }
+    }
+}
+
 /// Why a choice of the user's could not be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotSaved {
@@ -291,8 +344,8 @@ pub enum NotSaved {
 /// What was put on the clipboard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Copied {
-    /// The code of that id.
-    Code(Id),
+    /// The code, and the number behind it.
+    Code(Call),
     /// The texts for the helpdesk.
     SupportInfo,
     /// PIN and digits, for the client's own window; for a short while only.
@@ -369,8 +422,10 @@ pub enum Launchable {
     Link(Id),
     /// A drive, and the path at which it stands.
     Drive(char, String),
+    /// The remote support program, joining the session of that number.
+    Session(Digits),
     /// A telephone code of the profile, through `tel:`.
-    Dial(Id),
+    Dial(Call),
 }
 
 /// Notifications of one category replace one another; two never stand side by side.

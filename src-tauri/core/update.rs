@@ -57,6 +57,8 @@ pub struct State {
     memory: Memory,
     telling: Telling,
     helpdesk_changes: Option<ZonedDateTime>,
+    /// The last answer to what the user did, and how many there were.
+    pub answer: Option<(u32, Notification)>,
     /// The reminder that stands on the screen.
     pub reminded: Option<shutdown::Reminder>,
     /// The VPN was connected when the machine fell asleep, and the window for connecting shall open if it no longer is.
@@ -84,6 +86,7 @@ impl State {
             shutdown: shutdown::Planner::new(&profile.shutdown, memory.shutdown.clone()),
             helpdesk: helpdesk::state(&profile, &now.wall),
             helpdesk_changes: helpdesk::next_change(&profile, &now.wall),
+            answer: None,
             telling: Telling::new(hold(&profile)),
             connect: connect::Connect::new(memory.connect.clone()),
             reconnect: false,
@@ -203,6 +206,14 @@ pub fn update(state: &mut State, event: Event, now: Now) -> Vec<Effect> {
         reconnect(state, &mut effects);
         tell(state, &mut effects);
         remind(state, &mut effects);
+    }
+    for effect in &effects {
+        if let Effect::Notify(told) = effect
+            && told.is_answer()
+        {
+            let before = state.answer.as_ref().map_or(0, |(number, _)| *number);
+            state.answer = Some((before.wrapping_add(1), told.clone()));
+        }
     }
     if state.shutdown.memory() != state.memory.shutdown || *state.connect.memory() != state.memory.connect {
         state.memory.shutdown = state.shutdown.memory();
@@ -353,9 +364,12 @@ fn obey(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         }
         Action::OpenClient => open_client(state, effects),
         Action::ForgetCredentials => effects.push(Effect::ForgetCredentials),
-        Action::CopyCode(id) if state.profile.code(&id).is_some() => effects.push(Effect::Copy(Copied::Code(id))),
-        Action::Dial(id) if state.profile.code(&id).is_some() => effects.push(Effect::Launch(Launchable::Dial(id))),
-        Action::CopyCode(id) | Action::Dial(id) => effects.push(missing(id)),
+        Action::Join(number) => effects.push(Effect::Launch(Launchable::Session(number))),
+        Action::CopyCode(call) | Action::Dial(call) if call.dialled(&state.profile).is_none() => {
+            effects.push(missing(call.code));
+        }
+        Action::CopyCode(call) => effects.push(Effect::Copy(Copied::Code(call))),
+        Action::Dial(call) => effects.push(Effect::Launch(Launchable::Dial(call))),
         Action::OpenDrive(letter) => effects.push(match state.drive(letter) {
             Some(DriveMount::Connected(path) | DriveMount::Disconnected(path)) => {
                 Effect::Launch(Launchable::Drive(letter, path.clone()))
@@ -628,8 +642,9 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::digits::Digits;
     use crate::core::fixture::{HOME, TUNNEL, guide, home, known, now, with_tunnel};
-    use crate::core::state::{Space, Wapt};
+    use crate::core::state::{Call, Space, Wapt};
     use crate::core::vpn::{ClientState, Gateway, Inside, Links, Probe};
     use crate::profile::UserChoices;
 
@@ -985,6 +1000,8 @@ mod tests {
     fn what_each_click_starts() {
         let missing =
             |id: &str| Effect::Notify(Notification::Launch(Launch { id: id.into(), outcome: LaunchOutcome::Missing }));
+        let digits = |text| Digits::new(text).expect("digits");
+        let mobile = |code: &str| Call { code: code.into(), number: Some(digits("0612345678")) };
         let mut state = known();
         state.on(
             Event::Drives(Reading::Known(vec![
@@ -1006,10 +1023,14 @@ mod tests {
                 Effect::Launch(Launchable::Program(state.profile.remote_support.clone())),
             ),
             (Action::Open("rien".into()), missing("rien")),
-            (Action::CopyCode(code.clone()), Effect::Copy(Copied::Code(code.clone()))),
-            (Action::CopyCode("rien".into()), missing("rien")),
-            (Action::Dial(code.clone()), Effect::Launch(Launchable::Dial(code))),
-            (Action::Dial("rien".into()), missing("rien")),
+            (Action::CopyCode(Call::of(&*code)), Effect::Copy(Copied::Code(Call::of(&*code)))),
+            (Action::CopyCode(Call::of("rien")), missing("rien")),
+            (Action::CopyCode(mobile(&code)), Effect::Copy(Copied::Code(mobile(&code)))),
+            (Action::Dial(Call::of(&*code)), Effect::Launch(Launchable::Dial(Call::of(&*code)))),
+            (Action::Dial(mobile(&code)), Effect::Launch(Launchable::Dial(mobile(&code)))),
+            (Action::Dial(mobile("sans-renvoi")), missing("sans-renvoi")),
+            (Action::Dial(Call::of("rien")), missing("rien")),
+            (Action::Join(digits("12345678")), Effect::Launch(Launchable::Session(digits("12345678")))),
             (Action::OpenDrive('I'), drive('I', "/mnt/i")),
             (Action::OpenDrive('S'), drive('S', r"S:\")),
             (Action::OpenDrive('T'), missing("T")),

@@ -174,7 +174,7 @@ impl App {
 
     fn copy(&self, what: Copied) {
         let text = match &what {
-            Copied::Code(id) => self.state.profile.code(id).map(|code| code.code.clone()),
+            Copied::Code(call) => call.dialled(&self.state.profile),
             Copied::SupportInfo => Some(support_info(&self.state)),
             Copied::Passcode => None,
         };

@@ -1,7 +1,7 @@
 //! What a notification says.
 
 use super::{drives, french, shutdown, verdict};
-use crate::core::state::{Action, Category, Copied, Launch, LaunchOutcome, NotSaved, Notification};
+use crate::core::state::{Action, Call, Category, Copied, Launch, LaunchOutcome, NotSaved, Notification};
 use crate::core::update::State;
 use crate::core::vpn::Verdict;
 use crate::profile::Choice;
@@ -88,8 +88,11 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
             "L’icône de Vigie ne peut pas s’afficher",
             "Ce bureau n’a pas de zone de notification. Le panneau de Vigie la remplace ; relancez Vigie pour le revoir.",
         ),
-        Notification::Copied(Copied::Code(id)) => {
-            let (title, body) = match state.profile.code(id) {
+        Notification::Copied(Copied::Code(call)) => {
+            let (title, body) = match state.profile.code(&call.code) {
+                Some(code) if let Some(number) = &call.number => {
+                    (format!("{} {} est copié", code.code, number.as_str()), code.label.clone())
+                }
                 Some(code) if code.takes_number => (
                     format!("{} est copié", code.code),
                     format!("{} : ajoutez le n° de poste ou de portable.", code.label),
@@ -212,7 +215,7 @@ fn launched(launch: &Launch, state: &State) -> Notice {
             format!("Le {} n’a pas pu être composé", code.code),
             "Aucun téléphone logiciel ne répond sur cet ordinateur. Composez le code sur votre poste.",
         )
-        .button("Copier le code", Action::CopyCode(code.id.clone()));
+        .button("Copier le code", Action::CopyCode(Call::of(code.id.clone())));
     }
     match &launch.outcome {
         LaunchOutcome::Started => answer(format!("{name} s’ouvre"), "").transient(),
@@ -370,8 +373,10 @@ mod tests {
         let state = standing(Verdict::Connected);
         let rows = [
             (Notification::NoTrayHost, "L’icône de Vigie ne peut pas s’afficher | Ce bureau n’a pas de zone de notification. Le panneau de Vigie la remplace ; relancez Vigie pour le revoir.".to_owned()),
-            (Notification::Copied(Copied::Code("renvoi-immediat".into())), "*21 est copié | Renvoi immédiat : ajoutez le n° de poste ou de portable.".into()),
-            (Notification::Copied(Copied::Code("sans-renvoi".into())), "*20 est copié | Désactiver tous les renvois".into()),
+            (Notification::Copied(Copied::Code(Call::of("renvoi-immediat"))), "*21 est copié | Renvoi immédiat : ajoutez le n° de poste ou de portable.".into()),
+            (Notification::Copied(Copied::Code(Call::of("sans-renvoi"))), "*20 est copié | Désactiver tous les renvois".into()),
+            (Notification::Copied(Copied::Code(Call { code: "renvoi-immediat".into(), number: crate::core::digits::Digits::new("0612345678") })), "*21 0612345678 est copié | Renvoi immédiat".into()),
+            (Notification::NotSaved(NotSaved::Locked), "Votre choix n’a pas été enregistré | Ce réglage est fixé par votre administrateur.".into()),
             (Notification::Copied(Copied::SupportInfo), "Les infos pour l’assistance sont copiées | Collez-les dans votre message ou dans votre demande AMIGO (Ctrl + V).".into()),
             (Notification::CopyFailed, "La copie n’a pas fonctionné | Le presse-papiers ne répond pas. Réessayez dans un instant.".into()),
             (Notification::Copied(Copied::Passcode), "Votre code est copié pour 30 secondes | Collez-le comme « Passcode » (Ctrl + V) : les 6 chiffres ne restent pas valables longtemps.".into()),

@@ -1,7 +1,7 @@
 //! The tray as a value: icon, tooltip and menu. Compared with the last one; only differences reach the tray.
 
 use super::{drives, french, helpdesk, verdict};
-use crate::core::state::Action;
+use crate::core::state::{Action, Call};
 use crate::core::update::{State, can_connect};
 use crate::core::vpn::Verdict;
 use crate::profile::{Choice, Connect, Link};
@@ -165,11 +165,12 @@ fn telephony(state: &State) -> Vec<Entry> {
         .iter()
         .map(|code| {
             let number = if code.takes_number { " + n°" } else { "" };
-            item(format!("{} : {}{number}", code.label, code.code), Action::CopyCode(code.id.clone()))
+            item(format!("{} : {}{number}", code.label, code.code), Action::CopyCode(Call::of(&*code.id)))
         })
         .collect();
     let dialled = codes.iter().filter(|code| !code.takes_number);
-    let dialled = dialled.map(|code| item(format!("{} : {}", code.label, code.code), Action::Dial(code.id.clone())));
+    let dialled =
+        dialled.map(|code| item(format!("{} : {}", code.label, code.code), Action::Dial(Call::of(&*code.id))));
     entries.extend([Entry::Separator, submenu("Composer avec le téléphone logiciel", dialled.collect())]);
     entries
 }

@@ -9,7 +9,8 @@ mod system;
 #[cfg(target_os = "linux")]
 mod desktop;
 
-use crate::core::state::{Launch, LaunchOutcome, Launchable};
+use crate::core::digits::Digits;
+use crate::core::state::{Call, Launch, LaunchOutcome, Launchable};
 use crate::profile::{self, Profile, Program};
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -99,10 +100,14 @@ struct Launcher<'a> {
 impl Launcher<'_> {
     async fn launch(&self, what: &Launchable) -> Launch {
         let (id, outcome) = match what {
-            Launchable::Program(id) => (id.clone(), self.program(id).await),
+            Launchable::Program(id) => (id.clone(), self.program(id, None).await),
+            Launchable::Session(number) => {
+                let id = &self.profile.remote_support;
+                (id.clone(), self.program(id, Some(number)).await)
+            }
             Launchable::Link(id) => (id.clone(), self.link(id).await),
             Launchable::Drive(letter, path) => (letter.to_string(), self.drive(path).await),
-            Launchable::Dial(id) => (id.clone(), self.dial(id).await),
+            Launchable::Dial(call) => (call.code.clone(), self.dial(call).await),
         };
         match &outcome {
             LaunchOutcome::Failed(why) => tracing::warn!("{id} was not started: {why}"),
@@ -114,10 +119,15 @@ impl Launcher<'_> {
         Launch { id, outcome }
     }
 
-    async fn program(&self, id: &str) -> LaunchOutcome {
+    /// A program that takes no session's number is started all the same: there the user types it.
+    async fn program(&self, id: &str, session: Option<&Digits>) -> LaunchOutcome {
         let Some(program) = self.profile.program(id) else { return LaunchOutcome::Missing };
         match self.find(program).await {
-            Some(start) => outcome(system::start(start).await),
+            Some(mut start) => {
+                let session = session.map(|number| option(program.session_option.as_deref(), number.as_str()));
+                start.arguments.extend(session.into_iter().flatten());
+                outcome(system::start(start).await)
+            }
             None => self.missing(program).await,
         }
     }
@@ -128,7 +138,7 @@ impl Launcher<'_> {
         if let (Some(service), Some(text)) = (service, &program.wapt_search)
             && let Some(mut start) = self.find(service).await
         {
-            start.arguments.extend(search(service, text));
+            start.arguments.extend(option(service.search_option.as_deref(), text));
             match system::start(start).await {
                 Ok(()) => return LaunchOutcome::MissingOpenedSelfService,
                 Err(why) => tracing::warn!("{} was not started: {why}", service.id),
@@ -174,11 +184,11 @@ impl Launcher<'_> {
         outcome(system::open(&self.places, OsStr::new(path)).await)
     }
 
-    async fn dial(&self, id: &str) -> LaunchOutcome {
-        let Some(code) = self.profile.code(id) else { return LaunchOutcome::Missing };
-        match tel(&code.code) {
+    async fn dial(&self, call: &Call) -> LaunchOutcome {
+        let Some(dialled) = call.dialled(self.profile) else { return LaunchOutcome::Missing };
+        match tel(&dialled) {
             Some(uri) => outcome(system::open(&self.places, OsStr::new(&uri)).await),
-            None => LaunchOutcome::Failed(format!("{} cannot be dialled", code.code)),
+            None => LaunchOutcome::Failed(format!("{dialled} cannot be dialled")),
         }
     }
 }
@@ -190,11 +200,11 @@ fn outcome(done: Result<(), String>) -> LaunchOutcome {
     }
 }
 
-/// The arguments that make the Self Service search: `--search=TEXT`, or two of them where the option ends otherwise.
-fn search(service: &Program, text: &str) -> Vec<String> {
-    match &service.search_option {
-        Some(option) if option.ends_with('=') => vec![format!("{option}{text}")],
-        Some(option) => vec![option.clone(), text.into()],
+/// An option and its value: `--search=TEXT`, or two arguments where the option ends otherwise.
+fn option(option: Option<&str>, value: &str) -> Vec<String> {
+    match option {
+        Some(option) if option.ends_with('=') => vec![format!("{option}{value}")],
+        Some(option) => vec![option.into(), value.into()],
         None => Vec::new(),
     }
 }

@@ -94,7 +94,7 @@ fn profile() -> Profile {
         },
         "drive": [],
         "code": [
-            { "id": "renvoi", "label": "Renvoi immédiat", "code": "*21" },
+            { "id": "renvoi", "label": "Renvoi immédiat", "code": "*21", "takes_number": true },
             { "id": "diese", "label": "Dièse", "code": "#31#" },
             { "id": "faux", "label": "Faux", "code": "*21;ext=1" }
         ],
@@ -249,6 +249,29 @@ async fn a_missing_program_opens_the_self_service_else_the_download_address() {
 }
 
 #[tokio::test]
+async fn a_session_is_joined_by_its_number() {
+    let mut house = house();
+    house.profile.remote_support = "isl".into();
+    house.recorder("bin/isl-light");
+    let session = || Launchable::Session(Digits::new("12345678").expect("digits"));
+    let cases: [(Option<&str>, &[&str]); 3] = [
+        (Some("--connect"), &["isl-light", "--auto-close", "--connect", "12345678"]),
+        (Some("--connect="), &["isl-light", "--auto-close", "--connect=12345678"]),
+        (None, &["isl-light", "--auto-close"]),
+    ];
+    for (option, called) in cases {
+        house.profile.programs[0].session_option = option.map(str::to_owned);
+        assert_eq!(house.launch(session()).await, LaunchOutcome::Started);
+        assert_eq!(house.called(), called);
+    }
+    // Where the client is missing, what helps is what always helps.
+    fs::remove_file(house.path("bin/isl-light")).expect("it is there");
+    house.recorder("bin/waptself");
+    assert_eq!(house.launch(session()).await, LaunchOutcome::MissingOpenedSelfService);
+    assert_eq!(house.called(), ["waptself", "--search=acNormandie télémaintenance"]);
+}
+
+#[tokio::test]
 async fn where_nothing_helps_the_program_is_missing() {
     let house = house();
     assert_eq!(house.program("isl").await, LaunchOutcome::Missing, "no browser");
@@ -256,7 +279,7 @@ async fn where_nothing_helps_the_program_is_missing() {
     assert_eq!(house.program("alone").await, LaunchOutcome::Missing);
     assert_eq!(house.program("unknown").await, LaunchOutcome::Missing);
     assert_eq!(house.launch(Launchable::Link("unknown".into())).await, LaunchOutcome::Missing);
-    assert_eq!(house.launch(Launchable::Dial("unknown".into())).await, LaunchOutcome::Missing);
+    assert_eq!(house.launch(Launchable::Dial(Call::of("unknown"))).await, LaunchOutcome::Missing);
 }
 
 #[tokio::test]
@@ -283,10 +306,14 @@ async fn codes_are_dialled_and_drives_opened() {
     let house = house();
     house.recorder("bin/xdg-open");
     for (id, uri) in [("renvoi", "tel:*21"), ("diese", "tel:%2331%23")] {
-        assert_eq!(house.launch(Launchable::Dial(id.into())).await, LaunchOutcome::Started);
+        assert_eq!(house.launch(Launchable::Dial(Call::of(id))).await, LaunchOutcome::Started);
         assert_eq!(house.called(), ["xdg-open", uri]);
     }
-    assert!(matches!(house.launch(Launchable::Dial("faux".into())).await, LaunchOutcome::Failed(_)));
+    let forward = |code: &str| Call { code: code.into(), number: Digits::new("0612345678") };
+    assert_eq!(house.launch(Launchable::Dial(forward("renvoi"))).await, LaunchOutcome::Started);
+    assert_eq!(house.called(), ["xdg-open", "tel:*210612345678"]);
+    assert_eq!(house.launch(Launchable::Dial(forward("diese"))).await, LaunchOutcome::Missing);
+    assert!(matches!(house.launch(Launchable::Dial(Call::of("faux"))).await, LaunchOutcome::Failed(_)));
     assert_eq!(house.launch(Launchable::Drive('U', "/mnt/mes documents".into())).await, LaunchOutcome::Started);
     assert_eq!(house.called(), ["xdg-open", "/mnt/mes documents"]);
     let share = "smb://fichiers.ac-caen.fr/perso/";
