@@ -9,7 +9,7 @@ use crate::shell::app::{App, Parts, status_once};
 use crate::shell::instance::{self, Claim, Client, Request};
 use crate::shell::store::Store;
 use crate::shell::tray::{self, Tray};
-use crate::shell::{autostart, launch, log, signals};
+use crate::shell::{autostart, installer, launch, log, signals};
 use crate::view::notice::notice;
 use crate::view::status::Status;
 use crate::{doctor, sensors, view};
@@ -81,6 +81,16 @@ enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Ferme Vigie
+    #[command(help_template = TEMPLATE)]
+    Quit,
+    /// Pour les programmes d’installation
+    #[command(hide = true, help_template = TEMPLATE, subcommand_help_heading = "Commandes")]
+    #[command(subcommand_value_name = "COMMANDE")]
+    Installer {
+        #[command(subcommand)]
+        command: InstallerCommand,
+    },
     /// Interroge chaque capteur : ce qu’il voit, et en combien de temps
     #[command(help_template = TEMPLATE)]
     Doctor,
@@ -98,6 +108,23 @@ enum ConfigCommand {
         #[arg(value_name = "FICHIER", help_heading = "Arguments")]
         file: PathBuf,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum InstallerCommand {
+    /// Ferme Vigie chez tous les utilisateurs de la machine
+    #[command(help_template = TEMPLATE)]
+    End {
+        /// Note les sessions où Vigie était lancée (Windows)
+        #[arg(long, help_heading = "Options")]
+        for_now: bool,
+    },
+    /// Relance Vigie dans les sessions notées (Windows)
+    #[command(help_template = TEMPLATE)]
+    StartAgain,
+    /// Efface les réglages de tous les utilisateurs de la machine (Windows)
+    #[command(help_template = TEMPLATE)]
+    Forget,
 }
 
 /// Parses the command line and does what it says.
@@ -129,6 +156,8 @@ pub fn main() -> ExitCode {
                 print(&view::config::show(&profile::load(&Paths::system())))
             }
             Command::Config { command: ConfigCommand::Check { file } } => check(&file),
+            Command::Quit => quit().await,
+            Command::Installer { command } => install(command).await,
             Command::Doctor => {
                 let loaded = profile::load(&Paths::system());
                 let (report, healthy) = doctor::report(&loaded).await;
@@ -294,6 +323,31 @@ async fn open(id: Option<&str>) -> ExitCode {
     let said = notice(&Notification::Launch(launched), &state);
     tell(format!("{} {}", said.title, said.body).trim_end());
     ExitCode::from(code)
+}
+
+async fn quit() -> ExitCode {
+    let Some(client) = Client::running().await else { return print("Vigie n’est pas lancée.\n") };
+    let asked = client.ask(Request::Ask(Action::Quit)).await;
+    let ended = match asked {
+        Ok(()) => client.gone().await,
+        Err(error) => Err(error),
+    };
+    match ended {
+        Ok(()) => ExitCode::from(OK),
+        Err(error) => failed(&format!("Vigie ne répond pas : {error}")),
+    }
+}
+
+async fn install(command: InstallerCommand) -> ExitCode {
+    let done = match command {
+        InstallerCommand::End { for_now } => installer::end(for_now).await,
+        InstallerCommand::StartAgain => installer::start_again(),
+        InstallerCommand::Forget => installer::forget(),
+    };
+    match done {
+        Ok(()) => ExitCode::from(OK),
+        Err(error) => failed(&format!("Cette étape de l’installation n’a pas abouti : {error}")),
+    }
 }
 
 fn check(file: &std::path::Path) -> ExitCode {

@@ -7,6 +7,9 @@ mod system;
 
 use std::io;
 
+#[cfg(windows)]
+pub(super) use system::forget;
+
 /// Whether Vigie starts with the user's session.
 pub fn enabled() -> bool {
     system::enabled()

@@ -23,14 +23,21 @@ pub fn set(on: bool) -> io::Result<()> {
         return approve(HKEY_CURRENT_USER, true);
     }
     // Either it is not to start, or the machine's entry starts it already: the user's has to go.
-    for key in [RUN, APPROVED] {
-        match user.open_subkey_with_flags(key, KEY_SET_VALUE).and_then(|key| key.delete_value(NAME)) {
+    forget(HKEY_CURRENT_USER, "")?;
+    if !on && starts(HKEY_LOCAL_MACHINE) {
+        return approve(HKEY_LOCAL_MACHINE, false);
+    }
+    Ok(())
+}
+
+/// Removes the entry and its note below a root's key (empty, or with a `\` at its end). The installer's own entry goes
+/// with the note: it is called when Vigie is removed.
+pub fn forget(root: HKEY, below: &str) -> io::Result<()> {
+    for key in [RUN, APPROVED].map(|key| format!("{below}{key}")) {
+        match RegKey::predef(root).open_subkey_with_flags(key, KEY_SET_VALUE).and_then(|key| key.delete_value(NAME)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-    }
-    if !on && starts(HKEY_LOCAL_MACHINE) {
-        return approve(HKEY_LOCAL_MACHINE, false);
     }
     Ok(())
 }

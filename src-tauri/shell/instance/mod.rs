@@ -190,6 +190,26 @@ impl Client {
         door::connect(&client.place).await.is_ok().then_some(client)
     }
 
+    /// Another user's Vigie, or another session's: only the system and its administrators are let in there.
+    #[cfg(windows)]
+    pub fn of(user: &str, session: u32) -> Client {
+        Client { place: door::place_of(user, session) }
+    }
+
+    /// Returns when the running Vigie has closed its door, or after some seconds.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::TimedOut`] where it has not.
+    pub async fn gone(&self) -> io::Result<()> {
+        patiently(async {
+            while door::connect(&self.place).await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// Hands a request over; returns when the running Vigie has taken it.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! A named pipe that only the user can open.
+//! A named pipe that only the user and the machine's administrators can open.
 
 use std::ffi::c_void;
 use std::io;
@@ -32,7 +32,12 @@ pub fn place() -> io::Result<Place> {
     let mut session = 0;
     // SAFETY: the pointer is valid for the call.
     unsafe { ProcessIdToSessionId(GetCurrentProcessId(), &mut session) }?;
-    Ok(Place { pipe: format!(r"\\.\pipe\vigie-{sid}-{session}"), sid })
+    Ok(place_of(&sid, session))
+}
+
+/// The pipe of that user in that logon session.
+pub fn place_of(sid: &str, session: u32) -> Place {
+    Place { pipe: format!(r"\\.\pipe\vigie-{sid}-{session}"), sid: sid.into() }
 }
 
 /// The door, held by the first: the instance of the pipe at which the next client is awaited.
@@ -52,7 +57,7 @@ impl Door {
         }
     }
 
-    /// The next conversation. (The pipe's access list lets nobody but the user in.)
+    /// The next conversation. (The pipe's access list lets nobody else in.)
     pub async fn accept(&mut self) -> io::Result<NamedPipeServer> {
         self.next.connect().await?;
         // The next instance stands before this one is handed over, so that the pipe never disappears in between.
@@ -62,8 +67,9 @@ impl Door {
 }
 
 fn instance(place: &Place, first: bool) -> io::Result<NamedPipeServer> {
-    // Protected (nothing inherited): all rights for the user alone. Without a list of our own, everybody could read.
-    let sddl = HSTRING::from(format!("D:P(A;;GA;;;{})", place.sid));
+    // Protected (nothing inherited): all rights for the user, and for the system and its administrators, whose installer
+    // asks Vigie to end (`shell/installer`). Without a list of our own, everybody could read.
+    let sddl = HSTRING::from(format!("D:P(A;;GA;;;{})(A;;GA;;;SY)(A;;GA;;;BA)", place.sid));
     let mut descriptor = PSECURITY_DESCRIPTOR::default();
     // SAFETY: both pointers are valid for the call; the descriptor is freed below.
     unsafe {
