@@ -14,8 +14,8 @@ use windows::Win32::Foundation::{CloseHandle, HANDLE};
 use windows::Win32::System::Environment::{CreateEnvironmentBlock, DestroyEnvironmentBlock};
 use windows::Win32::System::RemoteDesktop::{ProcessIdToSessionId, WTSQueryUserToken};
 use windows::Win32::System::Threading::{
-    CREATE_UNICODE_ENVIRONMENT, CreateProcessAsUserW, OpenProcess, PROCESS_INFORMATION,
-    PROCESS_TERMINATE, STARTUPINFOW, TerminateProcess,
+    CREATE_UNICODE_ENVIRONMENT, CreateProcessAsUserW, OpenProcess, PROCESS_INFORMATION, PROCESS_TERMINATE,
+    STARTUPINFOW, TerminateProcess,
 };
 use windows::core::{HSTRING, PWSTR, w};
 use winreg::enums::{HKEY_LOCAL_MACHINE, HKEY_USERS, KEY_READ, KEY_SET_VALUE, REG_OPTION_VOLATILE};
@@ -145,7 +145,8 @@ pub fn forget() -> io::Result<()> {
     let profiles = RegKey::predef(HKEY_LOCAL_MACHINE).open_subkey(PROFILES)?;
     let mut last = Ok(());
     for user in profiles.enum_keys().filter_map(Result::ok) {
-        let Ok(home) = profiles.open_subkey(&user).and_then(|key| key.get_value::<String, _>("ProfileImagePath")) else {
+        let Ok(home) = profiles.open_subkey(&user).and_then(|key| key.get_value::<String, _>("ProfileImagePath"))
+        else {
             continue;
         };
         // The system's own accounts are named with variables, and use no Vigie.
