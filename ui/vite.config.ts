@@ -21,6 +21,8 @@ export default defineConfig({
     // The page's security policy knows no data: addresses.
     assetsInlineLimit: 0,
     modulePreload: false,
+    // A page for each window.
+    rolldownOptions: { input: ["index.html", "connect.html"] },
   },
   resolve: process.env.VITEST ? { conditions: ["browser"] } : {},
   test: { environment: "jsdom", include: ["src/**/*.test.ts"] },

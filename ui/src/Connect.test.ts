@@ -1,0 +1,326 @@
+import axe from "axe-core";
+import { flushSync, mount, unmount } from "svelte";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import Connect from "./Connect.svelte";
+import type { Form } from "./lib/bindings/Form";
+import type { Submission } from "./lib/bindings/Submission";
+
+const empty: Form = {
+  sites: [
+    { id: "caen", label: "Caen (14, 50, 61)" },
+    { id: "rouen", label: "Rouen (27, 76)" },
+  ],
+  site: "caen",
+  identifier: "",
+  identifier_hint: "Identifiant académique (celui de la messagerie)",
+  passcode_hint: "Votre code PIN + les 6 chiffres de la clé OTP",
+  pin_remembered: false,
+  may_remember_pin: true,
+  pin_min: 4,
+  pin_max: 16,
+  faults: [],
+  message: null,
+  busy: false,
+  can_connect: true,
+  by_hand: null,
+  buttons: [],
+};
+
+const remembered: Form = {
+  ...empty,
+  identifier: "mdupont",
+  pin_remembered: true,
+  buttons: [{ label: "Oublier mes identifiants", action: { do: "forget-credentials" } }],
+};
+
+const busy: Form = {
+  ...empty,
+  can_connect: false,
+  busy: true,
+  message: { tone: "info", title: "Le serveur VPN vérifie votre code…", text: "Cela prend quelques secondes.", buttons: [] },
+  buttons: [{ label: "Annuler", action: { do: "cancel-connect" } }],
+};
+
+const refused: Form = {
+  ...empty,
+  message: { tone: "error", title: "Code refusé", text: "Attendez 6 nouveaux chiffres.", buttons: [] },
+};
+
+const faulty: Form = {
+  ...empty,
+  faults: [
+    { field: "pin", text: "Tapez votre code PIN." },
+    { field: "digits", text: "Tapez les 6 chiffres qu’affiche votre clé OTP." },
+  ],
+};
+
+const amigo = { label: "Ouvrir AMIGO", action: { do: "open", with: "amigo" } } as const;
+const stopped: Form = {
+  ...empty,
+  can_connect: false,
+  message: { tone: "error", title: "Trop de codes refusés", text: "N’essayez plus.", buttons: [amigo] },
+};
+
+const byHand: Form = {
+  ...empty,
+  can_connect: false,
+  by_hand: "Copier le code et ouvrir Cisco Secure Client",
+  message: { tone: "warning", title: "Vigie ne peut pas se connecter elle-même", text: "Collez le code.", buttons: [] },
+};
+
+/** Before it is known what can be done. */
+const looking: Form = { ...empty, can_connect: false };
+
+let show: (form: Form) => void;
+let page: Record<string, unknown>;
+const tray = {
+  watch: vi.fn((handler: (form: Form) => void) => {
+    show = handler;
+    return Promise.resolve();
+  }),
+  rendered: vi.fn(() => Promise.resolve()),
+  ask: vi.fn(() => Promise.resolve()),
+  submit: vi.fn<(submission: Submission) => Promise<void>>(() => Promise.resolve()),
+  close: vi.fn(() => Promise.resolve()),
+};
+
+beforeEach(() => {
+  vi.clearAllMocks();
+  document.documentElement.lang = "fr";
+  page = mount(Connect, { target: document.body, props: { tray } });
+  flushSync();
+});
+
+afterEach(async () => {
+  await unmount(page);
+  document.body.replaceChildren();
+});
+
+async function update(form: Form): Promise<void> {
+  show(form);
+  await settled();
+}
+
+/** All that follows from what happened is on the page. */
+async function settled(): Promise<void> {
+  flushSync();
+  await new Promise((done) => setTimeout(done));
+}
+
+function element<E extends Element = HTMLElement>(selector: string): E {
+  const found = document.querySelector<E>(selector);
+  if (!found) throw new Error(`nothing matches ${selector}`);
+  return found;
+}
+
+function button(name: string): HTMLButtonElement {
+  const named = [...document.querySelectorAll("button")].filter((candidate) => candidate.textContent.trim() === name);
+  expect(named, name).toHaveLength(1);
+  return named[0] as HTMLButtonElement;
+}
+
+function fill(id: string, value: string): void {
+  const field = element<HTMLInputElement>(`#${id}`);
+  field.value = value;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+  flushSync();
+}
+
+async function send(by?: HTMLElement): Promise<void> {
+  const event = new SubmitEvent("submit", { bubbles: true, cancelable: true, submitter: by ?? null });
+  element("form").dispatchEvent(event);
+  expect(event.defaultPrevented).toBe(true);
+  await settled();
+}
+
+function focused(): string {
+  return document.activeElement?.id || document.activeElement?.textContent?.trim() || "nothing";
+}
+
+const states: [string, Form][] = [
+  ["empty", empty],
+  ["remembered", remembered],
+  ["busy", busy],
+  ["refused", refused],
+  ["faulty", faulty],
+  ["stopped", stopped],
+  ["by hand", byHand],
+  ["looking", looking],
+];
+
+test.each(states)("is accessible: %s", async (_, form) => {
+  await update(form);
+  // Colours, and what scrolls, need a browser that draws: tests/desktop looks at those.
+  const found = await axe.run(document.body, {
+    runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"],
+    rules: { "color-contrast": { enabled: false } },
+  });
+  expect(found.violations.map((violation) => [violation.id, violation.nodes.map((node) => node.html)])).toEqual([]);
+});
+
+test("shows the first form, and only then lets the window appear", async () => {
+  expect(document.querySelector("main")).toBeNull();
+  await update(empty);
+  expect(element("h1").textContent).toBe("Se connecter au VPN");
+  await vi.waitFor(() => expect(tray.rendered).toHaveBeenCalledOnce());
+});
+
+test("the keyboard stands where something is to be typed", async () => {
+  await update(empty);
+  expect(focused()).toBe("identifier");
+  // What the keyring holds comes a moment later.
+  await update({ ...empty, identifier: "mdupont" });
+  expect(element<HTMLInputElement>("#identifier").value).toBe("mdupont");
+  expect(focused()).toBe("pin");
+  await update(remembered);
+  expect(focused()).toBe("digits");
+});
+
+test("what the user has begun is not disturbed by what comes late", async () => {
+  await update(looking);
+  fill("identifier", "jmartin");
+  element<HTMLSelectElement>("#site").value = "rouen";
+  element("#site").dispatchEvent(new Event("change", { bubbles: true }));
+  element("#identifier").focus();
+  await update(remembered);
+  expect(element<HTMLInputElement>("#identifier").value).toBe("jmartin");
+  expect(element<HTMLSelectElement>("#site").value).toBe("rouen");
+  expect(focused()).toBe("identifier");
+});
+
+test("sends what was typed, once, and keeps nothing of PIN and digits", async () => {
+  await update(empty);
+  fill("identifier", "mdupont");
+  fill("pin", "4321");
+  fill("digits", "123 456");
+  element("#pin-shown").click();
+  await settled();
+  const typed = ["pin", "digits"].map((id) => element<HTMLInputElement>(`#${id}`));
+  expect(typed.map((field) => field.type)).toEqual(["text", "text"]);
+  await send();
+  expect(tray.submit).toHaveBeenCalledExactlyOnceWith({
+    way: "connect",
+    site: "caen",
+    identifier: "mdupont",
+    pin: { is: "typed", text: "4321" },
+    digits: "123456",
+    remember_pin: false,
+  });
+  for (const field of typed) {
+    expect(field.value).toBe("");
+    expect(field.isConnected, "a new field has no history").toBe(false);
+    expect(element<HTMLInputElement>(`#${field.id}`).value).toBe("");
+  }
+  expect(element<HTMLInputElement>("#pin").type).toBe("password");
+  expect(element<HTMLInputElement>("#identifier").value).toBe("mdupont");
+});
+
+test("takes the PIN of the keyring, or another", async () => {
+  await update(remembered);
+  expect(document.querySelector("#pin")).toBeNull();
+  fill("digits", "123456");
+  await send();
+  expect(tray.submit.mock.lastCall?.[0]).toMatchObject({ pin: { is: "remembered" }, remember_pin: true });
+
+  button("Taper un autre code PIN").click();
+  await settled();
+  expect(focused()).toBe("pin");
+  fill("pin", "9876");
+  fill("digits", "654321");
+  element("#remember").click();
+  await send();
+  expect(tray.submit.mock.lastCall?.[0]).toMatchObject({ pin: { is: "typed", text: "9876" }, remember_pin: false });
+
+  button("Prendre le code PIN enregistré").click();
+  await settled();
+  expect(focused()).toBe("digits");
+  // "Oublier mes identifiants"
+  await update(empty);
+  expect(element<HTMLInputElement>("#identifier").value).toBe("");
+  expect(element<HTMLInputElement>("#remember").checked).toBe(false);
+  expect(document.querySelector("#pin")).not.toBeNull();
+});
+
+test("the PIN is not kept where that may not be", async () => {
+  await update({ ...empty, may_remember_pin: false });
+  expect(document.querySelector("#remember")).toBeNull();
+  fill("pin", "4321");
+  fill("digits", "123456");
+  await send();
+  expect(tray.submit.mock.lastCall?.[0].remember_pin).toBe(false);
+});
+
+test("says what is wrong beside the field, and leads there", async () => {
+  await update(empty);
+  fill("identifier", "mdupont");
+  await send();
+  await update(faulty);
+  const pin = element("#pin");
+  expect(focused()).toBe("pin");
+  expect(pin.getAttribute("aria-invalid")).toBe("true");
+  expect(pin.getAttribute("aria-describedby")).toBe("pin-fault");
+  expect(element("#pin-fault").textContent).toBe("Tapez votre code PIN.");
+  expect(element("#digits").getAttribute("aria-describedby")).toBe("digits-fault");
+  expect(element("#identifier").getAttribute("aria-invalid")).toBe("false");
+  expect(element("#identifier").getAttribute("aria-describedby")).toBe("identifier-hint");
+  // Wrong in the same way once more: nothing new comes, and the keyboard is there again.
+  element("#digits").focus();
+  await send();
+  expect(focused()).toBe("pin");
+});
+
+test("while it connects nothing can be sent, and Escape gives up", async () => {
+  await update(empty);
+  fill("identifier", "mdupont");
+  await send();
+  await update(busy);
+  expect(focused()).toBe("Le serveur VPN vérifie votre code…");
+  expect(element("[role=status]").textContent).toContain("Le serveur VPN vérifie votre code…");
+  expect(element<HTMLFieldSetElement>("fieldset").disabled).toBe(true);
+  await send();
+  expect(tray.submit).toHaveBeenCalledOnce();
+  button("Annuler").click();
+  expect(tray.ask).toHaveBeenLastCalledWith({ do: "cancel-connect" });
+  window.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape" }));
+  expect(tray.ask).toHaveBeenCalledTimes(2);
+  expect(tray.close).not.toHaveBeenCalled();
+  await update(refused);
+  expect(element("[role=alert]").textContent).toContain("Code refusé");
+  expect(element("[role=status]").textContent.trim()).toBe("");
+  expect(focused()).toBe("pin");
+  window.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape" }));
+  expect(tray.close).toHaveBeenCalledOnce();
+});
+
+test("after too many wrong codes there is nothing to type, only where help is", async () => {
+  await update(empty);
+  await send();
+  await update(busy);
+  await update(stopped);
+  expect(document.querySelector("form, input")).toBeNull();
+  expect(focused()).toBe("Trop de codes refusés");
+  button("Ouvrir AMIGO").click();
+  expect(tray.ask).toHaveBeenLastCalledWith(amigo.action);
+  button("Fermer").click();
+  expect(tray.close).toHaveBeenCalledOnce();
+});
+
+test("where Vigie cannot connect, the code goes to the client by hand", async () => {
+  await update(byHand);
+  expect([...document.querySelectorAll("button")].map((each) => each.textContent)).not.toContain("Se connecter");
+  await send(button("Copier le code et ouvrir Cisco Secure Client"));
+  expect(tray.submit.mock.lastCall?.[0].way).toBe("clipboard");
+  // Both can be: then Enter connects.
+  await update({ ...byHand, can_connect: true });
+  await send(button("Copier le code et ouvrir Cisco Secure Client"));
+  expect(tray.submit.mock.lastCall?.[0].way).toBe("clipboard");
+  await send();
+  expect(tray.submit.mock.lastCall?.[0].way).toBe("connect");
+});
+
+test("waits until it is known what can be done", async () => {
+  await update(looking);
+  expect(button("Se connecter").disabled).toBe(true);
+  await send();
+  expect(tray.submit).not.toHaveBeenCalled();
+});
