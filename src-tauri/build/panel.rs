@@ -6,8 +6,8 @@ use std::time::SystemTime;
 use std::{env, fs};
 
 /// What the page is made of, inside `ui/`.
-const SOURCES: [&str; 6] =
-    ["src", "index.html", "package.json", "package-lock.json", "tsconfig.json", "vite.config.ts"];
+const SOURCES: [&str; 7] =
+    ["src", "index.html", "connect.html", "package.json", "package-lock.json", "tsconfig.json", "vite.config.ts"];
 
 /// Builds the page where it is missing or older than its sources, then lets Tauri read its configuration.
 pub fn build() {

@@ -3,6 +3,7 @@
 
 #![cfg_attr(windows, windows_subsystem = "windows")]
 
+mod connect;
 mod screen;
 
 use serde::Serialize;
@@ -12,16 +13,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tauri::ipc::Channel;
 use tauri::webview::NewWindowResponse;
 use tauri::{AppHandle, Manager, State, WebviewUrl, WebviewWindow, WebviewWindowBuilder};
-use vigie::core::connect::Submission;
 use vigie::core::state::Action;
 use vigie::shell::panel::{FromPanel, LINE_LIMIT, ToPanel};
 use vigie::view::connect::Form;
 use vigie::view::panel::Panel;
 use zeroize::Zeroizing;
 
-/// The window's label: the page tells by it what it is, and the capability `panel` is given to both.
+/// The panel's window's label; the capability `panel` is given to it.
 const PANEL: &str = "panel";
-const CONNECT: &str = "connect";
 
 /// Bytes that a form has at most on the wire, as a rule; room for it is made at once, since what grows leaves copies.
 const FORM_ROOM: usize = 16 * 1024;
@@ -44,7 +43,7 @@ fn main() -> ExitCode {
     }
     let run = tauri::Builder::default()
         .manage(Shown(Mutex::new(model)))
-        .invoke_handler(tauri::generate_handler![watch, watch_form, rendered, ask, submit, close])
+        .invoke_handler(tauri::generate_handler![watch, connect::watch_form, rendered, ask, connect::submit, close])
         .setup(move |app| {
             let app = app.handle().clone();
             // An error that is handed on here makes Tauri panic.
@@ -83,7 +82,7 @@ impl Model {
     fn label(&self) -> &'static str {
         match self {
             Model::Panel(_) => PANEL,
-            Model::Connect(_) => CONNECT,
+            Model::Connect(_) => connect::LABEL,
         }
     }
 
@@ -127,33 +126,14 @@ fn watch(models: Channel<Panel>, shown: State<'_, Shown>) -> Result<(), String> 
     }
 }
 
-/// Gives the page the form, now and whenever it changes.
-#[tauri::command]
-fn watch_form(models: Channel<Form>, shown: State<'_, Shown>) -> Result<(), String> {
-    match &mut *shown.lock() {
-        Model::Connect(view) => view.watch(models),
-        Model::Panel(_) => Err("this window is the panel's".into()),
-    }
-}
-
-/// The user sent the form. Only where the model says that it can be sent so.
-#[tauri::command]
-fn submit(form: Submission, shown: State<'_, Shown>) -> Result<(), &'static str> {
-    let takes = matches!(&*shown.lock(), Model::Connect(view) if view.model.takes(&form));
-    if !takes {
-        return Err("the form cannot be sent now");
-    }
-    say(&FromPanel::Submitted(form));
-    Ok(())
-}
-
 /// The page has rendered its first model: now there is something to look at.
 #[tauri::command]
 fn rendered(window: WebviewWindow) -> Result<(), String> {
     if window.is_visible().unwrap_or(false) {
         return Ok(());
     }
-    screen::lower_right(&window).map_err(|error| error.to_string())?;
+    let laid = if window.label() == connect::LABEL { connect::lay(&window) } else { screen::lower_right(&window) };
+    laid.map_err(|error| error.to_string())?;
     raise(&window).map_err(|error| error.to_string())
 }
 
@@ -175,9 +155,14 @@ fn close(app: AppHandle) {
 
 /// Makes the window, hidden: it is shown once the page has something to show.
 fn open(app: &AppHandle, label: &str) -> tauri::Result<()> {
-    WebviewWindowBuilder::new(app, label, WebviewUrl::default())
-        .title(if label == CONNECT { "Vigie : se connecter au VPN" } else { "Vigie" })
-        .inner_size(screen::WIDTH, screen::HEIGHT)
+    let window = if label == connect::LABEL {
+        connect::window(app)
+    } else {
+        WebviewWindowBuilder::new(app, PANEL, WebviewUrl::default())
+            .title("Vigie")
+            .inner_size(screen::WIDTH, screen::HEIGHT)
+    };
+    window
         .min_inner_size(280.0, 240.0)
         .visible(false)
         // Nothing is kept between two panels: no cache, no storage on the disk. (Tauri's own switch for a WebDriver
