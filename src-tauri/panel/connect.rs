@@ -3,7 +3,7 @@
 
 use super::{Model, Shown, say};
 use tauri::ipc::{Channel, InvokeBody, Request};
-use tauri::{AppHandle, State, WebviewUrl, WebviewWindow, WebviewWindowBuilder, Wry};
+use tauri::{AppHandle, State, WebviewUrl, WebviewWindowBuilder, Wry};
 use vigie::core::connect::Submission;
 use vigie::shell::panel::FromPanel;
 use vigie::view::connect::Form;
@@ -22,13 +22,10 @@ pub fn window(app: &AppHandle) -> WebviewWindowBuilder<'_, Wry, AppHandle> {
     WebviewWindowBuilder::new(app, LABEL, WebviewUrl::App("connect.html".into()))
         .title("Se connecter au VPN")
         .inner_size(SIZE.0, SIZE.1)
+        // The panel may stand at the lower right.
+        .center()
         // What is typed here is not kept for the next time. (Windows; WebKitGTK keeps nothing anyway.)
         .general_autofill_enabled(false)
-}
-
-/// Lays the window, which is still hidden, in the middle of the screen: the panel may stand at the lower right.
-pub fn lay(window: &WebviewWindow) -> tauri::Result<()> {
-    window.center()
 }
 
 /// Gives the page the form, now and whenever it changes.

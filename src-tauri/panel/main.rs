@@ -132,8 +132,9 @@ fn rendered(window: WebviewWindow) -> Result<(), String> {
     if window.is_visible().unwrap_or(false) {
         return Ok(());
     }
-    let laid = if window.label() == connect::LABEL { connect::lay(&window) } else { screen::lower_right(&window) };
-    laid.map_err(|error| error.to_string())?;
+    if window.label() == PANEL {
+        screen::lower_right(&window).map_err(|error| error.to_string())?;
+    }
     raise(&window).map_err(|error| error.to_string())
 }
 

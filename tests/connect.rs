@@ -1,0 +1,193 @@
+//! The window for connecting as its user and the tray meet it: the real `vigie-panel` on a real X server, with the
+//! tray's own end of the wire.
+#![cfg(target_os = "linux")]
+
+mod window;
+
+use std::fs;
+use std::time::Duration;
+use tokio::time::sleep;
+use vigie::core::connect::{Field, Pin, Submission, Way};
+use vigie::core::state::{Action, Event};
+use vigie::view::connect::{FieldFault, Form, Message, SiteChoice, Tone};
+use vigie::view::panel::Button;
+use window::{Display, Outcome, Tray, gone};
+
+const TITLE: &str = "Se connecter au VPN";
+/// Found nowhere by chance.
+const PIN: &str = "Qx7vKz91";
+const DIGITS: &str = "704193";
+
+fn empty() -> Form {
+    Form {
+        sites: vec![
+            SiteChoice { id: "caen".into(), label: "Caen (14, 50, 61)".into() },
+            SiteChoice { id: "rouen".into(), label: "Rouen (27, 76)".into() },
+        ],
+        site: Some("caen".into()),
+        identifier_hint: "Identifiant académique (celui de la messagerie)".into(),
+        passcode_hint: "Votre code PIN + les 6 chiffres de la clé OTP".into(),
+        may_remember_pin: true,
+        pin_min: 4,
+        pin_max: 16,
+        can_connect: true,
+        ..Form::default()
+    }
+}
+
+fn remembered() -> Form {
+    Form { identifier: "mdupont".into(), pin_remembered: true, ..empty() }
+}
+
+fn busy() -> Form {
+    let message = Message {
+        tone: Tone::Info,
+        title: "Le serveur VPN vérifie votre code…".into(),
+        text: "Cela prend quelques secondes.".into(),
+        buttons: Vec::new(),
+    };
+    let cancel = Button { label: "Annuler".into(), action: Action::CancelConnect };
+    Form { busy: true, can_connect: false, message: Some(message), buttons: vec![cancel], ..empty() }
+}
+
+fn refused() -> Form {
+    let message = Message {
+        tone: Tone::Error,
+        title: "Code refusé".into(),
+        text: "Attendez 6 nouveaux chiffres.".into(),
+        buttons: Vec::new(),
+    };
+    Form { message: Some(message), ..empty() }
+}
+
+fn stopped() -> Form {
+    let amigo = Button { label: "Ouvrir AMIGO".into(), action: Action::Open("amigo".into()) };
+    let message = Message {
+        tone: Tone::Error,
+        title: "Trop de codes refusés".into(),
+        text: "N’essayez plus.".into(),
+        buttons: vec![amigo],
+    };
+    Form { can_connect: false, message: Some(message), ..empty() }
+}
+
+fn sent(pin: &str, digits: &str) -> Event {
+    Event::Submitted(Submission {
+        way: Way::Connect,
+        site: "caen".into(),
+        identifier: "mdupont".into(),
+        pin: Pin::Typed(pin.to_owned().into()),
+        digits: digits.to_owned().into(),
+        remember_pin: false,
+    })
+}
+
+async fn open(form: &Form) -> anyhow::Result<(Display, Tray<Form>)> {
+    let display = Display::new()?;
+    let mut tray = Tray::on(&display.name, TITLE)?;
+    tray.show(form);
+    assert_eq!(tray.told().await?, Event::ConnectOpen(true));
+    tray.focus()?;
+    Ok((display, tray))
+}
+
+#[tokio::test]
+async fn by_keyboard_alone_what_was_typed_and_pasted_arrives_and_is_nowhere_else() -> Outcome {
+    let (_display, mut tray) = open(&empty()).await?;
+    tray.copy("704 193\n")?;
+    tray.write("mdupont")?;
+    tray.press(&["Tab"])?;
+    tray.write(PIN)?;
+    // "Afficher", "Retenir mon code PIN", the digits.
+    tray.press(&["Tab", "Tab", "Tab", "ctrl+v", "Return"])?;
+    let told = tray.told().await?;
+    assert_eq!(told, sent(PIN, DIGITS));
+    assert!(!format!("{told:?}").contains(PIN), "an event can be logged");
+
+    // Sent again there is nothing left to send, and nothing comes back by "undo".
+    tray.see(&busy()).await?;
+    tray.see(&refused()).await?;
+    tray.press(&["ctrl+z", "Tab", "Tab", "Tab", "ctrl+z", "Return"])?;
+    assert_eq!(tray.told().await?, sent("", ""));
+
+    let pid = tray.pids()?[0];
+    for file in ["cmdline", "environ"] {
+        let text = fs::read(format!("/proc/{pid}/{file}"))?;
+        let text = String::from_utf8_lossy(&text);
+        assert!(!text.contains(PIN) && !text.contains(DIGITS), "{file}");
+    }
+    tray.press(&["Escape"])?;
+    assert_eq!(tray.told().await?, Event::ConnectOpen(false));
+    gone(pid).await?;
+    let log = tray.log()?;
+    assert!(!log.contains(PIN) && !log.contains(DIGITS), "{log}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn with_identifier_and_pin_remembered_six_digits_are_enough() -> Outcome {
+    // The keyring answers when the window stands already.
+    let (_display, mut tray) = open(&Form { can_connect: false, ..empty() }).await?;
+    tray.see(&remembered()).await?;
+    tray.write(DIGITS)?;
+    tray.press(&["Return"])?;
+    let Event::Submitted(form) = tray.told().await? else { panic!("the form was sent") };
+    assert_eq!((form.pin, form.digits), (Pin::Remembered, DIGITS.to_owned().into()));
+    assert_eq!((form.identifier.as_str(), form.remember_pin), ("mdupont", true));
+    Ok(())
+}
+
+#[tokio::test]
+async fn leads_to_what_is_wrong() -> Outcome {
+    let (_display, mut tray) = open(&empty()).await?;
+    tray.write("mdupont")?;
+    tray.press(&["Return"])?;
+    assert_eq!(tray.told().await?, sent("", ""));
+    let fault = |field, text: &str| FieldFault { field, text: text.into() };
+    let faults = vec![fault(Field::Pin, "Tapez votre code PIN."), fault(Field::Digits, "Tapez les 6 chiffres.")];
+    tray.see(&Form { faults, ..empty() }).await?;
+    tray.write(PIN)?;
+    tray.press(&["Tab", "Tab", "Tab"])?;
+    tray.write("704 193")?;
+    tray.press(&["Return"])?;
+    assert_eq!(tray.told().await?, sent(PIN, DIGITS));
+    Ok(())
+}
+
+#[tokio::test]
+async fn escape_gives_up_first_and_closes_then() -> Outcome {
+    let (_display, mut tray) = open(&remembered()).await?;
+    tray.write(DIGITS)?;
+    tray.press(&["Return"])?;
+    assert!(matches!(tray.told().await?, Event::Submitted(_)));
+    tray.see(&busy()).await?;
+    // A second Return, of who is in a hurry, does nothing.
+    tray.press(&["Return", "Escape"])?;
+    assert_eq!(tray.told().await?, Event::Asked(Action::CancelConnect));
+    // By the keyboard too.
+    tray.press(&["Tab", "space"])?;
+    assert_eq!(tray.told().await?, Event::Asked(Action::CancelConnect));
+    tray.see(&refused()).await?;
+    tray.press(&["Escape"])?;
+    assert_eq!(tray.told().await?, Event::ConnectOpen(false));
+    gone(tray.pids()?[0]).await
+}
+
+#[tokio::test]
+async fn stands_in_the_middle_and_closes_when_the_tray_says_so() -> Outcome {
+    let (_display, mut tray) = open(&stopped()).await?;
+    let [left, top, width, height] = tray.place()?;
+    assert_eq!((width, height), (420, 660));
+    assert_eq!((left, top), ((1024 - width) / 2, (768 - height) / 2));
+    // Nothing can be sent where the account may be locked.
+    tray.press(&["Return"])?;
+    tray.write(DIGITS)?;
+    tray.press(&["Return", "Tab", "Return"])?;
+    assert_eq!(tray.told().await?, Event::Asked(Action::Open("amigo".into())));
+    tray.window.as_mut().expect("it is open").close();
+    assert_eq!(tray.told().await?, Event::ConnectOpen(false));
+    gone(tray.pids()?[0]).await?;
+    sleep(Duration::from_millis(200)).await;
+    assert!(tray.events.try_recv().is_err(), "nothing else was told");
+    Ok(())
+}
