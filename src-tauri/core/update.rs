@@ -59,6 +59,8 @@ pub struct State {
     helpdesk_changes: Option<ZonedDateTime>,
     /// The last answer to what the user did, and how many there were.
     pub answer: Option<(u32, Notification)>,
+    /// Whether the inside was within reach when that was last known.
+    reached: Option<bool>,
     /// The reminder that stands on the screen.
     pub reminded: Option<shutdown::Reminder>,
     /// The VPN was connected when the machine fell asleep, and the window for connecting shall open if it no longer is.
@@ -100,6 +102,7 @@ impl State {
             panel_open: false,
             question: None,
             welcoming: false,
+            reached: None,
             reminded: None,
             asleep: None,
             tray_host: None,
@@ -175,7 +178,6 @@ impl State {
 /// Something happened: change the state, and say what is to be done.
 pub fn update(state: &mut State, event: Event, now: Now) -> Vec<Effect> {
     let mut effects = Vec::new();
-    let reached = state.reaches_inside();
     let jumped = jumped(&state.now, &now);
     state.now = now.clone();
     let asleep_for = state.asleep.map(|since| now.uptime.saturating_sub(since));
@@ -190,7 +192,9 @@ pub fn update(state: &mut State, event: Event, now: Now) -> Vec<Effect> {
         // Another gateway and other inside hosts: what is known is of the old ones.
         distrust(state, &mut effects);
     }
-    if state.reaches_inside().is_some_and(|reaches| reached != Some(reaches)) {
+    if let Some(reaches) = state.reaches_inside()
+        && state.reached.replace(reaches).is_some_and(|before| before != reaches)
+    {
         // Drives and printers come and go with the inside.
         effects.push(Effect::Look(Look::Machine));
     }
@@ -727,6 +731,20 @@ mod tests {
         );
         assert_eq!(state.question, None);
         assert_eq!(known().begin(), [LINKS, MACHINE]);
+    }
+
+    #[test]
+    fn the_machine_is_looked_at_again_when_the_inside_comes_or_goes() {
+        let mut state = known();
+        assert!(state.begin().contains(&MACHINE));
+        let looks = |effects: Vec<Effect>| effects.contains(&MACHINE);
+        assert!(!looks(state.see(home(), None, "10:00")), "what is known so far was read a moment ago");
+        assert!(looks(state.see(with_tunnel(home()), Some(TUNNEL), "10:01")));
+        // In doubt meanwhile, and the same afterwards.
+        assert!(!looks(state.on(Event::ClockChanged, "10:02")));
+        assert_eq!(state.reaches_inside(), None);
+        assert!(!looks(state.see(with_tunnel(home()), Some(TUNNEL), "10:02")));
+        assert!(looks(state.on(Event::Links(home()), "10:03")));
     }
 
     #[test]

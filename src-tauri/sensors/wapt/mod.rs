@@ -26,7 +26,7 @@ use tokio::time::{Instant, sleep, timeout};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a question for news waits at the agent.
 const HELD: Duration = Duration::from_secs(600);
-/// News come in bursts; they are collected for so long.
+/// News come in bursts, and so do looks; they are collected for so long.
 const SETTLE: Duration = Duration::from_secs(2);
 /// Pauses after a failure: the first, and what doubling them leads to.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3600));
@@ -83,6 +83,8 @@ async fn follow(port: u16, look: &Notify, events: &Events, pauses: (Duration, Du
             None => pause = pauses.0,
             Some(why) => {
                 tracing::info!("WAPT's agent on port {port}: {why}");
+                // At the start, everybody asks for a look at once. Who asks meanwhile has just been answered.
+                sleep(settle).await;
                 tokio::select! {
                     () = look.notified() => {}
                     () = sleep(pause), if met => pause = (pause * 2).min(pauses.1),

@@ -273,6 +273,29 @@ async fn an_agent_that_comes_and_goes_is_followed() {
 }
 
 #[tokio::test]
+async fn looks_in_a_burst_are_one() {
+    let (agent, port) = Agent::start().await;
+    agent.set("/ping", Answer::Status(404));
+    let (events, mut seen) = unbounded_channel();
+    let look = Arc::new(Notify::new());
+    let asks = look.clone();
+    let settle = Duration::from_millis(300);
+    let watch = tokio::spawn(async move { follow(port, &look, &events, QUICK, settle).await });
+    next(&mut seen).await;
+    for _ in 0..3 {
+        asks.notify_waiters();
+        sleep(Duration::from_millis(10)).await;
+    }
+    sleep(2 * settle).await;
+    assert_eq!(agent.asked("/ping"), 1);
+    asks.notify_waiters();
+    while agent.asked("/ping") == 1 {
+        sleep(Duration::from_millis(10)).await;
+    }
+    watch.abort();
+}
+
+#[tokio::test]
 async fn another_port_is_asked_at_once_and_the_watch_ends() {
     let (_, first) = Agent::start().await;
     let (second_agent, second) = Agent::start().await;
