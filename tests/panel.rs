@@ -12,6 +12,7 @@ use tokio::time::{sleep, timeout};
 use vigie::core::state::{Action, Event, LaunchOutcome};
 use vigie::core::vpn::Verdict;
 use vigie::shell::panel::Window;
+use vigie::view::page::Page;
 use vigie::view::panel::{Asked, Button, Group, Mark, Panel, Row};
 
 /// How long anything may take on a slow machine.
@@ -71,12 +72,12 @@ impl Tray {
         Ok(Tray { window, events, display: display.into(), folder })
     }
 
-    fn show(&mut self, panel: &Panel) {
-        self.window.as_mut().expect("it is there until the tray ends").show(panel);
+    fn show(&mut self, page: &Page) {
+        self.window.as_mut().expect("it is there until the tray ends").show(page);
     }
 
-    fn push(&mut self, panel: &Panel) {
-        self.window.as_mut().expect("it is there until the tray ends").push(panel);
+    fn push(&mut self, page: &Page) {
+        self.window.as_mut().expect("it is there until the tray ends").push(page);
     }
 
     /// The next event.
@@ -116,8 +117,8 @@ impl Tray {
     }
 }
 
-fn model() -> Panel {
-    Panel {
+fn model() -> Page {
+    let panel = Panel {
         title: "VPN connecté depuis 14 h 02".into(),
         subtitle: "Les lecteurs réseau et les applications métiers sont accessibles.".into(),
         verdict: Some(Verdict::Connected),
@@ -133,18 +134,21 @@ fn model() -> Panel {
                 label: "Nom de l’ordinateur".into(),
                 value: "PC-14RC-DSI-0421".into(),
                 mark: Mark::Normal,
+                ..Row::default()
             }],
         }],
-    }
+    };
+    Page { panel, ..Page::default() }
 }
 
-fn asking() -> Panel {
+fn asking() -> Page {
     let answers = vec![
         Button { label: "Éteindre".into(), action: Action::ConfirmShutDown },
         Button { label: "Annuler".into(), action: Action::Cancel },
     ];
     let question = Asked { title: "Éteindre l’ordinateur ?".into(), text: "Enregistrez d’abord.".into(), answers };
-    Panel { question: Some(question), ..model() }
+    let page = model();
+    Page { panel: Panel { question: Some(question), ..page.panel.clone() }, ..page }
 }
 
 async fn gone(pid: u32) -> Outcome {

@@ -30,11 +30,12 @@ pub fn window(app: &AppHandle) -> WebviewWindowBuilder<'_, Wry, AppHandle> {
 
 /// Gives the page the form, now and whenever it changes.
 #[tauri::command]
-pub fn watch_form(models: Channel<Form>, shown: State<'_, Shown>) -> Result<(), String> {
+pub fn watch_form(models: Channel<Form>, shown: State<'_, Shown>) -> Result<(), &'static str> {
     match &mut *shown.lock() {
         Model::Connect(view) => view.watch(models),
-        Model::Panel(_) => Err("this window is the panel's".into()),
+        Model::Panel(_) => return Err("this window is the panel's"),
     }
+    Ok(())
 }
 
 /// The user sent the form, a [`Submission`] in JSON, as bytes: an argument that Tauri reads is copied on the way, and

@@ -16,7 +16,7 @@ use tauri::{AppHandle, Manager, State, WebviewUrl, WebviewWindow, WebviewWindowB
 use vigie::core::state::Action;
 use vigie::shell::panel::{FromPanel, LINE_LIMIT, ToPanel};
 use vigie::view::connect::Form;
-use vigie::view::panel::Panel;
+use vigie::view::page::{Page, Part};
 use zeroize::Zeroizing;
 
 /// The panel's window's label; the capability `panel` is given to it.
@@ -29,9 +29,9 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).without_time().init();
     // The tray sends the first model at once. Without a tray there is nothing to show.
     let model = match hear() {
-        Some(ToPanel::Panel(panel)) => Model::Panel(View { model: panel, page: None }),
+        Some(ToPanel::Panel(page)) => Model::Panel(View { model: *page, page: None }),
         Some(ToPanel::Connect(form)) => Model::Connect(View { model: form, page: None }),
-        Some(ToPanel::Raise) | None => {
+        Some(ToPanel::Part(_) | ToPanel::Raise) | None => {
             tracing::error!("vigie-panel is started by vigie, which tells it what to show");
             return ExitCode::from(2);
         }
@@ -69,13 +69,14 @@ fn main() -> ExitCode {
 struct Shown(Mutex<Model>);
 
 enum Model {
-    Panel(View<Panel>),
+    Panel(View<Page, Part>),
     Connect(View<Form>),
 }
 
-struct View<T> {
+/// A model, and the page that is told of it, whole or in parts.
+struct View<T, P = T> {
     model: T,
-    page: Option<Channel<T>>,
+    page: Option<Channel<P>>,
 }
 
 impl Model {
@@ -94,19 +95,37 @@ impl Model {
     }
 }
 
-impl<T: Clone + Serialize> View<T> {
-    /// Gives a page the model, now and whenever it changes.
-    fn watch(&mut self, page: Channel<T>) -> Result<(), String> {
-        page.send(self.model.clone()).map_err(|error| error.to_string())?;
-        self.page = Some(page);
-        Ok(())
-    }
-
-    fn show(&mut self, model: T) {
-        if let Some(Err(error)) = self.page.as_ref().map(|page| page.send(model.clone())) {
+impl<T, P: Serialize> View<T, P> {
+    fn tell(&self, what: P) {
+        if let Some(Err(error)) = self.page.as_ref().map(|page| page.send(what)) {
             tracing::warn!(%error, "the page did not take a model");
         }
+    }
+}
+
+impl View<Form> {
+    fn watch(&mut self, page: Channel<Form>) {
+        self.page = Some(page);
+        self.tell(self.model.clone());
+    }
+
+    fn show(&mut self, model: Form) {
+        self.tell(model.clone());
         self.model = model;
+    }
+}
+
+impl View<Page, Part> {
+    fn watch(&mut self, page: Channel<Part>) {
+        self.page = Some(page);
+        for part in self.model.parts(None) {
+            self.tell(part);
+        }
+    }
+
+    fn take(&mut self, part: Part) {
+        self.tell(part.clone());
+        self.model.take(part);
     }
 }
 
@@ -117,13 +136,14 @@ impl Shown {
     }
 }
 
-/// Gives the page the model, now and whenever it changes.
+/// Gives the page every part of the model now, and each again whenever it changes. The panel itself comes last.
 #[tauri::command]
-fn watch(models: Channel<Panel>, shown: State<'_, Shown>) -> Result<(), String> {
+fn watch(parts: Channel<Part>, shown: State<'_, Shown>) -> Result<(), &'static str> {
     match &mut *shown.lock() {
-        Model::Panel(view) => view.watch(models),
-        Model::Connect(_) => Err("this window connects".into()),
+        Model::Panel(view) => view.watch(parts),
+        Model::Connect(_) => return Err("this window connects"),
     }
+    Ok(())
 }
 
 /// The page has rendered its first model: now there is something to look at.
@@ -188,11 +208,12 @@ fn raise(window: &WebviewWindow) -> tauri::Result<()> {
 fn follow(app: &AppHandle) {
     while let Some(said) = hear() {
         match said {
-            ToPanel::Panel(panel) => {
-                if let Model::Panel(view) = &mut *app.state::<Shown>().lock() {
-                    view.show(panel);
+            ToPanel::Panel(page) => {
+                for part in page.parts(None) {
+                    take(app, part);
                 }
             }
+            ToPanel::Part(part) => take(app, part),
             ToPanel::Connect(form) => {
                 if let Model::Connect(view) = &mut *app.state::<Shown>().lock() {
                     view.show(form);
@@ -209,6 +230,12 @@ fn follow(app: &AppHandle) {
         }
     }
     app.exit(0);
+}
+
+fn take(app: &AppHandle, part: Part) {
+    if let Model::Panel(view) = &mut *app.state::<Shown>().lock() {
+        view.take(part);
+    }
 }
 
 /// The tray's next word; `None` at the end, or where it cannot be understood.

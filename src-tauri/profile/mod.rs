@@ -462,11 +462,11 @@ pub struct Panel {
     pub pinned: bool,
     /// How much the pinned panel covers what is behind it, in percent: 100 hides it.
     pub opacity_percent: u8,
-    /// Width of the window, in logical pixels.
+    /// Width of the pinned panel, in logical pixels.
     pub width: u16,
-    /// Height of the window, in logical pixels; a lower work area makes it less.
+    /// Height of the pinned panel, in logical pixels; a lower work area makes it less.
     pub height: u16,
-    /// Rows that are not shown.
+    /// Rows that the pinned panel does not show.
     pub hidden: Vec<Fact>,
 }
 
@@ -541,6 +541,32 @@ impl Fact {
         Fact::Urgent,
         Fact::Shutdown,
     ];
+
+    /// Its name in a file.
+    pub fn id(self) -> &'static str {
+        match self {
+            Fact::Site => "site",
+            Fact::Vpn => "vpn",
+            Fact::LocalAddress => "local-address",
+            Fact::VpnAddress => "vpn-address",
+            Fact::Router => "router",
+            Fact::Dns => "dns",
+            Fact::Computer => "computer",
+            Fact::User => "user",
+            Fact::System => "system",
+            Fact::Booted => "booted",
+            Fact::Memory => "memory",
+            Fact::Disk => "disk",
+            Fact::Battery => "battery",
+            Fact::Version => "version",
+            Fact::Drives => "drives",
+            Fact::Printers => "printers",
+            Fact::Wapt => "wapt",
+            Fact::Amigo => "amigo",
+            Fact::Urgent => "urgent",
+            Fact::Shutdown => "shutdown",
+        }
+    }
 }
 
 /// What the guide advises, a sentence or two on each subject; empty where nothing is said.

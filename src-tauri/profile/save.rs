@@ -20,9 +20,9 @@ pub enum Choice {
     Pinned(bool),
     /// How much the pinned panel covers what is behind it, in percent.
     Opacity(u8),
-    /// Width and height of the panel, in logical pixels.
+    /// Width and height of the pinned panel, in logical pixels.
     Size(u16, u16),
-    /// Show a row of the panel, or no longer.
+    /// Show a row of the pinned panel, or no longer.
     Shown(Fact, bool),
 }
 
@@ -61,8 +61,7 @@ impl Choice {
             Choice::Size(width, height) => [*width, *height].map(|pixels| i64::from(pixels).into()).into(),
             Choice::Shown(fact, on) => {
                 let hidden = |other: &Fact| if other == fact { !on } else { profile.panel.hidden.contains(other) };
-                let names = Fact::ALL.into_iter().filter(hidden).filter_map(|fact| serde_json::to_value(fact).ok());
-                vec![names.filter_map(|name| name.as_str().map(str::to_owned)).collect()]
+                vec![Fact::ALL.into_iter().filter(hidden).map(Fact::id).collect()]
             }
         }
     }

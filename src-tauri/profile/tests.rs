@@ -610,6 +610,15 @@ fn what_the_machine_locks_is_not_written() {
 }
 
 #[test]
+fn each_row_has_the_name_that_files_know() {
+    for fact in Fact::ALL {
+        let file = format!("panel.hidden = [\"{}\"]", fact.id());
+        let loaded = Files::with("", &file).load();
+        assert_eq!((&*loaded.problems, &*loaded.profile.panel.hidden), (&[][..], &[fact][..]));
+    }
+}
+
+#[test]
 fn a_row_that_does_not_exist_is_named() {
     let files = Files::with("", "[panel]\nhidden = [\"dns\", \"cafe\"]\n");
     let loaded = files.load();

@@ -41,7 +41,7 @@ pub struct App {
     status: watch::Sender<Arc<Status>>,
     notifier: Notifier,
     clipboard: Arc<tokio::sync::Mutex<Clipboard>>,
-    panel: panel::Window<view::panel::Panel>,
+    panel: panel::Window<view::page::Page>,
     connect: panel::Window<view::connect::Form>,
     dialler: Dialler,
     wake_at: Option<Timestamp>,
@@ -92,7 +92,7 @@ impl App {
         let wanted = view::tray::tray(&self.state);
         self.parts.tray.show(wanted, &self.parts.events).await;
         if self.state.panel_open {
-            self.panel.push(&view::panel::panel(&self.state));
+            self.panel.push(&view::page::page(&self.state));
         }
         if self.state.connect.open {
             self.connect.push(&view::connect::form(&self.state));
@@ -128,7 +128,7 @@ impl App {
                     });
                 }
                 Effect::Copy(what) => self.copy(what),
-                Effect::ShowPanel => self.panel.show(&view::panel::panel(&self.state)),
+                Effect::ShowPanel => self.panel.show(&view::page::page(&self.state)),
                 Effect::ShowConnect => self.connect.show(&view::connect::form(&self.state)),
                 Effect::CloseConnect => self.connect.close(),
                 Effect::PrepareConnect => self.dialler.prepare(),

@@ -8,7 +8,7 @@ use crate::Events;
 use crate::core::connect::Submission;
 use crate::core::state::{Action, Event, Launch, LaunchOutcome};
 use crate::view::connect::Form;
-use crate::view::panel::Panel;
+use crate::view::page::{Page, Part};
 use serde::{Deserialize, Serialize};
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
@@ -24,8 +24,10 @@ use zeroize::{Zeroize, Zeroizing};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ToPanel {
-    /// Show this panel from now on. The first line is this or [`ToPanel::Connect`], and says what the window is.
-    Panel(Panel),
+    /// Show this page. The first line is this or [`ToPanel::Connect`], and says what the window is.
+    Panel(Box<Page>),
+    /// This part of the page has changed.
+    Part(Part),
     /// Show this form from now on.
     Connect(Form),
     /// Come to the front; answered with [`FromPanel::Shown`].
@@ -44,7 +46,7 @@ pub enum FromPanel {
     Submitted(Submission),
 }
 
-/// Bytes that a line to the panel may have; a longer one is taken as a fault. (A model has about 5 kB.)
+/// Bytes that a line to the panel may have; a longer one is taken as a fault. (A page has about 25 kB.)
 pub const LINE_LIMIT: u64 = 1 << 20;
 
 /// Bytes that a line from the panel may have.
@@ -57,16 +59,19 @@ const GRACE: Duration = Duration::from_secs(2);
 pub trait Model: Clone + PartialEq + Send + Sync + 'static {
     /// The id under which a window that does not open is reported.
     const ID: &str;
-    /// The line that tells it.
-    fn line(&self) -> ToPanel;
+    /// The lines that tell it, to a window that shows the model before, or none.
+    fn lines(&self, before: Option<&Self>) -> Vec<ToPanel>;
     /// The news that its window is open, or no longer.
     fn opened(open: bool) -> Event;
 }
 
-impl Model for Panel {
+impl Model for Page {
     const ID: &str = Launch::PANEL;
-    fn line(&self) -> ToPanel {
-        ToPanel::Panel(self.clone())
+    fn lines(&self, before: Option<&Page>) -> Vec<ToPanel> {
+        match before {
+            Some(before) => self.parts(Some(before)).into_iter().map(ToPanel::Part).collect(),
+            None => vec![ToPanel::Panel(Box::new(self.clone()))],
+        }
     }
     fn opened(open: bool) -> Event {
         Event::PanelOpen(open)
@@ -75,8 +80,8 @@ impl Model for Panel {
 
 impl Model for Form {
     const ID: &str = Launch::CONNECT;
-    fn line(&self) -> ToPanel {
-        ToPanel::Connect(self.clone())
+    fn lines(&self, before: Option<&Form>) -> Vec<ToPanel> {
+        if before == Some(self) { Vec::new() } else { vec![ToPanel::Connect(self.clone())] }
     }
     fn opened(open: bool) -> Event {
         Event::ConnectOpen(open)
@@ -85,7 +90,7 @@ impl Model for Form {
 
 /// A window, open or not.
 #[derive(Debug)]
-pub struct Window<M = Panel> {
+pub struct Window<M = Page> {
     events: Events,
     program: PathBuf,
     wanted: Option<watch::Sender<Wanted<M>>>,
@@ -263,12 +268,9 @@ impl Life {
 /// Tells the panel what differs from what it was told last.
 async fn tell<M: Model>(stdin: &mut ChildStdin, last: Option<&Wanted<M>>, now: &Wanted<M>) -> io::Result<()> {
     let mut lines = Vec::new();
-    if last.is_none_or(|last| last.model != now.model) {
-        serde_json::to_writer(&mut lines, &now.model.line())?;
-        lines.push(b'\n');
-    }
-    if last.is_some_and(|last| last.shows != now.shows) {
-        serde_json::to_writer(&mut lines, &ToPanel::Raise)?;
+    let raised = last.is_some_and(|last| last.shows != now.shows);
+    for line in now.model.lines(last.map(|last| &last.model)).into_iter().chain(raised.then_some(ToPanel::Raise)) {
+        serde_json::to_writer(&mut lines, &line)?;
         lines.push(b'\n');
     }
     stdin.write_all(&lines).await

@@ -1,6 +1,6 @@
 //! The network drives in words.
 
-use crate::core::state::DriveMount;
+use crate::core::state::{DriveMount, Reading};
 use crate::core::update::State;
 use crate::core::vpn::Verdict;
 use crate::profile::{Drive, DriveUse};
@@ -40,6 +40,10 @@ pub fn why_not(state: &State, drive: &Drive) -> Option<&'static str> {
     match state.drive(drive.letter) {
         Some(DriveMount::Connected(_) | DriveMount::Disconnected(_)) => None,
         Some(DriveMount::Absent) => Some("absent de cet ordinateur"),
-        None => Some("état inconnu"),
+        None => Some(match state.drives {
+            Reading::Pending => "en cours de lecture",
+            Reading::Known(_) => "absent de cet ordinateur",
+            Reading::Unavailable(_) => "le système n’indique pas ses lecteurs",
+        }),
     }
 }

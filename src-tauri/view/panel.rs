@@ -4,10 +4,10 @@
 
 use super::{drives, french, helpdesk, shutdown, verdict};
 use crate::core::shutdown::Reminder;
-use crate::core::state::{Action, DriveMount, Reading};
+use crate::core::state::{Action, DriveMount, Host, Reading};
 use crate::core::update::{Question, State, can_connect};
 use crate::core::vpn::Verdict;
-use crate::profile::Choice;
+use crate::profile::{Choice, Fact};
 use serde::{Deserialize, Serialize};
 
 /// All that the panel shows.
@@ -39,25 +39,33 @@ pub struct Group {
 }
 
 /// One fact.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Row {
     /// A stable name.
     pub id: String,
+    /// What it is a row of; absent for what is said in any case.
+    pub fact: Option<Fact>,
     /// What it is.
     pub label: String,
     /// The fact, or why there is none.
     pub value: String,
     /// How to take it.
     pub mark: Mark,
+    /// What there is to know beyond it, for whoever asks.
+    pub details: Vec<String>,
+    /// The moment that it speaks of, in seconds since 1970: the page says how long it is until then.
+    #[cfg_attr(test, ts(type = "number | null"))]
+    pub until: Option<i64>,
 }
 
 /// How to take a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum Mark {
     /// As it should be.
+    #[default]
     Normal,
     /// The user should do something about it.
     Warning,
@@ -92,6 +100,17 @@ impl Panel {
     pub fn offers(&self, action: &Action) -> bool {
         let answers = self.question.iter().flat_map(|question| &question.answers);
         self.buttons.iter().chain(answers).any(|button| button.action == *action)
+    }
+}
+
+impl Panel {
+    /// The panel without the rows of these facts.
+    pub fn without(mut self, hidden: &[Fact]) -> Panel {
+        for group in &mut self.groups {
+            group.rows.retain(|row| row.fact.is_none_or(|fact| !hidden.contains(&fact)));
+        }
+        self.groups.retain(|group| !group.rows.is_empty());
+        self
     }
 }
 
@@ -166,14 +185,16 @@ fn reminder(reminder: &Reminder) -> Asked {
 
 fn network(state: &State) -> Vec<Row> {
     let site = match state.site() {
-        Some(site) => normal("site", "Site", format!("{} ({})", site.name, site.departments.join(", "))),
-        None => row("site", "Site", "à choisir dans le menu « Mon site »", Mark::Warning),
+        Some(site) => normal(Fact::Site, "Site", format!("{} ({})", site.name, site.departments.join(", "))),
+        None => warning(Fact::Site, "Site", "à choisir dans le menu « Mon site »"),
     };
-    let warning = state.reaches_inside() == Some(false);
-    let mark = if warning { Mark::Warning } else { Mark::Normal };
-    let mut rows = vec![site, row("vpn", "VPN", verdict::line(state), mark)];
+    let vpn = match state.reaches_inside() {
+        Some(false) => warning(Fact::Vpn, "VPN", verdict::line(state)),
+        Some(true) | None => normal(Fact::Vpn, "VPN", verdict::line(state)),
+    };
+    let mut rows = vec![vpn, site];
     let Some(links) = state.vpn.links() else {
-        rows.push(unavailable("local-address", "Adresse locale", "en cours de lecture"));
+        rows.push(unavailable(Fact::LocalAddress, "Adresse locale", READING));
         return rows;
     };
     let list = |addresses: &[std::net::IpAddr]| -> String {
@@ -181,79 +202,92 @@ fn network(state: &State) -> Vec<Row> {
         texts.join(", ")
     };
     rows.push(match links.underlay().or_else(|| links.interfaces.iter().find(|interface| !interface.tunnel)) {
-        Some(interface) => normal("local-address", "Adresse locale", list(&interface.addresses)),
-        None => unavailable("local-address", "Adresse locale", "aucune"),
+        Some(interface) => normal(Fact::LocalAddress, "Adresse locale", list(&interface.addresses)),
+        None => unavailable(Fact::LocalAddress, "Adresse locale", "aucune (pas de réseau)"),
     });
     rows.push(match links.tunnel() {
-        Some(tunnel) => normal("vpn-address", "Adresse VPN", list(&tunnel.addresses)),
-        None => unavailable("vpn-address", "Adresse VPN", "aucune (pas de tunnel)"),
+        Some(tunnel) => normal(Fact::VpnAddress, "Adresse VPN", list(&tunnel.addresses)),
+        None => unavailable(Fact::VpnAddress, "Adresse VPN", "aucune (pas de tunnel)"),
     });
     rows.push(match links.default_route.as_ref().and_then(|route| route.router) {
-        Some(router) => normal("router", "Passerelle", router.to_string()),
-        None => unavailable("router", "Passerelle", "aucune"),
+        Some(router) => normal(Fact::Router, "Passerelle", router.to_string()),
+        None => unavailable(Fact::Router, "Passerelle", "aucune (pas de route par défaut)"),
     });
     rows.push(if links.dns.is_empty() {
-        unavailable("dns", "Serveurs DNS", "aucun")
+        unavailable(Fact::Dns, "Serveurs DNS", "aucun (le système n’en nomme pas)")
     } else {
-        normal("dns", "Serveurs DNS", list(&links.dns))
+        normal(Fact::Dns, "Serveurs DNS", list(&links.dns))
     });
     rows
 }
 
 fn computer(state: &State) -> Vec<Row> {
-    let Some(host) = &state.host else {
-        return vec![unavailable("computer", "Nom de l’ordinateur", "en cours de lecture")];
+    let mut rows = match &state.host {
+        Some(host) => machine(state, host),
+        None => vec![unavailable(Fact::Computer, "Nom de l’ordinateur", READING)],
     };
+    match &state.battery {
+        Reading::Known(Some(battery)) => {
+            let plugged = if battery.plugged { "sur secteur" } else { "sur batterie" };
+            rows.push(normal(Fact::Battery, "Batterie", format!("{} % ({plugged})", battery.percent)));
+        }
+        Reading::Unavailable(_) => {
+            rows.push(unavailable(Fact::Battery, "Batterie", "le système n’indique pas son état"));
+        }
+        // A computer without one has nothing to say of it.
+        Reading::Known(None) | Reading::Pending => {}
+    }
+    rows.push(normal(Fact::Version, "Vigie", env!("CARGO_PKG_VERSION")));
+    rows
+}
+
+fn machine(state: &State, host: &Host) -> Vec<Row> {
     let user = match &host.domain {
         Some(domain) => format!("{} ({domain})", host.user),
-        None => host.user.clone(),
+        None => format!("{} (hors domaine)", host.user),
     };
     let booted = host.booted.to_zoned_datetime(state.now.wall.time_zone().clone());
     let started = french::moment(&booted, &state.now.wall);
     let started = match state.long_uptime() {
-        Some(days) => row("booted", "Démarré", format!("{started} ({days} jours : redémarrez bientôt)"), Mark::Warning),
-        None => normal("booted", "Démarré", started),
+        Some(days) => warning(Fact::Booted, "Démarré", format!("{started} ({days} jours : redémarrez bientôt)")),
+        None => normal(Fact::Booted, "Démarré", started),
     };
     let disk = match (&host.disk, state.disk_low()) {
         (Reading::Known(space), Some(percent)) => {
             let text = format!("{} libres ({percent} % : faites de la place)", french::bytes(space.free));
-            row("disk", "Disque système", text, Mark::Warning)
+            warning(Fact::Disk, "Disque système", text)
         }
         (Reading::Known(space), None) => {
             let text = format!("{} libres sur {}", french::bytes(space.free), french::bytes(space.total));
-            normal("disk", "Disque système", text)
+            normal(Fact::Disk, "Disque système", text)
         }
-        (Reading::Pending, _) => unavailable("disk", "Disque système", "en cours de lecture"),
-        (Reading::Unavailable(_), _) => unavailable("disk", "Disque système", "illisible"),
+        (Reading::Pending, _) => unavailable(Fact::Disk, "Disque système", READING),
+        (Reading::Unavailable(_), _) => {
+            unavailable(Fact::Disk, "Disque système", "le système n’indique pas la place qui reste")
+        }
     };
     let memory = format!("{} libres sur {}", french::bytes(host.memory.free), french::bytes(host.memory.total));
-    let mut rows = vec![
-        normal("computer", "Nom de l’ordinateur", host.name.clone()),
-        normal("user", "Utilisateur", user),
-        normal("system", "Système", host.system.clone()),
+    vec![
+        normal(Fact::Computer, "Nom de l’ordinateur", host.name.clone()),
+        normal(Fact::User, "Utilisateur", user),
+        normal(Fact::System, "Système", host.system.clone()),
         started,
-        normal("memory", "Mémoire", memory),
+        normal(Fact::Memory, "Mémoire", memory),
         disk,
-    ];
-    if let Reading::Known(Some(battery)) = &state.battery {
-        let plugged = if battery.plugged { "sur secteur" } else { "sur batterie" };
-        rows.push(normal("battery", "Batterie", format!("{} % ({plugged})", battery.percent)));
-    }
-    rows.push(normal("version", "Vigie", env!("CARGO_PKG_VERSION")));
-    rows
+    ]
 }
 
 fn drive_rows(state: &State) -> Vec<Row> {
     let rows = state.profile.drives.iter().map(|drive| {
-        let id = format!("drive-{}", drive.letter.to_ascii_lowercase());
         let label = format!("{}: {}", drive.letter, drives::purpose(drive.holds));
         let (value, mark) = match (drives::why_not(state, drive), state.drive(drive.letter)) {
-            (Some(reason), Some(DriveMount::Absent) | None) => (reason.to_owned(), Mark::Unavailable),
-            (Some(reason), Some(_)) => (reason.to_owned(), Mark::Warning),
-            (None, Some(DriveMount::Connected(_))) => ("accessible".to_owned(), Mark::Normal),
-            (None, _) => ("déconnecté : ouvrez-le pour le reconnecter".to_owned(), Mark::Warning),
+            (Some(reason), Some(DriveMount::Absent) | None) => (reason, Mark::Unavailable),
+            (Some(reason), Some(_)) => (reason, Mark::Warning),
+            (None, Some(DriveMount::Connected(_))) => ("accessible", Mark::Normal),
+            (None, _) => ("déconnecté : ouvrez-le pour le reconnecter", Mark::Warning),
         };
-        row(&id, &label, value, mark)
+        let id = format!("drive-{}", drive.letter.to_ascii_lowercase());
+        Row { id, mark, ..normal(Fact::Drives, &label, value) }
     });
     rows.collect()
 }
@@ -262,7 +296,7 @@ fn software(state: &State) -> Vec<Row> {
     let mut rows = Vec::new();
     match &state.printers {
         Reading::Known(printers) if printers.is_empty() => {
-            rows.push(unavailable("printers", "Imprimantes", "aucune n’est installée"));
+            rows.push(unavailable(Fact::Printers, "Imprimantes", "aucune n’est installée"));
         }
         Reading::Known(printers) => rows.extend(printers.iter().map(|printer| {
             let decoded = crate::core::printers::decode(&state.profile.printing, &printer.name);
@@ -273,11 +307,11 @@ fn software(state: &State) -> Vec<Row> {
                 (None, true) => format!("{} (par défaut)", printer.name),
                 (None, false) => printer.name.clone(),
             };
-            normal(&format!("printer-{}", printer.name), "Imprimante", value)
+            Row { id: format!("printer-{}", printer.name), ..normal(Fact::Printers, "Imprimante", value) }
         })),
-        Reading::Pending => rows.push(unavailable("printers", "Imprimantes", "en cours de lecture")),
+        Reading::Pending => rows.push(unavailable(Fact::Printers, "Imprimantes", READING)),
         Reading::Unavailable(_) => {
-            rows.push(unavailable("printers", "Imprimantes", "le service d’impression ne répond pas"));
+            rows.push(unavailable(Fact::Printers, "Imprimantes", "le service d’impression ne répond pas"));
         }
     }
     rows.push(match &state.wapt {
@@ -291,24 +325,29 @@ fn software(state: &State) -> Vec<Row> {
             if let Some(task) = &wapt.running {
                 text.push_str(&format!(", en cours : {task}"));
             }
-            normal("wapt", "WAPT", text)
+            Row { details: wapt.pending.clone(), ..normal(Fact::Wapt, "WAPT", text) }
         }
-        Reading::Pending => unavailable("wapt", "WAPT", "en cours de lecture"),
-        Reading::Unavailable(_) => unavailable("wapt", "WAPT", "absent, ou ne répond pas"),
+        Reading::Pending => unavailable(Fact::Wapt, "WAPT", READING),
+        Reading::Unavailable(_) => unavailable(Fact::Wapt, "WAPT", "absent, ou ne répond pas"),
     });
     rows
 }
 
 fn services(state: &State) -> Vec<Row> {
-    let mut rows = vec![normal("amigo", "AMIGO", helpdesk::hours(state))];
-    for (index, urgent) in state.profile.helpdesk.urgent.iter().enumerate() {
+    let mut rows = vec![normal(Fact::Amigo, "AMIGO", helpdesk::hours(state))];
+    rows.extend(state.profile.helpdesk.urgent.iter().enumerate().map(|(index, urgent)| {
         let label = format!("En cas d’urgence ({})", urgent.establishments);
-        rows.push(normal(&format!("urgent-{index}"), &label, urgent.numbers.join(" ou ")));
-    }
+        Row { id: format!("urgent-{index}"), ..normal(Fact::Urgent, &label, urgent.numbers.join(" ou ")) }
+    }));
     let mark = if shutdown::is_near(state) { Mark::Warning } else { Mark::Normal };
-    rows.push(row("shutdown", "Arrêt automatique", shutdown::next(state), mark));
-    rows.extend(state.problems.iter().enumerate().map(|(index, problem)| {
-        row(&format!("problem-{index}"), "Configuration ignorée", super::config::problem(problem), Mark::Warning)
+    let until = state.shutdown.next_shutdown(&state.now).map(|at| at.timestamp().as_second());
+    rows.push(Row { mark, until, ..normal(Fact::Shutdown, "Arrêt automatique", shutdown::next(state)) });
+    rows.extend(state.problems.iter().enumerate().map(|(index, problem)| Row {
+        id: format!("problem-{index}"),
+        label: "Configuration ignorée".into(),
+        value: french::typeset(super::config::problem(problem)),
+        mark: Mark::Warning,
+        ..Row::default()
     }));
     rows
 }
@@ -317,26 +356,30 @@ fn group(title: &str, rows: Vec<Row>) -> Group {
     Group { title: french::typeset(title), rows }
 }
 
-fn button(label: impl Into<String>, action: Action) -> Button {
+pub(super) fn button(label: impl Into<String>, action: Action) -> Button {
     Button { label: french::typeset(label), action }
 }
 
-fn row(id: &str, label: &str, value: impl Into<String>, mark: Mark) -> Row {
-    Row { id: id.into(), label: french::typeset(label), value: french::typeset(value), mark }
+/// Why there is no value yet.
+const READING: &str = "en cours de lecture";
+
+fn normal(fact: Fact, label: &str, value: impl Into<String>) -> Row {
+    let (label, value) = (french::typeset(label), french::typeset(value));
+    Row { id: fact.id().into(), fact: Some(fact), label, value, ..Row::default() }
 }
 
-fn normal(id: &str, label: &str, value: impl Into<String>) -> Row {
-    row(id, label, value, Mark::Normal)
+fn warning(fact: Fact, label: &str, value: impl Into<String>) -> Row {
+    Row { mark: Mark::Warning, ..normal(fact, label, value) }
 }
 
-fn unavailable(id: &str, label: &str, why: impl Into<String>) -> Row {
-    row(id, label, why, Mark::Unavailable)
+fn unavailable(fact: Fact, label: &str, why: impl Into<String>) -> Row {
+    Row { mark: Mark::Unavailable, ..normal(fact, label, why) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::fixture::{known, now};
+    use crate::core::fixture::{known, now, standing};
     use crate::core::state::Event;
     use crate::core::update::update;
     use std::path::Path;
@@ -384,13 +427,86 @@ mod tests {
         assert_eq!(asked(&state), None);
     }
 
+    #[test]
+    fn rows_are_hidden_but_never_what_is_wrong_with_the_configuration() {
+        let mut state = standing(Verdict::Connected);
+        let problem = crate::profile::Problem {
+            file: "/etc/vigie/vigie.toml".into(),
+            line: Some(3),
+            key: None,
+            fault: crate::profile::Fault::TooLarge,
+        };
+        state.problems = [problem].into();
+        let ids = |panel: Panel| -> Vec<String> {
+            panel.groups.into_iter().flat_map(|group| group.rows).map(|row| row.id).collect()
+        };
+        let all = panel(&state);
+        let groups = all.groups.len();
+        let left = all.clone().without(&[Fact::Drives, Fact::Wapt, Fact::Urgent]);
+        assert_eq!(left.groups.len(), groups - 1, "a group without rows is gone");
+        let gone: Vec<String> = ids(all.clone()).into_iter().filter(|id| !ids(left.clone()).contains(id)).collect();
+        assert_eq!(gone, ["drive-i", "drive-s", "drive-t", "drive-u", "wapt", "urgent-0", "urgent-1"]);
+        assert_eq!(ids(all.clone().without(&Fact::ALL)), ["problem-0"]);
+        // Each row can be hidden, and each name hides something.
+        let told: Vec<Fact> = all.groups.iter().flat_map(|group| &group.rows).filter_map(|row| row.fact).collect();
+        assert!(Fact::ALL.iter().all(|fact| told.contains(fact)));
+    }
+
+    #[test]
+    fn what_cannot_be_had_is_said_with_why() {
+        let mut state = standing(Verdict::OnSite);
+        let why = || Reading::Unavailable("for the log".into());
+        let host = state.host.take().expect("it is known");
+        let events = [
+            Event::Host(std::sync::Arc::new(Host { disk: why_space(), domain: None, ..(*host).clone() })),
+            Event::Drives(Reading::Unavailable("for the log".into())),
+            Event::Printers(Reading::Unavailable("for the log".into())),
+            Event::Wapt(Reading::Unavailable("for the log".into())),
+            Event::Power(why()),
+            Event::Links(crate::core::vpn::Links::default()),
+        ];
+        for event in events {
+            update(&mut state, event, now("2026-11-24T14:03"));
+        }
+        let rows: Vec<Row> = panel(&state).groups.into_iter().flat_map(|group| group.rows).collect();
+        for (id, why) in [
+            ("local-address", "aucune (pas de réseau)"),
+            ("vpn-address", "aucune (pas de tunnel)"),
+            ("router", "aucune (pas de route par défaut)"),
+            ("dns", "aucun (le système n’en nomme pas)"),
+            ("disk", "le système n’indique pas la place qui reste"),
+            ("battery", "le système n’indique pas son état"),
+            ("printers", "le service d’impression ne répond pas"),
+            ("wapt", "absent, ou ne répond pas"),
+        ] {
+            let row = rows.iter().find(|row| row.id == id).expect("it is never left out");
+            assert_eq!((row.value.as_str(), row.mark), (why, Mark::Unavailable), "{id}");
+        }
+        assert!(rows.iter().all(|row| !row.value.is_empty() && !row.value.contains("for the log")));
+    }
+
+    fn why_space() -> Reading<crate::core::state::Space> {
+        Reading::Unavailable("for the log".into())
+    }
+
+    #[test]
+    fn the_names_of_what_waits_and_the_time_of_the_shutdown_stand_behind_their_rows() {
+        let panel = panel(&standing(Verdict::Connected));
+        let rows: Vec<&Row> = panel.groups.iter().flat_map(|group| &group.rows).collect();
+        let row = |id: &str| *rows.iter().find(|row| row.id == id).expect("it is there");
+        assert_eq!(row("wapt").details, ["firefox"]);
+        assert_eq!(row("shutdown").until, Some(now("2026-11-24T21:30").wall.timestamp().as_second()));
+        assert!(rows.iter().all(|row| row.until.is_none() || row.id == "shutdown"));
+    }
+
     /// The page's types are these types. A stale file is written anew, so that running the tests a second time passes.
     #[test]
     fn the_page_knows_the_model() -> anyhow::Result<()> {
         use ts_rs::TS;
         let fresh = tempfile::tempdir()?;
         let config = ts_rs::Config::new().with_out_dir(fresh.path());
-        Panel::export_all(&config)?;
+        crate::view::page::Page::export_all(&config)?;
+        crate::view::page::Part::export_all(&config)?;
         crate::view::connect::Form::export_all(&config)?;
         crate::core::connect::Submission::export_all(&config)?;
         let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("ui/src/lib/bindings");

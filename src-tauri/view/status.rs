@@ -73,8 +73,8 @@ VPN connecté depuis 14 h 02
 Les lecteurs réseau et les applications métiers sont accessibles.
 
 Réseau
-  Site : Caen (Calvados, Manche, Orne)
   VPN : VPN connecté depuis 14 h 02 (portailotp.ac-caen.fr)
+  Site : Caen (Calvados, Manche, Orne)
   Adresse locale : 192.168.1.10
   Adresse VPN : 172.26.200.7
   Passerelle : 192.168.1.1
@@ -137,7 +137,7 @@ Assistance et arrêt automatique
             "Vérification du réseau…",
             "  Adresse locale : en cours de lecture",
             "  Nom de l’ordinateur : en cours de lecture",
-            "  I: données professionnelles : état inconnu",
+            "  I: données professionnelles : en cours de lecture",
             "  Imprimantes : en cours de lecture",
             "  WAPT : en cours de lecture",
         ] {

@@ -2,6 +2,8 @@ import { flushSync, mount, unmount } from "svelte";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import App from "./App.svelte";
 import type { Panel } from "./lib/bindings/Panel";
+import type { Part } from "./lib/bindings/Part";
+import type { Row } from "./lib/bindings/Row";
 
 const connected: Panel = {
   title: "VPN connecté depuis 14 h 02",
@@ -16,9 +18,9 @@ const connected: Panel = {
     {
       title: "Cet ordinateur",
       rows: [
-        { id: "computer", label: "Nom de l’ordinateur", value: "PC-14RC-DSI-0421", mark: "normal" },
-        { id: "disk", label: "Disque système", value: "12 Go libres", mark: "warning" },
-        { id: "battery", label: "Batterie", value: "illisible", mark: "unavailable" },
+        { id: "computer", label: "Nom de l’ordinateur", value: "PC-14RC-DSI-0421", mark: "normal", fact: null, details: [], until: null },
+        { id: "disk", label: "Disque système", value: "12 Go libres", mark: "warning", fact: null, details: [], until: null },
+        { id: "battery", label: "Batterie", value: "illisible", mark: "unavailable", fact: null, details: [], until: null },
       ],
     },
     { title: "Vide", rows: [] },
@@ -37,10 +39,10 @@ const asking: Panel = {
 };
 
 const writeText = vi.fn<(text: string) => Promise<void>>();
-let show: (panel: Panel) => void;
+let show: (part: Part) => void;
 let page: Record<string, unknown>;
 const tray = {
-  watch: vi.fn((handler: (panel: Panel) => void) => {
+  watch: vi.fn((handler: (part: Part) => void) => {
     show = handler;
     return Promise.resolve();
   }),
@@ -63,7 +65,7 @@ afterEach(async () => {
 });
 
 function update(panel: Panel): void {
-  show(panel);
+  show({ part: "panel", is: panel });
   flushSync();
 }
 
@@ -148,7 +150,7 @@ test("closes on Escape, and on no other key", () => {
 });
 
 test("outlives two rows of one name", () => {
-  const row = { id: "printer-A", label: "Imprimante", value: "A", mark: "normal" } as const;
+  const row: Row = { id: "printer-A", label: "Imprimante", value: "A", mark: "normal", fact: null, details: [], until: null };
   update({ ...connected, groups: [{ title: "Imprimantes", rows: [row, row] }] });
   expect(document.querySelectorAll("[data-id=printer-A]")).toHaveLength(2);
 });

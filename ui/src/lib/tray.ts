@@ -1,11 +1,11 @@
 import { Channel, invoke } from "@tauri-apps/api/core";
 import type { Action } from "./bindings/Action";
-import type { Panel } from "./bindings/Panel";
+import type { Part } from "./bindings/Part";
 
 /** What the page may ask of the program (src-tauri/panel/main.rs). */
 export interface Tray {
-  /** Hands every model to `show`, the present one first. */
-  watch(show: (panel: Panel) => void): Promise<void>;
+  /** Hands every part of the model to `show`, and each again when it changes. The panel itself comes last. */
+  watch(show: (part: Part) => void): Promise<void>;
   /** The first model stands on the page: the window may be shown. */
   rendered(): Promise<void>;
   /** Asks for something that the model offers. */
@@ -15,7 +15,7 @@ export interface Tray {
 }
 
 export const tray: Tray = {
-  watch: (show) => invoke("watch", { models: new Channel<Panel>(show) }),
+  watch: (show) => invoke("watch", { parts: new Channel<Part>(show) }),
   rendered: () => invoke("rendered"),
   ask: (action) => invoke("ask", { action }),
   close: () => invoke("close"),

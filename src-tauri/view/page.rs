@@ -1,0 +1,366 @@
+//! All that the opened panel's page is given: the panel, what the guide offers, the settings, and the last answer. Each
+//! part is told again only when it has changed.
+
+use super::panel::{Panel, panel};
+use super::settings::{Setting, settings};
+use super::{drives, french, notice};
+use crate::core::state::{Action, Call};
+use crate::core::update::State;
+use crate::profile::{Link, Program};
+use serde::{Deserialize, Serialize};
+
+/// What the page shows.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Page {
+    /// Verdict, question, buttons and facts.
+    pub panel: Panel,
+    /// What can be searched, joined and dialled.
+    pub guide: Guide,
+    /// What the user may choose.
+    pub settings: Vec<Setting>,
+    /// What came of the last thing that the user did.
+    pub answer: Option<Answer>,
+}
+
+/// A part of the page that has changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(tag = "part", content = "is", rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "they are the fields of `Page`")]
+pub enum Part {
+    Panel(Panel),
+    Guide(Guide),
+    Settings(Vec<Setting>),
+    Answer(Option<Answer>),
+}
+
+/// What the guide offers. It changes with the profile and the site alone.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Guide {
+    /// Everything that can be searched, in the menu's order.
+    pub tools: Vec<Tool>,
+    /// The remote support card: how a session begins.
+    pub session: String,
+    /// The telephone card: what its codes are for.
+    pub telephone: String,
+    /// The telephone's codes.
+    pub codes: Vec<Code>,
+}
+
+/// Something that the search finds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Tool {
+    /// What the user reads first.
+    pub label: String,
+    /// What it is for, in the guide's words; what happens on a click.
+    pub detail: String,
+    /// Other words by which it is found.
+    pub keywords: String,
+    /// What the click asks for.
+    pub action: Action,
+}
+
+/// A code of the telephone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Code {
+    /// Its id, for [`Call`].
+    pub id: String,
+    /// What it does.
+    pub label: String,
+    /// The code itself.
+    pub code: String,
+    /// Whether a number follows it.
+    pub takes_number: bool,
+    /// What else there is to know.
+    pub note: Option<String>,
+}
+
+/// What came of the last thing that the user did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Answer {
+    /// Differs from the one before, where the words may not.
+    pub number: u32,
+    /// In a few words.
+    pub title: String,
+    /// One sentence more.
+    pub text: String,
+}
+
+impl Page {
+    /// Whether it offers that action. The page may ask for nothing else.
+    pub fn offers(&self, action: &Action) -> bool {
+        let guide = &self.guide;
+        match action {
+            // Any number may be joined or dialled, as far as the type lets one through.
+            Action::Join(_) => !guide.session.is_empty(),
+            Action::CopyCode(Call { code, number }) | Action::Dial(Call { code, number }) => {
+                guide.codes.iter().any(|known| known.id == *code && (known.takes_number || number.is_none()))
+            }
+            other => {
+                self.panel.offers(other)
+                    || guide.tools.iter().any(|tool| tool.action == *other)
+                    || self.settings.iter().any(|setting| setting.offers(other))
+            }
+        }
+    }
+
+    /// The parts that differ from another page's; all of them, where there is none.
+    pub fn parts(&self, before: Option<&Page>) -> Vec<Part> {
+        let mut parts = Vec::new();
+        if before.is_none_or(|before| before.guide != self.guide) {
+            parts.push(Part::Guide(self.guide.clone()));
+        }
+        if before.is_none_or(|before| before.settings != self.settings) {
+            parts.push(Part::Settings(self.settings.clone()));
+        }
+        if before.is_none_or(|before| before.answer != self.answer) {
+            parts.push(Part::Answer(self.answer.clone()));
+        }
+        if before.is_none_or(|before| before.panel != self.panel) {
+            parts.push(Part::Panel(self.panel.clone()));
+        }
+        parts
+    }
+
+    /// Takes a part's place.
+    pub fn take(&mut self, part: Part) {
+        match part {
+            Part::Panel(panel) => self.panel = panel,
+            Part::Guide(guide) => self.guide = guide,
+            Part::Settings(settings) => self.settings = settings,
+            Part::Answer(answer) => self.answer = answer,
+        }
+    }
+}
+
+/// The page for a state.
+pub fn page(state: &State) -> Page {
+    let answer = state.answer.as_ref().map(|(number, told)| {
+        let notice = notice::notice(told, state);
+        Answer { number: *number, title: notice.title, text: notice.body }
+    });
+    Page { panel: panel(state), guide: guide(state), settings: settings(state), answer }
+}
+
+fn guide(state: &State) -> Guide {
+    let profile = &state.profile;
+    let programs = profile.programs.iter().map(|program| self::program(state, program));
+    let sections = profile.sections.iter().flat_map(|section| {
+        let links = profile.links.iter().filter(|link| link.section == section.id);
+        let links = links.filter(|link| is_for_site(state, link));
+        links.map(|link| self::link(state, link, &section.label))
+    });
+    let codes = profile.codes.iter().flat_map(|code| {
+        let tool = |detail: &str, action: Action| {
+            let number = if code.takes_number { " + n°" } else { "" };
+            let keywords = [code.note.as_deref().unwrap_or_default(), "téléphone code copier composer"].join(" ");
+            tool(format!("{} : {}{number}", code.label, code.code), detail, keywords, action)
+        };
+        let copy = tool("Copier le code", Action::CopyCode(Call::of(&*code.id)));
+        // A code that wants a number is dialled on the telephone card.
+        let dial = || tool("Composer avec le téléphone logiciel", Action::Dial(Call::of(&*code.id)));
+        std::iter::once(copy).chain((!code.takes_number).then(dial))
+    });
+    let drives = profile.drives.iter().map(|drive| {
+        let what = drives::purpose(drive.holds);
+        let label = format!("Lecteur {}: {what}", drive.letter);
+        tool(label, "Ouvrir le lecteur réseau", "dossiers partagés fichiers".into(), Action::OpenDrive(drive.letter))
+    });
+    let support = "nom ordinateur adresse assistance coller".into();
+    let support =
+        tool("Copier les infos pour l’assistance", "Pour votre demande AMIGO", support, Action::CopySupportInfo);
+    Guide {
+        tools: programs.chain(sections).chain(codes).chain(drives).chain([support]).collect(),
+        session: french::typeset(&*profile.advice.remote_session),
+        telephone: french::typeset(&*profile.advice.forwarding),
+        codes: (profile.codes.iter())
+            .map(|code| Code {
+                id: code.id.clone(),
+                label: french::typeset(&*code.label),
+                code: code.code.clone(),
+                takes_number: code.takes_number,
+                note: code.note.as_deref().map(french::typeset),
+            })
+            .collect(),
+    }
+}
+
+fn tool(label: impl Into<String>, detail: &str, keywords: String, action: Action) -> Tool {
+    Tool { label: french::typeset(label), detail: french::typeset(detail), keywords, action }
+}
+
+fn program(state: &State, program: &Program) -> Tool {
+    let (profile, advice) = (&state.profile, &state.profile.advice);
+    if program.id == profile.vpn.client {
+        let keywords = [&advice.vpn_username, &advice.vpn_passcode, &advice.business_applications.join(" ")];
+        let keywords = format!("{} vpn connexion distance", keywords.map(String::as_str).join(" "));
+        return tool(&program.label, "Se connecter au VPN", keywords, Action::Connect);
+    }
+    let (detail, keywords) = if program.id == profile.remote_support {
+        ("Prise en main à distance par l’assistance", advice.remote_session.clone())
+    } else if program.id == profile.wapt.program {
+        ("Installer ou mettre à jour un logiciel", advice.self_service.clone())
+    } else {
+        ("Ouvrir le programme", String::new())
+    };
+    tool(&program.label, detail, keywords, Action::Open(program.id.clone()))
+}
+
+fn is_for_site(state: &State, link: &Link) -> bool {
+    let chosen = state.site().map(|site| &site.id);
+    link.site.is_none() || chosen.is_none() || link.site.as_ref() == chosen
+}
+
+fn link(state: &State, link: &Link, section: &str) -> Tool {
+    let site = |id: &str| state.profile.sites.iter().find(|site| site.id == id).map(|site| site.name.as_str());
+    let label = match link.site.as_deref().and_then(site) {
+        Some(site) if state.site().is_none() => format!("{} ({site})", link.label),
+        Some(_) | None => link.label.clone(),
+    };
+    let detail = link.description.as_deref().unwrap_or(section);
+    tool(label, detail, format!("{section} {}", link.url), Action::Open(link.id.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::digits::Digits;
+    use crate::core::fixture::{known, now, standing};
+    use crate::core::state::{Copied, Event};
+    use crate::core::update::{State, update};
+    use crate::core::vpn::Verdict;
+    use crate::profile::{Choice, Profile};
+    use std::sync::Arc;
+
+    fn told(state: &State) -> Vec<String> {
+        guide(state)
+            .tools
+            .into_iter()
+            .map(|tool| format!("{} | {}", tool.label, tool.detail).replace('\u{a0}', " "))
+            .collect()
+    }
+
+    #[test]
+    fn everything_of_the_guide_can_be_searched() {
+        let state = known();
+        let (profile, tools) = (&state.profile, guide(&state).tools);
+        let finds = |action: Action| tools.iter().any(|tool| tool.action == action);
+        for program in profile.programs.iter().filter(|program| program.id != profile.vpn.client) {
+            assert!(finds(Action::Open(program.id.clone())), "{program:?}");
+        }
+        assert!(finds(Action::Connect));
+        for link in &profile.links {
+            let elsewhere = link.site.as_deref() == Some("rouen");
+            assert_eq!(finds(Action::Open(link.id.clone())), !elsewhere, "{link:?}");
+        }
+        for code in &profile.codes {
+            assert!(finds(Action::CopyCode(Call::of(&*code.id))), "{code:?}");
+            assert_eq!(finds(Action::Dial(Call::of(&*code.id))), !code.takes_number, "{code:?}");
+        }
+        for drive in &profile.drives {
+            assert!(finds(Action::OpenDrive(drive.letter)), "{drive:?}");
+        }
+        assert!(tools.iter().all(|tool| !tool.label.is_empty() && !tool.detail.is_empty()));
+        let told = told(&state);
+        for line in [
+            "Cisco Secure Client | Se connecter au VPN",
+            "Renvoi immédiat : *21 + n° | Copier le code",
+            "Messagerie vocale".to_owned().as_str(),
+            "Lecteur U: données personnelles | Ouvrir le lecteur réseau",
+        ] {
+            assert!(
+                told.iter().any(|other| other == line || other.to_lowercase().contains(&line.to_lowercase())),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn without_a_site_both_sites_links_are_found_and_told_apart() {
+        let mut state = known();
+        let mut profile = Profile::clone(&state.profile);
+        profile.user.site = None;
+        state.profile = Arc::new(profile);
+        let told = told(&state);
+        for label in ["Intranet (Caen) | ", "Intranet (Rouen) | "] {
+            assert!(told.iter().any(|line| line.starts_with(label)), "{told:?}");
+        }
+    }
+
+    #[test]
+    fn it_offers_what_it_shows_and_nothing_else() {
+        let page = page(&standing(Verdict::Disconnected));
+        let number = || Digits::new("0612345678");
+        let call = |code: &str, number| Call { code: code.into(), number };
+        for action in [
+            Action::Connect,
+            Action::Open("tchap".into()),
+            Action::OpenDrive('U'),
+            Action::Join(Digits::new("12345678").expect("digits")),
+            Action::Dial(call("renvoi-immediat", number())),
+            Action::CopyCode(call("renvoi-immediat", number())),
+            Action::CopyCode(call("renvoi-immediat", None)),
+            Action::Dial(call("sans-renvoi", None)),
+            Action::Choose(Choice::Site("rouen".into())),
+            Action::SetAutostart(true),
+            Action::CopySupportInfo,
+        ] {
+            assert!(page.offers(&action), "{action:?}");
+        }
+        for action in [
+            Action::Open("rien".into()),
+            Action::OpenDrive('C'),
+            Action::Dial(call("sans-renvoi", number())),
+            Action::Dial(call("rien", None)),
+            Action::Choose(Choice::Site("paris".into())),
+            Action::Choose(Choice::Opacity(1)),
+            Action::ConfirmShutDown,
+            Action::Quit,
+        ] {
+            assert!(!page.offers(&action), "{action:?}");
+        }
+        let nothing = Page::default();
+        assert!(!nothing.offers(&Action::Join(Digits::new("1").expect("digits"))));
+    }
+
+    #[test]
+    fn only_what_has_changed_is_told_again() {
+        let mut state = standing(Verdict::Connected);
+        let first = page(&state);
+        let mut shown = Page::default();
+        for part in first.parts(None) {
+            shown.take(part);
+        }
+        assert_eq!(shown, first);
+        assert_eq!(page(&state).parts(Some(&first)), []);
+
+        update(&mut state, Event::Tick, now("2026-11-25T00:00"));
+        let second = page(&state);
+        assert!(matches!(second.parts(Some(&first))[..], [Part::Panel(_)]));
+        update(&mut state, Event::Autostart(true), now("2026-11-25T00:00"));
+        let third = page(&state);
+        assert!(matches!(third.parts(Some(&second))[..], [Part::Settings(_)]));
+        update(&mut state, Event::Copied(Copied::SupportInfo, true), now("2026-11-25T00:00"));
+        let fourth = page(&state);
+        let parts = fourth.parts(Some(&third));
+        let [Part::Answer(Some(answer))] = &parts[..] else { panic!("{parts:?}") };
+        assert_eq!((answer.number, &*answer.title), (1, "Les infos pour l’assistance sont copiées"));
+        update(&mut state, Event::Copied(Copied::SupportInfo, true), now("2026-11-25T00:00"));
+        assert_eq!(page(&state).parts(Some(&fourth)).len(), 1, "the same words, said again");
+        let mut profile = Profile::clone(&state.profile);
+        profile.links.truncate(3);
+        let before = page(&state);
+        update(&mut state, Event::Profile(Arc::new(profile), [].into()), now("2026-11-25T00:00"));
+        assert!(page(&state).parts(Some(&before)).iter().any(|part| matches!(part, Part::Guide(_))));
+        // What is told each time is small beside what is told once.
+        let bytes = |part: &Part| serde_json::to_string(part).expect("a part is JSON").len();
+        for part in first.parts(None) {
+            assert!(bytes(&part) < 20_000, "{}", bytes(&part));
+        }
+    }
+}
