@@ -1,11 +1,13 @@
 # make run    start Vigie (on a virtual desktop where there is no display)
 # make test   run every test
+# make dist   make the packages for Windows and Debian, into target/dist
 # Each installs what it needs first (scripts/setup). Cargo's build script makes the panel's page, with npm.
 
 WINDOWS := x86_64-pc-windows-gnu
 SHOT := target/vigie.png
+CYCLONEDX := 0.5.9
 
-.PHONY: run screenshot release test lint bench
+.PHONY: run screenshot release release-windows test test-packages lint bench dist
 .DELETE_ON_ERROR:
 
 run: release
@@ -17,9 +19,31 @@ screenshot: release
 	scripts/setup desktop
 	scripts/virtual-desktop --once $(SHOT) target/release/vigie
 
+# What is shipped names no folder of the machine that built it, and no time: the same sources give the same bytes.
+REMAP := --remap-path-prefix=$(CURDIR)=/vigie --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo
+
+release: export RUSTFLAGS = $(REMAP)
 release:
 	scripts/setup build
 	cargo build --release --bins
+
+release-windows: export RUSTFLAGS = $(REMAP) -Clink-arg=-Wl,--no-insert-timestamp
+release-windows:
+	scripts/setup build lint
+	cargo build --release --bins --target $(WINDOWS)
+
+dist: release release-windows
+	scripts/setup dist
+	[ -x target/tools/bin/cargo-cyclonedx ] || cargo install --locked --root target/tools cargo-cyclonedx@$(CYCLONEDX)
+	packaging/dist
+
+# Installs, starts, upgrades and removes both packages. Debian's is made of the programs that `make test` has built: to
+# compile them a second time would show nothing more.
+test-packages: release-windows
+	scripts/setup desktop dist wine test-packages
+	cargo build --bins
+	packaging/linux/test target/debug target/package.png
+	scripts/under-wine packaging/windows/test target/$(WINDOWS)/release
 
 # The tests on the desktop wait more than they work: two for each processor.
 test:

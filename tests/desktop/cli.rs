@@ -176,3 +176,15 @@ fn version_help_and_mistakes() {
     let output = pipe.output().expect("it starts");
     assert_eq!((output.stderr.len(), output.stdout.iter().filter(|byte| **byte == b'\n').count()), (0, 1));
 }
+
+#[test]
+fn quitting_ends_the_running_vigie() {
+    let desktop = Desktop::start();
+    desktop.welcome();
+    let (mut running, _item) = desktop.start_vigie();
+    let (text, errors, code) = vigie(&desktop, &["quit"]);
+    assert_eq!((text.as_str(), errors.as_str(), code), ("", "", Some(0)));
+    assert!(running.wait(SOON).success());
+    let (text, errors, code) = vigie(&desktop, &["quit"]);
+    assert_eq!((text.as_str(), errors.as_str(), code), ("Vigie n’est pas lancée.\n", "", Some(0)));
+}
