@@ -7,7 +7,7 @@ WINDOWS := x86_64-pc-windows-gnu
 SHOT := target/vigie.png
 CYCLONEDX := 0.5.9
 
-.PHONY: run screenshot release release-windows test test-packages lint bench dist
+.PHONY: run screenshot images release release-windows test test-packages lint bench dist
 .DELETE_ON_ERROR:
 
 run: release
@@ -18,6 +18,12 @@ run: release
 screenshot: release
 	scripts/setup desktop
 	scripts/virtual-desktop --once $(SHOT) target/release/vigie
+
+# The docs' pictures of the panel, anew: its tests take them of the real window.
+images:
+	scripts/setup build desktop test
+	cargo test --test desktop panel::
+	cp target/tmp/screenshots/panneau-*.png docs/images/
 
 # What is shipped names no folder of the machine that built it, and no time: the same sources give the same bytes.
 REMAP := --remap-path-prefix=$(CURDIR)=/vigie --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo

@@ -38,7 +38,23 @@ fn says(desktop: &Desktop, command: &[&str]) -> String {
 
 /// What a command prints on Vigie's own machine.
 fn says_there(vigie: &Running, command: &[&str]) -> String {
-    run(Command::new("nsenter").args(["--mount", "--target", &vigie.pid().to_string()]).args(command)).trim().to_owned()
+    let mut there = Command::new("nsenter");
+    there.args(["--mount", "--uts", "--net", "--target", &vigie.pid().to_string()]).args(command);
+    run(&mut there).trim().to_owned()
+}
+
+/// Pictures of the panel for the docs (`make images`): as it opens, and its end.
+fn portrait(desktop: &Desktop, page: &Page, name: &str) {
+    resize(desktop, page, 420, 760);
+    for (name, place) in [(name.to_owned(), 0), (format!("{name}-suite"), 99_999)] {
+        // Drawn by then: the second frame begins when the first is done.
+        page.run_async::<Value>(
+            "scrollTo({ top: arguments[0], behavior: 'instant' });
+             requestAnimationFrame(() => requestAnimationFrame(() => arguments[1](null)))",
+            &[json!(place)],
+        );
+        desktop.screenshot_of("Vigie", &name);
+    }
 }
 
 /// The sizes in a text, in bytes: "3,2 Go libres sur 7,6 Go".
@@ -80,6 +96,9 @@ fn every_row_says_what_the_systems_own_commands_say() {
     );
     fs::write(format!("/etc/netns/{}/resolv.conf", vpn.home()), "nameserver 192.168.77.1\nnameserver 9.9.9.9\n")
         .expect("the rig made the folder");
+    let hosts = format!("/etc/netns/{}/hosts", vpn.home());
+    let known = fs::read_to_string(&hosts).expect("the rig wrote it");
+    fs::write(hosts, format!("{known}127.0.1.1 pc-14-042.ac-caen.fr pc-14-042\n")).expect("the rig wrote it");
     for share in ["i", "u"] {
         fs::create_dir_all(desktop.home().join("machine/shares").join(share)).expect("the home is ours");
     }
@@ -130,9 +149,9 @@ fn every_row_says_what_the_systems_own_commands_say() {
     assert_eq!(normal("dns").split(", ").collect::<Vec<_>>(), servers.lines().collect::<Vec<_>>());
 
     // This computer.
-    let hostname = says(&desktop, &["hostname"]);
-    assert_eq!(normal("computer"), hostname.split('.').next().expect("a name"));
-    assert_eq!(normal("user").split(' ').next(), Some(says(&desktop, &["id", "-un"]).as_str()));
+    let there = |command: &[&str]| says_there(&vigie, command);
+    assert_eq!(normal("computer"), there(&["hostname"]));
+    assert_eq!(normal("user"), format!("{} ({})", there(&["id", "-un"]), there(&["hostname", "--domain"])));
     let release = says(&desktop, &["sh", "-c", ". /etc/os-release; echo \"$NAME $VERSION_ID\""]);
     assert_eq!(normal("system"), release.trim());
     let booted = says(&desktop, &["uptime", "--since"]);
@@ -191,6 +210,8 @@ fn every_row_says_what_the_systems_own_commands_say() {
     assert_eq!(normal("shutdown"), "aujourd’hui à 21 h 30");
     assert!(rows.iter().all(|row| !row.label.is_empty() && !row.value.is_empty()), "{rows:#?}");
     assert_eq!(page.text("h1"), normal("vpn").trim_end_matches(&format!(" ({GATEWAY})")));
+
+    portrait(&desktop, &page, "panneau-clair");
 
     // What changes comes to the page by itself: a task of WAPT's, the tunnel's end, and what follows from it.
     let (pings, events) = (wapt.asked("/ping"), wapt.asked("/events.json"));
@@ -437,6 +458,7 @@ fn anybody_can_use_it_in_light_and_dark_zoomed_and_by_keyboard() {
     let page = Page::of(&desktop);
     assert_eq!(scheme(&page), (true, "dark".into()));
     assert_eq!(faults(&page), Vec::<String>::new());
+    portrait(&desktop, &page, "panneau-sombre");
     item.click(&["Arrêt automatique", "Éteindre maintenant…"]);
     page.wait_for_text("main", "Éteindre l’ordinateur maintenant ?");
     assert_eq!(faults(&page), Vec::<String>::new());

@@ -269,20 +269,28 @@ impl Desktop {
         self.command(std::env::var_os("VIGIE_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_vigie").into()))
     }
 
-    /// Vigie on a machine of its own: `/run` is the folder `machine/run` in the home folder, the power supplies are those
-    /// in `machine/power` (none), and on every folder in `machine/shares` stands a mount.
+    /// Vigie on a machine of its own, `pc-14-042`, where root is called `mdupont`: `/run` is the folder `machine/run` in
+    /// the home folder, the power supplies are those in `machine/power` (none), and on every folder in `machine/shares`
+    /// stands a mount.
     pub fn vigie_on_own_machine(&self) -> Command {
         let machine = self.home().join("machine");
         for folder in ["run/systemd/shutdown", "power", "shares"] {
             fs::create_dir_all(machine.join(folder)).expect("the home is ours");
         }
         let mut command = self.command("unshare");
-        let script = "machine=$1; shift; mount --bind \"$machine/run\" /run
+        let users = fs::read_to_string("/etc/passwd").expect("every system has one");
+        self.write("machine/passwd", &users.replacen("root:", "mdupont:", 1));
+        let script = "machine=$1; shift; hostname pc-14-042
+            mount --bind \"$machine/passwd\" /etc/passwd
+            mount --bind \"$machine/run\" /run
             mount --bind \"$machine/power\" /sys/class/power_supply
             find \"$machine/shares\" -mindepth 1 -maxdepth 1 \
                 -exec mount -t tmpfs share {} \\;
             exec \"$@\"";
-        command.args(["--mount", "--", "sh", "-ec", script, "sh"]).arg(machine).arg(env!("CARGO_BIN_EXE_vigie"));
+        command
+            .args(["--mount", "--uts", "--", "sh", "-ec", script, "sh"])
+            .arg(machine)
+            .arg(env!("CARGO_BIN_EXE_vigie"));
         command
     }
 
@@ -429,12 +437,23 @@ impl Desktop {
         run(self.command("xdotool").args(["key", key]));
     }
 
-    /// Writes what the screen shows into a PNG file under `target/screenshots/`, and gives its path.
+    /// Writes what the screen shows into a PNG file under `target/tmp/screenshots/`, and gives its path.
     pub fn screenshot(&self, name: &str) -> PathBuf {
+        self.picture("root", name)
+    }
+
+    /// As [`Desktop::screenshot`], of the window with this title alone.
+    pub fn screenshot_of(&self, title: &str, name: &str) -> PathBuf {
+        let window = format!("^{title}$");
+        let id = run(self.command("xdotool").args(["search", "--onlyvisible", "--name", &window]));
+        self.picture(id.trim(), name)
+    }
+
+    fn picture(&self, window: &str, name: &str) -> PathBuf {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
         fs::create_dir_all(&folder).expect("the target folder can be written");
         let path = folder.join(format!("{name}.png"));
-        run(self.command("import").args(["-window", "root"]).arg(&path));
+        run(self.command("import").args(["-window", window]).arg(&path));
         path
     }
 }
