@@ -134,6 +134,22 @@ test("copies a fact, and says so", async () => {
   await vi.waitFor(() => expect(read("p[role=status]")).toBe("Nom de l’ordinateur : copié"));
 });
 
+test("leaves each copy's word its moment, however soon it follows another", async () => {
+  vi.useFakeTimers();
+  try {
+    update(connected);
+    button("Copier : Nom de l’ordinateur").click();
+    await vi.advanceTimersByTimeAsync(1500);
+    button("Copier : Batterie").click();
+    await vi.advanceTimersByTimeAsync(1500);
+    expect(read("p[role=status]")).toBe("Batterie : copié");
+    await vi.advanceTimersByTimeAsync(500);
+    expect(read("p[role=status]")).toBe("");
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
 test("says when a fact could not be copied", async () => {
   writeText.mockRejectedValue(new Error("refused"));
   update(connected);
