@@ -5,13 +5,16 @@
 mod window;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
-use tokio::time::sleep;
+use tokio::sync::mpsc::unbounded_channel;
+use tokio::time::{sleep, timeout};
 use vigie::core::connect::{Field, Pin, Submission, Way};
-use vigie::core::state::{Action, Event};
+use vigie::core::state::{Action, Event, Launch, LaunchOutcome};
+use vigie::shell::panel::Window;
 use vigie::view::connect::{FieldFault, Form, Message, SiteChoice, Tone};
 use vigie::view::panel::Button;
-use window::{Display, Outcome, Tray, gone};
+use window::{Display, Outcome, SOON, Tray, gone};
 
 const TITLE: &str = "Se connecter au VPN";
 /// Found nowhere by chance.
@@ -121,6 +124,23 @@ async fn by_keyboard_alone_what_was_typed_and_pasted_arrives_and_is_nowhere_else
     gone(pid).await?;
     let log = tray.log()?;
     assert!(!log.contains(PIN) && !log.contains(DIGITS), "{log}");
+    Ok(())
+}
+
+/// A word that is not understood is not quoted: it could be a form.
+#[tokio::test]
+async fn nonsense_of_the_window_is_not_repeated() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let program = folder.path().join("vigie-panel");
+    let nonsense = format!(r#"{{"submitted":{{"pin":"{PIN}","digits":"{DIGITS}"}}}}"#);
+    fs::write(&program, format!("#!/bin/sh\nread -r form\necho '{nonsense}'\ncat >/dev/null\n"))?;
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
+    let (sender, mut events) = unbounded_channel();
+    let mut window = Window::of(program, sender);
+    window.show(&empty());
+    let told = timeout(SOON, events.recv()).await?;
+    let Some(Event::Launched(Launch { outcome: LaunchOutcome::Failed(why), .. })) = told else { panic!("{told:?}") };
+    assert!(why.contains("said something else") && !why.contains(PIN) && !why.contains(DIGITS), "{why}");
     Ok(())
 }
 

@@ -293,7 +293,9 @@ impl Heard {
     async fn next(&mut self) -> io::Result<Option<FromPanel>> {
         loop {
             if let Some(end) = self.bytes[..self.filled].iter().position(|byte| *byte == b'\n') {
-                let said = serde_json::from_slice(&self.bytes[..end]);
+                // The parser's words would quote what was sent, and they are logged.
+                let said = serde_json::from_slice(&self.bytes[..end])
+                    .map_err(|_| io::Error::new(ErrorKind::InvalidData, "said something else"));
                 self.bytes.copy_within(end + 1..self.filled, 0);
                 let left = self.filled - end - 1;
                 self.bytes[left..self.filled].zeroize();
