@@ -58,6 +58,16 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Montre le panneau ; lance Vigie si elle ne l’est pas
+    #[command(help_template = TEMPLATE)]
+    Panel,
+    #[command(flatten)]
+    Once(Once),
+}
+
+/// What is answered once, and needs no icon.
+#[derive(Debug, Subcommand)]
+enum Once {
     /// Dit où en sont le VPN, l’ordinateur et l’assistance
     #[command(help_template = TEMPLATE)]
     Status {
@@ -143,22 +153,26 @@ pub fn main() -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    let Some(command) = arguments.command else { return start() };
+    let command = match arguments.command {
+        None => return start(false),
+        Some(Command::Panel) => return start(true),
+        Some(Command::Once(command)) => command,
+    };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&format!("Vigie n’a pas pu démarrer : {error}")),
     };
     let code = runtime.block_on(async {
         match command {
-            Command::Status { json, watch } => tell_status(json, watch).await,
-            Command::Open { id } => open(id.as_deref()).await,
-            Command::Config { command: ConfigCommand::Show } => {
+            Once::Status { json, watch } => tell_status(json, watch).await,
+            Once::Open { id } => open(id.as_deref()).await,
+            Once::Config { command: ConfigCommand::Show } => {
                 print(&view::config::show(&profile::load(&Paths::system())))
             }
-            Command::Config { command: ConfigCommand::Check { file } } => check(&file),
-            Command::Quit => quit().await,
-            Command::Installer { command } => install(command).await,
-            Command::Doctor => {
+            Once::Config { command: ConfigCommand::Check { file } } => check(&file),
+            Once::Quit => quit().await,
+            Once::Installer { command } => install(command).await,
+            Once::Doctor => {
                 let loaded = profile::load(&Paths::system());
                 let (report, healthy) = doctor::report(&loaded).await;
                 let printed = print(&report);
@@ -187,10 +201,10 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
-/// Starts the tray, or shows the panel of the one that runs.
-fn start() -> ExitCode {
+/// Starts the tray, with the panel where it is asked for, or shows the panel of the one that runs.
+fn start(panel: bool) -> ExitCode {
     log::init(None, true);
-    tray::host(|tray| {
+    tray::host(move |tray| {
         let runtime = match runtime() {
             Ok(runtime) => runtime,
             Err(error) => {
@@ -198,13 +212,13 @@ fn start() -> ExitCode {
                 return ExitCode::from(FAILED);
             }
         };
-        let code = runtime.block_on(run(tray));
+        let code = runtime.block_on(run(tray, panel));
         runtime.shutdown_background();
         code
     })
 }
 
-async fn run(tray: Tray) -> ExitCode {
+async fn run(tray: Tray, panel: bool) -> ExitCode {
     let server = match instance::claim() {
         Ok(Claim::First(server)) => server,
         Ok(Claim::Second(client)) => {
@@ -232,6 +246,9 @@ async fn run(tray: Tray) -> ExitCode {
     let serving = tokio::spawn(server.serve(events.clone(), status));
     let quitting = tokio::spawn(quit_on_signal(events.clone()));
     let _ = events.send(Event::Autostart(autostart::enabled()));
+    if panel {
+        let _ = events.send(Event::Asked(Action::ShowPanel));
+    }
     app.run(received).await;
     serving.abort();
     quitting.abort();

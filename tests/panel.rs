@@ -1,5 +1,5 @@
-//! The panel's window as its user and the tray meet it: the real `vigie-panel` on a real X server, with the tray's own
-//! end of the wire.
+//! The panel's windows as their user and the tray meet them: the real `vigie-panel` and `vigie-pinned` on a real X
+//! server, with the tray's own end of the wire.
 #![cfg(target_os = "linux")]
 
 use std::io::{BufRead, BufReader};
@@ -11,38 +11,108 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{sleep, timeout};
 use vigie::core::state::{Action, Event, LaunchOutcome};
 use vigie::core::vpn::Verdict;
-use vigie::shell::panel::Window;
+use vigie::shell::panel::{Pin, Window};
 use vigie::view::page::Page;
-use vigie::view::panel::{Asked, Button, Group, Mark, Panel, Row};
+use vigie::view::panel::{self as view, Asked, Button, Group, Mark, Panel, Row};
 
 /// How long anything may take on a slow machine.
 const SOON: Duration = Duration::from_secs(30);
 
 type Outcome = anyhow::Result<()>;
 
-/// An X server of the test's own.
+/// An X server of the test's own, and what else runs on it.
 struct Display {
     server: Child,
+    others: Vec<Child>,
     name: String,
 }
 
 impl Display {
     fn new() -> anyhow::Result<Display> {
+        Display::sized("1024x768")
+    }
+
+    fn sized(size: &str) -> anyhow::Result<Display> {
         let mut server = Command::new("Xvfb")
-            .args(["-displayfd", "1", "-screen", "0", "1024x768x24", "-nolisten", "tcp"])
+            .args(["-displayfd", "1", "-screen", "0", &format!("{size}x24"), "-nolisten", "tcp"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()?;
         let mut number = String::new();
         BufReader::new(server.stdout.take().expect("it is piped")).read_line(&mut number)?;
-        Ok(Display { server, name: format!(":{}", number.trim()) })
+        Ok(Display { server, others: Vec::new(), name: format!(":{}", number.trim()) })
     }
+
+    /// With a window manager, as on every desktop.
+    async fn managed(size: &str) -> anyhow::Result<Display> {
+        let mut display = Display::sized(size)?;
+        display.start("openbox", &[])?;
+        eventually("a window manager", || Ok(display.root("_NET_WORKAREA")?.contains(" = "))).await?;
+        Ok(display)
+    }
+
+    fn start(&mut self, program: &str, arguments: &[&str]) -> Outcome {
+        let mut command = Command::new(program);
+        let command = command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        self.others.push(command.env("DISPLAY", &self.name).env_remove("WAYLAND_DISPLAY").spawn()?);
+        Ok(())
+    }
+
+    /// What a program prints that looks at this display or changes something there.
+    fn run(&self, program: &str, arguments: &[&str]) -> anyhow::Result<String> {
+        let output = Command::new(program).args(arguments).env("DISPLAY", &self.name).output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        anyhow::ensure!(output.status.success(), "{program} {arguments:?}: {said}");
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    fn root(&self, property: &str) -> anyhow::Result<String> {
+        self.run("xprop", &["-root", property])
+    }
+
+    /// Where Vigie's window is on the screen, without its frame: left, top, width, height, in pixels.
+    fn place(&self) -> anyhow::Result<[i32; 4]> {
+        let told = self.run("xwininfo", &["-name", "Vigie"])?;
+        let number = |name: &str| -> anyhow::Result<i32> {
+            let line = told.lines().find_map(|line| line.trim().strip_prefix(name));
+            Ok(line.ok_or_else(|| anyhow::anyhow!("no {name} in {told}"))?.trim().parse()?)
+        };
+        Ok([
+            number("Absolute upper-left X:")?,
+            number("Absolute upper-left Y:")?,
+            number("Width:")?,
+            number("Height:")?,
+        ])
+    }
+
+    /// Waits until Vigie's window is there.
+    async fn placed(&self, wanted: [i32; 4]) -> Outcome {
+        eventually(&format!("the window at {wanted:?}"), || Ok(self.place()? == wanted)).await
+    }
+}
+
+async fn eventually(what: &str, mut is_so: impl FnMut() -> anyhow::Result<bool>) -> Outcome {
+    let mut last = anyhow::anyhow!("it is not so");
+    let end = async {
+        loop {
+            match is_so() {
+                Ok(true) => return,
+                Ok(false) => {}
+                Err(error) => last = error,
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let came = timeout(SOON, end).await;
+    came.map_err(|_| last.context(format!("never came: {what}")))
 }
 
 impl Drop for Display {
     fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
+        for program in self.others.iter_mut().chain([&mut self.server]) {
+            let _ = program.kill();
+            let _ = program.wait();
+        }
     }
 }
 
@@ -56,17 +126,12 @@ struct Tray {
 
 impl Tray {
     fn on(display: &str) -> anyhow::Result<Tray> {
-        let folder = tempfile::tempdir()?;
-        // Each panel leaves its number, and finds this display and nothing of the developer's desktop.
-        let program = folder.path().join("vigie-panel");
-        let script = format!(
-            "#!/bin/sh\necho $$ >>{pids}\nunset WAYLAND_DISPLAY DBUS_SESSION_BUS_ADDRESS\n\
-             export DISPLAY={display} NO_AT_BRIDGE=1 GDK_BACKEND=x11\nexec {panel}\n",
-            pids = folder.path().join("pids").display(),
-            panel = env!("CARGO_BIN_EXE_vigie-panel"),
-        );
-        std::fs::write(&program, script)?;
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755))?;
+        Tray::at_home(display, tempfile::tempdir()?)
+    }
+
+    /// In the home of another tray's.
+    fn at_home(display: &str, folder: tempfile::TempDir) -> anyhow::Result<Tray> {
+        let program = program(&folder, display, env!("CARGO_BIN_EXE_vigie-panel"), "")?;
         let (sender, events) = unbounded_channel();
         let window = Some(Window::of(program, sender));
         Ok(Tray { window, events, display: display.into(), folder })
@@ -115,6 +180,20 @@ impl Tray {
     fn press(&self, keys: &[&str]) -> Outcome {
         self.xdotool(&[&["key", "--delay", "100"], keys].concat()).map(drop)
     }
+}
+
+/// A script that starts a panel's program: each leaves its number, and finds this display and nothing of the
+/// developer's desktop.
+fn program(folder: &tempfile::TempDir, display: &str, panel: &str, exports: &str) -> anyhow::Result<PathBuf> {
+    let program = folder.path().join("panel");
+    let script = format!(
+        "#!/bin/sh\necho $$ >>{home}/pids\nunset WAYLAND_DISPLAY DBUS_SESSION_BUS_ADDRESS\n\
+         export DISPLAY={display} NO_AT_BRIDGE=1 GDK_BACKEND=x11 XDG_STATE_HOME={home} {exports}\nexec {panel}\n",
+        home = folder.path().display(),
+    );
+    std::fs::write(&program, script)?;
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755))?;
+    Ok(program)
 }
 
 fn model() -> Page {
@@ -275,4 +354,185 @@ fn takes_no_nonsense() -> Outcome {
         assert!(output.stdout.is_empty());
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn stands_where_it_stood_unless_nobody_could_reach_it() -> Outcome {
+    let display = Display::managed("1280x1024").await?;
+    let mut tray = Tray::on(&display.name)?;
+    tray.show(&model());
+    assert_eq!(tray.told().await?, Event::PanelOpen(true));
+    tray.xdotool(&["search", "--name", "^Vigie$", "windowsize", "500", "640", "windowmove", "150", "120"])?;
+    eventually("the new size", || Ok(display.place()?[2..] == [500, 640])).await?;
+    sleep(Duration::from_millis(500)).await;
+    let place = display.place()?;
+    assert!(place[0] < 200 && place[1] < 200, "the window manager has moved it: {place:?}");
+    tray.press(&["Escape"])?;
+    assert_eq!(tray.told().await?, Event::PanelOpen(false));
+    tray.show(&model());
+    assert_eq!(tray.told().await?, Event::PanelOpen(true));
+    display.placed(place).await?;
+
+    // The program's own end keeps it too.
+    tray.xdotool(&["search", "--name", "^Vigie$", "windowmove", "700", "300"])?;
+    eventually("the move", || Ok(display.place()?[0] > 600)).await?;
+    sleep(Duration::from_millis(500)).await;
+    let place = display.place()?;
+    tray.window = None;
+    gone(tray.pids()?[1]).await?;
+    let mut tray = Tray::at_home(&display.name, tray.folder)?;
+    tray.show(&model());
+    assert_eq!(tray.told().await?, Event::PanelOpen(true));
+    display.placed(place).await?;
+    tray.window = None;
+    gone(tray.pids()?[2]).await?;
+
+    // The monitor at which it stood is gone.
+    let small = Display::managed("800x600").await?;
+    let mut tray = Tray::at_home(&small.name, tray.folder)?;
+    tray.show(&model());
+    assert_eq!(tray.told().await?, Event::PanelOpen(true));
+    eventually("the window at the lower right", || {
+        let [left, top, width, height] = small.place()?;
+        Ok(left < 700 && left + width > 700 && top >= 0 && top + height <= 600)
+    })
+    .await
+}
+
+/// The pinned panel, and what it tells.
+struct Pinned {
+    pin: Pin,
+    events: UnboundedReceiver<Event>,
+    folder: tempfile::TempDir,
+}
+
+impl Pinned {
+    fn on(display: &Display, exports: &str) -> anyhow::Result<Pinned> {
+        let folder = tempfile::tempdir()?;
+        let program = program(&folder, &display.name, env!("CARGO_BIN_EXE_vigie-pinned"), exports)?;
+        let (sender, events) = unbounded_channel();
+        Ok(Pinned { pin: Pin::of(program, sender), events, folder })
+    }
+}
+
+fn pinned(width: u16, height: u16) -> Option<view::Pinned> {
+    let buttons = vec![Button { label: "Ouvrir le panneau".into(), action: Action::ShowPanel }];
+    let panel = Panel { buttons, ..model().panel };
+    Some(view::Pinned { panel, opacity_percent: 90, width, height })
+}
+
+/// Lets the window with that name keep so many pixels of the lower edge for itself, as a task bar does.
+fn keep_below(display: &Display, name: &str, pixels: u32) -> Outcome {
+    let strut = format!("0,0,0,{pixels}");
+    let set = ["-name", name, "-f", "_NET_WM_STRUT", "32c", "-set", "_NET_WM_STRUT", &strut];
+    display.run("xprop", &set).map(drop)
+}
+
+#[tokio::test]
+async fn is_pinned_under_everything_and_in_no_list() -> Outcome {
+    let mut display = Display::managed("1280x800").await?;
+    display.start("display", &["-title", "other", "xc:gray[900x700]"])?;
+    eventually("another window", || display.run("xwininfo", &["-name", "other"]).map(|_| true)).await?;
+    let mut tray = Pinned::on(&display, "")?;
+    tray.pin.show(pinned(420, 680));
+    display.placed([1280 - 16 - 420, 800 - 16 - 680, 420, 680]).await?;
+    let told = display.run("xprop", &["-name", "Vigie"])?;
+    let property = |name: &str| told.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+    for state in ["_NET_WM_STATE_BELOW", "_NET_WM_STATE_SKIP_TASKBAR", "_NET_WM_STATE_SKIP_PAGER"] {
+        assert!(property("_NET_WM_STATE(").contains(state), "{state}: {told}");
+    }
+    assert!(property("_NET_FRAME_EXTENTS").ends_with("= 0, 0, 0, 0"), "{told}");
+    // Every desktop (EWMH).
+    assert!(property("_NET_WM_DESKTOP").ends_with("= 4294967295"), "{told}");
+    let focusable = |display: &Display| -> anyhow::Result<bool> {
+        Ok(!display.run("xprop", &["-name", "Vigie", "WM_HINTS"])?.contains("input focus: False"))
+    };
+    assert!(!focusable(&display)?);
+    let order = display.root("_NET_CLIENT_LIST_STACKING")?;
+    let id = display.run("xdotool", &["search", "--name", "^Vigie$"])?;
+    let id = format!("{:#x}", id.trim().parse::<u32>()?);
+    assert!(order.contains(&format!("# {id},")), "the lowest is not {id}: {order}");
+
+    // The keyboard is another window's, until a click.
+    let active = |display: &Display| -> anyhow::Result<String> {
+        Ok(display.run("xdotool", &["getactivewindow", "getwindowname"])?.trim().to_owned())
+    };
+    let other = display.run("xdotool", &["search", "--name", "^other$"])?;
+    display.run("xdotool", &["windowmove", other.trim(), "0", "0"])?;
+    display.run("xdotool", &["windowactivate", other.trim()])?;
+    eventually("the other window has the keyboard", || Ok(active(&display)? == "other")).await?;
+    display.run("xdotool", &["mousemove", "1200", "160", "click", "1"])?;
+    eventually("the pinned panel has the keyboard", || Ok(active(&display)? == "Vigie")).await?;
+    // It is on the one row; next is the way to the opened panel.
+    display.run("xdotool", &["key", "--delay", "100", "Tab", "Return"])?;
+    let told = timeout(SOON, tray.events.recv()).await?;
+    assert_eq!(told, Some(Event::Asked(Action::ShowPanel)), "not told that the panel is open: it may be covered");
+    display.run("xdotool", &["windowactivate", other.trim()])?;
+    eventually("the keyboard is given back", || Ok(!focusable(&display)?)).await?;
+
+    // Gone at once, and back again.
+    tray.pin.show(None);
+    eventually("no window", || Ok(display.place().is_err())).await?;
+    tray.pin.show(pinned(300, 260));
+    display.placed([1280 - 16 - 300, 800 - 16 - 260, 300, 260]).await
+}
+
+#[tokio::test]
+async fn copies_a_row_where_it_is_pinned() -> Outcome {
+    let display = Display::managed("1280x800").await?;
+    let mut tray = Pinned::on(&display, "")?;
+    tray.pin.show(pinned(420, 680));
+    display.placed([844, 104, 420, 680]).await?;
+    display.run("xdotool", &["mousemove", "1000", "105", "click", "1"])?;
+    eventually("the keyboard", || Ok(display.run("xdotool", &["getactivewindow", "getwindowname"])?.trim() == "Vigie"))
+        .await?;
+    // To the button, and round to the row.
+    display.run("xdotool", &["key", "--delay", "100", "Tab", "Tab", "Return"])?;
+    eventually("the clipboard", || Ok(display.run("xclip", &["-o", "-selection", "clipboard"])? == "PC-14RC-DSI-0421"))
+        .await
+}
+
+#[tokio::test]
+async fn is_pinned_anew_when_the_screen_changes() -> Outcome {
+    for (scale, exports) in [(1, ""), (2, "GDK_SCALE=2")] {
+        let mut display = Display::managed("2560x1600").await?;
+        display.start("display", &["-title", "bar", "xc:gray[50x50]"])?;
+        eventually("a task bar", || keep_below(&display, "bar", 40).map(|()| true)).await?;
+        let mut tray = Pinned::on(&display, exports)?;
+        tray.pin.show(pinned(420, 680));
+        let (margin, width, height) = (16 * scale, 420 * scale, 680 * scale);
+        let at = |right: i32, bottom: i32| [right - margin - width, bottom - margin - height, width, height];
+        display.placed(at(2560, 1560)).await?;
+
+        keep_below(&display, "bar", 120)?;
+        display.placed(at(2560, 1480)).await?;
+        keep_below(&display, "bar", 0)?;
+        display.placed(at(2560, 1600)).await?;
+
+        // Two monitors, the left one the primary; the server tells of them with the next change of an output.
+        display.run("xrandr", &["--setmonitor", "*left", "1280/300x1600/400+0+0", "screen"])?;
+        display.run("xrandr", &["--setmonitor", "right", "1280/300x1600/400+1280+0", "none"])?;
+        display.run("xrandr", &["--output", "screen", "--primary"])?;
+        display.placed(at(1280, 1600)).await?;
+        display.run("xrandr", &["--delmonitor", "left"])?;
+        display.run("xrandr", &["--delmonitor", "right"])?;
+        display.run("xrandr", &["--output", "screen", "--noprimary"])?;
+        display.placed(at(2560, 1600)).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn is_pinned_again_after_a_crash() -> Outcome {
+    let display = Display::managed("1280x800").await?;
+    let mut tray = Pinned::on(&display, "")?;
+    tray.pin.show(pinned(420, 680));
+    display.placed([844, 104, 420, 680]).await?;
+    let pids = || -> anyhow::Result<Vec<u32>> {
+        let text = std::fs::read_to_string(tray.folder.path().join("pids"))?;
+        text.lines().map(|line| Ok(line.parse()?)).collect()
+    };
+    Command::new("kill").args(["-KILL", &pids()?[0].to_string()]).status()?;
+    eventually("a second panel", || Ok(pids()?.len() == 2)).await?;
+    display.placed([844, 104, 420, 680]).await
 }

@@ -3,35 +3,42 @@
 
 #![cfg_attr(windows, windows_subsystem = "windows")]
 
+#[cfg(target_os = "linux")]
+mod appearance;
 mod connect;
 mod screen;
+mod wire;
 
+use screen::Area;
 use serde::Serialize;
-use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::process::ExitCode;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tauri::ipc::Channel;
-use tauri::webview::NewWindowResponse;
-use tauri::{AppHandle, Manager, State, WebviewUrl, WebviewWindow, WebviewWindowBuilder};
+use tauri::webview::{Color, NewWindowResponse};
+use tauri::{AppHandle, Manager, State, WebviewUrl, WebviewWindow, WebviewWindowBuilder, WindowEvent};
 use vigie::core::state::Action;
-use vigie::shell::panel::{FromPanel, LINE_LIMIT, ToPanel};
+use vigie::shell::panel::{FromPanel, ToPanel};
+use vigie::shell::store::Store;
 use vigie::view::connect::Form;
 use vigie::view::page::{Page, Part};
-use zeroize::Zeroizing;
+use vigie::view::panel::Pinned;
+use wire::{hear, say};
 
 /// The panel's window's label; the capability `panel` is given to it.
 const PANEL: &str = "panel";
 
-/// Bytes that a form has at most on the wire, as a rule; room for it is made at once, since what grows leaves copies.
-const FORM_ROOM: usize = 16 * 1024;
-
 fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).without_time().init();
+    wire::log();
     // The tray sends the first model at once. Without a tray there is nothing to show.
-    let model = match hear() {
-        Some(ToPanel::Panel(page)) => Model::Panel(View { model: *page, page: None }),
-        Some(ToPanel::Connect(form)) => Model::Connect(View { model: form, page: None }),
-        Some(ToPanel::Part(_) | ToPanel::Raise) | None => {
+    let (model, pinned) = match hear() {
+        Some(ToPanel::Panel(page)) => (Model::Panel(View { model: *page, page: None }), None),
+        Some(ToPanel::Connect(form)) => (Model::Connect(View { model: form, page: None }), None),
+        // On Linux `vigie-pinned` takes it.
+        Some(ToPanel::Pinned(pinned)) if !cfg!(target_os = "linux") => {
+            let page = Page { panel: pinned.panel.clone(), ..Page::default() };
+            (Model::Panel(View { model: page, page: None }), Some(pinned))
+        }
+        Some(ToPanel::Pinned(_) | ToPanel::Part(_) | ToPanel::Raise) | None => {
             tracing::error!("vigie-panel is started by vigie, which tells it what to show");
             return ExitCode::from(2);
         }
@@ -43,6 +50,7 @@ fn main() -> ExitCode {
     }
     let run = tauri::Builder::default()
         .manage(Shown(Mutex::new(model)))
+        .manage(Standing(Mutex::new(pinned)))
         .invoke_handler(tauri::generate_handler![watch, connect::watch_form, rendered, ask, connect::submit, close])
         .setup(move |app| {
             let app = app.handle().clone();
@@ -62,6 +70,19 @@ fn main() -> ExitCode {
             tracing::error!(%error, "the panel cannot be shown");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// How the window stands on the desktop, where it is the pinned panel.
+struct Standing(Mutex<Option<Pinned>>);
+
+impl Standing {
+    fn get(&self) -> Option<Pinned> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, pinned: Pinned) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(pinned);
     }
 }
 
@@ -152,10 +173,57 @@ fn rendered(window: WebviewWindow) -> Result<(), String> {
     if window.is_visible().unwrap_or(false) {
         return Ok(());
     }
-    if window.label() == PANEL {
-        screen::lower_right(&window).map_err(|error| error.to_string())?;
+    appear(&window).map_err(|error| error.to_string())
+}
+
+/// Shows the window for the first time.
+fn appear(window: &WebviewWindow) -> tauri::Result<()> {
+    // Until the page is painted, its ground is seen: it must not flash.
+    let ground = if screen::is_dark(window) { Color(0x16, 0x16, 0x16, 0xff) } else { Color(0xff, 0xff, 0xff, 0xff) };
+    window.set_background_color(Some(ground))?;
+    let Some(pinned) = window.state::<Standing>().get() else {
+        if window.label() == PANEL {
+            screen::place(window, last_place().load())?;
+        }
+        return raise(window);
+    };
+    let handle = window.clone();
+    screen::follow(window, move || pin(&handle))?;
+    screen::pin(window, &pinned)?;
+    window.show()?;
+    say(&FromPanel::Shown);
+    Ok(())
+}
+
+/// Puts the pinned window where it belongs, in its size.
+fn pin(window: &WebviewWindow) {
+    let pinned = window.state::<Standing>().get();
+    if let Some(Err(error)) = pinned.map(|pinned| screen::pin(window, &pinned)) {
+        tracing::warn!(%error, "the pinned panel was not put in its place");
     }
-    raise(&window).map_err(|error| error.to_string())
+}
+
+/// Where the opened panel stood when it was closed last.
+fn last_place() -> Store<Option<Area>> {
+    Store::panel()
+}
+
+/// Keeps where the opened panel stands.
+fn remember(window: &WebviewWindow) {
+    let opened = window.label() == PANEL && window.state::<Standing>().get().is_none();
+    let usual = |large: tauri::Result<bool>| !large.unwrap_or(false);
+    if !opened
+        || !window.is_visible().unwrap_or(false)
+        || !usual(window.is_maximized())
+        || !usual(window.is_minimized())
+    {
+        return;
+    }
+    let saved = screen::stands(window).map_err(|error| error.to_string());
+    let saved = saved.and_then(|place| last_place().save(&Some(place)).map_err(|error| error.to_string()));
+    if let Err(error) = saved {
+        tracing::warn!(error, "the window's place was not kept");
+    }
 }
 
 /// The user clicked. Only what the model offers is passed on.
@@ -168,31 +236,47 @@ fn ask(action: Action, shown: State<'_, Shown>) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Ends the program.
+/// Closes the window; with it the program ends.
 #[tauri::command]
-fn close(app: AppHandle) {
-    app.exit(0);
+fn close(window: WebviewWindow) -> Result<(), String> {
+    window.close().map_err(|error| error.to_string())
 }
 
 /// Makes the window, hidden: it is shown once the page has something to show.
 fn open(app: &AppHandle, label: &str) -> tauri::Result<()> {
-    let window = if label == connect::LABEL {
+    let mut builder = if label == connect::LABEL {
         connect::window(app)
     } else {
         WebviewWindowBuilder::new(app, PANEL, WebviewUrl::default())
             .title("Vigie")
             .inner_size(screen::WIDTH, screen::HEIGHT)
     };
-    window
-        .min_inner_size(280.0, 240.0)
+    builder = builder
         .visible(false)
         // Nothing is kept between two panels: no cache, no storage on the disk. (Tauri's own switch for a WebDriver
         // has no effect on a private window.)
         .incognito(std::env::var_os("TAURI_WEBVIEW_AUTOMATION").is_none())
         .zoom_hotkeys_enabled(true)
         .on_navigation(|address| address.scheme() == "tauri" || address.host_str() == Some("tauri.localhost"))
-        .on_new_window(|_, _| NewWindowResponse::Deny)
-        .build()?;
+        .on_new_window(|_, _| NewWindowResponse::Deny);
+    if app.state::<Standing>().get().is_some() {
+        builder = builder
+            .decorations(false)
+            .resizable(false)
+            .always_on_bottom(true)
+            .skip_taskbar(true)
+            .focused(false)
+            .focusable(false);
+    } else {
+        builder = builder.min_inner_size(280.0, 240.0);
+    }
+    let window = builder.build()?;
+    let closing = window.clone();
+    window.on_window_event(move |event| {
+        if matches!(event, WindowEvent::CloseRequested { .. }) {
+            remember(&closing);
+        }
+    });
     Ok(())
 }
 
@@ -214,6 +298,11 @@ fn follow(app: &AppHandle) {
                 }
             }
             ToPanel::Part(part) => take(app, part),
+            ToPanel::Pinned(pinned) => {
+                take(app, Part::Panel(pinned.panel.clone()));
+                app.state::<Standing>().set(pinned);
+                app.webview_windows().values().for_each(pin);
+            }
             ToPanel::Connect(form) => {
                 if let Model::Connect(view) = &mut *app.state::<Shown>().lock() {
                     view.show(form);
@@ -229,37 +318,14 @@ fn follow(app: &AppHandle) {
             }
         }
     }
-    app.exit(0);
+    // As if the user had closed it; where that cannot be, it ends all the same.
+    if app.webview_windows().values().all(|window| window.close().is_err()) {
+        app.exit(0);
+    }
 }
 
 fn take(app: &AppHandle, part: Part) {
     if let Model::Panel(view) = &mut *app.state::<Shown>().lock() {
         view.take(part);
-    }
-}
-
-/// The tray's next word; `None` at the end, or where it cannot be understood.
-fn hear() -> Option<ToPanel> {
-    let mut line = Vec::new();
-    if let Err(error) = io::stdin().lock().take(LINE_LIMIT).read_until(b'\n', &mut line) {
-        tracing::error!(%error, "the tray cannot be heard");
-        return None;
-    }
-    if line.is_empty() {
-        return None;
-    }
-    serde_json::from_slice(&line).inspect_err(|error| tracing::error!(%error, "the tray said something else")).ok()
-}
-
-/// Tells the tray. Where it is gone, so is its end of our input, and the panel ends on that.
-fn say(word: &FromPanel) {
-    // Written in one piece that ends with the line: standard output then keeps no copy.
-    let mut line = Zeroizing::new(Vec::with_capacity(FORM_ROOM));
-    let said = serde_json::to_writer(&mut *line, word).map_err(io::Error::from);
-    line.push(b'\n');
-    let mut stdout = io::stdout().lock();
-    let said = said.and_then(|()| stdout.write_all(&line)).and_then(|()| stdout.flush());
-    if let Err(error) = said {
-        tracing::warn!(%error, "the tray does not listen");
     }
 }

@@ -580,7 +580,7 @@ fn every_choice_is_written_and_the_rest_stays() {
     }
     assert_eq!(files.load().profile.shutdown.leads_minutes, [] as [u16; 0]);
     let text = files.user_text();
-    for (choice, from, to) in [(Choice::Opacity(39), 40, 100), (Choice::Size(279, 700), 280, 1600)] {
+    for (choice, from, to) in [(Choice::Opacity(59), 60, 100), (Choice::Size(279, 700), 280, 1600)] {
         let refused = save(&files.paths, &choice);
         let expected = Expected::Number(from, to);
         let fits =
@@ -602,7 +602,7 @@ fn what_the_machine_locks_is_not_written() {
         assert!(choice.is_locked(&profile), "{choice:?}");
         assert!(matches!(save(&files.paths, &choice), Err(Refused::Locked(_))), "{choice:?}");
     }
-    let free = [Choice::Site("caen".into()), Choice::Pinned(true), Choice::Opacity(50)];
+    let free = [Choice::Site("caen".into()), Choice::Pinned(true), Choice::Opacity(70)];
     for choice in free {
         assert!(!choice.is_locked(&profile), "{choice:?}");
         save(&files.paths, &choice).expect("it is written");

@@ -29,7 +29,7 @@ pub struct Parts {
     /// The configuration files.
     pub paths: Paths,
     /// What survives a restart.
-    pub store: Store,
+    pub store: Store<Memory>,
     /// The tray.
     pub tray: Tray,
 }
@@ -42,6 +42,7 @@ pub struct App {
     notifier: Notifier,
     clipboard: Arc<tokio::sync::Mutex<Clipboard>>,
     panel: panel::Window<view::page::Page>,
+    pin: panel::Pin,
     connect: panel::Window<view::connect::Form>,
     dialler: Dialler,
     wake_at: Option<Timestamp>,
@@ -58,6 +59,7 @@ impl App {
             notifier: Notifier::new(parts.events.clone()),
             clipboard: Arc::new(tokio::sync::Mutex::new(Clipboard::new())),
             panel: panel::Window::new(parts.events.clone()),
+            pin: panel::Pin::new(parts.events.clone()),
             connect: panel::Window::new(parts.events.clone()),
             dialler: Dialler::new(parts.events.clone()),
             wake_at: None,
@@ -97,6 +99,7 @@ impl App {
         if self.state.connect.open {
             self.connect.push(&view::connect::form(&self.state));
         }
+        self.pin.show(view::panel::pinned(&self.state));
         let new = status(&self.state);
         self.status.send_if_modified(|old| {
             let differs = **old != new;

@@ -1,5 +1,7 @@
 //! The panel's window and the window for connecting: a process each, `vigie-panel`, started when the window is shown and
-//! gone when it is closed. So the tray carries no browser engine (docs/decisions/0001-panel-process.md).
+//! gone when it is closed. So the tray carries no browser engine (docs/decisions/0001-panel-process.md). The pinned
+//! panel stands on the desktop as long as the profile wants it: `vigie-pinned` on Linux, where a browser engine would
+//! cost too much (docs/decisions/0005-pinned-panel.md), and `vigie-panel` elsewhere.
 //!
 //! The two talk in JSON, one value a line, over the panel's standard input and output: [`ToPanel`] and [`FromPanel`].
 //! The end of the input ends the panel.
@@ -9,6 +11,7 @@ use crate::core::connect::Submission;
 use crate::core::state::{Action, Event, Launch, LaunchOutcome};
 use crate::view::connect::Form;
 use crate::view::page::{Page, Part};
+use crate::view::panel::Pinned;
 use serde::{Deserialize, Serialize};
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
@@ -24,10 +27,12 @@ use zeroize::{Zeroize, Zeroizing};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ToPanel {
-    /// Show this page. The first line is this or [`ToPanel::Connect`], and says what the window is.
+    /// Show this page. The first line is this, [`ToPanel::Pinned`] or [`ToPanel::Connect`], and says what the window is.
     Panel(Box<Page>),
     /// This part of the page has changed.
     Part(Part),
+    /// Show this panel from now on, pinned to the desktop.
+    Pinned(Pinned),
     /// Show this form from now on.
     Connect(Form),
     /// Come to the front; answered with [`FromPanel::Shown`].
@@ -52,6 +57,9 @@ pub const LINE_LIMIT: u64 = 1 << 20;
 /// Bytes that a line from the panel may have.
 const SAID_LIMIT: usize = 64 * 1024;
 
+/// How long the tray waits until it starts a pinned panel anew that has crashed.
+const CONVALESCENCE: Duration = Duration::from_secs(10);
+
 /// How long a panel that was told to end may take.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -61,8 +69,8 @@ pub trait Model: Clone + PartialEq + Send + Sync + 'static {
     const ID: &str;
     /// The lines that tell it, to a window that shows the model before, or none.
     fn lines(&self, before: Option<&Self>) -> Vec<ToPanel>;
-    /// The news that its window is open, or no longer.
-    fn opened(open: bool) -> Event;
+    /// The news that its window is open, or no longer, before the user's eyes.
+    fn opened(open: bool) -> Option<Event>;
 }
 
 impl Model for Page {
@@ -73,8 +81,8 @@ impl Model for Page {
             None => vec![ToPanel::Panel(Box::new(self.clone()))],
         }
     }
-    fn opened(open: bool) -> Event {
-        Event::PanelOpen(open)
+    fn opened(open: bool) -> Option<Event> {
+        Some(Event::PanelOpen(open))
     }
 }
 
@@ -83,8 +91,19 @@ impl Model for Form {
     fn lines(&self, before: Option<&Form>) -> Vec<ToPanel> {
         if before == Some(self) { Vec::new() } else { vec![ToPanel::Connect(self.clone())] }
     }
-    fn opened(open: bool) -> Event {
-        Event::ConnectOpen(open)
+    fn opened(open: bool) -> Option<Event> {
+        Some(Event::ConnectOpen(open))
+    }
+}
+
+impl Model for Pinned {
+    const ID: &str = Launch::PANEL;
+    fn lines(&self, before: Option<&Pinned>) -> Vec<ToPanel> {
+        if before == Some(self) { Vec::new() } else { vec![ToPanel::Pinned(self.clone())] }
+    }
+    fn opened(_open: bool) -> Option<Event> {
+        // It may lie under other windows: what it shows may not be seen.
+        None
     }
 }
 
@@ -108,11 +127,7 @@ impl<M: Model> Window<M> {
     /// A window that is closed. Tells [`Model::opened`], [`Event::Asked`], [`Event::Submitted`], and [`Event::Launched`]
     /// with the id [`Model::ID`] where it does not open. Call its functions on a tokio runtime; none of them waits.
     pub fn new(events: Events) -> Window<M> {
-        let name = format!("vigie-panel{}", std::env::consts::EXE_SUFFIX);
-        // Where the system does not tell where this program lies, PATH is left.
-        let program =
-            std::env::current_exe().map_or_else(|_| PathBuf::from(&name), |vigie| vigie.with_file_name(&name));
-        Window::of(program, events)
+        Window::of(beside("vigie-panel"), events)
     }
 
     /// As [`Window::new`], with the panel's program at that path.
@@ -138,13 +153,7 @@ impl<M: Model> Window<M> {
     /// Lets the window, where it is open, show this.
     pub fn push(&mut self, model: &M) {
         if let Some(wanted) = &self.wanted {
-            wanted.send_if_modified(|wanted| {
-                let differs = wanted.model != *model;
-                if differs {
-                    wanted.model = model.clone();
-                }
-                differs
-            });
+            replace(wanted, model);
         }
     }
 }
@@ -156,13 +165,83 @@ impl<M> Window<M> {
     }
 }
 
+/// The pinned panel, there or not.
+#[derive(Debug)]
+pub struct Pin {
+    events: Events,
+    program: PathBuf,
+    wanted: Option<watch::Sender<Wanted<Pinned>>>,
+}
+
+impl Pin {
+    /// No panel is pinned. Tells [`Event::Asked`]. Call its functions on a tokio runtime; none of them waits.
+    pub fn new(events: Events) -> Pin {
+        Pin::of(beside(if cfg!(target_os = "linux") { "vigie-pinned" } else { "vigie-panel" }), events)
+    }
+
+    /// As [`Pin::new`], with the panel's program at that path.
+    pub fn of(program: PathBuf, events: Events) -> Pin {
+        Pin { events, program, wanted: None }
+    }
+
+    /// Lets the pinned panel show this, or be gone. One that its user closed comes back after the next `None`.
+    pub fn show(&mut self, pinned: Option<Pinned>) {
+        match (pinned, &self.wanted) {
+            (None, _) => self.wanted = None,
+            (Some(pinned), Some(wanted)) => replace(wanted, &pinned),
+            (Some(pinned), None) => {
+                let (sender, wanted) = watch::channel(Wanted { model: pinned, shows: 1 });
+                tokio::spawn(keep_pinned(self.program.clone(), wanted, self.events.clone()));
+                self.wanted = Some(sender);
+            }
+        }
+    }
+}
+
+/// The program of that name which lies beside this one.
+fn beside(name: &str) -> PathBuf {
+    let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    // Where the system does not tell where this program lies, PATH is left.
+    std::env::current_exe().map_or_else(|_| PathBuf::from(&name), |vigie| vigie.with_file_name(&name))
+}
+
+fn replace<M: Model>(wanted: &watch::Sender<Wanted<M>>, model: &M) {
+    wanted.send_if_modified(|wanted| {
+        let differs = wanted.model != *model;
+        if differs {
+            wanted.model = model.clone();
+        }
+        differs
+    });
+}
+
+/// Keeps the pinned panel until its user closes it or it is wanted no more.
+async fn keep_pinned(program: PathBuf, mut wanted: watch::Receiver<Wanted<Pinned>>, events: Events) {
+    loop {
+        let mut life = Life::default();
+        let ended = life.run(&program, &mut wanted, &events).await;
+        if wanted.has_changed().is_err() || matches!(&ended, Ok(status) if status.success()) {
+            return;
+        }
+        tracing::warn!(?ended, shown = life.shown, "the pinned panel failed");
+        // One that never came will not come the next time either.
+        if !life.shown {
+            return;
+        }
+        let given_up = async { while wanted.changed().await.is_ok() {} };
+        if timeout(CONVALESCENCE, given_up).await.is_ok() {
+            return;
+        }
+    }
+}
+
 /// Keeps the process until the user closes the window or the tray ends.
 async fn keep<M: Model>(program: PathBuf, mut wanted: watch::Receiver<Wanted<M>>, events: Events) {
     loop {
         let mut life = Life::default();
         let ended = life.run(&program, &mut wanted, &events).await;
         if life.shown {
-            send(&events, M::opened(false));
+            tell_opened::<M>(&events, false);
         }
         let tray_ends = wanted.has_changed().is_err();
         let failure = match ended {
@@ -206,10 +285,12 @@ impl Life {
     ) -> io::Result<ExitStatus> {
         let mut command = Command::new(program);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
-        // Without it WebKitGTK takes some 50 MB more on a machine without a GPU, and the panel draws no pictures that
-        // would need one.
-        if std::env::var_os("WEBKIT_DISABLE_DMABUF_RENDERER").is_none() {
-            command.env("WEBKIT_DISABLE_DMABUF_RENDERER", "1");
+        // Neither panel draws pictures that would need a GPU. Without the first, WebKitGTK takes some 50 MB more on a
+        // machine that has none; without the second, GTK loads OpenGL, 26 MB, to choose the window's colours.
+        for (name, value) in [("WEBKIT_DISABLE_DMABUF_RENDERER", "1"), ("GDK_GL", "disable")] {
+            if std::env::var_os(name).is_none() {
+                command.env(name, value);
+            }
         }
         let mut child = command.spawn()?;
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
@@ -252,7 +333,7 @@ impl Life {
                         Some(FromPanel::Shown) => {
                             self.answered = self.told;
                             if !std::mem::replace(&mut self.shown, true) {
-                                send(events, M::opened(true));
+                                tell_opened::<M>(events, true);
                             }
                         }
                         Some(FromPanel::Asked(action)) => send(events, Event::Asked(action)),
@@ -311,6 +392,12 @@ impl Heard {
             }
             self.filled += read;
         }
+    }
+}
+
+fn tell_opened<M: Model>(events: &Events, open: bool) {
+    if let Some(event) = M::opened(open) {
+        send(events, event);
     }
 }
 

@@ -1,8 +1,12 @@
-//! What Vigie remembers from one start to the next: one small JSON file in the user's state folder.
+//! What is remembered from one start to the next: small JSON files in the user's state folder, Vigie's own and that of
+//! the panel's window.
 
 use crate::core::state::Memory;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 /// Where Vigie keeps what is the user's but not the user's choice: the memory, the logs, and on a machine without a
@@ -13,33 +17,41 @@ pub fn state_dir() -> Option<PathBuf> {
     Some(dirs::state_dir().or_else(dirs::data_local_dir)?.join(name))
 }
 
-/// The file that holds the [`Memory`].
+/// A file that holds a value: the [`Memory`], or where the panel's window stood.
 #[derive(Debug, Clone)]
-pub struct Store {
+pub struct Store<T> {
     path: Option<PathBuf>,
+    value: PhantomData<fn(T) -> T>,
 }
 
-impl Store {
+impl Store<Memory> {
     /// The user's file, `state.json` in the [`state_dir`].
-    pub fn system() -> Store {
-        Store { path: state_dir().map(|dir| dir.join("state.json")) }
+    pub fn system() -> Store<Memory> {
+        Store { path: state_dir().map(|dir| dir.join("state.json")), value: PhantomData }
+    }
+}
+
+impl<T: Default + Serialize + DeserializeOwned> Store<T> {
+    /// The window's file, `panel.json` in the [`state_dir`].
+    pub fn panel() -> Store<T> {
+        Store { path: state_dir().map(|dir| dir.join("panel.json")), value: PhantomData }
     }
 
     /// A file of the caller's choice.
-    pub fn at(path: impl Into<PathBuf>) -> Store {
-        Store { path: Some(path.into()) }
+    pub fn at(path: impl Into<PathBuf>) -> Store<T> {
+        Store { path: Some(path.into()), value: PhantomData }
     }
 
     /// What was saved last; nothing remembered where there is no file. A file that cannot be understood is set aside
     /// (`state.json.broken`), so that it can be looked at and does not stand in the way.
-    pub fn load(&self) -> Memory {
-        let Some(path) = &self.path else { return Memory::default() };
+    pub fn load(&self) -> T {
+        let Some(path) = &self.path else { return T::default() };
         let text = match fs::read(path) {
             Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Memory::default(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return T::default(),
             Err(error) => {
-                tracing::warn!("cannot read {}: {error}; starting without memory", path.display());
-                return Memory::default();
+                tracing::warn!("cannot read {}: {error}; starting without", path.display());
+                return T::default();
             }
         };
         serde_json::from_slice(&text).unwrap_or_else(|error| {
@@ -48,23 +60,23 @@ impl Store {
             if let Err(error) = fs::rename(path, &aside) {
                 tracing::warn!("cannot set {} aside: {error}", path.display());
             }
-            Memory::default()
+            T::default()
         })
     }
 
-    /// Saves the memory. Whoever reads the file, after a crash or a power cut too, finds the old content or the new.
+    /// Saves the value. Whoever reads the file, after a crash or a power cut too, finds the old content or the new.
     ///
     /// # Errors
     /// Where the folder or the file cannot be written, or the user has no home.
-    pub fn save(&self, memory: &Memory) -> io::Result<()> {
+    pub fn save(&self, value: &T) -> io::Result<()> {
         let Some(path) = &self.path else { return Err(io::Error::new(io::ErrorKind::NotFound, "no state folder")) };
         if let Some(dir) = path.parent() {
             fs::create_dir_all(dir)?;
         }
-        // Only the one running Vigie writes here, so a fixed name does.
+        // Only one process writes here, so a fixed name does.
         let new = beside(path, ".new");
         let mut file = File::create(&new)?;
-        file.write_all(&serde_json::to_vec_pretty(memory)?)?;
+        file.write_all(&serde_json::to_vec_pretty(value)?)?;
         file.sync_all()?;
         drop(file);
         fs::rename(&new, path)
@@ -81,7 +93,7 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
 mod tests {
     use super::*;
 
-    fn store() -> (tempfile::TempDir, PathBuf, Store) {
+    fn store() -> (tempfile::TempDir, PathBuf, Store<Memory>) {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let path = dir.path().join("vigie/state.json");
         let store = Store::at(&path);
@@ -128,6 +140,6 @@ mod tests {
         let (_dir, path, _) = store();
         fs::create_dir_all(path.parent().expect("a folder")).expect("made");
         fs::write(&path, "").expect("written");
-        assert!(Store::at(path.join("below/state.json")).save(&Memory::default()).is_err());
+        assert!(Store::<Memory>::at(path.join("below/state.json")).save(&Memory::default()).is_err());
     }
 }

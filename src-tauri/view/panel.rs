@@ -28,6 +28,19 @@ pub struct Panel {
     pub groups: Vec<Group>,
 }
 
+/// The panel that stands on the desktop, under every window.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Pinned {
+    /// What it shows: rows, and the way to the whole panel.
+    pub panel: Panel,
+    /// Opacity of its ground, in percent.
+    pub opacity_percent: u8,
+    /// Width, in logical pixels, where the screen has room for it.
+    pub width: u16,
+    /// Height, in logical pixels, where the screen has room for it.
+    pub height: u16,
+}
+
 /// Rows that belong together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -112,6 +125,23 @@ impl Panel {
         self.groups.retain(|group| !group.rows.is_empty());
         self
     }
+}
+
+/// The pinned panel for a state; `None` where none is wanted. It has the facts alone: what is to be clicked or answered
+/// stands in the opened one, and in notifications.
+pub fn pinned(state: &State) -> Option<Pinned> {
+    let wanted = &state.profile.panel;
+    if !wanted.pinned {
+        return None;
+    }
+    let Panel { title, subtitle, verdict, groups, .. } = panel(state).without(&wanted.hidden);
+    let buttons = vec![button("Ouvrir le panneau", Action::ShowPanel)];
+    Some(Pinned {
+        panel: Panel { title, subtitle, verdict, groups, buttons, ..Panel::default() },
+        opacity_percent: wanted.opacity_percent,
+        width: wanted.width,
+        height: wanted.height,
+    })
 }
 
 /// The panel for a state.
@@ -402,6 +432,25 @@ mod tests {
         assert!(!panel.offers(&Action::Quit));
         let answered = Panel { question: None, ..panel };
         assert!(!answered.offers(&Action::ConfirmShutDown));
+    }
+
+    #[test]
+    fn pins_the_facts_where_the_profile_wants_it() {
+        let mut state = known();
+        assert_eq!(pinned(&state), None);
+        let mut profile = (*state.profile).clone();
+        profile.panel.pinned = true;
+        profile.panel.width = 333;
+        state.profile = profile.into();
+        // What waits for an answer is asked in the opened panel.
+        update(&mut state, Event::Asked(Action::ShutDown), now("2026-11-24T14:02"));
+        let pinned = pinned(&state).expect("it is wanted");
+        let wanted = &state.profile.panel;
+        assert_eq!((pinned.width, pinned.height, pinned.opacity_percent), (333, wanted.height, wanted.opacity_percent));
+        assert_eq!(pinned.panel.question, None);
+        assert_eq!(pinned.panel.groups, panel(&state).groups);
+        assert!(pinned.panel.offers(&Action::ShowPanel));
+        assert!(!pinned.panel.offers(&Action::CopySupportInfo));
     }
 
     #[test]

@@ -16,15 +16,15 @@ use crate::view::tray::Icon;
 
 /// An icon in one size.
 #[derive(Debug)]
-struct Picture {
+pub struct Picture {
     /// Width and height in pixels.
-    size: u8,
+    pub size: u8,
     /// Red, green, blue, alpha for each pixel, row by row from the top; not premultiplied.
-    rgba: Vec<u8>,
+    pub rgba: Vec<u8>,
 }
 
 /// The icon in all its sizes, the smallest first (drawn by `build/icons.rs`).
-fn pictures(icon: Icon) -> Vec<Picture> {
+pub fn pictures(icon: Icon) -> Vec<Picture> {
     let file = miniz_oxide::inflate::decompress_to_vec(drawn(icon)).expect("packed by the build script");
     let mut pictures = Vec::new();
     let mut rest = file.as_slice();
