@@ -269,19 +269,21 @@ impl Desktop {
         self.command(std::env::var_os("VIGIE_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_vigie").into()))
     }
 
-    /// Vigie on a machine of its own, `pc-14-042`, where root is called `mdupont`: `/run` is the folder `machine/run` in
-    /// the home folder, the power supplies are those in `machine/power` (none), and on every folder in `machine/shares`
-    /// stands a mount.
+    /// Vigie on a machine of its own, `pc-14-042`, where root is called `mdupont`: the files in `machine/etc` in the home
+    /// folder lie over those of `/etc`, `/run` is the folder `machine/run`, the power supplies are those in
+    /// `machine/power` (none), and on every folder in `machine/shares` stands a mount.
     pub fn vigie_on_own_machine(&self) -> Command {
         let machine = self.home().join("machine");
         for folder in ["run/systemd/shutdown", "power", "shares"] {
             fs::create_dir_all(machine.join(folder)).expect("the home is ours");
         }
-        let mut command = self.command("unshare");
         let users = fs::read_to_string("/etc/passwd").expect("every system has one");
-        self.write("machine/passwd", &users.replacen("root:", "mdupont:", 1));
+        self.write("machine/etc/passwd", &users.replacen("root:", "mdupont:", 1));
+        let mut command = self.command("unshare");
+        // What the network has of its own in /etc is a mount each, which the one over them all would hide.
         let script = "machine=$1; shift; hostname pc-14-042
-            mount --bind \"$machine/passwd\" /etc/passwd
+            cp /etc/hosts /etc/resolv.conf \"$machine/etc\"
+            mount -t overlay -o \"lowerdir=$machine/etc:/etc\" etc /etc
             mount --bind \"$machine/run\" /run
             mount --bind \"$machine/power\" /sys/class/power_supply
             find \"$machine/shares\" -mindepth 1 -maxdepth 1 \
