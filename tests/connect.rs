@@ -101,8 +101,8 @@ async fn by_keyboard_alone_what_was_typed_and_pasted_arrives_and_is_nowhere_else
     tray.write("mdupont")?;
     tray.press(&["Tab"])?;
     tray.write(PIN)?;
-    // "Afficher", "Retenir mon code PIN", the digits.
-    tray.press(&["Tab", "Tab", "Tab", "ctrl+v", "Return"])?;
+    // "Afficher", the digits.
+    tray.press(&["Tab", "Tab", "ctrl+v", "Return"])?;
     let told = tray.told().await?;
     assert_eq!(told, sent(PIN, DIGITS));
     assert!(!format!("{told:?}").contains(PIN), "an event can be logged");
@@ -110,7 +110,7 @@ async fn by_keyboard_alone_what_was_typed_and_pasted_arrives_and_is_nowhere_else
     // Sent again there is nothing left to send, and nothing comes back by "undo".
     tray.see(&busy()).await?;
     tray.see(&refused()).await?;
-    tray.press(&["ctrl+z", "Tab", "Tab", "Tab", "ctrl+z", "Return"])?;
+    tray.press(&["ctrl+z", "Tab", "Tab", "ctrl+z", "Return"])?;
     assert_eq!(tray.told().await?, sent("", ""));
 
     let pid = tray.pids()?[0];
@@ -167,7 +167,7 @@ async fn leads_to_what_is_wrong() -> Outcome {
     let faults = vec![fault(Field::Pin, "Tapez votre code PIN."), fault(Field::Digits, "Tapez les 6 chiffres.")];
     tray.see(&Form { faults, ..empty() }).await?;
     tray.write(PIN)?;
-    tray.press(&["Tab", "Tab", "Tab"])?;
+    tray.press(&["Tab", "Tab"])?;
     tray.write("704 193")?;
     tray.press(&["Return"])?;
     assert_eq!(tray.told().await?, sent(PIN, DIGITS));

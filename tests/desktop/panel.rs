@@ -351,7 +351,7 @@ fn asks_for_the_site_at_first_and_before_it_switches_off() {
 const AXE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/ui/node_modules/axe-core/axe.min.js");
 
 /// What axe-core finds wrong with the page as it stands: the rule, and where. Contrast is among what it has looked at.
-fn faults(page: &Page) -> Vec<String> {
+pub fn faults(page: &Page) -> Vec<String> {
     let axe = fs::read_to_string(AXE).expect("npm installed it with what builds the page");
     page.run::<Value>(&format!("{axe}; return null"), &[]);
     let found: (Vec<String>, Vec<String>) = page.run_async(
@@ -374,19 +374,19 @@ fn faults(page: &Page) -> Vec<String> {
 }
 
 /// How far the page reaches beyond the window's width, in CSS pixels, and the window's width.
-fn overflow(page: &Page) -> (i64, i64) {
+pub fn overflow(page: &Page) -> (i64, i64) {
     let script = "const root = document.documentElement; return [root.scrollWidth - root.clientWidth, innerWidth]";
     page.run(script, &[])
 }
 
 /// Gives the window this size, in pixels of the screen.
-fn resize(desktop: &Desktop, page: &Page, width: u32, height: u32) {
+pub fn resize(desktop: &Desktop, page: &Page, width: u32, height: u32) {
     let (width, height) = (width.to_string(), height.to_string());
     run(desktop.command("xdotool").args([
         "search",
         "--onlyvisible",
         "--name",
-        "^Vigie$",
+        &format!("^{}$", page.title),
         "windowsize",
         "--sync",
         &width,
@@ -399,14 +399,14 @@ fn resize(desktop: &Desktop, page: &Page, width: u32, height: u32) {
 }
 
 /// Zooms the page with the keyboard, until one CSS pixel takes this many of the screen.
-fn zoom(desktop: &Desktop, page: &Page, wanted: f64) {
+pub fn zoom(desktop: &Desktop, page: &Page, wanted: f64) {
     let factor = || page.run::<f64>("return outerWidth / innerWidth", &[]);
     for _ in 0..30 {
         let now = factor();
         if (now - wanted).abs() < 0.05 {
             return;
         }
-        desktop.press_key("Vigie", if now < wanted { "ctrl+plus" } else { "ctrl+minus" });
+        desktop.press_key(page.title, if now < wanted { "ctrl+plus" } else { "ctrl+minus" });
         wait_for("another zoom", SOON, || ((factor() - now).abs() > 0.01).then_some(()));
     }
     panic!("no zoom of {wanted}: {}", factor());

@@ -19,6 +19,8 @@ type Work = Box<dyn FnOnce(&tokio::runtime::Runtime, &WebDriver) + Send>;
 
 /// The page in the open window. The window stays when this is dropped.
 pub struct Page {
+    /// The window's title.
+    pub title: &'static str,
     work: UnboundedSender<Work>,
     _driver: Running,
 }
@@ -42,9 +44,14 @@ pub fn open_to_driver(vigie: &mut Command) -> &mut Command {
 }
 
 impl Page {
-    /// Waits for the window of a Vigie that is open to a driver, and takes hold of its page.
+    /// Waits for the panel of a Vigie that is open to a driver, and takes hold of its page.
     pub fn of(desktop: &Desktop) -> Page {
-        desktop.wait_for_window("Vigie", true);
+        Page::of_window(desktop, "Vigie")
+    }
+
+    /// As [`Page::of`], for the window with this title.
+    pub fn of_window(desktop: &Desktop, title: &'static str) -> Page {
+        desktop.wait_for_window(title, true);
         let mut command = desktop.command("WebKitWebDriver");
         command.args([format!("--port={DRIVER}"), format!("--target={WINDOW}")]);
         let driver = desktop.spawn("webdriver", &command);
@@ -63,7 +70,7 @@ impl Page {
             }
         });
         ready.recv().unwrap_or_else(|_| panic!("no session\n{}", driver.log()));
-        Page { work, _driver: driver }
+        Page { title, work, _driver: driver }
     }
 
     fn with<T: Send + 'static>(
