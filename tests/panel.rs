@@ -18,6 +18,10 @@ use vigie::view::panel::{self as view, Asked, Button, Group, Mark, Panel, Row};
 /// How long anything may take on a slow machine.
 const SOON: Duration = Duration::from_secs(30);
 
+/// The windows' titles.
+const OPENED: &str = "Vigie";
+const PINNED: &str = "Vigie (bureau)";
+
 type Outcome = anyhow::Result<()>;
 
 /// An X server of the test's own, and what else runs on it.
@@ -70,9 +74,9 @@ impl Display {
         self.run("xprop", &["-root", property])
     }
 
-    /// Where Vigie's window is on the screen, without its frame: left, top, width, height, in pixels.
-    fn place(&self) -> anyhow::Result<[i32; 4]> {
-        let told = self.run("xwininfo", &["-name", "Vigie"])?;
+    /// Where the window of that title is on the screen, without its frame: left, top, width, height, in pixels.
+    fn place(&self, title: &str) -> anyhow::Result<[i32; 4]> {
+        let told = self.run("xwininfo", &["-name", title])?;
         let number = |name: &str| -> anyhow::Result<i32> {
             let line = told.lines().find_map(|line| line.trim().strip_prefix(name));
             Ok(line.ok_or_else(|| anyhow::anyhow!("no {name} in {told}"))?.trim().parse()?)
@@ -85,9 +89,9 @@ impl Display {
         ])
     }
 
-    /// Waits until Vigie's window is there.
-    async fn placed(&self, wanted: [i32; 4]) -> Outcome {
-        eventually(&format!("the window at {wanted:?}"), || Ok(self.place()? == wanted)).await
+    /// Waits until the window of that title is there.
+    async fn placed(&self, title: &str, wanted: [i32; 4]) -> Outcome {
+        eventually(&format!("{title} at {wanted:?}"), || Ok(self.place(title)? == wanted)).await
     }
 }
 
@@ -363,27 +367,27 @@ async fn stands_where_it_stood_unless_nobody_could_reach_it() -> Outcome {
     tray.show(&model());
     assert_eq!(tray.told().await?, Event::PanelOpen(true));
     tray.xdotool(&["search", "--name", "^Vigie$", "windowsize", "500", "640", "windowmove", "150", "120"])?;
-    eventually("the new size", || Ok(display.place()?[2..] == [500, 640])).await?;
+    eventually("the new size", || Ok(display.place(OPENED)?[2..] == [500, 640])).await?;
     sleep(Duration::from_millis(500)).await;
-    let place = display.place()?;
+    let place = display.place(OPENED)?;
     assert!(place[0] < 200 && place[1] < 200, "the window manager has moved it: {place:?}");
     tray.press(&["Escape"])?;
     assert_eq!(tray.told().await?, Event::PanelOpen(false));
     tray.show(&model());
     assert_eq!(tray.told().await?, Event::PanelOpen(true));
-    display.placed(place).await?;
+    display.placed(OPENED, place).await?;
 
     // The program's own end keeps it too.
     tray.xdotool(&["search", "--name", "^Vigie$", "windowmove", "700", "300"])?;
-    eventually("the move", || Ok(display.place()?[0] > 600)).await?;
+    eventually("the move", || Ok(display.place(OPENED)?[0] > 600)).await?;
     sleep(Duration::from_millis(500)).await;
-    let place = display.place()?;
+    let place = display.place(OPENED)?;
     tray.window = None;
     gone(tray.pids()?[1]).await?;
     let mut tray = Tray::at_home(&display.name, tray.folder)?;
     tray.show(&model());
     assert_eq!(tray.told().await?, Event::PanelOpen(true));
-    display.placed(place).await?;
+    display.placed(OPENED, place).await?;
     tray.window = None;
     gone(tray.pids()?[2]).await?;
 
@@ -393,7 +397,7 @@ async fn stands_where_it_stood_unless_nobody_could_reach_it() -> Outcome {
     tray.show(&model());
     assert_eq!(tray.told().await?, Event::PanelOpen(true));
     eventually("the window at the lower right", || {
-        let [left, top, width, height] = small.place()?;
+        let [left, top, width, height] = small.place(OPENED)?;
         Ok(left < 700 && left + width > 700 && top >= 0 && top + height <= 600)
     })
     .await
@@ -435,8 +439,8 @@ async fn is_pinned_under_everything_and_in_no_list() -> Outcome {
     eventually("another window", || display.run("xwininfo", &["-name", "other"]).map(|_| true)).await?;
     let mut tray = Pinned::on(&display, "")?;
     tray.pin.show(pinned(420, 680));
-    display.placed([1280 - 16 - 420, 800 - 16 - 680, 420, 680]).await?;
-    let told = display.run("xprop", &["-name", "Vigie"])?;
+    display.placed(PINNED, [1280 - 16 - 420, 800 - 16 - 680, 420, 680]).await?;
+    let told = display.run("xprop", &["-name", PINNED])?;
     let property = |name: &str| told.lines().find(|line| line.starts_with(name)).unwrap_or_default();
     for state in ["_NET_WM_STATE_BELOW", "_NET_WM_STATE_SKIP_TASKBAR", "_NET_WM_STATE_SKIP_PAGER"] {
         assert!(property("_NET_WM_STATE(").contains(state), "{state}: {told}");
@@ -445,11 +449,11 @@ async fn is_pinned_under_everything_and_in_no_list() -> Outcome {
     // Every desktop (EWMH).
     assert!(property("_NET_WM_DESKTOP").ends_with("= 4294967295"), "{told}");
     let focusable = |display: &Display| -> anyhow::Result<bool> {
-        Ok(!display.run("xprop", &["-name", "Vigie", "WM_HINTS"])?.contains("input focus: False"))
+        Ok(!display.run("xprop", &["-name", PINNED, "WM_HINTS"])?.contains("input focus: False"))
     };
     assert!(!focusable(&display)?);
     let order = display.root("_NET_CLIENT_LIST_STACKING")?;
-    let id = display.run("xdotool", &["search", "--name", "^Vigie$"])?;
+    let id = display.run("xdotool", &["search", "--name", "^Vigie .bureau.$"])?;
     let id = format!("{:#x}", id.trim().parse::<u32>()?);
     assert!(order.contains(&format!("# {id},")), "the lowest is not {id}: {order}");
 
@@ -462,7 +466,7 @@ async fn is_pinned_under_everything_and_in_no_list() -> Outcome {
     display.run("xdotool", &["windowactivate", other.trim()])?;
     eventually("the other window has the keyboard", || Ok(active(&display)? == "other")).await?;
     display.run("xdotool", &["mousemove", "1200", "160", "click", "1"])?;
-    eventually("the pinned panel has the keyboard", || Ok(active(&display)? == "Vigie")).await?;
+    eventually("the pinned panel has the keyboard", || Ok(active(&display)? == PINNED)).await?;
     // It is on the one row; next is the way to the opened panel.
     display.run("xdotool", &["key", "--delay", "100", "Tab", "Return"])?;
     let told = timeout(SOON, tray.events.recv()).await?;
@@ -472,9 +476,9 @@ async fn is_pinned_under_everything_and_in_no_list() -> Outcome {
 
     // Gone at once, and back again.
     tray.pin.show(None);
-    eventually("no window", || Ok(display.place().is_err())).await?;
+    eventually("no window", || Ok(display.place(PINNED).is_err())).await?;
     tray.pin.show(pinned(300, 260));
-    display.placed([1280 - 16 - 300, 800 - 16 - 260, 300, 260]).await
+    display.placed(PINNED, [1280 - 16 - 300, 800 - 16 - 260, 300, 260]).await
 }
 
 #[tokio::test]
@@ -482,9 +486,9 @@ async fn copies_a_row_where_it_is_pinned() -> Outcome {
     let display = Display::managed("1280x800").await?;
     let mut tray = Pinned::on(&display, "")?;
     tray.pin.show(pinned(420, 680));
-    display.placed([844, 104, 420, 680]).await?;
+    display.placed(PINNED, [844, 104, 420, 680]).await?;
     display.run("xdotool", &["mousemove", "1000", "105", "click", "1"])?;
-    eventually("the keyboard", || Ok(display.run("xdotool", &["getactivewindow", "getwindowname"])?.trim() == "Vigie"))
+    eventually("the keyboard", || Ok(display.run("xdotool", &["getactivewindow", "getwindowname"])?.trim() == PINNED))
         .await?;
     // To the button, and round to the row.
     display.run("xdotool", &["key", "--delay", "100", "Tab", "Tab", "Return"])?;
@@ -502,22 +506,22 @@ async fn is_pinned_anew_when_the_screen_changes() -> Outcome {
         tray.pin.show(pinned(420, 680));
         let (margin, width, height) = (16 * scale, 420 * scale, 680 * scale);
         let at = |right: i32, bottom: i32| [right - margin - width, bottom - margin - height, width, height];
-        display.placed(at(2560, 1560)).await?;
+        display.placed(PINNED, at(2560, 1560)).await?;
 
         keep_below(&display, "bar", 120)?;
-        display.placed(at(2560, 1480)).await?;
+        display.placed(PINNED, at(2560, 1480)).await?;
         keep_below(&display, "bar", 0)?;
-        display.placed(at(2560, 1600)).await?;
+        display.placed(PINNED, at(2560, 1600)).await?;
 
         // Two monitors, the left one the primary; the server tells of them with the next change of an output.
         display.run("xrandr", &["--setmonitor", "*left", "1280/300x1600/400+0+0", "screen"])?;
         display.run("xrandr", &["--setmonitor", "right", "1280/300x1600/400+1280+0", "none"])?;
         display.run("xrandr", &["--output", "screen", "--primary"])?;
-        display.placed(at(1280, 1600)).await?;
+        display.placed(PINNED, at(1280, 1600)).await?;
         display.run("xrandr", &["--delmonitor", "left"])?;
         display.run("xrandr", &["--delmonitor", "right"])?;
         display.run("xrandr", &["--output", "screen", "--noprimary"])?;
-        display.placed(at(2560, 1600)).await?;
+        display.placed(PINNED, at(2560, 1600)).await?;
     }
     Ok(())
 }
@@ -527,12 +531,12 @@ async fn is_pinned_again_after_a_crash() -> Outcome {
     let display = Display::managed("1280x800").await?;
     let mut tray = Pinned::on(&display, "")?;
     tray.pin.show(pinned(420, 680));
-    display.placed([844, 104, 420, 680]).await?;
+    display.placed(PINNED, [844, 104, 420, 680]).await?;
     let pids = || -> anyhow::Result<Vec<u32>> {
         let text = std::fs::read_to_string(tray.folder.path().join("pids"))?;
         text.lines().map(|line| Ok(line.parse()?)).collect()
     };
     Command::new("kill").args(["-KILL", &pids()?[0].to_string()]).status()?;
     eventually("a second panel", || Ok(pids()?.len() == 2)).await?;
-    display.placed([844, 104, 420, 680]).await
+    display.placed(PINNED, [844, 104, 420, 680]).await
 }

@@ -23,6 +23,10 @@ const QUIET: Duration = Duration::from_secs(60);
 /// thread that has nothing more to do.
 const SETTLED: Duration = Duration::from_secs(20);
 
+/// The windows' titles.
+const PANEL: &str = "Vigie";
+const PINNED: &str = "Vigie (bureau)";
+
 /// Measures everything, prints it, writes `docs/benchmarks.md`, and says whether every goal is met.
 pub fn measure() -> bool {
     let vpn = Vpn::start();
@@ -30,11 +34,11 @@ pub fn measure() -> bool {
     let desktop = Desktop::at_home(&vpn);
     let _login1 = Login1::start(&desktop);
     desktop.welcome();
-    let (vigie, applet, bare) = (desktop.vigie(), applet(&desktop), bare(&desktop));
+    let (vigie, applet, bare_tray) = (desktop.vigie(), applet(&desktop), bare(&desktop));
     let mut report = Report::new();
 
     report.section("From the start to the item in the tray", &format!("Median of {STARTS} starts."));
-    let starts = [("vigie", &vigie), ("nm-applet", &applet), ("bare Tauri tray", &bare)]
+    let starts = [("vigie", &vigie), ("nm-applet", &applet), ("bare Tauri tray", &bare_tray)]
         .map(|(name, command)| Row(name, starts(&desktop, command)));
     report.table("ms", &starts);
 
@@ -58,7 +62,7 @@ pub fn measure() -> bool {
     drop(subject);
 
     let subject = watching(&desktop);
-    let peers = [("nm-applet", applet), ("conky", desktop.command("conky")), ("bare Tauri tray", bare)]
+    let peers = [("nm-applet", applet), ("conky", desktop.command("conky")), ("bare Tauri tray", bare_tray)]
         .map(|(name, command)| (name, desktop.spawn(name, &command)));
     std::thread::sleep(SETTLED);
     let subjects = [("vigie", &subject.program)].into_iter().chain(peers.iter().map(|(name, peer)| (*name, peer)));
@@ -102,6 +106,45 @@ pub fn measure() -> bool {
     let after = megabytes(&subject.program);
     report.table("MB", &[Row("after", after), Row("before", before)]);
     report.goal("once the panel is closed, at most 15 % more than before", after, before * 1.15, "MB");
+    drop(subject);
+
+    report.section(
+        "Memory with the panel on the desktop",
+        "PSS of all processes of each, one after the other, so that none shares pages with the next: tray and pinned \
+         panel; the same while the opened panel stands beside it, and after it was closed; a Tauri window of the same \
+         size with an empty page, as Tauri makes it; conky.",
+    );
+    desktop.configure("[panel]\npinned = true\nwidth = 420\nheight = 680\n");
+    let subject = watching(&desktop);
+    desktop.wait_for_window(PINNED, true);
+    std::thread::sleep(SETTLED);
+    let pinned = megabytes(&subject.program);
+    subject.item.activate();
+    desktop.wait_for_window(PANEL, true);
+    std::thread::sleep(SETTLED);
+    let both = megabytes(&subject.program);
+    desktop.press_key(PANEL, "Escape");
+    desktop.wait_for_window(PANEL, false);
+    std::thread::sleep(SETTLED);
+    let after = megabytes(&subject.program);
+    drop(subject);
+    let mut bare = bare(&desktop);
+    bare.arg("window");
+    let [window, conky] = [("bare window", bare), ("conky", desktop.command("conky"))].map(|(name, command)| {
+        let program = desktop.spawn(name, &command);
+        std::thread::sleep(SETTLED);
+        megabytes(&program)
+    });
+    let rows = [
+        Row("vigie, panel pinned", pinned),
+        Row("… and opened", both),
+        Row("… and closed again", after),
+        Row("bare Tauri window", window),
+        Row("conky", conky),
+    ];
+    report.table("MB", &rows);
+    report.goal("pinned, at most 0.65 of a bare Tauri window", pinned, window * 0.65, "MB");
+    report.goal("once the opened panel is closed, at most 15 % more than before", after, pinned * 1.15, "MB");
 
     report.finish()
 }
@@ -225,7 +268,6 @@ fn reaction(desktop: &Desktop, vpn: &Vpn, item: &Item) -> Vec<Reaction> {
 }
 
 fn open_and_close_panel(desktop: &Desktop, subject: &Subject) {
-    const PANEL: &str = "Vigie";
     subject.item.activate();
     desktop.wait_for_window(PANEL, true);
     // A look at it.

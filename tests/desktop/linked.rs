@@ -14,6 +14,10 @@ fn no_browser_engine_is_linked_into_the_tray() {
         libraries.lines().filter(heavy).map(|line| line.trim().to_owned()).collect()
     };
     assert_eq!(heavy(env!("CARGO_BIN_EXE_vigie")), Vec::<String>::new());
+    // docs/decisions/0005-pinned-panel.md: this one has the toolkit alone.
+    let pinned = heavy(env!("CARGO_BIN_EXE_vigie-pinned"));
+    let engine = |line: &&String| ["webkit", "javascriptcore", "libsoup"].iter().any(|name| line.contains(name));
+    assert_eq!(pinned.iter().filter(engine).collect::<Vec<_>>(), Vec::<&String>::new());
     assert_ne!(
         heavy(env!("CARGO_BIN_EXE_vigie-panel")),
         Vec::<String>::new(),

@@ -13,6 +13,7 @@ mod measure;
 mod menu;
 mod notices;
 mod panel;
+mod pinned;
 mod rig;
 mod rig_works;
 mod shutdown;
