@@ -540,3 +540,86 @@ async fn is_pinned_again_after_a_crash() -> Outcome {
     eventually("a second panel", || Ok(pids()?.len() == 2)).await?;
     display.placed(PINNED, [844, 104, 420, 680]).await
 }
+
+/// The desktop portal, as far as it tells of light and dark (XDG Desktop Portal, Settings version 1).
+struct Portal(u32);
+
+#[zbus::interface(name = "org.freedesktop.portal.Settings")]
+impl Portal {
+    fn read(&self, namespace: &str, key: &str) -> zbus::fdo::Result<zbus::zvariant::OwnedValue> {
+        if (namespace, key) != ("org.freedesktop.appearance", "color-scheme") {
+            return Err(zbus::fdo::Error::Failed("no such setting".into()));
+        }
+        // This version wraps it twice.
+        let inner = zbus::zvariant::Value::Value(Box::new(self.0.into()));
+        inner.try_into().map_err(|_| zbus::fdo::Error::Failed("a number".into()))
+    }
+
+    #[zbus(signal)]
+    async fn setting_changed(
+        emitter: &zbus::object_server::SignalEmitter<'_>,
+        namespace: &str,
+        key: &str,
+        value: zbus::zvariant::Value<'_>,
+    ) -> zbus::Result<()>;
+}
+
+#[tokio::test]
+async fn is_dark_when_the_desktop_is() -> Outcome {
+    let display = Display::managed("1280x800").await?;
+    let mut bus = tokio::process::Command::new("dbus-daemon")
+        .args(["--session", "--nofork", "--print-address"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()?;
+    let mut address = String::new();
+    let told = bus.stdout.take().expect("it is piped");
+    tokio::io::AsyncBufReadExt::read_line(&mut tokio::io::BufReader::new(told), &mut address).await?;
+    let address = address.trim();
+    let path = "/org/freedesktop/portal/desktop";
+    let portal = zbus::connection::Builder::address(address)?
+        .serve_at(path, Portal(1))?
+        .name("org.freedesktop.portal.Desktop")?
+        .build()
+        .await?;
+    let exports = format!("DBUS_SESSION_BUS_ADDRESS={address}");
+    let (folder, (sender, _events)) = (tempfile::tempdir()?, unbounded_channel());
+    let opened = program(&folder, &display.name, env!("CARGO_BIN_EXE_vigie-panel"), &exports)?;
+    let mut window = Window::of(opened, sender);
+    let mut tray = Pinned::on(&display, &exports)?;
+    // Beside the pinned one, so that both are seen.
+    std::fs::create_dir_all(folder.path().join("vigie"))?;
+    std::fs::write(folder.path().join("vigie/panel.json"), r#"{"x":100,"y":60,"width":420,"height":600}"#)?;
+    tray.pin.show(pinned(420, 680).map(|pinned| view::Pinned { opacity_percent: 100, ..pinned }));
+    window.show(&model());
+    display.placed(PINNED, [844, 104, 420, 680]).await?;
+    let ground = |title: &str| -> anyhow::Result<String> {
+        let [x, y, _, height] = display.place(title)?;
+        let pixel = format!("%[pixel:u.p{{{},{}}}]", x + 6, y + height - 80);
+        Ok(display.run("convert", &["x:root", "-depth", "8", "-format", &pixel, "info:"])?)
+    };
+    eventually("dark from the start", || Ok(ground(PINNED)?.contains("22,22,22"))).await?;
+    eventually("dark from the start", || Ok(ground(OPENED)?.contains("22,22,22"))).await?;
+    for (scheme, wanted) in [(2, "255,255,255"), (1_u32, "22,22,22"), (0, "255,255,255")] {
+        let emitter = zbus::object_server::SignalEmitter::new(&portal, path)?;
+        Portal::setting_changed(&emitter, "org.freedesktop.appearance", "color-scheme", scheme.into()).await?;
+        for title in [PINNED, OPENED] {
+            let what = format!("{title} in {wanted}");
+            eventually(&what, || {
+                let ground = ground(title)?;
+                anyhow::ensure!(
+                    ground.contains(wanted) || (wanted.starts_with("255") && ground.contains("white")),
+                    "{ground}"
+                );
+                Ok(true)
+            })
+            .await?;
+        }
+    }
+    // Without a bus they stand as before.
+    bus.kill().await?;
+    sleep(Duration::from_millis(500)).await;
+    assert!(ground(PINNED).is_ok() && ground(OPENED).is_ok());
+    Ok(())
+}

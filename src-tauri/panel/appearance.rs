@@ -3,7 +3,7 @@
 //!
 //! GTK's preference is set, which GTK's widgets and WebKitGTK both follow.
 
-use gtk::gio::{self, BusNameWatcherFlags, BusType, DBusCallFlags, DBusConnection, DBusSignalFlags};
+use gtk::gio::{self, BusType, DBusCallFlags, DBusConnection, DBusSignalFlags};
 use gtk::glib::Variant;
 use gtk::glib::prelude::*;
 use gtk::prelude::GtkSettingsExt;
@@ -17,35 +17,48 @@ const KEY: &str = "color-scheme";
 /// Follows the desktop's choice as long as the program runs. Where there is no portal, GTK's theme decides alone.
 /// To be called on the thread of GTK, once.
 pub fn follow() {
-    let appeared =
-        |session: DBusConnection, _: &str, _: &str| {
-            let asked = (NAMESPACE, KEY).to_variant();
-            let none = gio::Cancellable::NONE;
-            let flags = DBusCallFlags::NO_AUTO_START;
-            session.call(Some(PORTAL), PATH, SETTINGS, "Read", Some(&asked), None, flags, -1, none, |answer| {
-                match answer {
-                    Ok(answer) => apply(&answer.child_value(0)),
-                    Err(error) => tracing::debug!(%error, "the portal knows no color-scheme"),
-                }
-            });
-        };
-    // The watcher lives until the program ends.
-    let _ = gio::bus_watch_name(BusType::Session, PORTAL, BusNameWatcherFlags::NONE, appeared, |_, _| {});
-    let subscribe = |session: Result<DBusConnection, gtk::glib::Error>| {
-        let Ok(session) = session else { return };
-        let changed = |_: &DBusConnection, _: &str, _: &str, _: &str, _: &str, said: &Variant| {
-            let key = (said.n_children() == 3).then(|| said.child_value(1));
-            if key.as_ref().and_then(Variant::str) == Some(KEY) {
-                apply(&said.child_value(2));
-            }
-        };
-        let (member, flags) = (Some("SettingChanged"), DBusSignalFlags::NONE);
-        let _ =
-            session.signal_subscribe(Some(PORTAL), Some(SETTINGS), member, Some(PATH), Some(NAMESPACE), flags, changed);
-        // The connection is the session's shared one; GIO keeps it as long as somebody holds it.
-        std::mem::forget(session);
+    gio::bus_get(BusType::Session, gio::Cancellable::NONE, |session| match session {
+        Ok(session) => listen(&session),
+        Err(error) => tracing::debug!(%error, "no session bus: GTK's theme decides"),
+    });
+}
+
+fn listen(session: &DBusConnection) {
+    // The tray tells when the session ends.
+    session.set_exit_on_close(false);
+    let none = DBusSignalFlags::NONE;
+    let changed = |_: &DBusConnection, _: &str, _: &str, _: &str, _: &str, said: &Variant| {
+        let key = (said.n_children() == 3).then(|| said.child_value(1));
+        if key.as_ref().and_then(Variant::str) == Some(KEY) {
+            apply(&said.child_value(2));
+        }
     };
-    gio::bus_get(BusType::Session, gio::Cancellable::NONE, subscribe);
+    let _ = session.signal_subscribe(
+        Some(PORTAL),
+        Some(SETTINGS),
+        Some("SettingChanged"),
+        Some(PATH),
+        Some(NAMESPACE),
+        none,
+        changed,
+    );
+    // One that starts later is asked then.
+    let bus = "org.freedesktop.DBus";
+    let came = |session: &DBusConnection, _: &str, _: &str, _: &str, _: &str, _: &Variant| read(session);
+    let _ = session.signal_subscribe(Some(bus), Some(bus), Some("NameOwnerChanged"), None, Some(PORTAL), none, came);
+    read(session);
+    // GIO keeps the connection, and with it what was subscribed to, only as long as somebody holds it.
+    std::mem::forget(session.clone());
+}
+
+fn read(session: &DBusConnection) {
+    let asked = (NAMESPACE, KEY).to_variant();
+    // No portal is started for this.
+    let (none, flags) = (gio::Cancellable::NONE, DBusCallFlags::NO_AUTO_START);
+    session.call(Some(PORTAL), PATH, SETTINGS, "Read", Some(&asked), None, flags, -1, none, |answer| match answer {
+        Ok(answer) => apply(&answer.child_value(0)),
+        Err(error) => tracing::debug!(%error, "no portal that knows light and dark"),
+    });
 }
 
 /// 1 is dark, 2 light, anything else no preference. Version 1 of the portal wraps the answer twice.
