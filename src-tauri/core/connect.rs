@@ -130,13 +130,13 @@ pub enum Fault {
     Site,
     /// No identifier.
     NoIdentifier,
-    /// The identifier has a blank or a character that none has.
+    /// The identifier has a blank, an accent, or another character that none has.
     OddIdentifier,
     /// No PIN.
     NoPin,
     /// The PIN is shorter or longer than the profile says.
     PinLength,
-    /// The PIN has a blank.
+    /// The PIN has a blank or an accent.
     OddPin,
     /// The keyring holds no PIN (any more).
     NothingRemembered,
@@ -156,23 +156,32 @@ impl Fault {
     }
 }
 
+/// Whether nobody has such an identifier. It becomes an argument and a line of a client's input: no blank, no line end,
+/// no option.
+pub fn identifier_is_odd(identifier: &str) -> bool {
+    let odd = |c: char| !c.is_ascii_graphic();
+    identifier.is_empty() || identifier.starts_with('-') || identifier.len() > 128 || identifier.chars().any(odd)
+}
+
+/// Whether nobody has such a PIN, or passcode: it becomes a line of a client's input.
+pub fn pin_is_odd(pin: &str) -> bool {
+    pin.is_empty() || pin.chars().any(|c| !c.is_ascii_graphic())
+}
+
 /// What is wrong with a form, one fault a field at most; empty where it can be sent. `site`: whether its site exists;
 /// `remembered`: whether the keyring holds a PIN.
 pub fn check(form: &Submission, site: bool, remembered: bool, vpn: &Vpn) -> Vec<Fault> {
     let identifier = form.identifier.trim();
-    // It becomes an argument and a line of a client's input: no blank, no line end, and no option.
-    let odd = |c: char| c.is_whitespace() || c.is_control();
-    let identifier = match identifier.chars().next() {
-        None => Some(Fault::NoIdentifier),
-        Some('-') => Some(Fault::OddIdentifier),
-        Some(_) if identifier.chars().any(odd) || identifier.len() > 128 => Some(Fault::OddIdentifier),
-        Some(_) => None,
+    let identifier = match identifier {
+        "" => Some(Fault::NoIdentifier),
+        odd if identifier_is_odd(odd) => Some(Fault::OddIdentifier),
+        _ => None,
     };
     let length = usize::from(vpn.pin_min)..=usize::from(vpn.pin_max);
     let pin = match &form.pin {
         Pin::Remembered => (!remembered).then_some(Fault::NothingRemembered),
         Pin::Typed(pin) if pin.expose().is_empty() => Some(Fault::NoPin),
-        Pin::Typed(pin) if pin.expose().chars().any(odd) => Some(Fault::OddPin),
+        Pin::Typed(pin) if pin_is_odd(pin.expose()) => Some(Fault::OddPin),
         Pin::Typed(pin) => (!length.contains(&pin.chars())).then_some(Fault::PinLength),
     };
     let digits = form.digits.expose();

@@ -103,6 +103,11 @@ fn sites(profile: &Profile, found: &mut Checks) {
         if site.inside.is_empty() {
             found.add(at("inside"), Fault::Empty);
         }
+        for pin in &site.certificate_pins {
+            let hash = pin.strip_prefix("pin-sha256:").unwrap_or_default();
+            let good = hash.len() == 44 && hash.chars().all(|c| c.is_ascii_alphanumeric() || "+/=".contains(c));
+            found.expect(good, at("certificate_pins"), pin, Expected::CertificatePin);
+        }
         for host in &site.inside {
             found.expect(is_host_and_port(host), at("inside"), host, Expected::HostAndPort);
         }

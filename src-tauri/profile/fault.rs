@@ -130,6 +130,8 @@ pub enum Expected {
     Host,
     /// `host:port`.
     HostAndPort,
+    /// `pin-sha256:` and the hash of a certificate's key.
+    CertificatePin,
     /// Small letters, digits and hyphens.
     Id,
     /// A capital letter from A to Z.

@@ -119,6 +119,10 @@ pub struct Site {
     pub gateway: String,
     /// `host:port` of machines that only answer from inside; the first that answers decides.
     pub inside: Vec<String>,
+    /// Certificates of the gateway that OpenConnect takes though the system does not trust them (`pin-sha256:…`); where
+    /// there are any, it takes no other.
+    #[serde(default)]
+    pub certificate_pins: Vec<String>,
 }
 
 /// How the VPN is watched.

@@ -1,13 +1,14 @@
 //! The loop: events in, effects out, and the pictures of the state brought up to date.
 
 use super::clipboard::Clipboard;
-use super::connect::Dialler;
+use super::connect::{Dialler, passcode};
 use super::notify::Notifier;
 use super::store::Store;
 use super::tray::Tray;
 use super::{autostart, launch, panel, power_off};
 use crate::Events;
 use crate::core::Now;
+use crate::core::connect::{Pin, Secret};
 use crate::core::state::{Copied, Effect, Event, Look, Memory, NotSaved};
 use crate::core::update::{State, update};
 use crate::profile::{self, Choice, Loaded, Paths, Refused};
@@ -134,13 +135,12 @@ impl App {
                 Effect::ShowPanel => self.panel.show(&view::page::page(&self.state)),
                 Effect::ShowConnect => self.connect.show(&view::connect::form(&self.state)),
                 Effect::CloseConnect => self.connect.close(),
-                Effect::PrepareConnect => self.dialler.prepare(),
-                Effect::Dial(dial) => self.dialler.dial(dial),
+                Effect::PrepareConnect => self.dialler.prepare(&self.state.profile),
+                Effect::Dial(dial) => self.dialler.dial(&self.state.profile, dial),
                 Effect::CancelDial => self.dialler.cancel(),
-                Effect::HangUp => self.dialler.hang_up(),
+                Effect::HangUp => self.dialler.hang_up(&self.state.profile),
                 Effect::ForgetCredentials => self.dialler.forget(),
-                // A remembered PIN is the keyring's to give.
-                Effect::CopyPasscode(..) => send(&self.parts.events, Event::Copied(Copied::Passcode, false)),
+                Effect::CopyPasscode(pin, digits) => self.copy_passcode(pin, digits),
                 Effect::Remember(memory) => {
                     if let Err(error) = self.parts.store.save(&memory) {
                         tracing::error!(%error, "what must survive a restart was not written");
@@ -192,6 +192,20 @@ impl App {
                 tracing::error!(%why, "the clipboard did not take the text");
             }
             send(&events, Event::Copied(what, copied.is_ok()));
+        });
+    }
+
+    fn copy_passcode(&self, pin: Pin, digits: Secret) {
+        let (clipboard, events) = (self.clipboard.clone(), self.parts.events.clone());
+        tokio::spawn(async move {
+            let copied = match passcode(&pin, &digits).await {
+                Ok(passcode) => Clipboard::lend(clipboard, passcode).await,
+                Err(why) => Err(why),
+            };
+            if let Err(why) = &copied {
+                tracing::error!(%why, "the clipboard did not take the passcode");
+            }
+            send(&events, Event::Copied(Copied::Passcode, copied.is_ok()));
         });
     }
 

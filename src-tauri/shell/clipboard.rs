@@ -4,6 +4,15 @@
 //! the connection is kept once there is something to keep (`arboard` serves it from a thread that waits for requests),
 //! and not made before.
 
+use crate::core::connect::Secret;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+use zeroize::Zeroizing;
+
+/// How long a secret stays on the clipboard: the six digits are of no use for longer.
+const LENT: Duration = Duration::from_secs(30);
+
 /// What Vigie has copied.
 #[derive(Default)]
 pub struct Clipboard {
@@ -21,24 +30,73 @@ impl Clipboard {
     /// # Errors
     /// The system's words, where there is no clipboard (no display) or it does not answer.
     pub async fn set(&mut self, text: String) -> Result<(), String> {
+        self.put(move |owner| owner.set_text(text.as_str())).await
+    }
+
+    /// Puts a secret on the clipboard, marked so that no history and no cloud keeps it, and takes it away after
+    /// [`LENT`], if it is still there.
+    ///
+    /// # Errors
+    /// As [`Clipboard::set`].
+    pub async fn lend(this: Arc<Mutex<Clipboard>>, secret: Secret) -> Result<(), String> {
+        let lent = secret.clone();
+        this.lock().await.put(move |owner| mark(owner.set()).text(lent.expose())).await?;
+        tokio::spawn(async move {
+            tokio::time::sleep(LENT).await;
+            let take = move |owner: &mut arboard::Clipboard| match owner.get_text().map(Zeroizing::new) {
+                Ok(text) if *text == secret.expose() => owner.clear(),
+                // Something else was copied since.
+                Ok(_) | Err(_) => Ok(()),
+            };
+            if let Err(why) = this.lock().await.put(take).await {
+                tracing::warn!(%why, "the passcode may still be on the clipboard");
+            }
+        });
+        Ok(())
+    }
+
+    async fn put(
+        &mut self,
+        work: impl Fn(&mut arboard::Clipboard) -> Result<(), arboard::Error> + Send + 'static,
+    ) -> Result<(), String> {
         let owner = self.owner.take();
         // A display that does not answer must not hold up the loop.
-        let done = tokio::task::spawn_blocking(move || put(owner, &text)).await.map_err(|error| error.to_string())?;
+        let done = tokio::task::spawn_blocking(move || put(owner, work)).await.map_err(|error| error.to_string())?;
         self.owner = Some(done.map_err(|error| error.to_string())?);
         Ok(())
     }
 }
 
-fn put(owner: Option<arboard::Clipboard>, text: &str) -> Result<arboard::Clipboard, arboard::Error> {
+/// `x-kde-passwordManagerHint`, which clipboard managers on Linux heed.
+#[cfg(not(windows))]
+fn mark(set: arboard::Set<'_>) -> arboard::Set<'_> {
+    #[cfg(target_os = "macos")]
+    use arboard::SetExtApple as _;
+    #[cfg(not(target_os = "macos"))]
+    use arboard::SetExtLinux as _;
+    set.exclude_from_history()
+}
+
+/// `ExcludeClipboardContentFromMonitorProcessing`, and no history, no cloud.
+#[cfg(windows)]
+fn mark(set: arboard::Set<'_>) -> arboard::Set<'_> {
+    use arboard::SetExtWindows as _;
+    set.exclude_from_monitoring().exclude_from_history().exclude_from_cloud()
+}
+
+fn put(
+    owner: Option<arboard::Clipboard>,
+    work: impl Fn(&mut arboard::Clipboard) -> Result<(), arboard::Error>,
+) -> Result<arboard::Clipboard, arboard::Error> {
     if let Some(mut owner) = owner {
-        match owner.set_text(text) {
+        match work(&mut owner) {
             Ok(()) => return Ok(owner),
             // The display it was connected to is gone, perhaps: once more with a new connection.
             Err(error) => tracing::debug!("connecting to the clipboard again: {error}"),
         }
     }
     let mut owner = arboard::Clipboard::new()?;
-    owner.set_text(text)?;
+    work(&mut owner)?;
     Ok(owner)
 }
 

@@ -4,6 +4,7 @@ pub mod app;
 pub mod autostart;
 pub mod clipboard;
 pub mod connect;
+pub mod credentials;
 pub mod installer;
 pub mod instance;
 pub mod launch;

@@ -174,9 +174,9 @@ fn fault(fault: Fault, vpn: &Vpn) -> String {
     match fault {
         Fault::Site => "Choisissez votre site.".into(),
         Fault::NoIdentifier => "Tapez votre identifiant académique, celui de la messagerie.".into(),
-        Fault::OddIdentifier => "Un identifiant n’a pas d’espace : tapez celui de la messagerie.".into(),
+        Fault::OddIdentifier => "Un identifiant n’a ni espace ni accent : tapez celui de la messagerie.".into(),
         Fault::NoPin => "Tapez votre code PIN.".into(),
-        Fault::OddPin => "Un code PIN n’a pas d’espace.".into(),
+        Fault::OddPin => "Un code PIN n’a ni espace ni accent.".into(),
         Fault::PinLength if vpn.pin_min == vpn.pin_max => format!("Le code PIN a {} caractères.", vpn.pin_min),
         Fault::PinLength => format!("Le code PIN a de {} à {} caractères.", vpn.pin_min, vpn.pin_max),
         Fault::NothingRemembered => "Votre code PIN n’est pas enregistré : tapez-le.".into(),

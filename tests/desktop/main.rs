@@ -3,6 +3,7 @@
 
 mod cli;
 mod config;
+mod connect;
 mod idle;
 mod item;
 mod launch;

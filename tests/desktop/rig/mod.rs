@@ -1,6 +1,7 @@
 //! A desktop to test on: X server, session and system bus, panel with a tray, notification server, home folder, all
 //! real and all its own, gone when it is dropped. Where a test fails, it prints what they logged.
 
+pub mod connecting;
 pub mod cups;
 pub mod login1;
 pub mod notifications;

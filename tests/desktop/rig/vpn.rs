@@ -30,7 +30,9 @@ pub const TUNNEL: &str = "cscotun0";
 
 /// What goes through the tunnel: the inside.
 const SPLIT: &str = "172.26.66.0/255.255.255.0";
-const USER: &str = "jdupont";
+/// The PIN of who connects by a key, and the key's secret.
+pub const PIN: &str = "Kx9vPq4T";
+const KEY: &str = "3132333435363738393031323334353637383930";
 const PASSCODE: &str = "1234567890";
 
 /// The rig. Everything ends with it.
@@ -38,6 +40,7 @@ pub struct Vpn {
     // In the order in which they must go.
     client: RefCell<Option<Running>>,
     server: RefCell<Option<Running>>,
+    asks: RefCell<String>,
     home: Namespace,
     gateway: Namespace,
     inside: Namespace,
@@ -89,6 +92,9 @@ impl Drop for Namespace {
 }
 
 impl Vpn {
+    /// Who connects.
+    pub const USER: &str = "jdupont";
+
     /// Lays the networks and starts the server. The client is not connected.
     pub fn start() -> Vpn {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -96,6 +102,7 @@ impl Vpn {
         let vpn = Vpn {
             client: RefCell::new(None),
             server: RefCell::new(None),
+            asks: RefCell::new(String::new()),
             home: Namespace::new("home", number),
             gateway: Namespace::new("gateway", number),
             inside: Namespace::new("inside", number),
@@ -124,6 +131,7 @@ impl Vpn {
 
         vpn.write_certificates();
         vpn.write_password();
+        *vpn.asks.borrow_mut() = format!("plain[passwd={}]", vpn.file("passwords").display());
         inside.enter(|| serve(INSIDE));
         vpn.start_server();
         vpn
@@ -163,13 +171,13 @@ impl Vpn {
     fn serve_as(&self, who: &str, route: &str) {
         let at = |name: &str| self.file(name).display().to_string();
         let config = format!(
-            "auth = \"plain[passwd={}]\"\ntcp-port = 443\nudp-port = 443\nrun-as-user = nobody\nrun-as-group = daemon\n\
+            "auth = \"{}\"\ntcp-port = 443\nudp-port = 443\nrun-as-user = nobody\nrun-as-group = daemon\n\
              socket-file = {}\npid-file = {}\nserver-cert = {}\nserver-key = {}\nisolate-workers = false\n\
              max-clients = 8\nmax-same-clients = 8\nkeepalive = 60\ndpd = 10\nmobile-dpd = 10\ntry-mtu-discovery = false\n\
              auth-timeout = 60\nmax-ban-score = 0\ncookie-timeout = 60\nrekey-time = 86400\nrekey-method = ssl\n\
              cisco-client-compat = true\ndtls-legacy = true\nuse-occtl = false\npredictable-ips = true\ndevice = vpns\n\
              ipv4-network = 10.20.30.0\nipv4-netmask = 255.255.255.0\nroute = {route}\n",
-            at("passwords"),
+            self.asks.borrow(),
             at("ocserv.sock"),
             at("ocserv.pid"),
             at(&format!("{who}.pem")),
@@ -209,8 +217,9 @@ impl Vpn {
         let passcode = self.file("passcode");
         fs::write(&passcode, format!("{PASSCODE}\n")).expect("the folder is ours");
         command.arg("-c").arg(format!(
-            "exec openconnect --protocol=anyconnect --non-inter --user={USER} --passwd-on-stdin --cafile='{}' \
+            "exec openconnect --protocol=anyconnect --non-inter --user={} --passwd-on-stdin --cafile='{}' \
              --interface={TUNNEL} --reconnect-timeout=5 {GATEWAY} <'{}'",
+            Vpn::USER,
             self.ca().display(),
             passcode.display()
         ));
@@ -285,6 +294,44 @@ impl Vpn {
         format!("==> ocserv\n{}\n==> openconnect\n{}", read("ocserv.log"), read("openconnect.log"))
     }
 
+    /// Lets the gateway ask for a passcode as the academy's does: the PIN, and six digits that serve once, in one word.
+    pub fn ask_for_digits(&self) {
+        self.kill_server();
+        let keys = self.file("keys");
+        fs::write(&keys, format!("HOTP\t{}\t{PIN}\t{KEY}\n", Vpn::USER)).expect("the folder is ours");
+        let pam = PathBuf::from(format!("/etc/netns/{}/pam.d", self.gateway.name));
+        fs::create_dir_all(&pam).expect("needs root");
+        let rules = format!(
+            "auth required pam_oath.so usersfile={} digits=6 window=20\naccount required pam_permit.so\n",
+            keys.display()
+        );
+        fs::write(pam.join("ocserv"), rules).expect("just made");
+        *self.asks.borrow_mut() = "pam".into();
+        self.start_server();
+    }
+
+    /// The key's digits of that number. (The gateway takes each once, and none before one that it took.)
+    pub fn digits(number: u32) -> String {
+        let counter = format!("--counter={number}");
+        run(Command::new("oathtool").args(["--hotp", "--digits=6", &counter, KEY])).trim().to_owned()
+    }
+
+    /// The pin of a certificate, as OpenConnect takes it.
+    pub fn certificate_pin(&self, who: &str) -> String {
+        let hash = "openssl x509 -in \"$0\" -pubkey -noout | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | base64";
+        let hash = run(Command::new("sh").args(["-c", hash]).arg(self.file(&format!("{who}.pem"))));
+        format!("pin-sha256:{}", hash.trim())
+    }
+
+    /// The server hears, but does not answer any more; or does again.
+    pub fn freeze_server(&self, frozen: bool) {
+        let server = self.server.borrow();
+        let server = server.as_ref().expect("it was started");
+        let group = rustix::process::Pid::from_raw(i32::try_from(server.pid()).expect("a pid")).expect("a pid");
+        let signal = if frozen { Signal::STOP } else { Signal::CONT };
+        rustix::process::kill_process_group(group, signal).expect("it runs");
+    }
+
     fn write_certificates(&self) {
         let mut authority = CertificateParams::new([]).expect("no names");
         authority.distinguished_name.push(DnType::CommonName, "Vigie test authority");
@@ -308,7 +355,7 @@ impl Vpn {
 
     fn write_password(&self) {
         let mut command = Command::new("ocpasswd");
-        command.arg("-c").arg(self.file("passwords")).arg(USER).stdin(Stdio::piped()).stdout(Stdio::null());
+        command.arg("-c").arg(self.file("passwords")).arg(Vpn::USER).stdin(Stdio::piped()).stdout(Stdio::null());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("ocpasswd (package ocserv): {error}"));
         let mut input = child.stdin.take().expect("piped");
         write!(input, "{PASSCODE}\n{PASSCODE}\n").expect("ocpasswd reads");

@@ -1,0 +1,417 @@
+//! Connecting: the client that is installed is driven, and the keyring asked.
+//!
+//! A client is a [`Line`]: the program to start, what it is told on its standard input (the only way that a secret
+//! takes), and what each line that it prints means. [`drive`] does the rest alike for all: it starts the client, reads it
+//! in bounds and in time, and ends it when the attempt is given up.
+
+mod cisco;
+#[cfg(target_os = "linux")]
+pub mod openconnect;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests;
+
+use super::credentials;
+use crate::Events;
+use crate::core::connect::{Client, Dial, Pin, Progress, Reason, Secret};
+use crate::core::state::Event;
+use crate::profile::{Profile, Site};
+use std::io;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout, timeout_at};
+use zeroize::Zeroizing;
+
+/// How long a client that is to end may take.
+const GRACE: Duration = Duration::from_secs(10);
+/// How long Cisco's command line may take to disconnect.
+const HANG_UP: Duration = Duration::from_secs(30);
+/// Bytes that a client may print before the tunnel stands; more is a fault.
+const OUTPUT_CAP: usize = 256 * 1024;
+/// Bytes of one line that are looked at.
+const LINE_CAP: usize = 4096;
+
+/// Does what the core asks about connecting; every answer is an event.
+pub struct Dialler {
+    events: Events,
+    /// Ends the client that is under way, or holds the tunnel, when it is dropped.
+    leash: Option<oneshot::Sender<HangUp>>,
+}
+
+/// Why a client is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum HangUp {
+    /// The attempt was given up.
+    Cancelled,
+    /// The user disconnects, and waits for an answer.
+    Asked,
+}
+
+/// A client that can be driven.
+trait Line: Send {
+    /// The program with its arguments. None of them is secret.
+    fn command(&self) -> Command;
+    /// What it is told on its standard input. Its room is made at once: what grows leaves copies behind.
+    fn answers(&self, identifier: &str, passcode: &str) -> Zeroizing<Vec<u8>>;
+    /// Whether its input stays open as long as the tunnel shall stand.
+    fn stays(&self) -> bool;
+    /// What a line of its output means.
+    fn hear(&mut self, line: &str) -> Option<Progress>;
+    /// What its end means, where no line has told; `words` are the last lines that it printed.
+    fn ended(&self, code: Option<i32>, words: String) -> Reason;
+}
+
+impl Dialler {
+    /// Nothing under way.
+    pub fn new(events: Events) -> Dialler {
+        Dialler { events, leash: None }
+    }
+
+    /// Looks which client can be driven and what the keyring holds; tells [`Event::ConnectReady`].
+    pub fn prepare(&self, profile: &Arc<Profile>) {
+        let (profile, events) = (profile.clone(), self.events.clone());
+        tokio::spawn(async move {
+            let remembered = credentials::remembered().await;
+            send(&events, Event::ConnectReady(client(&profile), remembered));
+        });
+    }
+
+    /// Connects; tells [`Event::Dialled`].
+    pub fn dial(&mut self, profile: &Arc<Profile>, dial: Dial) {
+        let (leash, held) = oneshot::channel();
+        // What was under way before ends with its leash.
+        self.leash = Some(leash);
+        tokio::spawn(connect(profile.clone(), dial, held, self.events.clone()));
+    }
+
+    /// Ends the attempt that is under way.
+    pub fn cancel(&mut self) {
+        if let Some(leash) = self.leash.take() {
+            let _ = leash.send(HangUp::Cancelled);
+        }
+    }
+
+    /// Disconnects; tells [`Event::HungUp`].
+    pub fn hang_up(&mut self, profile: &Arc<Profile>) {
+        // Where a client holds the tunnel, it answers.
+        if self.leash.take().is_some_and(|leash| leash.send(HangUp::Asked).is_ok()) {
+            return;
+        }
+        let (profile, events) = (profile.clone(), self.events.clone());
+        tokio::spawn(async move {
+            let done = cisco_hangs_up(&profile).await;
+            if let Err(why) = &done {
+                tracing::error!(%why, "the VPN was not disconnected");
+            }
+            send(&events, Event::HungUp(done));
+        });
+    }
+
+    /// Deletes what the keyring holds; tells [`Event::Forgotten`].
+    pub fn forget(&self) {
+        let events = self.events.clone();
+        tokio::spawn(async move {
+            let done = credentials::forget().await;
+            if let Err(why) = &done {
+                tracing::error!(%why, "what is remembered was not deleted");
+            }
+            let remembered = credentials::remembered().await;
+            send(&events, Event::Forgotten(done.is_ok(), remembered));
+        });
+    }
+}
+
+/// PIN and digits, one after the other: the passcode (guide, section 1).
+///
+/// # Errors
+/// Why the keyring does not give the PIN, for the log.
+pub async fn passcode(pin: &Pin, digits: &Secret) -> Result<Secret, String> {
+    let kept;
+    let pin = match pin {
+        Pin::Typed(pin) => pin,
+        Pin::Remembered => {
+            kept = credentials::pin().await?;
+            &kept
+        }
+    };
+    let mut passcode = String::with_capacity(pin.expose().len() + digits.expose().len());
+    passcode.push_str(pin.expose());
+    passcode.push_str(digits.expose());
+    Ok(Secret::from(passcode))
+}
+
+/// The client that would be used: Cisco's where it is installed, else OpenConnect.
+fn client(profile: &Profile) -> Option<Client> {
+    if cisco::command_line(profile).is_some() {
+        return Some(Client::Cisco);
+    }
+    #[cfg(target_os = "linux")]
+    if openconnect::installed() {
+        return Some(Client::OpenConnect);
+    }
+    None
+}
+
+fn line(client: Client, profile: &Profile, site: &Site) -> Option<Box<dyn Line>> {
+    match client {
+        Client::Cisco => Some(Box::new(cisco::Cisco::new(cisco::command_line(profile)?, site.gateway.clone()))),
+        #[cfg(target_os = "linux")]
+        Client::OpenConnect => Some(Box::new(openconnect::OpenConnect::new(openconnect::helper()?, site.id.clone()))),
+        #[cfg(not(target_os = "linux"))]
+        Client::OpenConnect => None,
+    }
+}
+
+async fn connect(profile: Arc<Profile>, dial: Dial, held: oneshot::Receiver<HangUp>, events: Events) {
+    let Dial { number, client, site, identifier, pin, digits, remember_pin } = dial;
+    let tell = |progress| send(&events, Event::Dialled(number, progress));
+    let site = profile.sites.iter().find(|one| one.id == site);
+    let Some(line) = site.and_then(|site| line(client, &profile, site)) else {
+        return tell(Progress::Failed(Reason::ClientMissing));
+    };
+    tracing::info!(?client, site = site.map(|site| &site.id), "connecting");
+    let passcode = match passcode(&pin, &digits).await {
+        Ok(passcode) => passcode,
+        Err(why) => {
+            tracing::warn!(%why, "the PIN cannot be had");
+            return tell(Progress::Failed(Reason::PinLost));
+        }
+    };
+    drop(digits);
+    // Only a PIN that is to be kept, and was not before, outlives the handing over: until it has proven right.
+    let (forget_pin, kept) = match pin {
+        Pin::Typed(pin) => (!remember_pin, Some(pin).filter(|_| remember_pin)),
+        Pin::Remembered => (false, None),
+    };
+    let answers = line.answers(&identifier, passcode.expose());
+    drop(passcode);
+    let limit = Instant::now() + Duration::from_secs(profile.vpn.connect_seconds.into());
+    let connected = || {
+        tokio::spawn(async move {
+            if let Err(why) = credentials::keep(&identifier, kept.as_ref(), forget_pin).await {
+                tracing::warn!(%why, "identifier and PIN are not kept");
+            }
+        });
+    };
+    let outcome = drive(line, answers, held, limit, &tell, connected).await;
+    tracing::info!(?client, ?outcome, "the client has ended");
+    if outcome.half && client == Client::Cisco {
+        // Cisco's service may go on by itself.
+        let _ = cisco_hangs_up(&profile).await;
+    }
+    if let Some(reason) = outcome.failed {
+        tell(Progress::Failed(reason));
+    }
+    if outcome.gone {
+        tell(Progress::Ended);
+    }
+    if outcome.asked {
+        send(&events, Event::HungUp(Ok(())));
+    }
+}
+
+async fn cisco_hangs_up(profile: &Profile) -> Result<(), String> {
+    let program = cisco::command_line(profile).ok_or("no client holds a tunnel that Vigie could end")?;
+    cisco::hang_up(&program, HANG_UP).await
+}
+
+/// What came of a client.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Outcome {
+    /// The tunnel did not come to stand, and why.
+    failed: Option<Reason>,
+    /// A tunnel that the client held is gone.
+    gone: bool,
+    /// The client was ended before the tunnel stood.
+    half: bool,
+    /// Somebody waits for the answer that it is disconnected.
+    asked: bool,
+}
+
+/// Starts a client, tells it the answers, and follows it to its end; or, where the tunnel stands without it, until then.
+async fn drive(
+    mut line: Box<dyn Line>,
+    answers: Zeroizing<Vec<u8>>,
+    mut held: oneshot::Receiver<HangUp>,
+    limit: Instant,
+    tell: &impl Fn(Progress),
+    connected: impl FnOnce(),
+) -> Outcome {
+    let failed = |reason| Outcome { failed: Some(reason), ..Outcome::default() };
+    let mut child = match spawn(line.command()) {
+        Ok(child) => child,
+        Err(error) => return failed(Reason::Unknown(error.to_string())),
+    };
+    let mut stdin = child.stdin.take();
+    if let Some(stdin) = &mut stdin {
+        // A client that is gone already says why.
+        let _ = timeout_at(limit, stdin.write_all(&answers)).await;
+    }
+    drop(answers);
+    if !line.stays() {
+        stdin = None;
+    }
+    let mut output = Output::of(&mut child);
+    let mut connected = Some(connected);
+    loop {
+        let stands = connected.is_none();
+        let heard = tokio::select! {
+            why = &mut held => {
+                end(child, stdin, line.stays()).await;
+                // Whoever let go without a word waits for nothing.
+                let asked = why == Ok(HangUp::Asked);
+                return Outcome { gone: stands || asked, half: !stands, asked, failed: None };
+            }
+            () = tokio::time::sleep_until(limit), if !stands => {
+                end(child, stdin, line.stays()).await;
+                return Outcome { half: true, ..failed(Reason::TimedOut) };
+            }
+            heard = output.next(!stands) => heard,
+        };
+        let progress = match heard {
+            Ok(Some(heard)) => line.hear(&heard),
+            Ok(None) => {
+                let code =
+                    timeout(GRACE, child.wait()).await.ok().and_then(Result::ok).and_then(|status| status.code());
+                drop(stdin);
+                return if stands {
+                    Outcome { gone: true, ..Outcome::default() }
+                } else {
+                    failed(line.ended(code, output.words()))
+                };
+            }
+            Err(error) => Some(Progress::Failed(Reason::Unknown(error.to_string()))),
+        };
+        match progress {
+            Some(Progress::Stage(stage)) if !stands => tell(Progress::Stage(stage)),
+            Some(Progress::Connected) if !stands => {
+                if let Some(connected) = connected.take() {
+                    connected();
+                }
+                tell(Progress::Connected);
+                if !line.stays() {
+                    end(child, stdin, true).await;
+                    return Outcome::default();
+                }
+            }
+            // It may ask again, and what is left of the answers must not be taken for one: it is ended at once.
+            Some(Progress::Failed(reason)) if !stands => {
+                end(child, stdin, line.stays()).await;
+                return Outcome { half: true, ..failed(reason) };
+            }
+            Some(Progress::Stage(_) | Progress::Connected | Progress::Failed(_) | Progress::Ended) | None => {}
+        }
+    }
+}
+
+fn spawn(mut command: Command) -> io::Result<Child> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    #[cfg(windows)]
+    command.creation_flags(windows::Win32::System::Threading::CREATE_NO_WINDOW.0);
+    command.spawn().map_err(|error| {
+        let program = command.as_std().get_program().display().to_string();
+        io::Error::new(error.kind(), format!("{program}: {error}"))
+    })
+}
+
+/// Ends a client: by the end of its input where it heeds that, else (or where that takes too long) by force.
+async fn end(mut child: Child, stdin: Option<ChildStdin>, by_itself: bool) {
+    drop(stdin);
+    if by_itself && timeout(GRACE, child.wait()).await.is_ok() {
+        return;
+    }
+    if let Err(error) = child.kill().await {
+        tracing::warn!(%error, "the client does not end");
+    }
+}
+
+/// What a client prints, line by line, whichever way.
+struct Output {
+    ways: [Way; 2],
+    read: usize,
+    last: std::collections::VecDeque<String>,
+}
+
+struct Way {
+    pipe: Option<Box<dyn AsyncRead + Send + Unpin>>,
+    line: Vec<u8>,
+}
+
+impl Way {
+    fn of(pipe: Option<impl AsyncRead + Send + Unpin + 'static>) -> Way {
+        Way { pipe: pipe.map(|pipe| Box::new(pipe) as Box<_>), line: Vec::new() }
+    }
+
+    /// The next piece of output into `piece`; `None` at its end. Can be cancelled.
+    async fn read(&mut self, piece: &mut [u8]) -> Option<usize> {
+        let read = self.pipe.as_mut()?.read(piece).await;
+        match read {
+            Ok(0) | Err(_) => {
+                self.pipe = None;
+                None
+            }
+            Ok(read) => Some(read),
+        }
+    }
+
+    fn next_line(&mut self) -> Option<String> {
+        let end = self.line.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+        let end = end.or((self.line.len() >= LINE_CAP || self.pipe.is_none()).then_some(self.line.len()))?;
+        let rest = self.line.split_off(end.saturating_add(1).min(self.line.len()));
+        let line = std::mem::replace(&mut self.line, rest);
+        let text = String::from_utf8_lossy(&line).trim().to_owned();
+        if text.is_empty() && self.line.is_empty() { None } else { Some(text) }
+    }
+}
+
+impl Output {
+    fn of(child: &mut Child) -> Output {
+        Output { ways: [Way::of(child.stdout.take()), Way::of(child.stderr.take())], read: 0, last: Default::default() }
+    }
+
+    /// The next line; `None` at the end. `capped`: whether there must not be too much. Can be cancelled.
+    async fn next(&mut self, capped: bool) -> io::Result<Option<String>> {
+        loop {
+            if let Some(line) = self.ways.iter_mut().find_map(Way::next_line) {
+                // What may echo an answer is not remembered.
+                if !line.is_empty() && !line.to_ascii_lowercase().contains("pass") {
+                    self.last.truncate(4);
+                    self.last.push_front(line.clone());
+                }
+                return Ok(Some(line));
+            }
+            let [out, err] = &mut self.ways;
+            if out.pipe.is_none() && err.pipe.is_none() {
+                return Ok(None);
+            }
+            let (mut first, mut second) = ([0; 1024], [0; 1024]);
+            tokio::select! {
+                read = out.read(&mut first), if out.pipe.is_some() => if let Some(read) = read {
+                    out.line.extend_from_slice(&first[..read]);
+                    self.read += read;
+                },
+                read = err.read(&mut second), if err.pipe.is_some() => if let Some(read) = read {
+                    err.line.extend_from_slice(&second[..read]);
+                    self.read += read;
+                },
+            }
+            if capped && self.read > OUTPUT_CAP {
+                return Err(io::Error::other("the client prints without end"));
+            }
+        }
+    }
+
+    /// The last lines, for the log.
+    fn words(&self) -> String {
+        self.last.iter().rev().cloned().collect::<Vec<_>>().join(" / ")
+    }
+}
+
+fn send(events: &Events, event: Event) {
+    // Nobody listens any more: the program is ending, and then nobody needs to know.
+    let _ = events.send(event);
+}

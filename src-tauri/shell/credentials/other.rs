@@ -1,0 +1,67 @@
+//! Windows Credential Manager and the macOS Keychain, through `keyring`. Its calls block, so they run beside the loop.
+
+use super::{Error, Kept};
+use crate::core::connect::Secret;
+use keyring::v1::Entry;
+use zeroize::Zeroizing;
+
+/// The service under which the system's own programs list what is kept.
+const SERVICE: &str = "Vigie VPN";
+
+/// The user's keyring.
+pub struct Open;
+
+/// Opens the keyring.
+pub async fn open() -> Result<Open, Error> {
+    match Entry::store_status() {
+        Ok(()) => Ok(Open),
+        Err(error) => Err(Error::Absent(error.to_string())),
+    }
+}
+
+impl Open {
+    /// What is kept under that name.
+    pub async fn get(&mut self, kept: Kept) -> Result<Option<Secret>, Error> {
+        let bytes = found(beside(move || entry(kept)?.get_secret()).await?)?.map(Zeroizing::new);
+        let Some(bytes) = bytes else { return Ok(None) };
+        let text = std::str::from_utf8(&bytes).map_err(|_| Error::Absent("what is kept is no text".into()))?;
+        Ok(Some(Secret::from(text.to_owned())))
+    }
+
+    /// Whether something is kept under that name.
+    pub async fn has(&mut self, kept: Kept) -> Result<bool, Error> {
+        Ok(self.get(kept).await?.is_some())
+    }
+
+    /// Keeps this under that name; what stood there is replaced.
+    pub async fn set(&mut self, kept: Kept, secret: &Secret) -> Result<(), Error> {
+        let secret = secret.clone();
+        beside(move || entry(kept)?.set_secret(secret.expose().as_bytes())).await?.map_err(absent)
+    }
+
+    /// Deletes what is kept under that name.
+    pub async fn delete(&mut self, kept: Kept) -> Result<(), Error> {
+        found(beside(move || entry(kept)?.delete_credential()).await?).map(|_| ())
+    }
+}
+
+fn entry(kept: Kept) -> keyring::v1::Result<Entry> {
+    Entry::new(SERVICE, kept.name())
+}
+
+async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| Error::Absent(error.to_string()))
+}
+
+/// That there is nothing is no fault.
+fn found<T>(result: keyring::v1::Result<T>) -> Result<Option<T>, Error> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(keyring::v1::Error::NoEntry) => Ok(None),
+        Err(error) => Err(absent(error)),
+    }
+}
+
+fn absent(error: keyring::v1::Error) -> Error {
+    Error::Absent(error.to_string())
+}

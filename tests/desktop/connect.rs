@@ -1,0 +1,217 @@
+//! "Se connecter", with a real ocserv that asks for PIN and six digits, a real OpenConnect, and a real polkit. The page
+//! is played (tests/desktop/rig/play-page): what it sends is what `vigie-panel` sends.
+
+use crate::rig::connecting::{family, files_with, leaks};
+use crate::rig::tray::Item;
+use crate::rig::vpn::{INSIDE, PIN, Vpn};
+use crate::rig::{Desktop, Running, SOON, run, wait_for};
+use serde_json::Value;
+use std::process::Command;
+
+struct Home {
+    item: Item,
+    vigie: Running,
+    desktop: Desktop,
+    vpn: Vpn,
+}
+
+impl Home {
+    /// The window for connecting is open.
+    fn start(settings: &str) -> Home {
+        let vpn = Vpn::start();
+        vpn.ask_for_digits();
+        let desktop = Desktop::at_home(&vpn);
+        desktop.welcome();
+        let vigie = desktop.spawn("vigie", &desktop.vigie_that_connects(&vpn, settings));
+        let item = desktop.item_of(vigie.pid());
+        item.wait_for_menu("VPN déconnecté");
+        item.click(&["Se connecter au VPN…"]);
+        let home = Home { item, vigie, desktop, vpn };
+        home.desktop.form("that can be sent", |form| form["can_connect"] == true);
+        home
+    }
+
+    /// Sends the form, and waits for what is said of it.
+    fn is_told(&self, pin: &str, digits: &str, title: &str) -> Value {
+        self.desktop.submit(pin, digits);
+        self.waits_for(title)
+    }
+
+    fn waits_for(&self, title: &str) -> Value {
+        let says = |form: &Value| form["message"]["title"].as_str().map(|title| title.replace('\u{a0}', " "));
+        self.desktop.form(title, |form| form["busy"] == false && says(form).as_deref() == Some(title))
+    }
+
+    /// Sends the form, and waits until the inside is within reach.
+    fn connects(&self, digits: &str) {
+        self.desktop.submit(PIN, digits);
+        self.item.wait_for_menu("VPN connecté");
+        assert!(self.vpn.answers(INSIDE));
+    }
+
+    /// No client is left over.
+    fn is_clean(&self) {
+        wait_for("the end of every client", SOON, || {
+            let left = family(&self.vigie).into_iter().filter(|pid| {
+                let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+                name.starts_with("openconnect") || name.starts_with("vigie-openconn") || name.starts_with("pkexec")
+            });
+            (left.count() == 0).then_some(())
+        });
+        let links = run(Command::new("ip").args(["-n", self.vpn.home(), "-o", "link"]));
+        assert!(!links.contains("tun"), "{links}");
+    }
+
+    /// Nothing that Vigie has or has written holds this.
+    fn knows_nothing_of(&self, secret: &str) {
+        for pid in family(&self.vigie) {
+            assert_eq!(leaks(pid, secret), [""; 0]);
+        }
+        assert_eq!(files_with(self.desktop.home(), secret), [""; 0].map(std::path::PathBuf::from));
+    }
+}
+
+#[test]
+fn the_right_code_connects_and_leaves_no_trace() {
+    let home = Home::start("");
+    let digits = Vpn::digits(0);
+    home.connects(&digits);
+    // The window closes by itself, and the answer is told.
+    home.desktop.notifications().wait(0, "VPN connecté");
+    home.knows_nothing_of(PIN);
+    home.knows_nothing_of(&format!("{PIN}{digits}"));
+    let log = home.desktop.vigie_log();
+    assert!(log.contains("Submitted") && log.contains("[secret]") && log.contains("Dial("), "it logs all that it can");
+
+    home.item.click(&["Se déconnecter du VPN"]);
+    home.item.wait_for_menu("VPN déconnecté");
+    assert!(!home.vpn.answers(INSIDE));
+    home.is_clean();
+
+    // The digits serve once.
+    home.item.click(&["Se connecter au VPN…"]);
+    home.desktop.form("the window again", |form| form["can_connect"] == true);
+    home.is_told(PIN, &digits, "Code refusé");
+    home.connects(&Vpn::digits(1));
+    // With Vigie the tunnel ends.
+    home.item.click(&["Quitter"]);
+    wait_for("the end of the tunnel", SOON, || (!home.vpn.answers(INSIDE)).then_some(()));
+}
+
+#[test]
+fn three_wrong_codes_stop_it() {
+    let home = Home::start("");
+    home.is_told("wrong", &Vpn::digits(0), "Code refusé");
+    home.is_told(PIN, "000000", "Code refusé");
+    let form = home.is_told(PIN, "111111", "Trop de codes refusés");
+    assert_eq!((&form["can_connect"], &form["by_hand"]), (&Value::Bool(false), &Value::Null));
+    // The right one is not tried either, nor after a restart.
+    let asked = home.vpn.logs().matches("jdupont").count();
+    home.desktop.submit(PIN, &Vpn::digits(1));
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert_eq!(home.vpn.logs().matches("jdupont").count(), asked);
+    assert!(home.desktop.home().join(".local/state/vigie/state.json").exists());
+    home.is_clean();
+}
+
+#[test]
+fn what_does_not_answer_or_is_not_itself_is_said() {
+    let home = Home::start("[vpn]\nconnect_seconds = 10");
+    home.vpn.kill_server();
+    home.is_told(PIN, &Vpn::digits(0), "Le serveur VPN ne répond pas");
+    // Somebody else answers: he gets nothing.
+    home.vpn.start_impostor();
+    home.is_told(PIN, &Vpn::digits(0), "Le serveur VPN n’est pas reconnu");
+    home.vpn.kill_server();
+    home.vpn.start_server();
+    // The cable is pulled in the middle.
+    home.vpn.freeze_server(true);
+    home.desktop.submit(PIN, &Vpn::digits(0));
+    home.desktop.form("under way", |form| form["busy"] == true);
+    home.vpn.unplug();
+    let said = home.desktop.form("the end", |form| form["busy"] == false && !form["message"].is_null());
+    let title = said["message"]["title"].as_str().unwrap_or_default().to_owned();
+    assert!(["La connexion a pris trop de temps", "Le serveur VPN ne répond pas"].contains(&title.as_str()), "{title}");
+    home.is_clean();
+    home.vpn.freeze_server(false);
+    home.vpn.plug();
+    home.vpn.kill_server();
+    home.vpn.start_server();
+    home.connects(&Vpn::digits(0));
+    // The server goes: the client gives up in its own time, or the user does.
+    home.vpn.kill_server();
+    home.vpn.start_server();
+    home.item.click(&["Se déconnecter du VPN"]);
+    home.item.wait_for_menu("VPN déconnecté");
+    home.is_clean();
+}
+
+#[test]
+fn twice_at_once_is_once_and_what_is_given_up_ends() {
+    let home = Home::start("");
+    home.vpn.freeze_server(true);
+    let digits = Vpn::digits(0);
+    home.desktop.submit(PIN, &digits);
+    home.desktop.submit(PIN, &digits);
+    home.desktop.form("under way", |form| form["busy"] == true);
+    wait_for("one client", SOON, || {
+        let clients = family(&home.vigie).into_iter().filter(|pid| {
+            std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "openconnect")
+        });
+        (clients.count() == 1).then_some(())
+    });
+    assert!(home.item.menu().contains("Connexion en cours"), "{}", home.item.menu());
+    home.item.click(&["Annuler la connexion"]);
+    home.waits_for("Connexion annulée");
+    home.is_clean();
+    home.vpn.freeze_server(false);
+    home.connects(&digits);
+}
+
+/// What the policy file allows: as an ordinary user, with the program where the package lays it.
+#[test]
+fn polkit_asks_for_this_program_by_name() {
+    let folder = tempfile::Builder::new().prefix("vigie-polkit-").tempdir().expect("/tmp can be written");
+    let script = r#"
+cd "$1"
+mount -t tmpfs own "$1"
+mkdir -p run/dbus lib libwork actions actionswork rules ruleswork lib/vigie
+cp "$2" actions/; cp "$3" lib/vigie/vigie-openconnect
+mount -t overlay lib -o "lowerdir=/usr/lib,upperdir=$1/lib,workdir=$1/libwork" /usr/lib
+mount -t overlay actions -o "lowerdir=/usr/share/polkit-1/actions,upperdir=$1/actions,workdir=$1/actionswork" /usr/share/polkit-1/actions
+if [ "$4" = allowed ]; then
+    # Who sits at the computer: there is no session here.
+    echo 'polkit.addRule(function(action, subject) {
+        if (action.id == "fr.ac-normandie.vigie.connect") { return polkit.Result.YES; } });' >rules/10.rules
+fi
+chmod -R a+rX rules
+mount -t overlay rules -o "lowerdir=/etc/polkit-1/rules.d,upperdir=$1/rules,workdir=$1/ruleswork" /etc/polkit-1/rules.d
+chmod a+rx /etc/polkit-1/rules.d
+mount --bind run /run
+cat >system.conf <<'X'
+<busconfig><type>system</type><listen>unix:path=/run/dbus/system_bus_socket</listen><auth>EXTERNAL</auth>
+<policy context="default"><allow user="*"/><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/>
+<allow own="*"/></policy></busconfig>
+X
+dbus-daemon --fork --config-file=system.conf
+/usr/lib/polkit-1/polkitd --no-debug >polkitd.log 2>&1 & polkitd=$!
+sleep 1
+printf 'nowhere\njdupont\n1234567890\n' | setpriv --reuid 65534 --regid 65534 --clear-groups pkexec --disable-internal-agent /usr/lib/vigie/vigie-openconnect 2>&1 || echo "status $?"
+printf 'caen\n--config=/tmp/x\n1234567890\n' | /usr/lib/vigie/vigie-openconnect || echo "status $?"
+/usr/lib/vigie/vigie-openconnect 192.0.2.1 </dev/null || echo "status $?"
+kill $polkitd $(pidof -s dbus-daemon) 2>/dev/null || true
+cat polkitd.log
+"#;
+    let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/linux/fr.ac-normandie.vigie.policy");
+    let as_who = |who: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--pid", "--fork", "--mount-proc", "--kill-child", "--", "sh", "-c", script, "sh"]);
+        run(command.arg(folder.path()).arg(policy).arg(env!("CARGO_BIN_EXE_vigie-openconnect")).arg(who))
+    };
+    let said = as_who("allowed");
+    assert!(said.contains("vigie-openconnect: refused: no such site\nstatus 2\n"), "{said}");
+    assert!(said.contains("vigie-openconnect: refused: no such identifier\nstatus 2\n"), "{said}");
+    assert!(said.contains("vigie-openconnect: refused: no arguments are taken\nstatus 2\n"), "{said}");
+    let said = as_who("stranger");
+    assert!(said.contains("status 127\n") && !said.contains("no such site"), "{said}");
+}

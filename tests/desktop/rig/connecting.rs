@@ -1,0 +1,130 @@
+//! A machine on which Vigie connects by itself: polkit on a system bus, an administrator's file, and a page that the
+//! test plays. `/run`, `/etc` and the page's program are this machine's own (a mount namespace).
+
+use super::vpn::{GATEWAY, Vpn};
+use super::{Desktop, Running, SOON, run, wait_for};
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// The system bus, polkit, and what else the machine has of its own; then the program.
+const MACHINE: &str = r#"
+machine=$1 page=$2 panel=$3; shift 3
+mount -t tmpfs machine "$machine/own"
+mkdir -p "$machine/own/etc" "$machine/own/work" "$machine/own/run/dbus"
+cp /etc/hosts /etc/resolv.conf "$machine/own/etc/"
+cp -r "$machine/etc/." "$machine/own/etc/"
+mount -t overlay etc -o "lowerdir=/etc,upperdir=$machine/own/etc,workdir=$machine/own/work" /etc
+mount --bind "$machine/own/run" /run
+mount --bind "$page" "$panel"
+dbus-daemon --fork --config-file="$machine/system.conf"
+/usr/lib/polkit-1/polkitd --no-debug &
+export DBUS_SYSTEM_BUS_ADDRESS=unix:path=/run/dbus/system_bus_socket
+exec "$@"
+"#;
+
+const SYSTEM_BUS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig><type>system</type><listen>unix:path=/run/dbus/system_bus_socket</listen><auth>EXTERNAL</auth>
+<policy context="default"><allow user="*"/><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/>
+<allow own="*"/></policy></busconfig>
+"#;
+
+impl Desktop {
+    /// Vigie on such a machine, not started yet. It logs all that it can.
+    pub fn vigie_that_connects(&self, vpn: &Vpn, settings: &str) -> Command {
+        let machine = self.home().join("machine");
+        fs::create_dir_all(machine.join("own")).expect("the home is ours");
+        self.write("machine/system.conf", SYSTEM_BUS);
+        let pin = vpn.certificate_pin("gateway");
+        let site = format!("[[site]]\nid = \"caen\"\ngateway = \"{GATEWAY}\"\ncertificate_pins = [\"{pin}\"]\n");
+        self.write("machine/etc/vigie/vigie.toml", &format!("{settings}\n{site}"));
+        run(Command::new("mkfifo").arg(self.home().join("page.says")));
+        let mut command = self.command("unshare");
+        command.args(["--mount", "--", "sh", "-ec", MACHINE, "sh"]).arg(machine);
+        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/desktop/rig/play-page"));
+        command.args([env!("CARGO_BIN_EXE_vigie-panel"), env!("CARGO_BIN_EXE_vigie")]);
+        command.env("VIGIE_LOG", "trace");
+        command
+    }
+
+    /// The last form that the tray showed, once it fits.
+    pub fn form(&self, what: &str, fits: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
+        wait_for(&format!("form: {what}; the last is {:?}", self.last_form()), 2 * SOON, || {
+            self.last_form().filter(|form| fits(form))
+        })
+    }
+
+    fn last_form(&self) -> Option<serde_json::Value> {
+        let heard = fs::read_to_string(self.home().join("page.heard")).ok()?;
+        let forms = heard.lines().rev().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        forms.into_iter().find_map(|said| said.get("connect").cloned())
+    }
+
+    /// Says something to the tray, as the page does.
+    pub fn say(&self, line: &serde_json::Value) {
+        let mut pipe = fs::OpenOptions::new().write(true).open(self.home().join("page.says")).expect("the page runs");
+        writeln!(pipe, "{line}").expect("the page reads");
+    }
+
+    /// Sends the form with this PIN and these digits.
+    pub fn submit(&self, pin: &str, digits: &str) {
+        self.say(&serde_json::json!({"submitted": {
+            "way": "connect", "site": "caen", "identifier": Vpn::USER, "pin": {"is": "typed", "text": pin},
+            "digits": digits, "remember_pin": false,
+        }}));
+    }
+}
+
+/// All processes that a program has started, and itself.
+pub fn family(program: &Running) -> Vec<u32> {
+    let mut family = vec![program.pid()];
+    let parent = |pid: u32| {
+        let status = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        status.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse::<u32>().ok()
+    };
+    loop {
+        let all = fs::read_dir("/proc").expect("it is mounted").flatten();
+        let all = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        let more: Vec<u32> = all.filter(|pid| !family.contains(pid)).collect();
+        let more: Vec<u32> =
+            more.into_iter().filter(|pid| parent(*pid).is_some_and(|of| family.contains(&of))).collect();
+        if more.is_empty() {
+            return family;
+        }
+        family.extend(more);
+    }
+}
+
+/// Where in a process a text is found: its arguments, its environment, its memory.
+pub fn leaks(pid: u32, text: &str) -> Vec<String> {
+    use std::os::unix::fs::FileExt;
+    let mut found = Vec::new();
+    let contains = |bytes: &[u8]| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    for file in ["cmdline", "environ"] {
+        if contains(&fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default()) {
+            found.push(format!("/proc/{pid}/{file}"));
+        }
+    }
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
+    let memory = fs::File::open(format!("/proc/{pid}/mem"));
+    for map in maps.lines().filter(|map| map.split_whitespace().nth(1).is_some_and(|rights| rights.starts_with("rw"))) {
+        let range = map.split_whitespace().next().and_then(|range| range.split_once('-'));
+        let Some((from, to)) = range else { continue };
+        let (Ok(from), Ok(to)) = (u64::from_str_radix(from, 16), u64::from_str_radix(to, 16)) else { continue };
+        let mut bytes = vec![0; usize::try_from(to - from).expect("it fits into an address")];
+        let read = memory.as_ref().ok().and_then(|memory| memory.read_at(&mut bytes, from).ok()).unwrap_or(0);
+        if contains(&bytes[..read]) {
+            found.push(format!("the memory of {pid}: {map}"));
+        }
+    }
+    found
+}
+
+/// Files below the folder in which a text is found.
+pub fn files_with(folder: &std::path::Path, text: &str) -> Vec<PathBuf> {
+    let output = Command::new("grep").args(["-rlaF", "--devices=skip", "-e", text]).arg(folder).output();
+    let output = output.expect("grep is there");
+    String::from_utf8_lossy(&output.stdout).lines().map(PathBuf::from).collect()
+}
