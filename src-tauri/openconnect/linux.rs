@@ -1,8 +1,9 @@
 //! On Linux.
 
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal, set_parent_process_death_signal};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
@@ -69,6 +70,10 @@ fn command(program: &str, site: &Site, port: u16, identifier: &str) -> Command {
     command.arg("--").arg(format!("{host}:{port}"));
     command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C").current_dir("/");
     command.stdin(Stdio::piped());
+    // No tunnel without this program, which is the one that hears its end: not even where it is killed.
+    let with_this_program = || Ok(set_parent_process_death_signal(Some(Signal::INT))?);
+    // SAFETY: between fork and exec only one system call is made, prctl.
+    unsafe { command.pre_exec(with_this_program) };
     command
 }
 

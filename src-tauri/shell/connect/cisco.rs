@@ -128,7 +128,7 @@ pub async fn hang_up(program: &Path, limit: Duration) -> Result<(), String> {
     let mut command = Command::new(program);
     command.arg("disconnect");
     let ask = async {
-        let mut child = spawn(command).map_err(|error| error.to_string())?;
+        let mut child = spawn(command, false).map_err(|error| error.to_string())?;
         drop(child.stdin.take());
         let mut output = Output::of(&mut child);
         let mut last = None;

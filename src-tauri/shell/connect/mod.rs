@@ -242,7 +242,7 @@ async fn drive(
     connected: impl FnOnce(),
 ) -> Outcome {
     let failed = |reason| Outcome { failed: Some(reason), ..Outcome::default() };
-    let mut child = match spawn(line.command()) {
+    let mut child = match spawn(line.command(), line.stays()) {
         Ok(child) => child,
         Err(error) => return failed(Reason::Unknown(error.to_string())),
     };
@@ -278,6 +278,7 @@ async fn drive(
                 let code =
                     timeout(GRACE, child.wait()).await.ok().and_then(Result::ok).and_then(|status| status.code());
                 drop(stdin);
+                tracing::info!(code, words = output.words(), "the client ended by itself");
                 return if stands {
                     Outcome { gone: true, ..Outcome::default() }
                 } else {
@@ -308,8 +309,9 @@ async fn drive(
     }
 }
 
-fn spawn(mut command: Command) -> io::Result<Child> {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+/// `ends_by_itself`: with its input, where Vigie ends in the middle.
+fn spawn(mut command: Command, ends_by_itself: bool) -> io::Result<Child> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(!ends_by_itself);
     #[cfg(windows)]
     command.creation_flags(windows::Win32::System::Threading::CREATE_NO_WINDOW.0);
     command.spawn().map_err(|error| {
@@ -377,8 +379,9 @@ impl Output {
     async fn next(&mut self, capped: bool) -> io::Result<Option<String>> {
         loop {
             if let Some(line) = self.ways.iter_mut().find_map(Way::next_line) {
-                // What may echo an answer is not remembered.
+                // What may echo an answer is neither logged nor remembered.
                 if !line.is_empty() && !line.to_ascii_lowercase().contains("pass") {
+                    tracing::debug!(line, "the client says");
                     self.last.truncate(4);
                     self.last.push_front(line.clone());
                 }

@@ -82,15 +82,11 @@ impl Line for OpenConnect {
         if mentions(&["account is locked", "account locked", "account has been locked"]) {
             return failed(Reason::Locked);
         }
-        if mentions(&["login failed", "user input required in non-interactive mode"]) {
+        if mentions(&["login failed", "user input required in non-interactive mode", "401 authentication failed"]) {
             return failed(Reason::WrongPasscode);
         }
-        if mentions(&[
-            "certificate verify failed",
-            "failed verification",
-            "none of the",
-            "server ssl certificate didn't match",
-        ]) {
+        // "Server certificate verify failed" comes before a pin that saves it, too.
+        if mentions(&["failed verification", "none of the", "certificate didn't match"]) {
             return failed(Reason::Untrusted);
         }
         if mentions(&["getaddrinfo failed", "failed to connect to", "failed to open https connection"]) {

@@ -18,9 +18,9 @@ cp -r "$machine/etc/." "$machine/own/etc/"
 mount -t overlay etc -o "lowerdir=/etc,upperdir=$machine/own/etc,workdir=$machine/own/work" /etc
 mount --bind "$machine/own/run" /run
 mount --bind "$page" "$panel"
+export DBUS_SYSTEM_BUS_ADDRESS=unix:path=/run/dbus/system_bus_socket
 dbus-daemon --fork --config-file="$machine/system.conf"
 /usr/lib/polkit-1/polkitd --no-debug &
-export DBUS_SYSTEM_BUS_ADDRESS=unix:path=/run/dbus/system_bus_socket
 exec "$@"
 "#;
 
@@ -45,21 +45,27 @@ impl Desktop {
         command.args(["--mount", "--", "sh", "-ec", MACHINE, "sh"]).arg(machine);
         command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/desktop/rig/play-page"));
         command.args([env!("CARGO_BIN_EXE_vigie-panel"), env!("CARGO_BIN_EXE_vigie")]);
-        command.env("VIGIE_LOG", "trace");
+        command.env("VIGIE_LOG", "debug");
         command
     }
 
     /// The last form that the tray showed, once it fits.
     pub fn form(&self, what: &str, fits: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
-        wait_for(&format!("form: {what}; the last is {:?}", self.last_form()), 2 * SOON, || {
-            self.last_form().filter(|form| fits(form))
+        self.form_after(0, what, fits)
+    }
+
+    /// As [`Desktop::form`], but not one of the first `seen` that it was told of.
+    pub fn form_after(&self, seen: usize, what: &str, fits: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
+        wait_for(&format!("form: {what}"), SOON, || {
+            self.forms().into_iter().skip(seen).next_back().filter(|form| fits(form))
         })
     }
 
-    fn last_form(&self) -> Option<serde_json::Value> {
-        let heard = fs::read_to_string(self.home().join("page.heard")).ok()?;
-        let forms = heard.lines().rev().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-        forms.into_iter().find_map(|said| said.get("connect").cloned())
+    /// The forms that the tray has shown.
+    pub fn forms(&self) -> Vec<serde_json::Value> {
+        let heard = fs::read_to_string(self.home().join("page.heard")).unwrap_or_default();
+        let said = heard.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        said.filter_map(|said| said.get("connect").cloned()).collect()
     }
 
     /// Says something to the tray, as the page does.
@@ -95,6 +101,11 @@ pub fn family(program: &Running) -> Vec<u32> {
         }
         family.extend(more);
     }
+}
+
+/// The name of a process.
+pub fn name(pid: u32) -> String {
+    fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim().to_owned()
 }
 
 /// Where in a process a text is found: its arguments, its environment, its memory.
