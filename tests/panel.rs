@@ -20,7 +20,7 @@ const SOON: Duration = Duration::from_secs(30);
 
 /// The windows' titles.
 const OPENED: &str = "Vigie";
-const PINNED: &str = "Vigie (bureau)";
+const PINNED: &str = "Vigie sur le bureau";
 
 type Outcome = anyhow::Result<()>;
 
@@ -453,7 +453,7 @@ async fn is_pinned_under_everything_and_in_no_list() -> Outcome {
     };
     assert!(!focusable(&display)?);
     let order = display.root("_NET_CLIENT_LIST_STACKING")?;
-    let id = display.run("xdotool", &["search", "--name", "^Vigie .bureau.$"])?;
+    let id = display.run("xdotool", &["search", "--name", "^Vigie sur le bureau$"])?;
     let id = format!("{:#x}", id.trim().parse::<u32>()?);
     assert!(order.contains(&format!("# {id},")), "the lowest is not {id}: {order}");
 

@@ -25,7 +25,7 @@ const SETTLED: Duration = Duration::from_secs(20);
 
 /// The windows' titles.
 const PANEL: &str = "Vigie";
-const PINNED: &str = "Vigie (bureau)";
+const PINNED: &str = "Vigie sur le bureau";
 
 /// Measures everything, prints it, writes `docs/benchmarks.md`, and says whether every goal is met.
 pub fn measure() -> bool {

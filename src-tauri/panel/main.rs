@@ -261,7 +261,7 @@ fn open(app: &AppHandle, label: &str) -> tauri::Result<()> {
         .on_new_window(|_, _| NewWindowResponse::Deny);
     if app.state::<Standing>().get().is_some() {
         builder = builder
-            .title("Vigie (bureau)")
+            .title("Vigie sur le bureau")
             .decorations(false)
             .resizable(false)
             .always_on_bottom(true)

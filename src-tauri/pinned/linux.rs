@@ -77,7 +77,7 @@ impl Window {
             window,
         });
         let window = &this.window;
-        window.set_title("Vigie (bureau)");
+        window.set_title("Vigie sur le bureau");
         window.style_context().add_class("pinned");
         window.add(this.page.root());
         window.connect_delete_event(|_, _| {

@@ -176,6 +176,7 @@ impl Fact {
         let name = label(&row.label, "name");
         name.set_valign(Align::Start);
         let value = label("", "value");
+        value.set_valign(Align::Start);
         let warning = gtk::Image::from_icon_name(Some("dialog-warning-symbolic"), gtk::IconSize::Menu);
         warning.style_context().add_class("warning");
         // `show_all` leaves it alone.

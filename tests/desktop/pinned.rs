@@ -8,7 +8,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 const OPENED: &str = "Vigie";
-const PINNED: &str = "Vigie (bureau)";
+const PINNED: &str = "Vigie sur le bureau";
 
 /// Asks the running Vigie for something, as its menu would.
 fn ask(desktop: &Desktop, action: &str) {
@@ -47,12 +47,15 @@ fn the_pinned_panel_comes_and_goes_with_its_setting_and_silences_nothing() {
     let desktop = Desktop::at_home(&vpn);
     desktop.configure("[panel]\npinned = true\n\n[vpn]\nhold_seconds = 1\n");
     desktop.welcome();
-    let (_vigie, item) = desktop.start_vigie();
+    let _manager = desktop.spawn("openbox", &desktop.command("openbox"));
+    let vigie = desktop.spawn("vigie", &desktop.vigie_on_own_machine());
+    let item = desktop.item_of(vigie.pid());
     desktop.wait_for_window(PINNED, true);
     wait_for("the verdict Connected", SOON, || item.tooltip().0.starts_with("VPN connecté").then_some(()));
 
     // Only what has held is missed.
     std::thread::sleep(Duration::from_secs(3));
+    desktop.screenshot_of(PINNED, "panel-pinned");
 
     // It may be covered: who has lost the VPN is told.
     vpn.disconnect();
@@ -69,8 +72,10 @@ fn the_pinned_panel_comes_and_goes_with_its_setting_and_silences_nothing() {
 
     ask(&desktop, r#"{"do":"choose","with":{"what":"pinned","to":false}}"#);
     desktop.wait_for_window(PINNED, false);
+    desktop.write(".config/gtk-3.0/settings.ini", "[Settings]\ngtk-application-prefer-dark-theme=1\n");
     ask(&desktop, r#"{"do":"choose","with":{"what":"pinned","to":true}}"#);
     desktop.wait_for_window(PINNED, true);
+    desktop.screenshot_of(PINNED, "panel-pinned-dark");
     ask(&desktop, r#"{"do":"choose","with":{"what":"size","to":[300,400]}}"#);
     wait_for("the new size", SOON, || {
         let told = run(desktop.command("xwininfo").args(["-name", PINNED]));
