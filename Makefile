@@ -19,11 +19,12 @@ screenshot: release
 	scripts/setup desktop
 	scripts/virtual-desktop --once $(SHOT) target/release/vigie
 
-# The docs' pictures of the panel, anew: its tests take them of the real window.
+# The docs' pictures of the windows, anew: their tests take them of the real ones.
 images:
 	scripts/setup build desktop test
-	cargo test --test desktop panel::
+	cargo test --test desktop -- panel:: window::
 	cp target/tmp/screenshots/panneau-*.png docs/images/
+	cp target/tmp/screenshots/connexion-clair-vide.png target/tmp/screenshots/connexion-clair-refus.png docs/images/
 
 # What is shipped names no folder of the machine that built it, and no time: the same sources give the same bytes.
 REMAP := --remap-path-prefix=$(CURDIR)=/vigie --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo

@@ -197,7 +197,7 @@ async fn escape_gives_up_first_and_closes_then() -> Outcome {
 async fn stands_in_the_middle_and_closes_when_the_tray_says_so() -> Outcome {
     let (_display, mut tray) = open(&stopped()).await?;
     let [left, top, width, height] = tray.place()?;
-    assert_eq!((width, height), (420, 660));
+    assert_eq!((width, height), (420, 680));
     assert_eq!((left, top), ((1024 - width) / 2, (768 - height) / 2));
     // Nothing can be sent where the account may be locked.
     tray.press(&["Return"])?;

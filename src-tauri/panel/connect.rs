@@ -12,7 +12,7 @@ use vigie::view::connect::Form;
 pub const LABEL: &str = "connect";
 
 /// The page's size, in logical pixels: the form with a message above it and a fault at each field.
-const SIZE: (f64, f64) = (420.0, 660.0);
+const SIZE: (f64, f64) = (420.0, 680.0);
 
 /// Bytes that a form has at most. (The page's fields hold 256 characters each.)
 const LIMIT: usize = 16 * 1024;

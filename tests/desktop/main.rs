@@ -19,3 +19,4 @@ mod rig;
 mod rig_works;
 mod shutdown;
 mod vpn;
+mod window;

@@ -17,7 +17,7 @@ cp /etc/hosts /etc/resolv.conf "$machine/own/etc/"
 cp -r "$machine/etc/." "$machine/own/etc/"
 mount -t overlay etc -o "lowerdir=/etc,upperdir=$machine/own/etc,workdir=$machine/own/work" /etc
 mount --bind "$machine/own/run" /run
-mount --bind "$page" "$panel"
+[ -z "$page" ] || mount --bind "$page" "$panel"
 export DBUS_SYSTEM_BUS_ADDRESS=unix:path=/run/dbus/system_bus_socket
 dbus-daemon --fork --config-file="$machine/system.conf"
 /usr/lib/polkit-1/polkitd --no-debug &
@@ -34,17 +34,25 @@ const SYSTEM_BUS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bu
 impl Desktop {
     /// Vigie on such a machine, not started yet. It logs all that it can.
     pub fn vigie_that_connects(&self, vpn: &Vpn, settings: &str) -> Command {
+        run(Command::new("mkfifo").arg(self.home().join("page.says")));
+        self.vigie_with(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/desktop/rig/play-page"), vpn, settings)
+    }
+
+    /// The same with the window itself.
+    pub fn vigie_with_window(&self, vpn: &Vpn) -> Command {
+        self.vigie_with("", vpn, "")
+    }
+
+    fn vigie_with(&self, page: &str, vpn: &Vpn, settings: &str) -> Command {
         let machine = self.home().join("machine");
         fs::create_dir_all(machine.join("own")).expect("the home is ours");
         self.write("machine/system.conf", SYSTEM_BUS);
         let pin = vpn.certificate_pin("gateway");
         let site = format!("[[site]]\nid = \"caen\"\ngateway = \"{GATEWAY}\"\ncertificate_pins = [\"{pin}\"]\n");
         self.write("machine/etc/vigie/vigie.toml", &format!("{settings}\n{site}"));
-        run(Command::new("mkfifo").arg(self.home().join("page.says")));
         let mut command = self.command("unshare");
         command.args(["--mount", "--", "sh", "-ec", MACHINE, "sh"]).arg(machine);
-        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/desktop/rig/play-page"));
-        command.args([env!("CARGO_BIN_EXE_vigie-panel"), env!("CARGO_BIN_EXE_vigie")]);
+        command.args([page, env!("CARGO_BIN_EXE_vigie-panel"), env!("CARGO_BIN_EXE_vigie")]);
         command.env("VIGIE_LOG", "debug");
         command
     }
