@@ -1,7 +1,7 @@
 //! All that the opened panel's page is given: the panel, what the guide offers, the settings, and the last answer. Each
 //! part is told again only when it has changed.
 
-use super::panel::{Panel, panel};
+use super::panel::{Button, Panel, button, panel};
 use super::settings::{Setting, settings};
 use super::{drives, french, notice};
 use crate::core::state::{Action, Call};
@@ -41,8 +41,8 @@ pub enum Part {
 pub struct Guide {
     /// Everything that can be searched, in the menu's order.
     pub tools: Vec<Tool>,
-    /// The remote support card: how a session begins.
-    pub session: String,
+    /// The remote support card.
+    pub session: Option<Session>,
     /// The telephone card: what its codes are for.
     pub telephone: String,
     /// The telephone's codes.
@@ -61,6 +61,16 @@ pub struct Tool {
     pub keywords: String,
     /// What the click asks for.
     pub action: Action,
+}
+
+/// How a remote support session begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Session {
+    /// Where its number comes from.
+    pub advice: String,
+    /// Opens the program, for whoever has no number.
+    pub open: Button,
 }
 
 /// A code of the telephone.
@@ -97,12 +107,13 @@ impl Page {
         let guide = &self.guide;
         match action {
             // Any number may be joined or dialled, as far as the type lets one through.
-            Action::Join(_) => !guide.session.is_empty(),
+            Action::Join(_) => guide.session.is_some(),
             Action::CopyCode(Call { code, number }) | Action::Dial(Call { code, number }) => {
                 guide.codes.iter().any(|known| known.id == *code && (known.takes_number || number.is_none()))
             }
             other => {
                 self.panel.offers(other)
+                    || guide.session.as_ref().is_some_and(|session| session.open.action == *other)
                     || guide.tools.iter().any(|tool| tool.action == *other)
                     || self.settings.iter().any(|setting| setting.offers(other))
             }
@@ -176,7 +187,10 @@ fn guide(state: &State) -> Guide {
         tool("Copier les infos pour l’assistance", "Pour votre demande AMIGO", support, Action::CopySupportInfo);
     Guide {
         tools: programs.chain(sections).chain(codes).chain(drives).chain([support]).collect(),
-        session: french::typeset(&*profile.advice.remote_session),
+        session: profile.program(&profile.remote_support).map(|program| Session {
+            advice: french::typeset(&*profile.advice.remote_session),
+            open: button("Ouvrir sans numéro", Action::Open(program.id.clone())),
+        }),
         telephone: french::typeset(&*profile.advice.forwarding),
         codes: (profile.codes.iter())
             .map(|code| Code {

@@ -285,6 +285,10 @@ fn each_button_does_what_it_says() {
     assert_eq!(steady(rest), steady(&status));
     assert!(rest.contains("\n  Mémoire : ") && rest.contains("\n  Disque système : "), "{rest}");
 
+    // The page says so too, over its lower edge, and takes the word away again.
+    page.wait_for_text(".answer", "Les infos pour l’assistance sont copiées");
+    wait_for("the answer to go", SOON, || page.text(".answer").is_empty().then_some(()));
+
     // Each row's own button copies the row's value.
     let rows = page.rows();
     assert!(rows.len() > 20, "{rows:#?}");

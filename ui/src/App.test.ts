@@ -1,9 +1,12 @@
+import axe from "axe-core";
 import { flushSync, mount, unmount } from "svelte";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import App from "./App.svelte";
+import type { Guide } from "./lib/bindings/Guide";
 import type { Panel } from "./lib/bindings/Panel";
 import type { Part } from "./lib/bindings/Part";
 import type { Row } from "./lib/bindings/Row";
+import type { Setting } from "./lib/bindings/Setting";
 
 const connected: Panel = {
   title: "VPN connecté depuis 14 h 02",
@@ -38,6 +41,47 @@ const asking: Panel = {
   },
 };
 
+const guide: Guide = {
+  tools: [
+    { label: "Tchap", detail: "Messagerie instantanée", keywords: "", action: { do: "open", with: "tchap" } },
+    { label: "Tribu", detail: "Espace collaboratif", keywords: "", action: { do: "open", with: "tribu" } },
+    { label: "Lecteur U: données personnelles", detail: "Ouvrir", keywords: "", action: { do: "open-drive", with: "U" } },
+  ],
+  session: {
+    advice: "L’opérateur vous communique un numéro de session.",
+    open: { label: "Ouvrir sans numéro", action: { do: "open", with: "isl-light" } },
+  },
+  telephone: "Composez le code, puis le numéro.",
+  codes: [
+    { id: "renvoi", label: "Renvoi immédiat", code: "*21", takes_number: true, note: null },
+    { id: "sans-renvoi", label: "Désactiver tous les renvois", code: "*20", takes_number: false, note: "Une note." },
+  ],
+};
+
+const site: Setting = {
+  id: "site",
+  title: "Mon site",
+  hint: "Le serveur VPN en dépend.",
+  kind: "one",
+  locked: false,
+  options: [
+    { button: { label: "Caen", action: { do: "choose", with: { what: "site", to: "caen" } } }, chosen: true },
+    { button: { label: "Rouen", action: { do: "choose", with: { what: "site", to: "rouen" } } }, chosen: false },
+  ],
+};
+
+const reminders: Setting = {
+  id: "reminders",
+  title: "Rappels",
+  hint: "",
+  kind: "each",
+  locked: false,
+  options: [
+    { button: { label: "30 minutes avant", action: { do: "choose", with: { what: "lead", to: [30, false] } } }, chosen: true },
+    { button: { label: "5 minutes avant", action: { do: "choose", with: { what: "lead", to: [5, true] } } }, chosen: false },
+  ],
+};
+
 const writeText = vi.fn<(text: string) => Promise<void>>();
 let show: (part: Part) => void;
 let page: Record<string, unknown>;
@@ -67,6 +111,46 @@ afterEach(async () => {
 function update(panel: Panel): void {
   show({ part: "panel", is: panel });
   flushSync();
+}
+
+/** The whole page, as the program fills it. */
+function open(): void {
+  show({ part: "guide", is: guide });
+  show({ part: "settings", is: [site, reminders] });
+  show({ part: "answer", is: null });
+  update(connected);
+}
+
+function type(selector: string, text: string): void {
+  const field = element<HTMLInputElement>(selector);
+  field.focus();
+  field.value = text;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+  flushSync();
+}
+
+/** Presses a key where the focus is; says whether it was left to the browser. */
+function press(key: string): boolean {
+  const event = new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true });
+  const left = (document.activeElement ?? window).dispatchEvent(event);
+  flushSync();
+  return left;
+}
+
+function submit(selector: string): void {
+  const form = element<HTMLInputElement>(selector).form;
+  form?.dispatchEvent(new SubmitEvent("submit", { bubbles: true, cancelable: true }));
+  flushSync();
+}
+
+function focused(): string {
+  return (document.activeElement?.textContent ?? "").replace(/\s+/g, " ").trim();
+}
+
+async function faults(): Promise<string[]> {
+  // Colours need a browser that paints: tests/desktop/panel.rs looks at them.
+  const { violations } = await axe.run(document.body, { rules: { "color-contrast": { enabled: false } } });
+  return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
 }
 
 function element<E extends Element = HTMLElement>(selector: string): E {
@@ -169,4 +253,187 @@ test("outlives two rows of one name", () => {
   const row: Row = { id: "printer-A", label: "Imprimante", value: "A", mark: "normal", fact: null, details: [], until: null };
   update({ ...connected, groups: [{ title: "Imprimantes", rows: [row, row] }] });
   expect(document.querySelectorAll("[data-id=printer-A]")).toHaveLength(2);
+});
+
+test("finds what the guide offers, and does it by keyboard alone", () => {
+  open();
+  type("#search", "t");
+  expect(read("[role=search] [role=status]")).toBe("2 résultats");
+  expect(press("ArrowDown")).toBe(false);
+  expect(focused()).toBe("Tchap Messagerie instantanée");
+  press("ArrowDown");
+  press("ArrowDown");
+  expect(focused()).toBe("Tribu Espace collaboratif");
+  (document.activeElement as HTMLElement).click();
+  expect(tray.ask).toHaveBeenLastCalledWith({ do: "open", with: "tribu" });
+  press("ArrowUp");
+  press("ArrowUp");
+  expect(document.activeElement?.id).toBe("search");
+  type("#search", "lecteur u");
+  submit("#search");
+  expect(tray.ask).toHaveBeenLastCalledWith({ do: "open-drive", with: "U" });
+  type("#search", "rien de tel");
+  expect(read("[role=search] [role=status]")).toBe("Aucun résultat");
+});
+
+test("Escape empties the search before it closes the window", async () => {
+  open();
+  type("#search", "tchap");
+  press("ArrowDown");
+  press("Escape");
+  await vi.waitFor(() => expect(document.activeElement?.id).toBe("search"));
+  expect(element<HTMLInputElement>("#search").value).toBe("");
+  expect(read("[role=search] [role=status]")).toBe("");
+  expect(tray.close).not.toHaveBeenCalled();
+  press("Escape");
+  expect(tray.close).toHaveBeenCalledOnce();
+});
+
+test("hands the session's number over, and opens the program without one", () => {
+  open();
+  button("Ouvrir sans numéro");
+  submit("#session");
+  expect(tray.ask).toHaveBeenLastCalledWith({ do: "open", with: "isl-light" });
+  type("#session", " 1234-56 78 ");
+  button("Rejoindre la session");
+  submit("#session");
+  expect(tray.ask).toHaveBeenLastCalledWith({ do: "join", with: "12345678" });
+  type("#session", "12a4");
+  submit("#session");
+  expect(tray.ask).toHaveBeenCalledTimes(2);
+  expect(read("#session-fault")).toContain("n’a que des chiffres");
+  expect(element("#session").getAttribute("aria-invalid")).toBe("true");
+  expect(element("#session").getAttribute("aria-describedby")).toBe("session-fault");
+  expect(document.activeElement?.id).toBe("session");
+  type("#session", "12");
+  expect(document.querySelector("#session-fault")).toBeNull();
+});
+
+test("composes a code with its number, to copy or to dial", () => {
+  open();
+  expect(read("[data-code=renvoi] .code")).toBe("*21 + n°");
+  button("Copier *21 : Renvoi immédiat").click();
+  expect(tray.ask).toHaveBeenLastCalledWith({ do: "copy-code", with: { code: "renvoi", number: null } });
+  button("Composer *21 : Renvoi immédiat").click();
+  flushSync();
+  expect(tray.ask).toHaveBeenCalledTimes(1);
+  expect(read("#telephone-fault")).toContain("Tapez d’abord le numéro");
+  expect(document.activeElement?.id).toBe("telephone");
+  type("#telephone", "+33 6 12 34 56 78");
+  expect(read("[data-code=renvoi] .code")).toBe("*210612345678");
+  button("Composer *21 : Renvoi immédiat").click();
+  expect(tray.ask).toHaveBeenLastCalledWith({ do: "dial", with: { code: "renvoi", number: "0612345678" } });
+  button("Composer *20 : Désactiver tous les renvois").click();
+  expect(tray.ask).toHaveBeenLastCalledWith({ do: "dial", with: { code: "sans-renvoi", number: null } });
+  type("#telephone", "poste");
+  button("Copier *21 : Renvoi immédiat").click();
+  flushSync();
+  expect(read("#telephone-fault")).toContain("n’a que des chiffres");
+  expect(tray.ask).toHaveBeenCalledTimes(3);
+});
+
+test("chooses, and shows what is in force", () => {
+  open();
+  button("Réglages").click();
+  flushSync();
+  expect(read("h1")).toBe("Réglages");
+  expect(focused()).toBe("Réglages");
+  const select = element<HTMLSelectElement>("#site");
+  expect(select.value).toBe("0");
+  select.value = "1";
+  select.dispatchEvent(new Event("change", { bubbles: true }));
+  expect(tray.ask).toHaveBeenLastCalledWith({ do: "choose", with: { what: "site", to: "rouen" } });
+  // Refused: what is in force comes back.
+  show({ part: "answer", is: { number: 1, title: "Votre choix n’a pas été enregistré", text: "" } });
+  flushSync();
+  expect(select.value).toBe("0");
+  expect(read(".answer")).toBe("Votre choix n’a pas été enregistré");
+
+  const [first, second] = document.querySelectorAll<HTMLInputElement>("[data-setting=reminders] input");
+  expect([first?.checked, second?.checked]).toEqual([true, false]);
+  second?.click();
+  expect(tray.ask).toHaveBeenLastCalledWith({ do: "choose", with: { what: "lead", to: [5, true] } });
+  const taken = { ...reminders, options: reminders.options.map((option) => ({ ...option, chosen: true })) };
+  show({ part: "settings", is: [site, taken] });
+  flushSync();
+  expect(second?.checked).toBe(true);
+});
+
+test("leaves the settings by Escape, to where one came from", async () => {
+  open();
+  button("Réglages").click();
+  flushSync();
+  press("Escape");
+  await vi.waitFor(() => expect(focused()).toBe("Réglages"));
+  expect(read("h1")).toBe("VPN connecté depuis 14 h 02");
+  expect(tray.close).not.toHaveBeenCalled();
+  press("Escape");
+  expect(tray.close).toHaveBeenCalledOnce();
+});
+
+test("shows what the administrator has fixed, and lets nobody change it", () => {
+  open();
+  show({ part: "settings", is: [{ ...site, locked: true }, { ...reminders, locked: true }] });
+  button("Réglages").click();
+  flushSync();
+  expect(element<HTMLSelectElement>("#site").disabled).toBe(true);
+  expect(element<HTMLSelectElement>("#site").value).toBe("0");
+  expect(read("#site-hint")).toBe("Le serveur VPN en dépend. Fixé par votre administrateur.");
+  expect(element("[data-setting=reminders] fieldset").matches(":disabled")).toBe(true);
+  expect(read("#reminders-hint")).toBe("Fixé par votre administrateur.");
+});
+
+test("says what came of a click, but not what came of one before it was there", () => {
+  show({ part: "answer", is: { number: 4, title: "Avant", text: "" } });
+  update(connected);
+  expect(read(".answer")).toBe("");
+  vi.useFakeTimers();
+  show({ part: "answer", is: { number: 5, title: "Les infos pour l’assistance sont copiées", text: "Collez-les." } });
+  flushSync();
+  expect(read(".answer")).toBe("Les infos pour l’assistance sont copiées Collez-les.");
+  vi.advanceTimersByTime(10_000);
+  flushSync();
+  expect(read(".answer")).toBe("");
+  vi.useRealTimers();
+});
+
+test("gives names on demand, and says how long it is until the shutdown only while it is seen", () => {
+  vi.useFakeTimers({ now: 0 });
+  const wapt: Row = { id: "wapt", label: "WAPT", value: "2 mises à jour", mark: "normal", fact: "wapt", details: ["firefox", "vlc"], until: null };
+  const off: Row = { id: "shutdown", label: "Arrêt", value: "à 21 h 30", mark: "normal", fact: "shutdown", details: [], until: 90 * 60 };
+  update({ ...connected, groups: [{ title: "Tout", rows: [wapt, off] }] });
+  expect(read("[data-id=wapt] summary")).toBe("Lesquelles ?");
+  expect(read("[data-id=wapt] details ul")).toBe("firefoxvlc");
+  expect(read("[data-id=shutdown] .left")).toBe("dans 1 h 30");
+  expect(read("[data-id=shutdown] .value")).toBe("à 21 h 30");
+  vi.advanceTimersByTime(60_000);
+  flushSync();
+  expect(read("[data-id=shutdown] .left")).toBe("dans 1 h 29");
+  vi.spyOn(document, "hidden", "get").mockReturnValue(true);
+  document.dispatchEvent(new Event("visibilitychange"));
+  flushSync();
+  expect(vi.getTimerCount()).toBe(0);
+  vi.advanceTimersByTime(600_000);
+  vi.spyOn(document, "hidden", "get").mockReturnValue(false);
+  document.dispatchEvent(new Event("visibilitychange"));
+  flushSync();
+  expect(read("[data-id=shutdown] .left")).toBe("dans 1 h 19");
+  vi.restoreAllMocks();
+  vi.useRealTimers();
+});
+
+test("is accessible: the panel with everything on it, and the settings", async () => {
+  open();
+  type("#search", "t");
+  type("#session", "x");
+  submit("#session");
+  update(asking);
+  expect(await faults()).toEqual([]);
+  element<HTMLInputElement>("#session").labels?.forEach((label) => label.remove());
+  expect((await faults()).some((fault) => fault.startsWith("label"))).toBe(true);
+  show({ part: "settings", is: [{ ...site, locked: true }, reminders] });
+  flushSync();
+  button("Réglages").click();
+  flushSync();
+  expect(await faults()).toEqual([]);
 });
