@@ -31,6 +31,12 @@ fn open(desktop: &Desktop, verdict: &str) -> (Running, Item, Page) {
     (vigie, item, page)
 }
 
+/// What another program would paste; nothing where nothing was copied.
+fn pasted(desktop: &Desktop) -> String {
+    let said = desktop.command("xclip").args(["-selection", "clipboard", "-out"]).output().expect("xclip");
+    String::from_utf8(said.stdout).expect("UTF-8")
+}
+
 /// What a command prints on the desktop, on one line.
 fn says(desktop: &Desktop, command: &[&str]) -> String {
     run(desktop.command(command[0]).args(&command[1..])).trim().to_owned()
@@ -43,18 +49,15 @@ fn says_there(vigie: &Running, command: &[&str]) -> String {
     run(&mut there).trim().to_owned()
 }
 
-/// Pictures of the panel for the docs (`make images`): as it opens, and its end.
-fn portrait(desktop: &Desktop, page: &Page, name: &str) {
-    resize(desktop, page, 420, 760);
-    for (name, place) in [(name.to_owned(), 0), (format!("{name}-suite"), 99_999)] {
-        // Drawn by then: the second frame begins when the first is done.
-        page.run_async::<Value>(
-            "scrollTo({ top: arguments[0], behavior: 'instant' });
-             requestAnimationFrame(() => requestAnimationFrame(() => arguments[1](null)))",
-            &[json!(place)],
-        );
-        desktop.screenshot_of("Vigie", &name);
-    }
+/// A picture of the panel for the docs (`make images`), with what a selector finds at its top.
+fn portrait(desktop: &Desktop, page: &Page, name: &str, top: &str) {
+    // Drawn by then: the second frame begins when the first is done.
+    page.run_async::<Value>(
+        "document.querySelector(arguments[0]).scrollIntoView({ block: 'start', behavior: 'instant' });
+         requestAnimationFrame(() => requestAnimationFrame(() => arguments[1](null)))",
+        &[json!(top)],
+    );
+    desktop.screenshot_of("Vigie", name);
 }
 
 /// The sizes in a text, in bytes: "3,2 Go libres sur 7,6 Go".
@@ -76,13 +79,12 @@ fn is_about(shown: f64, said: f64) -> bool {
     (shown - said).abs() < 0.1 * said + f64::from(1 << 28)
 }
 
-/// The time of day in a text of the system, as French has it: "2026-11-24 09:05:12" is "9 h 05".
-fn french_time(time: &str) -> String {
-    let time = time.split(' ').next_back().expect("a time");
-    let (hour, minute) = (&time[..2], &time[3..5]);
-    let hour = hour.trim_start_matches('0');
-    let hour = if hour.is_empty() { "0" } else { hour };
-    if minute == "00" { format!("{hour} h") } else { format!("{hour} h {minute}") }
+/// The time of day as French has it: "9 h", "9 h 05".
+fn french_time(time: jiff::civil::Time) -> String {
+    match time.minute() {
+        0 => format!("{} h", time.hour()),
+        minute => format!("{} h {minute:02}", time.hour()),
+    }
 }
 
 #[test]
@@ -154,9 +156,11 @@ fn every_row_says_what_the_systems_own_commands_say() {
     assert_eq!(normal("user"), format!("{} ({})", there(&["id", "-un"]), there(&["hostname", "--domain"])));
     let release = says(&desktop, &["sh", "-c", ". /etc/os-release; echo \"$NAME $VERSION_ID\""]);
     assert_eq!(normal("system"), release.trim());
-    let booted = says(&desktop, &["uptime", "--since"]);
-    // The kernel counts from another moment than uptime does: a second may lie between the two.
-    assert!(row("booted").value.contains(&french_time(&booted)), "{:?} {booted}", row("booted"));
+    let booted: jiff::civil::DateTime = says(&desktop, &["uptime", "--since"]).parse().expect("a date and a time");
+    // It counts back from now: a second may lie between that and what the kernel wrote down.
+    let mut about =
+        [-1, 0, 1].map(|second| french_time((booted + jiff::SignedDuration::from_secs(second)).time())).into_iter();
+    assert!(about.any(|time| row("booted").value.contains(&format!("à {time}"))), "{:?} {booted}", row("booted"));
     let memory = says(&desktop, &["sh", "-c", "free --bytes | awk '/^Mem:/ {print $7, $2}'"]);
     let memory: Vec<f64> = memory.split(' ').map(|bytes| bytes.parse().expect("a number")).collect();
     let shown = sizes(&normal("memory"));
@@ -211,7 +215,8 @@ fn every_row_says_what_the_systems_own_commands_say() {
     assert!(rows.iter().all(|row| !row.label.is_empty() && !row.value.is_empty()), "{rows:#?}");
     assert_eq!(page.text("h1"), normal("vpn").trim_end_matches(&format!(" ({GATEWAY})")));
 
-    portrait(&desktop, &page, "panneau-clair");
+    portrait(&desktop, &page, "panneau-clair", "main");
+    portrait(&desktop, &page, "panneau-faits", "section:has([data-id=computer])");
 
     // What changes comes to the page by itself: a task of WAPT's, the tunnel's end, and what follows from it.
     let (pings, events) = (wapt.asked("/ping"), wapt.asked("/events.json"));
@@ -269,8 +274,7 @@ fn each_button_does_what_it_says() {
     // What is copied for the helpdesk is what the command line says, under the moment at which it was taken.
     page.click("Copier les infos pour l’assistance");
     let copied = wait_for("the helpdesk's text to paste", SOON, || {
-        let said = desktop.command("xclip").args(["-selection", "clipboard", "-out"]).output().expect("xclip");
-        let text = String::from_utf8(said.stdout).expect("UTF-8");
+        let text = pasted(&desktop);
         text.starts_with("Vigie, le ").then_some(text)
     });
     let status = desktop.vigie().arg("status").output().expect("it starts");
@@ -350,6 +354,137 @@ fn asks_for_the_site_at_first_and_before_it_switches_off() {
     page.click("Éteindre");
     wait_for("the machine to be switched off", SOON, || (offs() > 0).then_some(()));
     assert_eq!(offs(), 1);
+}
+
+#[test]
+fn what_the_guide_offers_is_found_joined_and_dialled() {
+    let vpn = Vpn::start();
+    let desktop = at_home(&vpn, "");
+    let _login1 = Login1::start(&desktop);
+    let [isl, browser] = ["ISLLightClient", "xdg-open"].map(|name| desktop.record_program(name));
+    let (_vigie, _item, page) = open(&desktop, "VPN déconnecté");
+    let found = || -> Vec<String> {
+        page.run("return [...document.querySelectorAll('[role=search] li strong')].map((one) => one.innerText)", &[])
+    };
+    let search = |words: &str, wanted: &str| {
+        page.fill("#search", words);
+        let first = || found().first().map(|first| first.replace('\u{a0}', " "));
+        wait_for(&format!("{wanted:?} as the first of what {words:?} finds: {:?}", found()), SOON, || {
+            (first().as_deref() == Some(wanted)).then_some(())
+        });
+    };
+
+    // Without accents, with others, in capitals; by what it is for; several words.
+    search("telemaintenance", "Télémaintenance");
+    page.press("\u{e007}");
+    assert_eq!(isl.next_call(0), Vec::<String>::new());
+    search("PAD AVANCÉ", "Pad avancé - CodiMD");
+    page.click_on("[role=search] li button");
+    assert_eq!(browser.next_call(0).len(), 1);
+    search("messagerie vocale *98", "Consulter la messagerie vocale : *98");
+    page.click_on("[role=search] li button");
+    wait_for("the code to paste", SOON, || (pasted(&desktop) == "*98").then_some(()));
+    page.wait_for_text("main", "*98 est copié");
+    page.fill("#search", "xyzzy");
+    page.wait_for_text("[role=search]", "Aucun résultat");
+    assert_eq!(found(), Vec::<String>::new());
+    // Escape empties the field first; the panel stays.
+    page.press("\u{e00c}");
+    wait_for("the field to be empty", SOON, || {
+        page.run::<String>("return document.querySelector('#search').value", &[]).is_empty().then_some(())
+    });
+
+    // The number that the operator gives, as one reads it, and as one mistypes it.
+    let join = "form:has(#session) button[type=submit]";
+    page.fill("#session", "12 34-56 78");
+    page.click_on(join);
+    assert_eq!(isl.next_call(1), ["--connect", "12345678"]);
+    page.fill("#session", "12 34; rm");
+    page.click_on(join);
+    page.wait_for_text("form:has(#session)", "Un numéro de session n’a que des chiffres");
+    page.fill("#session", "");
+    page.click_on(join);
+    assert_eq!(isl.next_call(2), Vec::<String>::new());
+
+    // A forwarding with its number, copied and dialled; one without a number.
+    page.fill("#telephone", "+33 (0)2 31 30 15 15");
+    page.wait_for_text("main", "*210231301515");
+    page.click("Copier *21 : Renvoi immédiat");
+    wait_for("the code to paste", SOON, || (pasted(&desktop) == "*210231301515").then_some(()));
+    portrait(&desktop, &page, "panneau-telephonie", "section:has(#telephone)");
+    page.click("Composer *22 : Renvoi sur non-réponse");
+    assert_eq!(browser.next_call(1), ["tel:*220231301515"]);
+    page.click("Composer *20 : Désactiver tous les renvois");
+    assert_eq!(browser.next_call(2), ["tel:*20"]);
+    page.fill("#telephone", "poste 12");
+    page.click("Composer *23 : Renvoi sur occupation");
+    page.wait_for_text("main", "Un numéro de téléphone n’a que des chiffres");
+    assert_eq!((isl.calls().len(), browser.calls().len()), (3, 3));
+    desktop.assert_calm();
+}
+
+#[test]
+fn the_settings_are_written_and_hold_at_once_but_for_what_is_locked() {
+    let vpn = Vpn::start();
+    let desktop = at_home(&vpn, "# Mon serveur de fichiers\n[[drive]]\nletter = \"I\"\nmount_points = [\"/mnt/i\"]\n");
+    let _login1 = Login1::start(&desktop);
+    desktop.write("machine/etc/vigie/vigie.toml", "locked = [\"panel.opacity_percent\", \"panel.hidden\"]\n");
+    let browser = desktop.record_program("xdg-open");
+    let (_vigie, item, page) = open(&desktop, "VPN déconnecté");
+    let file = || fs::read_to_string(desktop.home().join(".config/vigie/vigie.toml")).expect("it is there");
+    let chosen = |setting: &str| -> Vec<String> {
+        page.run(
+            "return [...document.querySelectorAll(`[data-setting=${arguments[0]}] :is(input:checked + label, option:checked)`)]
+                 .map((one) => one.innerText.replace(/\\s+/g, ' ').trim())",
+            &[json!(setting)],
+        )
+    };
+    page.click("Réglages");
+    page.wait_for_text("h1", "Réglages");
+    assert_eq!(chosen("site"), ["Caen (Calvados, Manche, Orne)"]);
+    assert_eq!(chosen("reminders"), ["30 minutes avant", "15 minutes avant", "5 minutes avant"]);
+
+    // Reminders.
+    page.click_on("label[for=reminders-0]");
+    wait_for("the reminder in the user's file", SOON, || {
+        file().contains("leads_minutes = [60, 30, 15, 5]").then_some(())
+    });
+    wait_for("the box to stand", SOON, || (chosen("reminders")[0] == "1 heure avant").then_some(()));
+    assert!(file().contains("# Mon serveur de fichiers\n"), "what else stands there stays: {}", file());
+
+    // The site: the tray's menu and the page's own buttons follow at once.
+    page.click_on("#site option[value='1']");
+    wait_for("the site in the user's file", SOON, || file().contains("site = \"rouen\"").then_some(()));
+    item.wait_for_menu("(o) Rouen");
+
+    // Start with the session.
+    page.click_on("label[for=start-0]");
+    let entry = desktop.home().join(".config/autostart/vigie.desktop");
+    wait_for("the session's entry", SOON, || entry.exists().then_some(()));
+
+    // What the administrator has fixed is seen, and cannot be changed.
+    let locked = |setting: &str| -> (bool, bool) {
+        page.run(
+            "const one = document.querySelector(`[data-setting=${arguments[0]}]`);
+             return [[...one.querySelectorAll('input, select')].every((field) => field.matches(':disabled')),
+                 one.innerText.includes('Fixé par votre administrateur')]",
+            &[json!(setting)],
+        )
+    };
+    for setting in ["opacity", "rows"] {
+        assert_eq!(locked(setting), (true, true), "{setting}");
+    }
+    for setting in ["site", "reminders", "size", "start"] {
+        assert_eq!(locked(setting), (false, false), "{setting}");
+    }
+    assert_eq!(faults(&page), Vec::<String>::new());
+    portrait(&desktop, &page, "panneau-reglages", "main");
+
+    page.click("Retour au panneau");
+    page.wait_for_row("site", "Rouen (Seine-Maritime, Eure)");
+    page.click("Intranet");
+    assert_eq!(browser.next_call(0), ["http://portail-metier.ac-rouen.fr"]);
+    desktop.assert_calm();
 }
 
 const AXE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/ui/node_modules/axe-core/axe.min.js");
@@ -472,7 +607,7 @@ fn anybody_can_use_it_in_light_and_dark_zoomed_and_by_keyboard() {
     let page = Page::of(&desktop);
     assert_eq!(scheme(&page), (true, "dark".into()));
     assert_eq!(faults(&page), Vec::<String>::new());
-    portrait(&desktop, &page, "panneau-sombre");
+    portrait(&desktop, &page, "panneau-sombre", "main");
     item.click(&["Arrêt automatique", "Éteindre maintenant…"]);
     page.wait_for_text("main", "Éteindre l’ordinateur maintenant ?");
     assert_eq!(faults(&page), Vec::<String>::new());

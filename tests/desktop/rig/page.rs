@@ -124,11 +124,23 @@ impl Page {
         );
     }
 
-    /// Clicks what a selector finds.
+    /// Clicks what a selector finds, with it in the middle of the window: what stands at its edges covers nothing there.
     pub fn click_on(&self, selector: &str) {
+        let find = "document.querySelector(arguments[0])?.scrollIntoView({ block: 'center', behavior: 'instant' })";
+        self.run::<Value>(find, &[json!(selector)]);
         let selector = selector.to_owned();
         self.with(move |runtime, driver| {
             runtime.block_on(async { driver.find(By::Css(&*selector)).await?.click().await })
+        });
+    }
+
+    /// Types into the field that a selector finds, in the place of what stands there.
+    pub fn fill(&self, selector: &str, text: &str) {
+        self.run::<Value>("document.querySelector(arguments[0]).select()", &[json!(selector)]);
+        // Backspace takes away what is selected.
+        let (selector, keys) = (selector.to_owned(), format!("\u{e003}{text}"));
+        self.with(move |runtime, driver| {
+            runtime.block_on(async { driver.find(By::Css(&*selector)).await?.send_keys(keys).await })
         });
     }
 
