@@ -13,8 +13,9 @@ use std::path::Path;
 use std::time::Duration;
 use sysinfo::{Pid, Process, ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 
-/// The programs of an installation.
-const PROGRAMS: [&str; 2] = ["vigie", "vigie-panel"];
+/// The programs of an installation that a session's end would end. (The one that holds a VPN connection is not among
+/// them: nobody's connection is cut.)
+const PROGRAMS: [&str; 3] = ["vigie", "vigie-panel", "vigie-pinned"];
 
 /// How long the programs that were asked to end may take. After that they are ended.
 const GRACE: Duration = Duration::from_secs(5);
