@@ -9,7 +9,7 @@ use crate::shell::app::{App, Parts, status_once};
 use crate::shell::instance::{self, Claim, Client, Request};
 use crate::shell::store::Store;
 use crate::shell::tray::{self, Tray};
-use crate::shell::{autostart, installer, launch, log, signals};
+use crate::shell::{autostart, console, installer, launch, log, signals};
 use crate::view::notice::notice;
 use crate::view::status::Status;
 use crate::{doctor, sensors, view};
@@ -52,6 +52,9 @@ struct Arguments {
     /// Affiche la version
     #[arg(short = 'V', long, action = clap::ArgAction::Version, help_heading = "Options")]
     version: Option<bool>,
+    /// The session begins: do not start where the user does not want it. The installer's entry says so.
+    #[arg(long, hide = true)]
+    at_login: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -140,11 +143,12 @@ enum InstallerCommand {
 /// Parses the command line and does what it says.
 pub fn main() -> ExitCode {
     let command = Arguments::command();
-    let arguments = command.try_get_matches().and_then(|matches| Arguments::from_arg_matches(&matches));
+    let arguments = command.try_get_matches_from(said()).and_then(|matches| Arguments::from_arg_matches(&matches));
     let arguments = match arguments {
         Ok(arguments) => arguments,
         // Help and version come this way too; a closed standard output is no reason to complain.
         Err(error) if !error.use_stderr() => {
+            console::attach();
             let _ = error.print();
             return ExitCode::from(OK);
         }
@@ -154,6 +158,7 @@ pub fn main() -> ExitCode {
         }
     };
     let command = match arguments.command {
+        None if arguments.at_login && autostart::declined() => return ExitCode::from(OK),
         None => return start(false),
         Some(Command::Panel) => return start(true),
         Some(Command::Once(command)) => command,
@@ -183,6 +188,12 @@ pub fn main() -> ExitCode {
     // A sensor that still waits for the network must not hold the answer back.
     runtime.shutdown_background();
     code
+}
+
+/// What was said on the command line. Windows starts the program with `-Embedding` alone, for a click in the Action
+/// Centre while no Vigie runs: that is a start like any other.
+fn said() -> impl Iterator<Item = std::ffi::OsString> {
+    std::env::args_os().filter(|word| !(cfg!(windows) && word == "-Embedding"))
 }
 
 /// What was not understood, in French; clap knows English only.
@@ -387,6 +398,7 @@ fn print(text: &str) -> ExitCode {
 
 /// Writes to standard output. A reader that has left (`vigie status | head -1`) ends the command without complaint.
 fn write(text: &str) -> Result<(), ExitCode> {
+    console::attach();
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => Ok(()),
@@ -397,6 +409,7 @@ fn write(text: &str) -> Result<(), ExitCode> {
 
 /// A line on standard error; where there is none, nobody reads it.
 fn tell(text: &str) {
+    console::attach();
     let _ = writeln!(io::stderr(), "{text}");
 }
 

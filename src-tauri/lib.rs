@@ -18,6 +18,8 @@ pub mod profile;
 pub mod sensors;
 pub mod shell;
 pub mod view;
+#[cfg(all(test, windows))]
+mod wine;
 
 /// Where everything that happens is sent; one task reads it and owns the state.
 pub type Events = tokio::sync::mpsc::UnboundedSender<core::state::Event>;

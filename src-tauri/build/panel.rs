@@ -16,6 +16,7 @@ pub fn build() {
     let commands = tauri_build::AppManifest::new().permissions_path_pattern("src-tauri/capabilities/*.toml");
     let attributes = tauri_build::Attributes::new()
         .capabilities_path_pattern("src-tauri/capabilities/*.json")
+        .windows_attributes(tauri_build::WindowsAttributes::new().app_manifest(include_str!("vigie.manifest")))
         .app_manifest(commands);
     println!("cargo:rerun-if-changed=src-tauri/capabilities");
     if let Err(error) = tauri_build::try_build(attributes) {

@@ -186,6 +186,8 @@ mod tests {
         static AUTHORITY: OnceLock<CertifiedIssuer<'static, KeyPair>> = OnceLock::new();
         AUTHORITY.get_or_init(|| {
             let made = new_authority();
+            #[cfg(windows)]
+            trust(made.der());
             let file = tempfile::NamedTempFile::with_suffix(".pem").unwrap();
             std::fs::write(&file, made.pem()).unwrap();
             let (_, path) = file.keep().unwrap();
@@ -193,6 +195,23 @@ mod tests {
             unsafe { std::env::set_var("SSL_CERT_FILE", path) };
             made
         })
+    }
+
+    /// On Windows trust is the user's store of certificates.
+    #[cfg(windows)]
+    fn trust(certificate: &[u8]) {
+        use windows::Win32::Security::Cryptography::{
+            CERT_STORE_ADD_ALWAYS, CertAddEncodedCertificateToStore, CertCloseStore, CertOpenSystemStoreW,
+            X509_ASN_ENCODING,
+        };
+        crate::wine::only();
+        // SAFETY: the store is open until it is closed once; the certificate outlives the call.
+        unsafe {
+            let store = CertOpenSystemStoreW(None, windows::core::w!("ROOT")).unwrap();
+            let kind = X509_ASN_ENCODING;
+            CertAddEncodedCertificateToStore(Some(store), kind, certificate, CERT_STORE_ADD_ALWAYS, None).unwrap();
+            CertCloseStore(Some(store), 0).unwrap();
+        }
     }
 
     fn new_authority() -> CertifiedIssuer<'static, KeyPair> {

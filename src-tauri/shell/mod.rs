@@ -5,6 +5,7 @@ pub mod autostart;
 pub mod clipboard;
 pub mod connect;
 pub mod credentials;
+pub mod console;
 pub mod installer;
 pub mod instance;
 pub mod launch;

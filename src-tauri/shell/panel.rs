@@ -235,8 +235,35 @@ async fn keep_pinned(program: PathBuf, mut wanted: watch::Receiver<Wanted<Pinned
     }
 }
 
+/// Whether the system has what draws the panel: on Windows the WebView2 runtime, which is part of Windows 11, but not
+/// of every Windows 10.
+fn engine_is_there() -> bool {
+    #[cfg(windows)]
+    if let Err(error) = tauri::webview_version() {
+        tracing::warn!("WebView2 is not installed, and without it there is no panel: {error}");
+        return false;
+    }
+    true
+}
+
+/// Windows lets a program come to the front only with leave of the one that the user has just clicked.
+#[cfg(windows)]
+fn let_to_front(panel: Option<u32>) {
+    use windows::Win32::UI::WindowsAndMessaging::AllowSetForegroundWindow;
+    // SAFETY: a plain number. Where Vigie was not clicked it has no leave to give, and nothing comes of it.
+    let _ = panel.map(|panel| unsafe { AllowSetForegroundWindow(panel) });
+}
+
+/// Elsewhere the window manager decides.
+#[cfg(not(windows))]
+fn let_to_front(_: Option<u32>) {}
+
 /// Keeps the process until the user closes the window or the tray ends.
 async fn keep<M: Model>(program: PathBuf, mut wanted: watch::Receiver<Wanted<M>>, events: Events) {
+    if !engine_is_there() {
+        let outcome = LaunchOutcome::Missing;
+        return send(&events, Event::Launched(Launch { id: M::ID.into(), outcome }));
+    }
     loop {
         let mut life = Life::default();
         let ended = life.run(&program, &mut wanted, &events).await;
@@ -297,7 +324,7 @@ impl Life {
             return Err(ErrorKind::BrokenPipe.into());
         };
         // The talk takes the panel's input along, and with its end the panel ends.
-        let talk = self.talk(stdin, Heard::new(stdout), wanted, events).await;
+        let talk = self.talk(child.id(), stdin, Heard::new(stdout), wanted, events).await;
         let Ok(status) = timeout(GRACE, child.wait()).await else {
             child.kill().await?;
             return Err(io::Error::new(ErrorKind::TimedOut, "did not end, and was killed"));
@@ -312,6 +339,7 @@ impl Life {
     /// Tells and hears until the panel or the tray ends.
     async fn talk<M: Model>(
         &mut self,
+        panel: Option<u32>,
         mut stdin: ChildStdin,
         mut heard: Heard,
         wanted: &mut watch::Receiver<Wanted<M>>,
@@ -321,6 +349,7 @@ impl Life {
         loop {
             let now = wanted.borrow_and_update().clone();
             self.told = now.shows;
+            let_to_front(panel);
             tell(&mut stdin, last.as_ref(), &now).await?;
             last = Some(now);
             loop {

@@ -227,6 +227,13 @@ fn launched(launch: &Launch, state: &State) -> Notice {
             format!("{name} n’est pas installé"),
             "La page de téléchargement s’ouvre dans votre navigateur : enregistrez le programme, puis lancez-le.",
         ),
+        // Only Windows has panels without an engine (`shell/panel.rs`).
+        LaunchOutcome::Missing if [Launch::PANEL, Launch::CONNECT].contains(&launch.id.as_str()) => answer(
+            format!("{name} a besoin de « Microsoft Edge WebView2 »"),
+            "Ce composant manque sur cet ordinateur : l’assistance peut l’installer. L’icône, son menu et les rappels \
+             fonctionnent sans lui.",
+        )
+        .button("Ouvrir AMIGO", Action::Open(state.profile.helpdesk.link.clone())),
         LaunchOutcome::Missing => {
             answer(format!("{name} est introuvable sur cet ordinateur"), "L’assistance AMIGO peut vous aider.")
                 .button("Ouvrir AMIGO", Action::Open(state.profile.helpdesk.link.clone()))
@@ -362,6 +369,10 @@ mod tests {
         assert_eq!(
             launch("T", LaunchOutcome::Missing),
             "Le lecteur T: (données professionnelles) est introuvable sur cet ordinateur | L’assistance AMIGO peut vous aider. | [Ouvrir AMIGO]"
+        );
+        assert_eq!(
+            launch(Launch::PANEL, LaunchOutcome::Missing),
+            "Le panneau d’information a besoin de « Microsoft Edge WebView2 » | Ce composant manque sur cet ordinateur : l’assistance peut l’installer. L’icône, son menu et les rappels fonctionnent sans lui. | [Ouvrir AMIGO]"
         );
         let launch = Launch { id: "T".into(), outcome: failed() };
         let drive = notice(&Notification::Launch(launch), &state);

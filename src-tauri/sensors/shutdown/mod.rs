@@ -1,7 +1,8 @@
 //! The shutdown for which the machine itself has a time.
 
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
-#[cfg_attr(not(target_os = "linux"), path = "other.rs")]
+#[cfg_attr(windows, path = "windows.rs")]
+#[cfg_attr(not(any(target_os = "linux", windows)), path = "other.rs")]
 mod system;
 
 use crate::Events;
@@ -10,8 +11,8 @@ use jiff::Timestamp;
 
 /// When the machine will go down (power off, halt or reboot), as far as it says; `Known(None)` where nothing is planned.
 ///
-/// On Linux systemd's scheduled shutdown (`shutdown 21:30`). Windows does not let a program read a pending
-/// `shutdown /t`: there it is always unavailable, and the profile's time holds.
+/// On Linux systemd's scheduled shutdown (`shutdown 21:30`), on Windows the tasks that run `shutdown.exe` (a pending
+/// `shutdown /t` cannot be read there). Blocking.
 pub fn read() -> Reading<Option<Timestamp>> {
     system::read()
 }

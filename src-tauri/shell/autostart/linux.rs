@@ -13,6 +13,11 @@ pub fn enabled() -> bool {
     Entries::system().is_ok_and(|entries| entries.enabled())
 }
 
+/// Never: the entry itself is not started where the user does not want it.
+pub fn declined() -> bool {
+    false
+}
+
 /// Writes the user's choice.
 pub fn set(on: bool) -> io::Result<()> {
     let program = std::env::current_exe()?;

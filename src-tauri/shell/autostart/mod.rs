@@ -15,11 +15,16 @@ pub fn enabled() -> bool {
     system::enabled()
 }
 
+/// Whether a start by the installation's own entry (`vigie --at-login`) is to end at once: on Windows the user's "no"
+/// cannot be written into that entry.
+pub fn declined() -> bool {
+    system::declined()
+}
+
 /// Start with the session, or no longer. The installation's own entry stays as it is; the user's choice lies over it.
 ///
 /// # Errors
-/// Where the choice cannot be written. On Windows that is so for an ordinary user who would switch off an entry that
-/// the administrator made for everybody.
+/// Where the choice cannot be written.
 pub fn set(on: bool) -> io::Result<()> {
     system::set(on)
 }

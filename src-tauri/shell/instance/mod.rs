@@ -1,8 +1,7 @@
 //! One Vigie for a user, and the door at which later starts, the command line and the panel's window knock.
 //!
 //! On Unix a lock (`flock`) decides who is first, because the kernel takes it back whatever way a process ends; the
-//! socket beside it is only the door. On Windows the named pipe is both: `FILE_FLAG_FIRST_PIPE_INSTANCE` lets one
-//! process create it, and it is gone with that process.
+//! socket beside it is only the door. On Windows the same with a named mutex and a named pipe.
 //!
 //! One connection carries one request, a line of JSON. The answer is a line too: empty for "done", a [`Status`] for
 //! [`Request::Status`], and for [`Request::Watch`] one now and one at each change until the client leaves. A request
@@ -271,5 +270,5 @@ impl Watch {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests;

@@ -2,10 +2,8 @@
 
 use super::*;
 use crate::view::panel::Panel;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use tokio::net::UnixStream;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinHandle;
 
@@ -21,9 +19,21 @@ fn status(title: &str) -> Arc<Status> {
     })
 }
 
+/// The place that a test's folder stands for.
+#[cfg(unix)]
+fn place_of(folder: &Path) -> door::Place {
+    folder.to_owned()
+}
+
+/// The place that a test's folder stands for: names of its own.
+#[cfg(windows)]
+fn place_of(folder: &Path) -> door::Place {
+    door::named(&folder.display().to_string().replace(['\\', '/', ':'], "-"))
+}
+
 struct House {
     _dir: tempfile::TempDir,
-    place: PathBuf,
+    place: door::Place,
     client: Client,
     events: UnboundedReceiver<Event>,
     status: watch::Sender<Arc<Status>>,
@@ -32,7 +42,7 @@ struct House {
 
 fn house() -> House {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let place = dir.path().join("vigie");
+    let place = place_of(&dir.path().join("vigie"));
     let server = Server { door: door::Door::claim(&place).expect("claimed").expect("first") };
     let (sender, events) = unbounded_channel();
     let (status, receiver) = watch::channel(status("one"));
@@ -65,8 +75,10 @@ async fn a_watcher_sees_each_change_once_and_the_end() {
     assert_eq!(watch.next().await.expect("an end is no error"), None);
 }
 
+#[cfg(unix)]
 #[tokio::test]
 async fn the_door_is_the_users_alone_and_closed_behind_him() {
+    use std::os::unix::fs::PermissionsExt;
     let house = house();
     let mode = std::fs::metadata(&house.place).expect("there").permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
@@ -82,7 +94,7 @@ async fn who_does_not_keep_to_the_protocol_is_sent_away() {
     let mut house = house();
     let endless = vec![b'x'; 100_000];
     for request in [&b"\n"[..], b"{}\n", b"\"Show\"\n", b"\xff\n", br#"{"ask":{"do":"format-disk"}}"#, &endless] {
-        let mut stream = UnixStream::connect(house.place.join("socket")).await.expect("let in");
+        let mut stream = door::connect(&house.place).await.expect("let in");
         let _ = stream.write_all(request).await;
         let _ = stream.shutdown().await;
         let mut answer = Vec::new();
@@ -97,7 +109,7 @@ async fn who_does_not_keep_to_the_protocol_is_sent_away() {
 #[tokio::test]
 async fn a_slow_client_harms_nobody() {
     let house = house();
-    let mut slow = UnixStream::connect(house.place.join("socket")).await.expect("let in");
+    let mut slow = door::connect(&house.place).await.expect("let in");
     slow.write_all(b"\"watch\"\n").await.expect("asked");
     let big = "x".repeat(400_000);
     for round in 0..20 {
@@ -123,7 +135,7 @@ async fn more_clients_than_places_are_all_served_in_turn() {
 #[tokio::test]
 async fn who_only_looks_takes_nobodys_place() {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let client = Client { place: dir.path().join("vigie") };
+    let client = Client { place: place_of(&dir.path().join("vigie")) };
     assert!(door::connect(&client.place).await.is_err());
     assert!(door::Door::claim(&client.place).expect("claimed").is_some());
 }
@@ -140,6 +152,7 @@ fn a_process_that_claims() {
             std::thread::sleep(Duration::from_millis(1));
         }
         let said = place.join(format!("said-{}", std::process::id()));
+        let place = place_of(&place);
         match door::Door::claim(&place).expect("claimed") {
             Some(door) => {
                 std::fs::write(said, "first").expect("said");
@@ -188,6 +201,7 @@ fn of_racing_processes_one_is_first_and_after_its_crash_the_next_one_is() {
         racer.kill().expect("killed");
         racer.wait().expect("ended");
     }
+    #[cfg(unix)]
     assert!(place.join("socket").exists(), "a crash leaves it");
     let mut next = racer(place);
     while said(place, &next).is_none() {

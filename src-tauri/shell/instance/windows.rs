@@ -1,10 +1,14 @@
-//! A named pipe that only the user and the machine's administrators can open.
+//! A mutex, and a named pipe that only the user and the machine's administrators can open.
+//!
+//! The mutex decides who is first: it is gone with its process, whatever way that ends.
+//! (`FILE_FLAG_FIRST_PIPE_INSTANCE` alone would do the same on Windows; wine 8 does not honour it. It stays, so that
+//! nobody else holds a pipe of that name.)
 
 use std::ffi::c_void;
 use std::io;
 use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeClient, NamedPipeServer, ServerOptions};
 use windows::Win32::Foundation::{
-    CloseHandle, ERROR_ACCESS_DENIED, ERROR_FILE_NOT_FOUND, ERROR_PIPE_BUSY, HANDLE, HLOCAL, LocalFree,
+    CloseHandle, ERROR_ALREADY_EXISTS, ERROR_FILE_NOT_FOUND, ERROR_PIPE_BUSY, GetLastError, HANDLE, HLOCAL, LocalFree,
 };
 use windows::Win32::Security::Authorization::{
     ConvertSidToStringSidW, ConvertStringSecurityDescriptorToSecurityDescriptorW, SDDL_REVISION_1,
@@ -13,12 +17,13 @@ use windows::Win32::Security::{
     GetTokenInformation, PSECURITY_DESCRIPTOR, SECURITY_ATTRIBUTES, TOKEN_QUERY, TOKEN_USER, TokenUser,
 };
 use windows::Win32::System::RemoteDesktop::ProcessIdToSessionId;
-use windows::Win32::System::Threading::{GetCurrentProcess, GetCurrentProcessId, OpenProcessToken};
+use windows::Win32::System::Threading::{CreateMutexW, GetCurrentProcess, GetCurrentProcessId, OpenProcessToken};
 use windows::core::{HSTRING, PWSTR};
 
 /// The pipe's name, and the user it is for.
 #[derive(Debug, Clone)]
 pub struct Place {
+    mutex: String,
     pipe: String,
     sid: String,
 }
@@ -35,9 +40,17 @@ pub fn place() -> io::Result<Place> {
     Ok(place_of(&sid, session))
 }
 
-/// The pipe of that user in that logon session.
+/// The mutex and the pipe of that user in that logon session.
 pub fn place_of(sid: &str, session: u32) -> Place {
-    Place { pipe: format!(r"\\.\pipe\vigie-{sid}-{session}"), sid: sid.into() }
+    // Names in `Local` are the session's own.
+    Place { mutex: format!(r"Local\vigie-{sid}"), pipe: format!(r"\\.\pipe\vigie-{sid}-{session}"), sid: sid.into() }
+}
+
+/// A place of that name, for a test.
+#[cfg(test)]
+pub fn named(name: &str) -> Place {
+    let sid = user_sid().expect("every process has a user");
+    Place { mutex: format!(r"Local\{name}"), pipe: format!(r"\\.\pipe\{name}"), sid }
 }
 
 /// The door, held by the first: the instance of the pipe at which the next client is awaited.
@@ -45,16 +58,28 @@ pub fn place_of(sid: &str, session: u32) -> Place {
 pub struct Door {
     place: Place,
     next: NamedPipeServer,
+    _first: First,
+}
+
+/// The mutex, held by the first. Its existence is what counts; nobody waits for it.
+#[derive(Debug)]
+struct First(HANDLE);
+
+// SAFETY: the handle is the process's, and may be closed on any thread.
+unsafe impl Send for First {}
+
+impl Drop for First {
+    fn drop(&mut self) {
+        // SAFETY: opened by `first`, closed once.
+        let _ = unsafe { CloseHandle(self.0) };
+    }
 }
 
 impl Door {
     /// The door, or `None` where another process holds it.
     pub fn claim(place: &Place) -> io::Result<Option<Door>> {
-        match instance(place, true) {
-            Ok(next) => Ok(Some(Door { place: place.clone(), next })),
-            Err(error) if error.raw_os_error() == Some(ERROR_ACCESS_DENIED.0.cast_signed()) => Ok(None),
-            Err(error) => Err(error),
-        }
+        let Some(first) = first(place)? else { return Ok(None) };
+        Ok(Some(Door { place: place.clone(), next: instance(place, true)?, _first: first }))
     }
 
     /// The next conversation. (The pipe's access list lets nobody else in.)
@@ -66,7 +91,28 @@ impl Door {
     }
 }
 
+/// The mutex, or `None` where another process holds it.
+fn first(place: &Place) -> io::Result<Option<First>> {
+    let name = HSTRING::from(&place.mutex);
+    let made = for_the_user(place, |attributes| {
+        // SAFETY: the attributes and the name live until the call has returned. The error is read before any other call.
+        unsafe { CreateMutexW(Some(attributes), false, &name).map(|mutex| (First(mutex), GetLastError())) }
+    })?;
+    let (first, said) = made?;
+    Ok((said != ERROR_ALREADY_EXISTS).then_some(first))
+}
+
 fn instance(place: &Place, first: bool) -> io::Result<NamedPipeServer> {
+    for_the_user(place, |attributes| {
+        let mut options = ServerOptions::new();
+        options.first_pipe_instance(first).reject_remote_clients(true);
+        // SAFETY: the attributes and their descriptor live until the call has returned.
+        unsafe { options.create_with_security_attributes_raw(&place.pipe, attributes.cast_mut().cast::<c_void>()) }
+    })?
+}
+
+/// Makes something that the user may open, and the machine's administrators.
+fn for_the_user<T>(place: &Place, make: impl FnOnce(*const SECURITY_ATTRIBUTES) -> T) -> io::Result<T> {
     // Protected (nothing inherited): all rights for the user, and for the system and its administrators, whose installer
     // asks Vigie to end (`shell/installer`). Without a list of our own, everybody could read.
     let sddl = HSTRING::from(format!("D:P(A;;GA;;;{})(A;;GA;;;SY)(A;;GA;;;BA)", place.sid));
@@ -75,19 +121,15 @@ fn instance(place: &Place, first: bool) -> io::Result<NamedPipeServer> {
     unsafe {
         ConvertStringSecurityDescriptorToSecurityDescriptorW(&sddl, SDDL_REVISION_1, &mut descriptor, None)?;
     }
-    let mut attributes = SECURITY_ATTRIBUTES {
+    let attributes = SECURITY_ATTRIBUTES {
         nLength: size_of::<SECURITY_ATTRIBUTES>() as u32,
         lpSecurityDescriptor: descriptor.0,
         bInheritHandle: false.into(),
     };
-    let mut options = ServerOptions::new();
-    options.first_pipe_instance(first).reject_remote_clients(true);
-    // SAFETY: the attributes and their descriptor live until the call has returned.
-    let server =
-        unsafe { options.create_with_security_attributes_raw(&place.pipe, (&raw mut attributes).cast::<c_void>()) };
+    let made = make(&raw const attributes);
     // SAFETY: allocated by the conversion above, and used by nobody any more.
     unsafe { LocalFree(Some(HLOCAL(descriptor.0))) };
-    server
+    Ok(made)
 }
 
 /// The security identifier of the user this process runs as, `S-1-5-21-…`.

@@ -8,15 +8,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use windows::Win32::Foundation::ERROR_ELEVATION_REQUIRED;
 use windows::Win32::System::Com::{
-    COINIT_APARTMENTTHREADED, COINIT_DISABLE_OLE1DDE, CoInitializeEx, CoTaskMemFree, CoUninitialize,
+    CLSCTX_INPROC_SERVER, COINIT_APARTMENTTHREADED, COINIT_DISABLE_OLE1DDE, CoCreateInstance, CoInitializeEx,
+    CoTaskMemFree, CoUninitialize, IPersistFile, STGM_READ,
 };
 use windows::Win32::System::Threading::{CREATE_NEW_PROCESS_GROUP, CREATE_NO_WINDOW};
 use windows::Win32::UI::Shell::{
-    FOLDERID_CommonPrograms, FOLDERID_Desktop, FOLDERID_Programs, FOLDERID_PublicDesktop, KF_FLAG_DEFAULT,
-    SEE_MASK_FLAG_NO_UI, SEE_MASK_NOASYNC, SHELLEXECUTEINFOW, SHGetKnownFolderPath, ShellExecuteExW,
+    FOLDERID_CommonPrograms, FOLDERID_Desktop, FOLDERID_Programs, FOLDERID_PublicDesktop, IShellLinkW, KF_FLAG_DEFAULT,
+    SEE_MASK_FLAG_NO_UI, SEE_MASK_NOASYNC, SHELLEXECUTEINFOW, SHGetKnownFolderPath, ShellExecuteExW, ShellLink,
 };
 use windows::Win32::UI::WindowsAndMessaging::SW_SHOWNORMAL;
-use windows::core::{HSTRING, PCWSTR};
+use windows::core::{HSTRING, Interface, PCWSTR};
 
 /// So deep are Start menus nested.
 const DEEPEST: usize = 4;
@@ -37,10 +38,47 @@ pub fn shortcut_folders() -> Vec<PathBuf> {
         .collect()
 }
 
-/// The shortcut of that name.
+/// The shortcut of that name. The shell starts it as the user would (its arguments, its folder, "as administrator"); one
+/// whose program is gone does not count.
 pub fn shortcut(places: &Places, name: &str) -> Option<Start> {
     let file = format!("{name}.lnk");
-    places.shortcuts.iter().find_map(|folder| below(folder, &file, DEEPEST)).map(Start::program)
+    let found = |folder: &PathBuf| below(folder, &file, DEEPEST).filter(|shortcut| leads_somewhere(shortcut));
+    places.shortcuts.iter().find_map(found).map(Start::program)
+}
+
+/// Whether what the shortcut names is there. One that names no file (a Store application, a program that Windows
+/// Installer brings at the first start), or that cannot be read here, is taken at its word.
+fn leads_somewhere(shortcut: &Path) -> bool {
+    with_com(|| target(shortcut))
+        .inspect_err(|error| tracing::debug!("{}: {error}", shortcut.display()))
+        .map_or(true, |target| target.is_none_or(|target| target.exists()))
+}
+
+fn target(shortcut: &Path) -> windows::core::Result<Option<PathBuf>> {
+    let name = HSTRING::from(shortcut);
+    let mut path = [0; 1024];
+    // SAFETY: COM is there (`with_com`); the strings and the buffer outlive the calls.
+    unsafe {
+        let link: IShellLinkW = CoCreateInstance(&ShellLink, None, CLSCTX_INPROC_SERVER)?;
+        link.cast::<IPersistFile>()?.Load(&name, STGM_READ)?;
+        link.GetPath(&mut path, std::ptr::null_mut(), 0)?;
+    }
+    let end = path.iter().position(|unit| *unit == 0).unwrap_or(path.len());
+    let path = PathBuf::from(OsString::from_wide(&path[..end]));
+    Ok(Some(path).filter(|path| path.is_absolute()))
+}
+
+/// Does this where COM is there.
+fn with_com<T>(done: impl FnOnce() -> T) -> T {
+    // SAFETY: each successful CoInitializeEx has its CoUninitialize, on the same thread.
+    unsafe {
+        let com = CoInitializeEx(None, COINIT_APARTMENTTHREADED | COINIT_DISABLE_OLE1DDE);
+        let done = done();
+        if com.is_ok() {
+            CoUninitialize();
+        }
+        done
+    }
 }
 
 fn below(folder: &Path, file: &str, deepest: usize) -> Option<PathBuf> {
@@ -106,15 +144,8 @@ fn shell_execute(file: &OsStr, arguments: &[String]) -> Result<(), String> {
         nShow: SW_SHOWNORMAL.0,
         ..SHELLEXECUTEINFOW::default()
     };
-    // SAFETY: the strings live until the call has returned; each successful CoInitializeEx has its CoUninitialize.
-    let done = unsafe {
-        let com = CoInitializeEx(None, COINIT_APARTMENTTHREADED | COINIT_DISABLE_OLE1DDE);
-        let done = ShellExecuteExW(&mut info);
-        if com.is_ok() {
-            CoUninitialize();
-        }
-        done
-    };
+    // SAFETY: the strings live until the call has returned.
+    let done = with_com(|| unsafe { ShellExecuteExW(&mut info) });
     done.map_err(|error| format!("{}: {error}", file.to_string_lossy()))
 }
 
@@ -142,8 +173,51 @@ fn quoted(argument: &str) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
-    use super::quoted;
+    use super::*;
+
+    /// Writes a shortcut, as an installer does.
+    fn write(shortcut: &Path, target: &Path) {
+        std::fs::create_dir_all(shortcut.parent().unwrap()).unwrap();
+        // SAFETY: COM is there; the strings outlive the calls.
+        with_com(|| unsafe {
+            let link: IShellLinkW = CoCreateInstance(&ShellLink, None, CLSCTX_INPROC_SERVER).unwrap();
+            link.SetPath(&HSTRING::from(target)).unwrap();
+            link.cast::<IPersistFile>().unwrap().Save(&HSTRING::from(shortcut), true).unwrap();
+        });
+    }
+
+    #[test]
+    fn a_shortcut_counts_where_its_program_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let [user, all] = ["user", "all"].map(|name| dir.path().join(name));
+        let places = Places { variable: Box::new(|_| None), home: None, shortcuts: vec![user.clone(), all.clone()] };
+        let name = "Telemaintenance acNormandie Client";
+        assert_eq!(shortcut(&places, name), None);
+
+        let program = dir.path().join("ISLLightClient.exe");
+        let (dead, living) = (user.join(format!("{name}.lnk")), all.join(format!("Outils/{name}.LNK")));
+        write(&dead, &dir.path().join("gone.exe"));
+        assert_eq!(with_com(|| target(&dead)).unwrap(), Some(dir.path().join("gone.exe")));
+        assert_eq!(shortcut(&places, name), None, "its program is gone");
+        std::fs::write(&program, "").unwrap();
+        write(&living, &program);
+        assert_eq!(shortcut(&places, name), Some(Start::program(living)), "everybody's, in a folder of the Start menu");
+        write(&dead, &program);
+        assert_eq!(shortcut(&places, &name.to_uppercase()), Some(Start::program(dead)), "the user's comes first");
+
+        let odd = all.join("odd.lnk");
+        std::fs::write(&odd, "no shortcut").unwrap();
+        assert_eq!(shortcut(&places, "odd"), Some(Start::program(odd)), "Windows may know more than we do");
+    }
+
+    #[test]
+    fn the_user_and_everybody_have_a_desktop_and_a_start_menu() {
+        let folders = shortcut_folders();
+        assert_eq!(folders.len(), 4, "{folders:?}");
+        assert!(folders.iter().all(|folder| folder.is_absolute()));
+    }
 
     #[test]
     fn arguments_are_read_back_as_they_were() {

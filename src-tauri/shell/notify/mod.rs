@@ -2,7 +2,8 @@
 //! answers.
 
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
-#[cfg_attr(not(target_os = "linux"), path = "desktop.rs")]
+#[cfg_attr(windows, path = "windows.rs")]
+#[cfg_attr(not(any(target_os = "linux", windows)), path = "macos.rs")]
 mod platform;
 #[cfg(all(test, target_os = "linux"))]
 mod tests;

@@ -27,6 +27,8 @@ pub fn host(body: impl FnOnce(Tray) -> ExitCode + Send + 'static) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    #[cfg(windows)]
+    crate::shell::signals::hear();
     let (end, tray) = (EndWith(app.handle().clone()), Tray { app: app.handle().clone(), shown: Arc::default() });
     let body = std::thread::spawn(move || {
         let _end = end;
@@ -63,6 +65,8 @@ struct EndWith(AppHandle);
 
 impl Drop for EndWith {
     fn drop(&mut self) {
+        #[cfg(windows)]
+        crate::shell::signals::let_go();
         self.0.exit(0);
     }
 }
@@ -111,6 +115,8 @@ impl Tray {
 /// What the tray has from us. Used on the main thread only.
 struct Shown {
     value: view::Tray,
+    /// The edge that the picture was chosen for.
+    edge: i32,
     icon: TrayIcon,
     menu: Menu<Wry>,
 }
@@ -128,8 +134,9 @@ impl Shown {
             menu.append(line(app, entry, place)?.as_ref())?;
         }
         let (clicked, chosen) = (events.clone(), events.clone());
+        let edge = edge();
         let icon = TrayIconBuilder::with_id("vigie")
-            .icon(image(value.icon))
+            .icon(image(value.icon, edge))
             .tooltip(tooltip(&value))
             .menu(&menu)
             .show_menu_on_left_click(false)
@@ -147,12 +154,14 @@ impl Shown {
             })
             .build(app);
         let _ = events.send(Event::TrayHost(icon.is_ok()));
-        Ok(Shown { value, icon: icon?, menu })
+        Ok(Shown { value, edge, icon: icon?, menu })
     }
 
     fn set(&mut self, app: &AppHandle, wanted: view::Tray) -> tauri::Result<()> {
-        if wanted.icon != self.value.icon {
-            self.icon.set_icon(Some(image(wanted.icon)))?;
+        let edge = edge();
+        if wanted.icon != self.value.icon || edge != self.edge {
+            self.icon.set_icon(Some(image(wanted.icon, edge)))?;
+            self.edge = edge;
         }
         let tip = tooltip(&wanted);
         if tip != tooltip(&self.value) {
@@ -298,8 +307,7 @@ fn tooltip(value: &view::Tray) -> String {
 }
 
 /// The picture in the size that the tray asks for, or the next larger one.
-fn image(icon: view::Icon) -> tauri::image::Image<'static> {
-    let edge = edge();
+fn image(icon: view::Icon, edge: i32) -> tauri::image::Image<'static> {
     let pictures = pictures(icon);
     let fits = pictures.iter().position(|picture| i32::from(picture.size) >= edge);
     let place = fits.unwrap_or(pictures.len() - 1);
@@ -307,12 +315,18 @@ fn image(icon: view::Icon) -> tauri::image::Image<'static> {
     tauri::image::Image::new_owned(picture.rgba, picture.size.into(), picture.size.into())
 }
 
-/// The edge of a tray icon in pixels, as the screen's scale wants it.
+/// The edge of a tray icon in pixels, as the scale of the taskbar's screen wants it.
 #[cfg(windows)]
 fn edge() -> i32 {
-    use windows::Win32::UI::WindowsAndMessaging::{GetSystemMetrics, SM_CXSMICON};
-    // SAFETY: reads one number.
-    unsafe { GetSystemMetrics(SM_CXSMICON) }
+    use windows::Win32::UI::HiDpi::{GetDpiForSystem, GetDpiForWindow, GetSystemMetricsForDpi};
+    use windows::Win32::UI::WindowsAndMessaging::{FindWindowW, SM_CXSMICON};
+    use windows::core::w;
+    // SAFETY: the name is a constant; the other calls take and return plain numbers.
+    unsafe {
+        let taskbar = FindWindowW(w!("Shell_TrayWnd"), None).map(|taskbar| GetDpiForWindow(taskbar));
+        let scale = taskbar.ok().filter(|scale| *scale != 0).unwrap_or_else(|| GetDpiForSystem());
+        GetSystemMetricsForDpi(SM_CXSMICON, scale)
+    }
 }
 
 /// The edge of a tray icon in pixels: 22 points on a fine screen.

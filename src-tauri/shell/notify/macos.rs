@@ -1,4 +1,4 @@
-//! Notifications on Windows and macOS, through `notify-rust`.
+//! Notifications on macOS, through `notify-rust`.
 
 use crate::Events;
 use crate::core::state::{Category, Event};
@@ -7,13 +7,8 @@ use notify_rust::{Notification, Timeout};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The name under which Windows knows the program that shows a toast. It must be registered, by the installer's
-/// Start-menu shortcut or under HKCU, or the toast is not shown (Microsoft, "Application User Model IDs").
-#[cfg(windows)]
-const APP_ID: &str = "fr.ac_normandie.vigie";
-
-/// Shows each notice on a thread of its own, which waits for its answer and ends with it. A toast that leaves the
-/// screen answers too: it was dismissed.
+/// Shows each notice on a thread of its own, which waits for its answer and ends with it. One that leaves the screen
+/// answers too: it was dismissed.
 #[derive(Debug)]
 pub struct Desk {
     events: Events,
@@ -67,7 +62,7 @@ impl Desk {
         *count
     }
 
-    /// Toasts stay on the screen, as with [`Desk::withdraw`]; their threads end with the program.
+    /// They stay on the screen, as with [`Desk::withdraw`]; their threads end with the program.
     pub async fn close(self) {}
 }
 
@@ -85,13 +80,6 @@ fn notification(notice: &Notice) -> Notification {
     });
     for (place, (label, _)) in notice.actions.iter().enumerate() {
         notification.action(&place.to_string(), label);
-    }
-    #[cfg(windows)]
-    {
-        notification.app_id(APP_ID);
-        if notice.urgent {
-            notification.urgency(notify_rust::Urgency::Critical);
-        }
     }
     notification
 }

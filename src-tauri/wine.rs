@@ -1,0 +1,11 @@
+//! For tests that write into the user's registry or certificates.
+
+use winreg::RegKey;
+use winreg::enums::{HKEY_CURRENT_USER, HKEY_LOCAL_MACHINE};
+
+/// Fails on a Windows that somebody uses; `make test-windows` gives the tests a wine of their own.
+pub fn only() {
+    let key = |root| RegKey::predef(root).open_subkey(r"Software\Wine");
+    let wine = key(HKEY_CURRENT_USER).is_ok() || key(HKEY_LOCAL_MACHINE).is_ok();
+    assert!(wine, "this test changes the user's settings: run it with `make test-windows`");
+}

@@ -1,0 +1,205 @@
+//! The real programs on Windows, as far as wine shows it (`make test-windows`; what it cannot show is walked by hand,
+//! docs/windows-checklist.md). The user's Windows is not touched: each test wants wine.
+
+#![cfg(windows)]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod rig;
+
+use rig::{Console, SOON, Vigie, log, menu, run, tray_icons, until, vigie};
+use std::os::windows::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use winreg::RegKey;
+use winreg::enums::HKEY_CURRENT_USER;
+
+/// The subsystem in a program's header: 2 is graphical, 3 has a console (Microsoft, "PE Format").
+fn subsystem(program: &str) -> u8 {
+    let bytes = std::fs::read(program).unwrap();
+    let at = u32::from_le_bytes(bytes[0x3c..0x40].try_into().unwrap()) as usize;
+    assert_eq!(&bytes[at..at + 4], b"PE\0\0");
+    bytes[at + 24 + 68]
+}
+
+#[test]
+fn neither_program_ever_opens_a_console() {
+    assert_eq!(subsystem(env!("CARGO_BIN_EXE_vigie")), 2);
+    assert_eq!(subsystem(env!("CARGO_BIN_EXE_vigie-panel")), 2);
+}
+
+#[test]
+fn both_programs_say_that_they_know_each_screens_scale() {
+    for program in [env!("CARGO_BIN_EXE_vigie"), env!("CARGO_BIN_EXE_vigie-panel")] {
+        let bytes = std::fs::read(program).unwrap();
+        assert!(bytes.windows(13).any(|text| text == b">PerMonitorV2"), "{program} has no manifest");
+    }
+}
+
+#[test]
+fn commands_write_where_they_are_redirected_and_end_with_their_codes() {
+    let help = run(&["--help"]);
+    assert_eq!(help.status.code(), Some(0));
+    let text = String::from_utf8(help.stdout).unwrap();
+    assert!(text.contains("Vigie veille sur le VPN, rappelle l’arrêt automatique"), "{text}");
+    let wrong = run(&["cafetière"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert_eq!(
+        String::from_utf8(wrong.stderr).unwrap(),
+        "Commande mal écrite : « cafetière ». « vigie --help » affiche l’aide.\n"
+    );
+    assert_eq!(wrong.stdout, b"");
+}
+
+#[test]
+fn a_batch_file_finds_the_status_in_its_file_and_the_code() {
+    let _lock = vigie();
+    let dir = tempfile::tempdir().unwrap();
+    let (file, batch) = (dir.path().join("état.json"), dir.path().join("look.bat"));
+    // A batch file is read in the console's own code page; the file's name comes from outside.
+    let lines = format!("@\"{}\" status --json > \"%ONTO%\"\r\n@exit /b %ERRORLEVEL%\r\n", env!("CARGO_BIN_EXE_vigie"));
+    std::fs::write(&batch, lines).unwrap();
+    let code = Command::new("cmd").arg("/c").arg(&batch).env("ONTO", &file).status().unwrap().code();
+    let text = std::fs::read_to_string(&file).unwrap();
+    let status: serde_json::Value = serde_json::from_str(&text).unwrap();
+    // No inside within reach, and whether there is a network is the machine's business.
+    let expected = if status["reaches_inside"].is_null() { 4 } else { 3 };
+    assert_eq!(code, Some(expected), "{text}");
+    let panel = status["panel"].to_string();
+    let name = std::env::var("COMPUTERNAME").unwrap();
+    assert!(panel.to_lowercase().contains(&name.to_lowercase()), "{name} in {panel}");
+    assert!(panel.contains("Windows"), "{panel}");
+}
+
+/// Not a test of its own: what the process of the test below runs. It stands in for a shell that has a console.
+#[test]
+fn a_shell_with_a_console() {
+    let Some(answer) = std::env::var_os("VIGIE_TEST_SHELL") else { return };
+    let console = Console::own();
+    let status = Command::new(env!("CARGO_BIN_EXE_vigie")).arg("--version").status().unwrap();
+    std::fs::write(answer, format!("{:?} {}", status.code(), console.text())).unwrap();
+}
+
+#[test]
+fn in_a_console_a_command_writes_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let answer = dir.path().join("answer");
+    let shell = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "a_shell_with_a_console"])
+        .env("VIGIE_TEST_SHELL", &answer)
+        .creation_flags(windows::Win32::System::Threading::DETACHED_PROCESS.0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(shell.success());
+    let said = std::fs::read_to_string(&answer).unwrap();
+    assert!(said.starts_with(&format!("Some(0) vigie {}", env!("CARGO_PKG_VERSION"))), "{said}");
+}
+
+#[test]
+fn the_tray_stands_once_and_a_second_start_asks_the_first() {
+    let _lock = vigie();
+    let first = Vigie::start(&[]);
+    until(SOON, "the icon", || tray_icons() == 1);
+    let second = run(&[]);
+    assert_eq!((second.status.code(), second.stdout), (Some(0), Vec::new()));
+    assert_eq!(tray_icons(), 1);
+    assert_eq!(first.windows("tray_icon_app").len(), 1);
+
+    // The first answers for the second.
+    let asked = Instant::now();
+    let status = run(&["status", "--json"]);
+    assert!(serde_json::from_slice::<serde_json::Value>(&status.stdout).is_ok());
+    assert!(asked.elapsed() < Duration::from_secs(5), "it looked for itself");
+
+    // Here is no WebView2, so the panel that both starts ask for cannot come.
+    until(SOON, "a word on WebView2", || log().contains("WebView2 is not installed"));
+    assert!(rig::folder("LOCALAPPDATA").join("state.json").is_file(), "the memory");
+
+    // Windows knows who shows the toasts.
+    let classes = RegKey::predef(HKEY_CURRENT_USER).open_subkey(r"Software\Classes").unwrap();
+    let app = classes.open_subkey(r"AppUserModelId\fr.ac_normandie.vigie").unwrap();
+    let activator: String = app.get_value("CustomActivator").unwrap();
+    let server = classes.open_subkey(format!(r"CLSID\{activator}\LocalServer32")).unwrap();
+    let command: String = server.get_value("").unwrap();
+    assert_eq!(command.trim_matches('"').to_lowercase(), first.program().to_lowercase());
+}
+
+#[test]
+fn a_click_in_the_action_centre_starts_vigie_like_any_other_start() {
+    let _lock = vigie();
+    let first = Vigie::start(&["-Embedding"]);
+    until(SOON, "the icon", || tray_icons() == 1);
+    drop(first);
+}
+
+#[test]
+fn the_menu_opens_and_quits() {
+    let _lock = vigie();
+    let mut first = Vigie::start(&[]);
+    until(SOON, "the icon", || tray_icons() == 1);
+    rig::right_click(rig::tray_icon().unwrap());
+    until(SOON, "the menu", || menu().is_some());
+    // The last line.
+    rig::press(windows::Win32::UI::Input::KeyboardAndMouse::VK_UP);
+    rig::press(windows::Win32::UI::Input::KeyboardAndMouse::VK_RETURN);
+    assert_eq!(first.ended(), Some(0));
+    until(SOON, "the end of the icon", || tray_icons() == 0);
+}
+
+#[test]
+fn at_the_sessions_end_vigie_takes_its_leave_before_it_lets_it_go_on() {
+    let _lock = vigie();
+    let mut first = Vigie::start(&[]);
+    until(SOON, "the icon", || tray_icons() == 1);
+    let ended = || log().matches("ended").count();
+    let before = ended();
+    assert_eq!(first.session_end(false), [1], "nobody is held up by Vigie");
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(tray_icons(), 1, "a session's end that was called off ends nothing");
+    first.session_end(true);
+    assert_eq!(first.ended(), Some(0));
+    assert_eq!(ended(), before + 1, "it ended in order: {}", log());
+}
+
+#[test]
+fn taskkill_ends_it_in_order() {
+    let _lock = vigie();
+    let mut first = Vigie::start(&[]);
+    until(SOON, "the icon", || tray_icons() == 1);
+    let before = log().matches("ended").count();
+    first.close();
+    assert_eq!(first.ended(), Some(0));
+    assert_eq!(log().matches("ended").count(), before + 1);
+}
+
+#[test]
+fn at_login_it_stays_away_from_who_declined() {
+    let _lock = vigie();
+    let (key, _) = RegKey::predef(HKEY_CURRENT_USER).create_subkey(r"Software\Vigie").unwrap();
+    key.set_value("NoAutostart", &1_u32).unwrap();
+    let declined = run(&["--at-login"]);
+    assert_eq!(declined.status.code(), Some(0));
+    assert_eq!(tray_icons(), 0);
+    key.delete_value("NoAutostart").unwrap();
+    let _first = Vigie::start(&["--at-login"]);
+    until(SOON, "the icon", || tray_icons() == 1);
+}
+
+#[test]
+fn both_configuration_files_are_read_where_windows_keeps_them() {
+    let _lock = vigie();
+    let (user, machine) = (rig::folder("APPDATA").join("vigie.toml"), rig::folder("ProgramData").join("vigie.toml"));
+    for (file, text) in [(&user, "[vpn]\nprobe_seconds = 77\n"), (&machine, "[vpn]\nprobe_timeout_seconds = 7\n")] {
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, text).unwrap();
+    }
+    let shown = String::from_utf8(run(&["config", "show"]).stdout).unwrap();
+    for (value, file) in [("probe_seconds = 77", &user), ("probe_timeout_seconds = 7", &machine)] {
+        let line = shown.lines().find(|line| line.contains(value));
+        let line = line.unwrap_or_else(|| panic!("{value} is missing in\n{shown}"));
+        assert!(shown.contains(&file.display().to_string()), "{line}: {}", file.display());
+        std::fs::remove_file(file).unwrap();
+    }
+}

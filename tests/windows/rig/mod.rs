@@ -1,0 +1,261 @@
+//! Starts the program, and finds what it has put on the screen.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use windows::Win32::Foundation::{GENERIC_READ, GENERIC_WRITE, HANDLE, HWND, LPARAM, RECT, WPARAM};
+use windows::Win32::Storage::FileSystem::{
+    CreateFileW, FILE_FLAGS_AND_ATTRIBUTES, FILE_SHARE_READ, FILE_SHARE_WRITE, OPEN_EXISTING,
+};
+use windows::Win32::System::Console::{
+    AllocConsole, COORD, ReadConsoleOutputCharacterW, STD_ERROR_HANDLE, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE,
+    SetStdHandle,
+};
+use windows::Win32::UI::Input::KeyboardAndMouse::{
+    INPUT, INPUT_0, INPUT_KEYBOARD, INPUT_MOUSE, KEYBDINPUT, KEYEVENTF_KEYUP, MOUSEEVENTF_RIGHTDOWN,
+    MOUSEEVENTF_RIGHTUP, MOUSEINPUT, SendInput, VIRTUAL_KEY,
+};
+use windows::Win32::UI::WindowsAndMessaging::{
+    EnumChildWindows, EnumWindows, FindWindowW, GetClassNameW, GetWindowRect, GetWindowThreadProcessId, PostMessageW,
+    SMTO_NORMAL, SendMessageTimeoutW, SetCursorPos, WM_CLOSE, WM_ENDSESSION, WM_QUERYENDSESSION,
+};
+use windows::core::{BOOL, w};
+use winreg::RegKey;
+use winreg::enums::{HKEY_CURRENT_USER, HKEY_LOCAL_MACHINE};
+
+/// Long enough for what comes at once, on a busy machine.
+pub const SOON: Duration = Duration::from_secs(20);
+
+/// One Vigie for a user, so one test at a time; and none on a Windows that somebody uses.
+pub fn vigie() -> MutexGuard<'static, ()> {
+    static LOCK: Mutex<()> = Mutex::new(());
+    let wine = [HKEY_CURRENT_USER, HKEY_LOCAL_MACHINE].map(|root| RegKey::predef(root).open_subkey(r"Software\Wine"));
+    assert!(wine.iter().any(Result::is_ok), "run this with `make test-windows`");
+    LOCK.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits until it is so.
+pub fn until(limit: Duration, what: &str, mut so: impl FnMut() -> bool) {
+    let end = Instant::now() + limit;
+    while !so() {
+        assert!(Instant::now() < end, "{what} did not come within {limit:?}; the log:\n{}", log());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Runs a command to its end.
+pub fn run(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_vigie")).args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+/// Vigie's own folder below that of a variable.
+pub fn folder(variable: &str) -> PathBuf {
+    PathBuf::from(std::env::var_os(variable).unwrap()).join("Vigie")
+}
+
+/// Everything in the log.
+pub fn log() -> String {
+    let files = folder("LOCALAPPDATA").join("log").read_dir().into_iter().flatten().flatten();
+    files.map(|file| std::fs::read_to_string(file.path()).unwrap_or_default()).collect()
+}
+
+/// The running program; ended with this value.
+pub struct Vigie(Child);
+
+impl Vigie {
+    pub fn start(arguments: &[&str]) -> Vigie {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vigie"));
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Vigie(command.spawn().unwrap())
+    }
+
+    pub fn program(&self) -> String {
+        std::fs::canonicalize(env!("CARGO_BIN_EXE_vigie"))
+            .unwrap()
+            .display()
+            .to_string()
+            .trim_start_matches(r"\\?\")
+            .to_owned()
+    }
+
+    /// The code with which it ends by itself.
+    pub fn ended(&mut self) -> Option<i32> {
+        let mut status = None;
+        until(SOON, "the end", || {
+            status = self.0.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap().code()
+    }
+
+    /// Its windows of that class.
+    pub fn windows(&self, class: &str) -> Vec<HWND> {
+        all(None)
+            .into_iter()
+            .filter(|window| process_of(*window) == self.0.id() && self::class(*window) == class)
+            .collect()
+    }
+
+    fn loops(&self) -> Vec<HWND> {
+        let all = all(None).into_iter().filter(|window| process_of(*window) == self.0.id());
+        let loops: Vec<HWND> = all.filter(|window| class(*window).contains("Event Target")).collect();
+        assert_eq!(loops.len(), 1, "the event loop's window");
+        loops
+    }
+
+    /// Tells the session's end, as Windows does: asked first; then called off, or certain. What was answered to the
+    /// question.
+    pub fn session_end(&self, certain: bool) -> Vec<usize> {
+        let windows = self.loops();
+        let tell = |message, certain: bool| -> Vec<usize> {
+            windows
+                .iter()
+                .map(|window| {
+                    let mut answer = 0;
+                    let (w, l) = (WPARAM(certain.into()), LPARAM(0));
+                    // SAFETY: a message without pointers; the answer outlives the call.
+                    unsafe { SendMessageTimeoutW(*window, message, w, l, SMTO_NORMAL, 10_000, Some(&mut answer)) };
+                    answer
+                })
+                .collect()
+        };
+        let answers = tell(WM_QUERYENDSESSION, false);
+        tell(WM_ENDSESSION, certain);
+        answers
+    }
+
+    /// As `taskkill` does.
+    pub fn close(&self) {
+        for window in self.loops() {
+            // SAFETY: a message without pointers.
+            unsafe { PostMessageW(Some(window), WM_CLOSE, WPARAM(0), LPARAM(0)) }.unwrap();
+        }
+    }
+}
+
+impl Drop for Vigie {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+        // The taskbar notices an icon without a program within two seconds.
+        until(SOON, "the end of the icon", || tray_icons() == 0);
+    }
+}
+
+unsafe extern "system" fn gather(window: HWND, list: LPARAM) -> BOOL {
+    // SAFETY: the list of `all`, which waits for this.
+    unsafe { (*(list.0 as *mut Vec<HWND>)).push(window) };
+    true.into()
+}
+
+/// All windows, or all that stand in one.
+fn all(parent: Option<HWND>) -> Vec<HWND> {
+    let mut list: Vec<HWND> = Vec::new();
+    let into = LPARAM(&raw mut list as isize);
+    // SAFETY: the list outlives the call.
+    unsafe {
+        match parent {
+            None => EnumWindows(Some(gather), into).unwrap(),
+            Some(_) => {
+                let _ = EnumChildWindows(parent, Some(gather), into);
+            }
+        }
+    }
+    list
+}
+
+fn process_of(window: HWND) -> u32 {
+    let mut process = 0;
+    // SAFETY: the pointer is valid for the call.
+    unsafe { GetWindowThreadProcessId(window, Some(&mut process)) };
+    process
+}
+
+fn class(window: HWND) -> String {
+    let mut name = [0; 128];
+    // SAFETY: the buffer outlives the call.
+    let length = unsafe { GetClassNameW(window, &mut name) };
+    String::from_utf16_lossy(&name[..usize::try_from(length).unwrap()])
+}
+
+/// The icons in the tray of wine's taskbar.
+fn icons() -> Vec<HWND> {
+    all(None).into_iter().flat_map(|window| [vec![window], all(Some(window))].concat()).filter(is_icon).collect()
+}
+
+fn is_icon(window: &HWND) -> bool {
+    class(*window) == "__wine_tray_icon"
+}
+
+/// How many icons stand in the tray.
+pub fn tray_icons() -> usize {
+    icons().len()
+}
+
+/// The icon.
+pub fn tray_icon() -> Option<HWND> {
+    icons().first().copied()
+}
+
+/// The menu that is open.
+pub fn menu() -> Option<HWND> {
+    // SAFETY: the name is a constant.
+    unsafe { FindWindowW(w!("#32768"), None) }.ok()
+}
+
+fn send(inputs: &[INPUT]) {
+    // SAFETY: the inputs outlive the call.
+    let sent = unsafe { SendInput(inputs, size_of::<INPUT>() as i32) };
+    assert_eq!(sent as usize, inputs.len());
+}
+
+/// Clicks there with the right button.
+pub fn right_click(window: HWND) {
+    let mut place = RECT::default();
+    // SAFETY: the pointer is valid for the call; the others are plain numbers.
+    unsafe {
+        GetWindowRect(window, &mut place).unwrap();
+        SetCursorPos((place.left + place.right) / 2, (place.top + place.bottom) / 2).unwrap();
+    }
+    for flags in [MOUSEEVENTF_RIGHTDOWN, MOUSEEVENTF_RIGHTUP] {
+        let input = INPUT_0 { mi: MOUSEINPUT { dwFlags: flags, ..MOUSEINPUT::default() } };
+        send(&[INPUT { r#type: INPUT_MOUSE, Anonymous: input }]);
+    }
+}
+
+/// Presses a key.
+pub fn press(key: VIRTUAL_KEY) {
+    for flags in [Default::default(), KEYEVENTF_KEYUP] {
+        let input = INPUT_0 { ki: KEYBDINPUT { wVk: key, dwFlags: flags, ..KEYBDINPUT::default() } };
+        send(&[INPUT { r#type: INPUT_KEYBOARD, Anonymous: input }]);
+    }
+}
+
+/// A console of this process's own.
+pub struct Console(HANDLE);
+
+impl Console {
+    /// Opens it; what this process starts from now on has it, and no other output.
+    pub fn own() -> Console {
+        // SAFETY: constants and plain numbers; the process has no console yet.
+        unsafe {
+            AllocConsole().unwrap();
+            for output in [STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, STD_ERROR_HANDLE] {
+                SetStdHandle(output, HANDLE::default()).unwrap();
+            }
+            let (access, share) = ((GENERIC_READ | GENERIC_WRITE).0, FILE_SHARE_READ | FILE_SHARE_WRITE);
+            let plain = FILE_FLAGS_AND_ATTRIBUTES::default();
+            Console(CreateFileW(w!("CONOUT$"), access, share, None, OPEN_EXISTING, plain, None).unwrap())
+        }
+    }
+
+    /// Its first line.
+    pub fn text(&self) -> String {
+        let mut line = [0; 80];
+        let mut read = 0;
+        // SAFETY: the buffer outlives the call.
+        unsafe { ReadConsoleOutputCharacterW(self.0, &mut line, COORD::default(), &mut read) }.unwrap();
+        String::from_utf16_lossy(&line).trim().to_owned()
+    }
+}
