@@ -17,7 +17,7 @@ pub fn attach() {}
 
 #[cfg(windows)]
 mod windows {
-    use windows::Win32::Foundation::{GENERIC_READ, GENERIC_WRITE, HANDLE};
+    use windows::Win32::Foundation::{ERROR_ACCESS_DENIED, GENERIC_READ, GENERIC_WRITE, HANDLE};
     use windows::Win32::Storage::FileSystem::{
         CreateFileW, FILE_FLAGS_AND_ATTRIBUTES, FILE_SHARE_READ, FILE_SHARE_WRITE, FILE_TYPE_UNKNOWN, GetFileType,
         OPEN_EXISTING,
@@ -33,8 +33,11 @@ mod windows {
         if outputs.iter().all(|(_, handle)| handle.is_some()) {
             return;
         }
-        // SAFETY: a plain number. It fails where this program was not started from a console: nobody reads then.
-        if unsafe { AttachConsole(ATTACH_PARENT_PROCESS) }.is_err() {
+        // SAFETY: a plain number. Refused where there is one already (wine hands it down); it fails otherwise where this
+        // program was not started from a console: nobody reads then.
+        if let Err(error) = unsafe { AttachConsole(ATTACH_PARENT_PROCESS) }
+            && error.code() != ERROR_ACCESS_DENIED.to_hresult()
+        {
             return;
         }
         for (output, redirected) in outputs {

@@ -5,6 +5,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use windows::Win32::Foundation::{GENERIC_READ, GENERIC_WRITE, HANDLE, HWND, LPARAM, RECT, WPARAM};
+use windows::Win32::Graphics::Gdi::{GetDC, GetPixel, ReleaseDC};
 use windows::Win32::Storage::FileSystem::{
     CreateFileW, FILE_FLAGS_AND_ATTRIBUTES, FILE_SHARE_READ, FILE_SHARE_WRITE, OPEN_EXISTING,
 };
@@ -17,8 +18,8 @@ use windows::Win32::UI::Input::KeyboardAndMouse::{
     MOUSEEVENTF_RIGHTUP, MOUSEINPUT, SendInput, VIRTUAL_KEY,
 };
 use windows::Win32::UI::WindowsAndMessaging::{
-    EnumChildWindows, EnumWindows, FindWindowW, GetClassNameW, GetWindowRect, GetWindowThreadProcessId, PostMessageW,
-    SMTO_NORMAL, SendMessageTimeoutW, SetCursorPos, WM_CLOSE, WM_ENDSESSION, WM_QUERYENDSESSION,
+    EnumWindows, FindWindowW, GetClassNameW, GetWindowRect, GetWindowThreadProcessId, PostMessageW, SMTO_NORMAL,
+    SendMessageTimeoutW, SetCursorPos, WM_CLOSE, WM_ENDSESSION, WM_QUERYENDSESSION,
 };
 use windows::core::{BOOL, w};
 use winreg::RegKey;
@@ -91,14 +92,11 @@ impl Vigie {
 
     /// Its windows of that class.
     pub fn windows(&self, class: &str) -> Vec<HWND> {
-        all(None)
-            .into_iter()
-            .filter(|window| process_of(*window) == self.0.id() && self::class(*window) == class)
-            .collect()
+        all().into_iter().filter(|window| process_of(*window) == self.0.id() && self::class(*window) == class).collect()
     }
 
     fn loops(&self) -> Vec<HWND> {
-        let all = all(None).into_iter().filter(|window| process_of(*window) == self.0.id());
+        let all = all().into_iter().filter(|window| process_of(*window) == self.0.id());
         let loops: Vec<HWND> = all.filter(|window| class(*window).contains("Event Target")).collect();
         assert_eq!(loops.len(), 1, "the event loop's window");
         loops
@@ -139,7 +137,7 @@ impl Drop for Vigie {
         let _ = self.0.kill();
         let _ = self.0.wait();
         // The taskbar notices an icon without a program within two seconds.
-        until(SOON, "the end of the icon", || tray_icons() == 0);
+        until(SOON, "the end of the icon", || !tray_icon());
     }
 }
 
@@ -149,19 +147,11 @@ unsafe extern "system" fn gather(window: HWND, list: LPARAM) -> BOOL {
     true.into()
 }
 
-/// All windows, or all that stand in one.
-fn all(parent: Option<HWND>) -> Vec<HWND> {
+/// All windows.
+fn all() -> Vec<HWND> {
     let mut list: Vec<HWND> = Vec::new();
-    let into = LPARAM(&raw mut list as isize);
     // SAFETY: the list outlives the call.
-    unsafe {
-        match parent {
-            None => EnumWindows(Some(gather), into).unwrap(),
-            Some(_) => {
-                let _ = EnumChildWindows(parent, Some(gather), into);
-            }
-        }
-    }
+    unsafe { EnumWindows(Some(gather), LPARAM(&raw mut list as isize)) }.unwrap();
     list
 }
 
@@ -179,23 +169,28 @@ fn class(window: HWND) -> String {
     String::from_utf16_lossy(&name[..usize::try_from(length).unwrap()])
 }
 
-/// The icons in the tray of wine's taskbar.
-fn icons() -> Vec<HWND> {
-    all(None).into_iter().flat_map(|window| [vec![window], all(Some(window))].concat()).filter(is_icon).collect()
+/// The edge of an icon in wine's tray.
+const ICON: i32 = 16;
+
+/// Where the first icon of wine's tray stands: the middle of it. `None` before there is a taskbar.
+pub fn icon_place() -> Option<(i32, i32)> {
+    let mut bar = RECT::default();
+    // SAFETY: the name is a constant; the pointer is valid for the call.
+    unsafe { FindWindowW(w!("Shell_TrayWnd"), None).and_then(|taskbar| GetWindowRect(taskbar, &mut bar)) }.ok()?;
+    Some((bar.right - ICON / 2 - 2, (bar.top + bar.bottom) / 2))
 }
 
-fn is_icon(window: &HWND) -> bool {
-    class(*window) == "__wine_tray_icon"
-}
-
-/// How many icons stand in the tray.
-pub fn tray_icons() -> usize {
-    icons().len()
-}
-
-/// The icon.
-pub fn tray_icon() -> Option<HWND> {
-    icons().first().copied()
+/// Whether an icon stands in the tray: the end of the taskbar is not as blank as its middle.
+pub fn tray_icon() -> bool {
+    let Some((x, y)) = icon_place() else { return false };
+    // SAFETY: the screen's picture is given back; the others are plain numbers.
+    unsafe {
+        let screen = GetDC(None);
+        let blank = GetPixel(screen, x / 2, y);
+        let drawn = (x - ICON / 2..x + ICON / 2).step_by(3).filter(|x| GetPixel(screen, *x, y) != blank).count();
+        ReleaseDC(None, screen);
+        drawn > 2
+    }
 }
 
 /// The menu that is open.
@@ -211,13 +206,9 @@ fn send(inputs: &[INPUT]) {
 }
 
 /// Clicks there with the right button.
-pub fn right_click(window: HWND) {
-    let mut place = RECT::default();
-    // SAFETY: the pointer is valid for the call; the others are plain numbers.
-    unsafe {
-        GetWindowRect(window, &mut place).unwrap();
-        SetCursorPos((place.left + place.right) / 2, (place.top + place.bottom) / 2).unwrap();
-    }
+pub fn right_click((x, y): (i32, i32)) {
+    // SAFETY: plain numbers.
+    unsafe { SetCursorPos(x, y) }.unwrap();
     for flags in [MOUSEEVENTF_RIGHTDOWN, MOUSEEVENTF_RIGHTUP] {
         let input = INPUT_0 { mi: MOUSEINPUT { dwFlags: flags, ..MOUSEINPUT::default() } };
         send(&[INPUT { r#type: INPUT_MOUSE, Anonymous: input }]);
