@@ -7,7 +7,7 @@ WINDOWS := x86_64-pc-windows-gnu
 SHOT := target/vigie.png
 CYCLONEDX := 0.5.9
 
-.PHONY: run screenshot images release release-windows test test-packages lint bench dist
+.PHONY: run screenshot images release release-windows test test-windows test-packages lint bench dist
 .DELETE_ON_ERROR:
 
 run: release
@@ -53,10 +53,15 @@ test-packages: release-windows
 	scripts/under-wine packaging/windows/test target/$(WINDOWS)/release
 
 # The tests on the desktop wait more than they work: two for each processor.
-test:
+test: test-windows
 	scripts/setup build desktop test
 	RUST_TEST_THREADS=$$((2 * $$(nproc))) cargo test
 	npm --prefix ui test
+
+# The Windows half, under wine.
+test-windows:
+	scripts/setup build lint wine
+	scripts/under-wine cargo test --target $(WINDOWS) --lib --bins --test windows
 
 lint:
 	scripts/setup build lint
