@@ -316,6 +316,7 @@ mod tests {
         assert!(begun.elapsed() < LIMIT, "the silent one is not waited for");
     }
 
+    #[cfg_attr(windows, ignore = "it times an answer, for which wine on a busy machine is too slow")]
     #[tokio::test]
     async fn a_gateway_is_heard_beside_an_inside_that_answers_but_not_waited_for_long() {
         let issuer = authority();

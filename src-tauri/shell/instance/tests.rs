@@ -123,7 +123,9 @@ async fn a_slow_client_harms_nobody() {
 #[tokio::test]
 async fn more_clients_than_places_are_all_served_in_turn() {
     let house = house();
-    let asked = (0..4 * MOST_CLIENTS).map(|_| {
+    // Whoever finds all instances of a pipe taken asks again a little later: there a crowd takes longer.
+    let crowd = if cfg!(windows) { MOST_CLIENTS + 4 } else { 4 * MOST_CLIENTS };
+    let asked = (0..crowd).map(|_| {
         let client = house.client.clone();
         tokio::spawn(async move { client.status().await })
     });
