@@ -105,19 +105,17 @@ impl Page {
     /// Whether it offers that action. The page may ask for nothing else.
     pub fn offers(&self, action: &Action) -> bool {
         let guide = &self.guide;
-        match action {
-            // Any number may be joined or dialled, as far as the type lets one through.
-            Action::Join(_) => guide.session.is_some(),
-            Action::CopyCode(Call { code, number }) | Action::Dial(Call { code, number }) => {
-                guide.codes.iter().any(|known| known.id == *code && (known.takes_number || number.is_none()))
-            }
-            other => {
-                self.panel.offers(other)
-                    || guide.session.as_ref().is_some_and(|session| session.open.action == *other)
-                    || guide.tools.iter().any(|tool| tool.action == *other)
-                    || self.settings.iter().any(|setting| setting.offers(other))
-            }
+        // Any number may be joined or dialled, as far as the type lets one through.
+        if let Action::Join(_) = action {
+            return guide.session.is_some();
         }
+        if let Action::CopyCode(Call { code, number }) | Action::Dial(Call { code, number }) = action {
+            return guide.codes.iter().any(|known| known.id == *code && (known.takes_number || number.is_none()));
+        }
+        self.panel.offers(action)
+            || guide.session.as_ref().is_some_and(|session| session.open.action == *action)
+            || guide.tools.iter().any(|tool| tool.action == *action)
+            || self.settings.iter().any(|setting| setting.offers(action))
     }
 
     /// The parts that differ from another page's; all of them, where there is none.
