@@ -5,7 +5,7 @@ use super::connect::{Dialler, passcode};
 use super::notify::Notifier;
 use super::store::Store;
 use super::tray::Tray;
-use super::{autostart, launch, panel, power_off};
+use super::{autostart, clipboard, launch, panel, power_off};
 use crate::Events;
 use crate::core::Now;
 use crate::core::connect::{Pin, Secret};
@@ -196,10 +196,10 @@ impl App {
     }
 
     fn copy_passcode(&self, pin: Pin, digits: Secret) {
-        let (clipboard, events) = (self.clipboard.clone(), self.parts.events.clone());
+        let (lender, events) = (self.clipboard.clone(), self.parts.events.clone());
         tokio::spawn(async move {
             let copied = match passcode(&pin, &digits).await {
-                Ok(passcode) => Clipboard::lend(clipboard, passcode).await,
+                Ok(passcode) => Clipboard::lend(lender, passcode, clipboard::LENT).await,
                 Err(why) => Err(why),
             };
             if let Err(why) = &copied {

@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
-/// How long a secret stays on the clipboard: the six digits are of no use for longer.
-const LENT: Duration = Duration::from_secs(30);
+/// How long a passcode stays on the clipboard: its six digits are of no use for longer.
+pub const LENT: Duration = Duration::from_secs(30);
 
 /// What Vigie has copied.
 #[derive(Default)]
@@ -33,16 +33,16 @@ impl Clipboard {
         self.put(move |owner| owner.set_text(text.as_str())).await
     }
 
-    /// Puts a secret on the clipboard, marked so that no history and no cloud keeps it, and takes it away after
-    /// [`LENT`], if it is still there.
+    /// Puts a secret on the clipboard, marked so that no history and no cloud keeps it, and takes it away after that
+    /// time, if it is still there.
     ///
     /// # Errors
     /// As [`Clipboard::set`].
-    pub async fn lend(this: Arc<Mutex<Clipboard>>, secret: Secret) -> Result<(), String> {
+    pub async fn lend(this: Arc<Mutex<Clipboard>>, secret: Secret, lasts: Duration) -> Result<(), String> {
         let lent = secret.clone();
         this.lock().await.put(move |owner| mark(owner.set()).text(lent.expose())).await?;
         tokio::spawn(async move {
-            tokio::time::sleep(LENT).await;
+            tokio::time::sleep(lasts).await;
             let take = move |owner: &mut arboard::Clipboard| match owner.get_text().map(Zeroizing::new) {
                 Ok(text) if *text == secret.expose() => owner.clear(),
                 // Something else was copied since.
@@ -138,6 +138,15 @@ mod tests {
                 runtime.block_on(clipboard.set("*21 é".into())).expect("copied over it");
                 std::thread::sleep(Duration::from_secs(60));
             }
+            "lender" => runtime.block_on(async {
+                let clipboard = Arc::new(Mutex::new(Clipboard::new()));
+                let lend = |secret: &str| Clipboard::lend(clipboard.clone(), Secret::from(secret.to_owned()), LASTS);
+                lend("4321123456").await.expect("copied");
+                tokio::time::sleep(2 * LASTS).await;
+                lend("4321654321").await.expect("copied");
+                clipboard.lock().await.set("*21".into()).await.expect("copied over it");
+                tokio::time::sleep(Duration::from_secs(60)).await;
+            }),
             "reader" => {
                 let text = arboard::Clipboard::new().and_then(|mut clipboard| clipboard.get_text());
                 assert_eq!(text.expect("pasted"), "*21 é");
@@ -149,16 +158,52 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_was_copied_can_be_pasted_by_another_program_as_long_as_vigie_runs() {
+    const LASTS: Duration = Duration::from_secs(3);
+
+    /// What another program pastes, in that form.
+    fn pasted(display: &str, form: &str) -> Option<String> {
+        let mut command = Command::new("xclip");
+        command.args(["-selection", "clipboard", "-out", "-target", form]).env("DISPLAY", display);
+        let output = command.output().expect("xclip is installed");
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    fn wait_until(what: &str, mut so: impl FnMut() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !so() {
+            assert!(Instant::now() < deadline, "{what}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn start_x() -> (Ended, String) {
         let mut xvfb = Command::new("Xvfb");
         xvfb.args(["-displayfd", "1", "-nolisten", "tcp"]).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut xvfb = Ended(xvfb.spawn().expect("Xvfb is installed"));
         let mut number = String::new();
         let said = xvfb.0.stdout.take().expect("piped");
         BufReader::new(said).read_line(&mut number).expect("Xvfb says its display");
-        let display = format!(":{}", number.trim());
+        (xvfb, format!(":{}", number.trim()))
+    }
 
+    #[test]
+    fn a_secret_is_marked_and_taken_away_again_but_nothing_else_is() {
+        let (_xvfb, display) = start_x();
+        let lender = this_program("a_process_with_a_clipboard", "lender", &display).stdout(Stdio::null()).spawn();
+        let _lender = Ended(lender.expect("started"));
+        let text = || pasted(&display, "UTF8_STRING");
+        wait_until("it is lent", || text().as_deref() == Some("4321123456"));
+        assert_eq!(pasted(&display, "x-kde-passwordManagerHint").as_deref(), Some("secret"));
+        wait_until("it is taken away", || text().unwrap_or_default().is_empty());
+        wait_until("something else is copied", || text().as_deref() == Some("*21"));
+        assert_ne!(pasted(&display, "x-kde-passwordManagerHint").as_deref(), Some("secret"));
+        std::thread::sleep(2 * LASTS);
+        assert_eq!(text().as_deref(), Some("*21"), "what was copied since stays");
+    }
+
+    #[test]
+    fn what_was_copied_can_be_pasted_by_another_program_as_long_as_vigie_runs() {
+        let (_xvfb, display) = start_x();
         let test = "a_process_with_a_clipboard";
         let owner = this_program(test, "owner", &display).stdout(Stdio::null()).spawn().expect("started");
         let owner = Ended(owner);

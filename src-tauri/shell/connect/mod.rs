@@ -7,7 +7,7 @@
 mod cisco;
 #[cfg(target_os = "linux")]
 pub mod openconnect;
-#[cfg(test)]
+#[cfg(all(test, unix))]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests;
 
@@ -23,6 +23,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 use zeroize::Zeroizing;
 
@@ -40,6 +41,8 @@ pub struct Dialler {
     events: Events,
     /// Ends the client that is under way, or holds the tunnel, when it is dropped.
     leash: Option<oneshot::Sender<HangUp>>,
+    /// The last attempt, which may still be ending its client.
+    last: Option<JoinHandle<()>>,
 }
 
 /// Why a client is to end.
@@ -68,7 +71,7 @@ trait Line: Send {
 impl Dialler {
     /// Nothing under way.
     pub fn new(events: Events) -> Dialler {
-        Dialler { events, leash: None }
+        Dialler { events, leash: None, last: None }
     }
 
     /// Looks which client can be driven and what the keyring holds; tells [`Event::ConnectReady`].
@@ -85,7 +88,14 @@ impl Dialler {
         let (leash, held) = oneshot::channel();
         // What was under way before ends with its leash.
         self.leash = Some(leash);
-        tokio::spawn(connect(profile.clone(), dial, held, self.events.clone()));
+        let (last, attempt) = (self.last.take(), connect(profile.clone(), dial, held, self.events.clone()));
+        self.last = Some(tokio::spawn(async move {
+            // Two clients at once would undo each other's routes.
+            if let Some(last) = last {
+                let _ = last.await;
+            }
+            attempt.await;
+        }));
     }
 
     /// Ends the attempt that is under way.

@@ -87,12 +87,10 @@ fn openconnects_words() {
 }
 
 /// A program that plays Cisco's command line, and writes down how it was called and what it was told.
-#[cfg(unix)]
 struct Player {
     folder: tempfile::TempDir,
 }
 
-#[cfg(unix)]
 impl Player {
     /// Says this once it was told everything; `then` is what it does after.
     fn says(transcript: &str, then: &str) -> Player {
@@ -153,7 +151,6 @@ impl Player {
     }
 }
 
-#[cfg(unix)]
 #[tokio::test]
 async fn cisco_is_told_the_answers_on_its_input_alone() {
     let player = Player::says(CONNECTS, "");
@@ -169,7 +166,6 @@ async fn cisco_is_told_the_answers_on_its_input_alone() {
     }
 }
 
-#[cfg(unix)]
 #[tokio::test]
 async fn a_refusal_ends_the_client_at_once() {
     // It would ask again, and take what is left of the answers.
@@ -180,7 +176,6 @@ async fn a_refusal_ends_the_client_at_once() {
     assert!(begun.elapsed() < Duration::from_secs(10));
 }
 
-#[cfg(unix)]
 #[tokio::test]
 async fn a_client_is_read_in_time_and_in_bounds() {
     let player = Player::says(">> state: Connecting\n", "exec sleep 60");
@@ -203,7 +198,6 @@ async fn a_client_is_read_in_time_and_in_bounds() {
     assert!(matches!(outcome.failed, Some(Reason::Unknown(_))), "{outcome:?}");
 }
 
-#[cfg(unix)]
 #[tokio::test]
 async fn an_attempt_that_is_given_up_ends_its_client() {
     let player = Player::says(">> state: Connecting\n", "echo $$ >pid; exec sleep 60");
@@ -214,7 +208,6 @@ async fn an_attempt_that_is_given_up_ends_its_client() {
     assert!(!Path::new(&format!("/proc/{}", pid.trim())).exists(), "it still runs");
 }
 
-#[cfg(unix)]
 #[tokio::test]
 async fn ciscos_tunnel_is_ended() {
     let player = Player::says("", "");

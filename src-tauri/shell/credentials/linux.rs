@@ -63,8 +63,5 @@ fn attributes(kept: Kept) -> HashMap<&'static str, &'static str> {
 }
 
 fn absent(error: secret_service::Error) -> Error {
-    match error {
-        secret_service::Error::Locked => Error::Locked,
-        error => Error::Absent(error.to_string()),
-    }
+    if matches!(error, secret_service::Error::Locked) { Error::Locked } else { Error::Absent(error.to_string()) }
 }

@@ -63,5 +63,10 @@ fn found<T>(result: keyring::v1::Result<T>) -> Result<Option<T>, Error> {
 }
 
 fn absent(error: keyring::v1::Error) -> Error {
-    Error::Absent(error.to_string())
+    // The keychain is there, but does not open.
+    if matches!(error, keyring::v1::Error::NoStorageAccess(_)) {
+        Error::Locked
+    } else {
+        Error::Absent(error.to_string())
+    }
 }
