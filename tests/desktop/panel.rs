@@ -608,6 +608,12 @@ fn anybody_can_use_it_in_light_and_dark_zoomed_and_by_keyboard() {
     assert_eq!(scheme(&page), (true, "dark".into()));
     assert_eq!(faults(&page), Vec::<String>::new());
     portrait(&desktop, &page, "panneau-sombre", "main");
+    page.fill("#search", "renvoi");
+    page.wait_for_text("[role=search]", "résultats");
+    page.fill("#session", "12a");
+    page.click_on("form:has(#session) button[type=submit]");
+    page.wait_for_text("form:has(#session)", "Un numéro de session n’a que des chiffres");
+    assert_eq!(faults(&page), Vec::<String>::new());
     item.click(&["Arrêt automatique", "Éteindre maintenant…"]);
     page.wait_for_text("main", "Éteindre l’ordinateur maintenant ?");
     assert_eq!(faults(&page), Vec::<String>::new());
