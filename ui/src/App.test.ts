@@ -422,7 +422,8 @@ test("gives names on demand, and says how long it is until the shutdown only whi
   vi.useRealTimers();
 });
 
-test("is accessible: the panel with everything on it, and the settings", async () => {
+// axe takes its time on a busy machine.
+test("is accessible: the panel with everything on it, and the settings", { timeout: 60_000 }, async () => {
   open();
   type("#search", "t");
   type("#session", "x");
