@@ -164,7 +164,8 @@ pub fn forget() -> io::Result<()> {
             }
         }
         // Only the users who are logged on have their keys loaded.
-        if let Err(error) = autostart::forget(HKEY_USERS, &format!(r"{user}\")) {
+        let forgotten = autostart::forget(HKEY_USERS, &format!(r"{user}\"));
+        if let Err(error) = forgotten.and_then(|()| remove_key(HKEY_USERS, &format!(r"{user}\Software\Vigie"))) {
             last = Err(error);
         }
     }
