@@ -3,18 +3,18 @@
 use super::wire;
 use gtk::atk::{self, prelude::AtkObjectExt};
 use gtk::gdk_pixbuf::{Colorspace, Pixbuf};
-use gtk::glib::{self, Bytes};
+use gtk::glib::{self, Bytes, SourceId};
 use gtk::pango::WrapMode;
 use gtk::prelude::*;
 use gtk::{Align, Orientation, PolicyType};
 use std::cell::RefCell;
 use std::fmt::Write;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use vigie::core::vpn::Verdict;
 use vigie::shell::panel::FromPanel;
 use vigie::shell::tray;
-use vigie::view::panel::{Mark, Panel, Row};
+use vigie::view::panel::{self as view, Mark, Panel, Row};
 use vigie::view::tray::Icon;
 
 /// Edge of the verdict's picture, in logical pixels.
@@ -169,6 +169,16 @@ struct Fact {
     value: gtk::Label,
     icon: gtk::Image,
     row: RefCell<Row>,
+    /// When the words about the moment that it speaks of change.
+    timer: RefCell<Option<SourceId>>,
+}
+
+impl Drop for Fact {
+    fn drop(&mut self) {
+        if let Some(timer) = self.timer.take() {
+            timer.remove();
+        }
+    }
 }
 
 impl Fact {
@@ -196,7 +206,8 @@ impl Fact {
         button.style_context().add_class("row");
         button.set_relief(gtk::ReliefStyle::None);
         button.add(&line);
-        let fact = Rc::new(Fact { button, warning, value, icon, row: RefCell::new(row.clone()) });
+        let fact =
+            Rc::new(Fact { button, warning, value, icon, row: RefCell::new(row.clone()), timer: RefCell::default() });
         fact.show(row);
         let weak = Rc::downgrade(&fact);
         fact.button.connect_clicked(move |_| {
@@ -207,16 +218,42 @@ impl Fact {
         fact
     }
 
-    fn show(&self, row: &Row) {
+    fn show(self: &Rc<Self>, row: &Row) {
         self.row.replace(row.clone());
-        self.value.set_text(&row.value);
+        self.count();
         let style = self.value.style_context();
         for (class, on) in [("warned", row.mark == Mark::Warning), ("missing", row.mark == Mark::Unavailable)] {
             if on { style.add_class(class) } else { style.remove_class(class) }
         }
         self.warning.set_visible(row.mark == Mark::Warning);
-        self.button.set_tooltip_text(Some("Copier"));
+        let hint: Vec<&str> = row.details.iter().map(String::as_str).chain(["Copier"]).collect();
+        self.button.set_tooltip_text(Some(&hint.join("\n")));
         self.settle();
+    }
+
+    /// Writes the value, and below it how long it is until the moment that it speaks of.
+    fn count(self: &Rc<Self>) {
+        if let Some(timer) = self.timer.take() {
+            timer.remove();
+        }
+        let row = self.row.borrow();
+        let until = row.until.and_then(|until| u64::try_from(until).ok()).map(Duration::from_secs);
+        let until = until.and_then(|until| UNIX_EPOCH.checked_add(until));
+        let ahead = until.map(|until| until.duration_since(SystemTime::now()).unwrap_or_default());
+        let Some((words, next)) = ahead.and_then(view::left) else {
+            self.value.set_text(&row.value);
+            return;
+        };
+        self.value.set_text(&format!("{}\n{words}", row.value));
+        let this = Rc::downgrade(self);
+        let count = move || {
+            if let Some(this) = this.upgrade() {
+                // It has just run, and is gone.
+                this.timer.take();
+                this.count();
+            }
+        };
+        self.timer.replace(Some(glib::timeout_add_local_once(next, count)));
     }
 
     /// As it looks and reads when it was not just copied.
@@ -248,7 +285,8 @@ impl Fact {
     fn name(&self, name: &str) {
         if let Some(accessible) = self.button.accessible() {
             accessible.set_name(name);
-            accessible.set_description("Copier");
+            let details = self.row.borrow().details.join(", ");
+            accessible.set_description(format!("{details} Copier").trim_start());
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::core::update::{Question, State, can_connect};
 use crate::core::vpn::Verdict;
 use crate::profile::{Choice, Fact};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// All that the panel shows.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -125,6 +126,31 @@ impl Panel {
         self.groups.retain(|group| !group.rows.is_empty());
         self
     }
+}
+
+/// How long it is until a moment, in words, and after how long the words change; `None` once it has come. The page has
+/// the same (ui/src/lib/left.ts): in hours as long as there are many, so that the words change once an hour.
+pub fn left(ahead: Duration) -> Option<(String, Duration)> {
+    const MINUTE: u64 = 60_000;
+    const HOUR: u64 = 60 * MINUTE;
+    let ahead = u64::try_from(ahead.as_millis()).unwrap_or(u64::MAX);
+    if ahead == 0 {
+        return None;
+    }
+    if ahead >= 2 * HOUR {
+        let hours = ahead / HOUR;
+        let words = format!("dans plus de {hours}\u{a0}heures");
+        return Some((words, Duration::from_millis(ahead - hours * HOUR + 1)));
+    }
+    // Rounded up: what is left is not more than what is said for more than a minute.
+    let minutes = ahead.div_ceil(MINUTE);
+    let words = match (minutes / 60, minutes % 60) {
+        (0, 1) => "dans moins d’une minute".to_owned(),
+        (0, minutes) => format!("dans {minutes}\u{a0}minutes"),
+        (hours, 0) => format!("dans {hours}\u{a0}h"),
+        (hours, minutes) => format!("dans {hours}\u{a0}h\u{a0}{minutes:02}"),
+    };
+    Some((words, Duration::from_millis(ahead - (minutes - 1) * MINUTE)))
 }
 
 /// The pinned panel for a state; `None` where none is wanted. It has the facts alone: what is to be clicked or answered
@@ -432,6 +458,26 @@ mod tests {
         assert!(!panel.offers(&Action::Quit));
         let answered = Panel { question: None, ..panel };
         assert!(!answered.offers(&Action::ConfirmShutDown));
+    }
+
+    #[test]
+    fn says_how_long_it_is_and_when_the_words_change() {
+        let said =
+            |seconds| left(Duration::from_secs(seconds)).map(|(words, next)| (words.replace('\u{a0}', " "), next));
+        let next = |seconds, millis| Duration::from_secs(seconds) + Duration::from_millis(millis);
+        assert_eq!(said(0), None);
+        for (seconds, words, changes) in [
+            (1, "dans moins d’une minute", next(1, 0)),
+            (60, "dans moins d’une minute", next(60, 0)),
+            (61, "dans 2 minutes", next(1, 0)),
+            (3600, "dans 1 h", next(60, 0)),
+            (3601, "dans 1 h 01", next(1, 0)),
+            (7199, "dans 2 h", next(59, 0)),
+            (7200, "dans plus de 2 heures", next(0, 1)),
+            (9 * 3600 + 100, "dans plus de 9 heures", next(100, 1)),
+        ] {
+            assert_eq!(said(seconds), Some((words.to_owned(), changes)), "{seconds}");
+        }
     }
 
     #[test]
