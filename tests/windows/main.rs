@@ -6,7 +6,7 @@
 
 mod rig;
 
-use rig::{Console, SOON, Vigie, log, menu, run, tray_icon, until, vigie};
+use rig::{Console, SOON, Vigie, log, run, tray_icon, until, vigie};
 use std::os::windows::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -135,20 +135,6 @@ fn a_click_in_the_action_centre_starts_vigie_like_any_other_start() {
     let first = Vigie::start(&["-Embedding"]);
     until(SOON, "the icon", tray_icon);
     drop(first);
-}
-
-#[test]
-fn the_menu_opens_and_quits() {
-    let _lock = vigie();
-    let mut first = Vigie::start(&[]);
-    until(SOON, "the icon", tray_icon);
-    rig::right_click(rig::icon_place().unwrap());
-    until(SOON, "the menu", || menu().is_some());
-    // The last line.
-    rig::press(windows::Win32::UI::Input::KeyboardAndMouse::VK_UP);
-    rig::press(windows::Win32::UI::Input::KeyboardAndMouse::VK_RETURN);
-    assert_eq!(first.ended(), Some(0));
-    until(SOON, "the end of the icon", || !tray_icon());
 }
 
 #[test]

@@ -13,13 +13,9 @@ use windows::Win32::System::Console::{
     AllocConsole, COORD, ReadConsoleOutputCharacterW, STD_ERROR_HANDLE, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE,
     SetStdHandle,
 };
-use windows::Win32::UI::Input::KeyboardAndMouse::{
-    INPUT, INPUT_0, INPUT_KEYBOARD, INPUT_MOUSE, KEYBDINPUT, KEYEVENTF_KEYUP, MOUSEEVENTF_RIGHTDOWN,
-    MOUSEEVENTF_RIGHTUP, MOUSEINPUT, SendInput, VIRTUAL_KEY,
-};
 use windows::Win32::UI::WindowsAndMessaging::{
     EnumWindows, FindWindowW, GetClassNameW, GetWindowRect, GetWindowThreadProcessId, PostMessageW, SMTO_NORMAL,
-    SendMessageTimeoutW, SetCursorPos, WM_CLOSE, WM_ENDSESSION, WM_QUERYENDSESSION,
+    SendMessageTimeoutW, WM_CLOSE, WM_ENDSESSION, WM_QUERYENDSESSION,
 };
 use windows::core::{BOOL, w};
 use winreg::RegKey;
@@ -173,7 +169,7 @@ fn class(window: HWND) -> String {
 const ICON: i32 = 16;
 
 /// Where the first icon of wine's tray stands: the middle of it. `None` before there is a taskbar.
-pub fn icon_place() -> Option<(i32, i32)> {
+fn icon_place() -> Option<(i32, i32)> {
     let mut bar = RECT::default();
     // SAFETY: the name is a constant; the pointer is valid for the call.
     unsafe { FindWindowW(w!("Shell_TrayWnd"), None).and_then(|taskbar| GetWindowRect(taskbar, &mut bar)) }.ok()?;
@@ -190,36 +186,6 @@ pub fn tray_icon() -> bool {
         let drawn = (x - ICON / 2..x + ICON / 2).step_by(3).filter(|x| GetPixel(screen, *x, y) != blank).count();
         ReleaseDC(None, screen);
         drawn > 2
-    }
-}
-
-/// The menu that is open.
-pub fn menu() -> Option<HWND> {
-    // SAFETY: the name is a constant.
-    unsafe { FindWindowW(w!("#32768"), None) }.ok()
-}
-
-fn send(inputs: &[INPUT]) {
-    // SAFETY: the inputs outlive the call.
-    let sent = unsafe { SendInput(inputs, size_of::<INPUT>() as i32) };
-    assert_eq!(sent as usize, inputs.len());
-}
-
-/// Clicks there with the right button.
-pub fn right_click((x, y): (i32, i32)) {
-    // SAFETY: plain numbers.
-    unsafe { SetCursorPos(x, y) }.unwrap();
-    for flags in [MOUSEEVENTF_RIGHTDOWN, MOUSEEVENTF_RIGHTUP] {
-        let input = INPUT_0 { mi: MOUSEINPUT { dwFlags: flags, ..MOUSEINPUT::default() } };
-        send(&[INPUT { r#type: INPUT_MOUSE, Anonymous: input }]);
-    }
-}
-
-/// Presses a key.
-pub fn press(key: VIRTUAL_KEY) {
-    for flags in [Default::default(), KEYEVENTF_KEYUP] {
-        let input = INPUT_0 { ki: KEYBDINPUT { wVk: key, dwFlags: flags, ..KEYBDINPUT::default() } };
-        send(&[INPUT { r#type: INPUT_KEYBOARD, Anonymous: input }]);
     }
 }
 
