@@ -53,7 +53,7 @@ test-packages: release-windows
 	scripts/under-wine packaging/windows/test target/$(WINDOWS)/release
 
 # The tests on the desktop wait more than they work: two for each processor.
-test:
+test: test-windows
 	scripts/setup build desktop test
 	RUST_TEST_THREADS=$$((2 * $$(nproc))) cargo test
 	npm --prefix ui test
