@@ -621,7 +621,8 @@ impl State {
         (percent < self.profile.panel.warn_disk_free_percent).then_some(percent)
     }
 
-    /// Whether anything deserves the badge. (What the verdict says, the icon's shape says already.)
+    /// Whether anything deserves the badge. What the verdict says, the icon's shape says already; the site is asked for; a
+    /// drive that is disconnected comes back when it is opened.
     pub fn badge(&self) -> bool {
         !self.problems.is_empty() || self.disk_low().is_some() || self.long_uptime().is_some()
     }

@@ -242,7 +242,7 @@ fn reminder(reminder: &Reminder) -> Asked {
 fn network(state: &State) -> Vec<Row> {
     let site = match state.site() {
         Some(site) => normal(Fact::Site, "Site", format!("{} ({})", site.name, site.departments.join(", "))),
-        None => warning(Fact::Site, "Site", "à choisir dans le menu « Mon site »"),
+        None => warning(Fact::Site, "Site", "à choisir dans les réglages ou dans le menu « Mon site »"),
     };
     let vpn = match state.reaches_inside() {
         Some(false) => warning(Fact::Vpn, "VPN", verdict::line(state)),

@@ -332,7 +332,7 @@ fn asks_for_the_site_at_first_and_before_it_switches_off() {
     page.wait_for_text("main", "Quel est votre site ?");
     assert_eq!(
         (page.row("site").mark.as_str(), page.row("site").value.as_str()),
-        ("warning", "à choisir dans le menu « Mon site »")
+        ("warning", "à choisir dans les réglages ou dans le menu « Mon site »")
     );
     page.click("Caen (Calvados, Manche, Orne)");
     page.wait_for_row("site", "Caen (Calvados, Manche, Orne)");

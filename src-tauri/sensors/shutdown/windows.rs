@@ -204,7 +204,7 @@ fn shuts_down(path: &str, arguments: &str) -> Option<SignedDuration> {
         let name = word.rsplit(['\\', '/']).next().unwrap_or_default();
         name == "shutdown" || name == "shutdown.exe"
     };
-    let own = &words[words.iter().position(|word| program(&word))? + 1..];
+    let own = &words[words.iter().position(program)? + 1..];
     let mut options = own.iter().filter_map(|word| word.strip_prefix(['/', '-']));
     let goes_down = |option: &str| ["s", "sg", "r", "g", "p"].contains(&option);
     if options.clone().any(|option| ["a", "l", "h"].contains(&option)) || !options.clone().any(goes_down) {
