@@ -50,7 +50,7 @@ pub struct Form {
     /// Whether the form can be sent to connect.
     pub can_connect: bool,
     /// Whether the form can be sent to put the passcode on the clipboard and open the client's own window
-    /// ([`Way::Clipboard`](crate::core::connect::Way::Clipboard)): the words on the button.
+    /// ([`Way::Clipboard`]): the words on the button.
     pub by_hand: Option<String>,
     /// What can be asked for besides.
     pub buttons: Vec<Button>,

@@ -1,7 +1,7 @@
 //! Connecting: the client that is installed is driven, and the keyring asked.
 //!
-//! A client is a [`Line`]: the program to start, what it is told on its standard input (the only way that a secret
-//! takes), and what each line that it prints means. [`drive`] does the rest alike for all: it starts the client, reads it
+//! A client is a `Line`: the program to start, what it is told on its standard input (the only way that a secret
+//! takes), and what each line that it prints means. `drive` does the rest alike for all: it starts the client, reads it
 //! in bounds and in time, and ends it when the attempt is given up.
 
 mod cisco;
