@@ -62,7 +62,7 @@ busy: boolean,
 can_connect: boolean, 
 /**
  * Whether the form can be sent to put the passcode on the clipboard and open the client's own window
- * ([`Way::Clipboard`](crate::core::connect::Way::Clipboard)): the words on the button.
+ * ([`Way::Clipboard`]): the words on the button.
  */
 by_hand: string | null, 
 /**
