@@ -12,7 +12,7 @@
 //! The tray closes the window when the tunnel stands.
 
 use super::french;
-use super::panel::Button;
+use super::panel::{Button, button};
 use crate::core::connect::{Fault, Field, Keyring, Phase, Reason, Stage, Submission, Way};
 use crate::core::state::Action;
 use crate::core::update::State;
@@ -138,10 +138,7 @@ pub fn form(state: &State) -> Form {
     }
     Form {
         sites: (profile.sites.iter())
-            .map(|site| SiteChoice {
-                id: site.id.clone(),
-                label: french::typeset(format!("{} ({})", site.name, site.departments.join(", "))),
-            })
+            .map(|site| SiteChoice { id: site.id.clone(), label: french::site(site) })
             .collect(),
         site: state.site().map(|site| site.id.clone()),
         identifier: remembered.identifier.unwrap_or_default(),
@@ -307,10 +304,6 @@ fn say(tone: Tone, title: impl Into<String>, text: &str, buttons: Vec<Button>) -
 
 fn amigo(state: &State) -> Button {
     button("Ouvrir AMIGO", Action::Open(state.profile.helpdesk.link.clone()))
-}
-
-fn button(label: impl Into<String>, action: Action) -> Button {
-    Button { label: french::typeset(label), action }
 }
 
 #[cfg(test)]

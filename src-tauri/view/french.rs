@@ -1,7 +1,7 @@
 //! Times, dates and sizes as a French reader expects them.
 
 use crate::core::printers::Name;
-use crate::profile::Printing;
+use crate::profile::{Printing, Site};
 use jiff::ZonedDateTime;
 use jiff::civil::{Date, Time, Weekday};
 
@@ -100,6 +100,11 @@ pub fn bytes(bytes: u64) -> String {
         return format!("{}{NBSP}Go", tenths / 10);
     }
     format!("{},{}{NBSP}Go", tenths / 10, tenths % 10)
+}
+
+/// A site and its departments: "Caen (Calvados, Manche, Orne)".
+pub fn site(site: &Site) -> String {
+    typeset(format!("{} ({})", site.name, site.departments.join(", ")))
 }
 
 /// "Rectorat (Calvados), division DSI n° 4, bâtiment B, étage 4" (guide, section 10).

@@ -220,7 +220,7 @@ fn question(state: &State) -> Option<Asked> {
             text: "Vigie choisit d’après lui le serveur VPN et les liens.".into(),
             answers: (state.profile.sites.iter())
                 .map(|site| {
-                    let label = format!("{} ({})", site.name, site.departments.join(", "));
+                    let label = french::site(site);
                     button(label, Action::Choose(Choice::Site(site.id.clone())))
                 })
                 .collect(),
@@ -241,7 +241,7 @@ fn reminder(reminder: &Reminder) -> Asked {
 
 fn network(state: &State) -> Vec<Row> {
     let site = match state.site() {
-        Some(site) => normal(Fact::Site, "Site", format!("{} ({})", site.name, site.departments.join(", "))),
+        Some(site) => normal(Fact::Site, "Site", french::site(site)),
         None => warning(Fact::Site, "Site", "à choisir dans les réglages ou dans le menu « Mon site »"),
     };
     let vpn = match state.reaches_inside() {

@@ -1,5 +1,6 @@
 //! The settings page as a value: what the user may choose, what is chosen, and what the administrator has fixed.
 
+use super::french;
 use super::panel::{Button, button};
 use crate::core::state::Action;
 use crate::core::update::State;
@@ -60,7 +61,7 @@ pub fn settings(state: &State) -> Vec<Setting> {
 fn site(state: &State) -> Setting {
     let chosen = state.site().map(|site| &site.id);
     let options = state.profile.sites.iter().map(|site| {
-        let label = format!("{} ({})", site.name, site.departments.join(", "));
+        let label = french::site(site);
         (label, chosen == Some(&site.id), Choice::Site(site.id.clone()))
     });
     setting(state, "site", "Mon site", "Le serveur VPN et les liens en dépendent.", Kind::One, options.collect())

@@ -202,7 +202,7 @@ fn shutdown_menu(state: &State) -> Vec<Entry> {
 fn sites_menu(state: &State) -> Vec<Entry> {
     let chosen = state.site().map(|site| &site.id);
     let sites = state.profile.sites.iter().map(|site| Entry::Radio {
-        label: french::typeset(format!("{} ({})", site.name, site.departments.join(", "))),
+        label: french::site(site),
         chosen: chosen == Some(&site.id),
         action: Some(Action::Choose(Choice::Site(site.id.clone()))),
     });
