@@ -10,9 +10,13 @@ pub mod network;
 pub mod power;
 pub mod printers;
 pub mod probe;
+#[cfg(windows)]
+mod registry;
 pub mod shutdown;
 pub mod vpn_client;
 pub mod wapt;
+#[cfg(windows)]
+mod window;
 
 use crate::Events;
 use crate::core::state::{Event, Look};
@@ -45,6 +49,11 @@ async fn serve(profile: Arc<Profile>, events: Events, mut asked: UnboundedReceiv
     watchers.spawn(network::watch(current.clone(), links.clone(), events.clone()));
     watchers.spawn(power::watch(events.clone()));
     watchers.spawn(shutdown::watch(events.clone()));
+    #[cfg(windows)]
+    {
+        watchers.spawn(drives::watch(current.clone(), events.clone()));
+        watchers.spawn(printers::watch(events.clone()));
+    }
     watchers.spawn(wapt::watch(current.clone(), agent.clone(), events.clone()));
     let mut probe = Latest::default();
     let mut client = Latest::default();

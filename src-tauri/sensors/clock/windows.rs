@@ -1,28 +1,24 @@
 //! A thread-pool timer for a moment of the wall clock (`SetThreadpoolTimer` with an absolute time: it follows when the
-//! clock is set, and is due at once after a sleep over it), and a hidden window that hears `WM_TIMECHANGE` and
+//! clock is set, and is due at once after a sleep over it), and a window that hears `WM_TIMECHANGE` and
 //! `WM_SETTINGCHANGE`.
 
 use crate::Events;
 use crate::core::state::Event;
+use crate::sensors::window::Listener;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::cell::RefCell;
 use std::ffi::c_void;
 use std::io;
-use std::sync::mpsc;
 use std::time::Duration;
 use tokio::sync::watch;
-use windows::Win32::Foundation::{FILETIME, HWND, LPARAM, LRESULT, WPARAM};
+use windows::Win32::Foundation::FILETIME;
 use windows::Win32::System::SystemInformation::GetTickCount64;
 use windows::Win32::System::Threading::{
-    CloseThreadpoolTimer, CreateThreadpoolTimer, GetCurrentThreadId, PTP_CALLBACK_INSTANCE, PTP_TIMER,
-    SetThreadpoolTimer, WaitForThreadpoolTimerCallbacks,
+    CloseThreadpoolTimer, CreateThreadpoolTimer, PTP_CALLBACK_INSTANCE, PTP_TIMER, SetThreadpoolTimer,
+    WaitForThreadpoolTimerCallbacks,
 };
-use windows::Win32::UI::WindowsAndMessaging::{
-    CreateWindowExW, DefWindowProcW, DestroyWindow, DispatchMessageW, GWLP_USERDATA, GWLP_WNDPROC, GetMessageW,
-    GetWindowLongPtrW, MSG, PostThreadMessageW, SetWindowLongPtrW, WINDOW_EX_STYLE, WINDOW_STYLE, WM_QUIT,
-    WM_SETTINGCHANGE, WM_TIMECHANGE,
-};
+use windows::Win32::UI::WindowsAndMessaging::{WM_SETTINGCHANGE, WM_TIMECHANGE};
 use windows::core::w;
 
 /// The Unix epoch in the units of a FILETIME: 100 ns since 1601.
@@ -38,9 +34,8 @@ pub(super) async fn watch(mut alarm: watch::Receiver<Option<Timestamp>>, events:
         Ok(timer) => timer,
         Err(error) => return tracing::error!("there is no alarm clock: {error}"),
     };
-    let _listener = Listener::new(events)
-        .inspect_err(|error| tracing::warn!("that the clock was set will be noticed late: {error}"))
-        .ok();
+    let _listener =
+        listen(events).inspect_err(|error| tracing::warn!("that the clock was set will be noticed late: {error}")).ok();
     loop {
         let due = *alarm.borrow_and_update();
         timer.set(due);
@@ -98,88 +93,19 @@ unsafe extern "system" fn rings(_: PTP_CALLBACK_INSTANCE, context: *mut c_void, 
     }
 }
 
-/// A window that is never shown, on a thread that sleeps until a message comes. (Broadcasts reach top-level windows
-/// alone, so it cannot be a message-only one.)
-struct Listener {
-    thread: u32,
-}
-
-/// What the window's procedure works with.
-struct Heard {
-    events: Events,
-    zone: RefCell<TimeZone>,
-}
-
-impl Listener {
-    fn new(events: Events) -> io::Result<Listener> {
-        let (started, start) = mpsc::channel();
-        std::thread::Builder::new().name("clock".to_owned()).spawn(move || {
-            let heard = Heard { events, zone: RefCell::new(TimeZone::system()) };
-            match open(&heard) {
-                Ok(window) => {
-                    // SAFETY: the call has no conditions.
-                    let _ = started.send(Ok(unsafe { GetCurrentThreadId() }));
-                    listen(window);
-                }
-                Err(error) => {
-                    let _ = started.send(Err(error));
-                }
+/// Tells that the clock or the zone was set.
+fn listen(events: Events) -> io::Result<Listener> {
+    let zone = RefCell::new(TimeZone::system());
+    Listener::new(w!("Vigie clock"), move |message, _| {
+        if message == WM_TIMECHANGE || message == WM_SETTINGCHANGE {
+            super::forget_zone();
+            let now = TimeZone::system();
+            let moved = zone.replace(now.clone()) != now;
+            if moved || message == WM_TIMECHANGE {
+                let _ = events.send(Event::ClockChanged);
             }
-        })?;
-        let thread = start.recv().map_err(io::Error::other)??;
-        Ok(Listener { thread })
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        // SAFETY: plain numbers. Where the thread is gone already, the call fails, and there is nothing to end.
-        let _ = unsafe { PostThreadMessageW(self.thread, WM_QUIT, WPARAM(0), LPARAM(0)) };
-    }
-}
-
-fn open(heard: &Heard) -> windows::core::Result<HWND> {
-    let (style, extended) = (WINDOW_STYLE::default(), WINDOW_EX_STYLE::default());
-    // SAFETY: a window of a class that the system has; the pointers are none.
-    let window = unsafe {
-        CreateWindowExW(extended, w!("STATIC"), w!("Vigie clock"), style, 0, 0, 0, 0, None, None, None, None)
-    }?;
-    // SAFETY: the window is ours and of this thread. `heard` outlives it (see `listen`), and `hear` is a window
-    // procedure; the pointers fit, since both calls take what is as wide as one.
-    unsafe {
-        SetWindowLongPtrW(window, GWLP_USERDATA, std::ptr::from_ref(heard) as isize);
-        SetWindowLongPtrW(window, GWLP_WNDPROC, hear as *const () as isize);
-    }
-    Ok(window)
-}
-
-/// Dispatches messages until it is told to quit, then closes the window.
-fn listen(window: HWND) {
-    let mut message = MSG::default();
-    // SAFETY: the message is ours; the window is of this thread and closed once.
-    unsafe {
-        while GetMessageW(&mut message, None, 0, 0).0 > 0 {
-            DispatchMessageW(&message);
         }
-        let _ = DestroyWindow(window);
-    }
-}
-
-unsafe extern "system" fn hear(window: HWND, message: u32, w: WPARAM, l: LPARAM) -> LRESULT {
-    // SAFETY: the value is the `Heard` that `open` put there, and stands as long as the window.
-    let heard = unsafe { (GetWindowLongPtrW(window, GWLP_USERDATA) as *const Heard).as_ref() };
-    if let Some(heard) = heard
-        && (message == WM_TIMECHANGE || message == WM_SETTINGCHANGE)
-    {
-        super::forget_zone();
-        let zone = TimeZone::system();
-        let moved = heard.zone.replace(zone.clone()) != zone;
-        if moved || message == WM_TIMECHANGE {
-            let _ = heard.events.send(Event::ClockChanged);
-        }
-    }
-    // SAFETY: what the system called us with is handed on.
-    unsafe { DefWindowProcW(window, message, w, l) }
+    })
 }
 
 #[cfg(test)]

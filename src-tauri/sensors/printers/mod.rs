@@ -4,6 +4,8 @@
 #[cfg_attr(windows, path = "windows.rs")]
 #[cfg_attr(not(any(target_os = "linux", windows)), path = "other.rs")]
 mod system;
+#[cfg(windows)]
+pub use system::watch;
 
 use crate::core::state::{Printer, Reading};
 

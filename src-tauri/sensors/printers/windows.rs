@@ -1,19 +1,61 @@
 //! The spooler's list.
 
 use super::listed;
-use crate::core::state::Printer;
+use crate::Events;
+use crate::core::state::{Event, Printer};
+use crate::sensors::registry::{self, Changes};
 use anyhow::Context;
+use std::time::Duration;
 use windows::Win32::Foundation::ERROR_INSUFFICIENT_BUFFER;
 use windows::Win32::Graphics::Printing::{
     EnumPrintersW, GetDefaultPrinterW, PRINTER_ENUM_CONNECTIONS, PRINTER_ENUM_LOCAL, PRINTER_INFO_4W,
 };
-use windows::core::{PCWSTR, PWSTR};
+use windows::Win32::System::Registry::{
+    HKEY, HKEY_CURRENT_USER, HKEY_LOCAL_MACHINE, REG_NOTIFY_CHANGE_LAST_SET, REG_NOTIFY_CHANGE_NAME, REG_NOTIFY_FILTER,
+};
+use windows::core::{PCWSTR, PWSTR, w};
+
+/// What the list and the default printer are read from: the machine's printers are keys, the user's connections to a
+/// server's printers too, and the default one is a value.
+const PLACES: [(HKEY, PCWSTR, REG_NOTIFY_FILTER); 3] = [
+    (HKEY_LOCAL_MACHINE, w!(r"SYSTEM\CurrentControlSet\Control\Print\Printers"), REG_NOTIFY_CHANGE_NAME),
+    (HKEY_CURRENT_USER, w!("Printers"), REG_NOTIFY_CHANGE_NAME),
+    (HKEY_CURRENT_USER, w!(r"Software\Microsoft\Windows NT\CurrentVersion\Windows"), REG_NOTIFY_CHANGE_LAST_SET),
+];
+
+/// How long a burst of changes is gathered: a new printer is some dozens of them.
+const BURST: Duration = Duration::from_secs(1);
 
 /// Local queues and connections to a print server's queues. Level 4 reads the registry alone, and so does not wait for
 /// a server (<https://learn.microsoft.com/windows/win32/printdocs/enumprinters>).
 pub(super) fn read() -> anyhow::Result<Vec<Printer>> {
     let names = names().context("EnumPrinters")?;
     Ok(listed(names, default().as_deref().map(queue)))
+}
+
+/// Tells the list, and tells it anew when a printer comes or goes, or another one becomes the default.
+pub async fn watch(events: Events) {
+    // It sleeps until something changes, and ends with the program.
+    let spawned = std::thread::Builder::new().name("printers".into()).spawn(move || follow(&events));
+    if let Err(error) = spawned {
+        tracing::warn!("no thread for printers: {error}");
+    }
+}
+
+fn follow(events: &Events) {
+    let watched = PLACES.map(|(root, path, what)| Changes::below(root, path, what));
+    let watched = watched.into_iter().flat_map(|place| {
+        place.inspect_err(|error| tracing::warn!("some printers will be noticed late: {error}")).ok()
+    });
+    let watched: Vec<Changes> = watched.filter(Changes::listen).collect();
+    while events.send(Event::Printers(super::read())).is_ok() {
+        let Some(changed) = registry::wait(&watched) else { return };
+        std::thread::sleep(BURST);
+        // Before the list is read, so that a change meanwhile is heard afterwards.
+        if !changed.listen() {
+            return tracing::warn!("printers will be noticed late");
+        }
+    }
 }
 
 fn names() -> windows::core::Result<Vec<String>> {
@@ -60,6 +102,7 @@ fn queue(name: &str) -> &str {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
 
@@ -68,6 +111,40 @@ mod tests {
         assert_eq!(queue(r"\\172.26.66.73\I14RC-DSI-RDC"), "I14RC-DSI-RDC");
         assert_eq!(queue("Microsoft Print to PDF"), "Microsoft Print to PDF");
         assert_eq!(queue(r"\\server"), r"\\server");
+    }
+
+    /// As Windows notes a printer, which is what wine's spooler reads.
+    #[tokio::test]
+    async fn a_printer_that_comes_becomes_the_default_one_and_goes_is_told() {
+        use std::path::Path;
+        use winreg::RegKey;
+        crate::wine::only();
+        let machine = RegKey::predef(winreg::enums::HKEY_LOCAL_MACHINE);
+        let user = RegKey::predef(winreg::enums::HKEY_CURRENT_USER);
+        let name = "I14RC-DSI-RDC";
+        let path = format!(r"SYSTEM\CurrentControlSet\Control\Print\Printers\{name}");
+        let (windows, _) = user.create_subkey(r"Software\Microsoft\Windows NT\CurrentVersion\Windows").unwrap();
+        user.create_subkey("Printers").unwrap();
+        machine.create_subkey(Path::new(&path).parent().unwrap()).unwrap();
+        let (events, mut told) = tokio::sync::mpsc::unbounded_channel();
+        watch(events).await;
+        let mut now = async || {
+            let next = tokio::time::timeout(Duration::from_secs(10), told.recv()).await.unwrap().unwrap();
+            let Event::Printers(crate::core::state::Reading::Known(list)) = next else { panic!("{next:?}") };
+            list.into_iter().find(|printer| printer.name == name).map(|printer| printer.default)
+        };
+        assert_eq!(now().await, None);
+        let (printer, _) = machine.create_subkey(&path).unwrap();
+        for (value, text) in [("Name", name), ("Port", "LPT1:"), ("Printer Driver", "wineps.drv")] {
+            printer.set_value(value, &text).unwrap();
+        }
+        assert_eq!(now().await, Some(false));
+        windows.set_value("Device", &format!("{name},winspool,LPT1:")).unwrap();
+        assert_eq!(now().await, Some(true));
+        windows.delete_value("Device").unwrap();
+        assert_eq!(now().await, Some(false));
+        machine.delete_subkey_all(&path).unwrap();
+        assert_eq!(now().await, None);
     }
 
     #[test]

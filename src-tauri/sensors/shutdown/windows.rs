@@ -5,22 +5,18 @@
 
 use crate::Events;
 use crate::core::state::{Event, Reading};
+use crate::sensors::registry::{self, Changes};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
-use windows::Win32::Foundation::{CloseHandle, HANDLE};
 use windows::Win32::System::Com::{
     CLSCTX_INPROC_SERVER, COINIT_MULTITHREADED, CoCreateInstance, CoInitializeEx, CoUninitialize,
 };
-use windows::Win32::System::Registry::{
-    HKEY, HKEY_LOCAL_MACHINE, KEY_NOTIFY, REG_NOTIFY_CHANGE_LAST_SET, REG_NOTIFY_CHANGE_NAME, RegCloseKey,
-    RegNotifyChangeKeyValue, RegOpenKeyExW,
-};
+use windows::Win32::System::Registry::{HKEY_LOCAL_MACHINE, REG_NOTIFY_CHANGE_LAST_SET, REG_NOTIFY_CHANGE_NAME};
 use windows::Win32::System::TaskScheduler::{
     IExecAction, IRegisteredTask, ITaskFolder, ITaskService, TASK_ENUM_HIDDEN, TaskScheduler,
 };
-use windows::Win32::System::Threading::{CreateEventW, INFINITE, WaitForSingleObject};
 use windows::Win32::System::Variant::VARIANT;
 use windows::core::{BSTR, Interface, PCWSTR, Result, w};
 
@@ -62,7 +58,7 @@ pub(super) async fn watch(events: Events) {
 }
 
 fn follow(events: &Events) {
-    let changes = Changes::below(TASKS)
+    let changes = Changes::below(HKEY_LOCAL_MACHINE, TASKS, REG_NOTIFY_CHANGE_NAME | REG_NOTIFY_CHANGE_LAST_SET)
         .inspect_err(|error| tracing::warn!("changes of scheduled shutdowns will not be noticed: {error}"))
         .ok();
     let mut told = None;
@@ -82,52 +78,8 @@ fn follow(events: &Events) {
         if !listens || events.is_closed() {
             return;
         }
-        if let Some(changes) = &changes {
-            changes.wait();
-        }
+        registry::wait(changes.as_slice());
         std::thread::sleep(BURST);
-    }
-}
-
-/// Tells that a part of the registry has changed.
-struct Changes {
-    key: HKEY,
-    event: HANDLE,
-}
-
-impl Changes {
-    fn below(path: PCWSTR) -> Result<Changes> {
-        let mut key = HKEY::default();
-        // SAFETY: the pointers are valid for the calls; both handles are closed in `drop`.
-        unsafe {
-            RegOpenKeyExW(HKEY_LOCAL_MACHINE, path, None, KEY_NOTIFY, &mut key).ok()?;
-            let event = CreateEventW(None, false, false, None);
-            if event.is_err() {
-                let _ = RegCloseKey(key);
-            }
-            Ok(Changes { key, event: event? })
-        }
-    }
-
-    fn listen(&self) -> bool {
-        let what = REG_NOTIFY_CHANGE_NAME | REG_NOTIFY_CHANGE_LAST_SET;
-        // SAFETY: key and event are open.
-        unsafe { RegNotifyChangeKeyValue(self.key, true, what, Some(self.event), true) }.is_ok()
-    }
-
-    fn wait(&self) {
-        // SAFETY: the event is open.
-        unsafe { WaitForSingleObject(self.event, INFINITE) };
-    }
-}
-
-impl Drop for Changes {
-    fn drop(&mut self) {
-        // SAFETY: opened by `new`, closed once.
-        unsafe {
-            let _ = RegCloseKey(self.key);
-            let _ = CloseHandle(self.event);
-        }
     }
 }
 
@@ -258,21 +210,5 @@ mod tests {
         for nonsense in [f64::NAN, f64::INFINITY, -1.0, 1e300] {
             assert_eq!(at(nonsense, &paris), None);
         }
-    }
-
-    #[test]
-    fn a_task_that_comes_is_noticed() {
-        let path = format!(r"Software\Vigie-test-{}", std::process::id());
-        let (key, _) = winreg::RegKey::predef(winreg::enums::HKEY_LOCAL_MACHINE).create_subkey(&path).unwrap();
-        crate::wine::only();
-        let changes = Changes::below(PCWSTR(windows::core::HSTRING::from(&path).as_ptr())).unwrap();
-        assert!(changes.listen());
-        key.create_subkey(r"Académie\Extinction").unwrap();
-        // SAFETY: the event is open.
-        let waited = unsafe { WaitForSingleObject(changes.event, 5000) };
-        assert_eq!(waited, windows::Win32::Foundation::WAIT_OBJECT_0);
-        assert!(changes.listen(), "and the next one too");
-        drop(changes);
-        winreg::RegKey::predef(winreg::enums::HKEY_LOCAL_MACHINE).delete_subkey_all(&path).unwrap();
     }
 }
