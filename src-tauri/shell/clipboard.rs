@@ -100,6 +100,56 @@ fn put(
     Ok(owner)
 }
 
+#[cfg(all(test, windows))]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod windows_tests {
+    use super::*;
+    use std::time::Instant;
+    use windows::Win32::System::DataExchange::{IsClipboardFormatAvailable, RegisterClipboardFormatW};
+    use windows::core::{PCWSTR, w};
+
+    /// The names are Microsoft's
+    /// (<https://learn.microsoft.com/windows/win32/dataxchg/clipboard-formats>, "Cloud Clipboard and Clipboard History
+    /// Formats"). Each is there while a secret is, and says no.
+    const MARKS: [PCWSTR; 3] = [
+        w!("ExcludeClipboardContentFromMonitorProcessing"),
+        w!("CanIncludeInClipboardHistory"),
+        w!("CanUploadToCloudClipboard"),
+    ];
+
+    fn marked() -> usize {
+        // SAFETY: the names are constants.
+        MARKS
+            .iter()
+            .filter(|mark| unsafe { IsClipboardFormatAvailable(RegisterClipboardFormatW(**mark)) }.is_ok())
+            .count()
+    }
+
+    fn text() -> Option<String> {
+        arboard::Clipboard::new().unwrap().get_text().ok()
+    }
+
+    #[tokio::test]
+    async fn a_secret_is_kept_out_of_the_history_and_taken_away_again_but_nothing_else_is() {
+        const LASTS: Duration = Duration::from_secs(1);
+        crate::wine::only();
+        let clipboard = Arc::new(Mutex::new(Clipboard::new()));
+        let lend = |secret: &str| Clipboard::lend(clipboard.clone(), Secret::from(secret.to_owned()), LASTS);
+        lend("4321123456").await.unwrap();
+        assert_eq!((text().as_deref(), marked()), (Some("4321123456"), 3));
+        let end = Instant::now() + 10 * LASTS;
+        while text().is_some_and(|text| !text.is_empty()) {
+            assert!(Instant::now() < end, "it is taken away");
+            tokio::time::sleep(LASTS / 10).await;
+        }
+        lend("4321654321").await.unwrap();
+        clipboard.lock().await.set("*21".into()).await.unwrap();
+        assert_eq!(marked(), 0, "a telephone code is no secret");
+        tokio::time::sleep(2 * LASTS).await;
+        assert_eq!(text().as_deref(), Some("*21"), "what was copied since stays");
+    }
+}
+
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;

@@ -13,6 +13,8 @@ mod other;
 use other as system;
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
+#[cfg(all(test, windows))]
+mod windows_tests;
 
 use crate::core::connect::{Keyring, Remembered, Secret};
 use std::time::Duration;

@@ -2,7 +2,8 @@
 
 use super::{Error, Kept};
 use crate::core::connect::Secret;
-use keyring::v1::Entry;
+use keyring_core::{Entry, Error as Fault, Result as Done};
+use std::collections::HashMap;
 use zeroize::Zeroizing;
 
 /// The service under which the system's own programs list what is kept.
@@ -13,7 +14,7 @@ pub struct Open;
 
 /// Opens the keyring.
 pub async fn open() -> Result<Open, Error> {
-    match Entry::store_status() {
+    match keyring::v1::Entry::store_status() {
         Ok(()) => Ok(Open),
         Err(error) => Err(Error::Absent(error.to_string())),
     }
@@ -45,8 +46,11 @@ impl Open {
     }
 }
 
-fn entry(kept: Kept) -> keyring::v1::Result<Entry> {
-    Entry::new(SERVICE, kept.name())
+/// Windows keeps it on this computer alone; unless told so, it would let it go with a roaming profile
+/// (<https://learn.microsoft.com/windows/win32/api/wincred/ns-wincred-credentialw>, `Persist`).
+fn entry(kept: Kept) -> Done<Entry> {
+    let modifiers = if cfg!(windows) { HashMap::from([("persistence", "Local")]) } else { HashMap::new() };
+    Entry::new_with_modifiers(SERVICE, kept.name(), &modifiers)
 }
 
 async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
@@ -54,19 +58,15 @@ async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) ->
 }
 
 /// That there is nothing is no fault.
-fn found<T>(result: keyring::v1::Result<T>) -> Result<Option<T>, Error> {
+fn found<T>(result: Done<T>) -> Result<Option<T>, Error> {
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(keyring::v1::Error::NoEntry) => Ok(None),
+        Err(Fault::NoEntry) => Ok(None),
         Err(error) => Err(absent(error)),
     }
 }
 
-fn absent(error: keyring::v1::Error) -> Error {
+fn absent(error: Fault) -> Error {
     // The keychain is there, but does not open.
-    if matches!(error, keyring::v1::Error::NoStorageAccess(_)) {
-        Error::Locked
-    } else {
-        Error::Absent(error.to_string())
-    }
+    if matches!(error, Fault::NoStorageAccess(_)) { Error::Locked } else { Error::Absent(error.to_string()) }
 }
