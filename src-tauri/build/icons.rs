@@ -16,31 +16,37 @@ const SIZES: [u8; 7] = [16, 20, 22, 24, 32, 40, 48];
 /// Edge lengths in the program's own icon.
 const PROGRAM_SIZES: [u32; 6] = [16, 24, 32, 48, 64, 256];
 
-/// Writes for each verdict, with and without the badge, one deflated file into `OUT_DIR` (for each size one byte that
-/// says it, then the pixels: RGBA, not premultiplied), and the program's icon where `tauri.conf.json` expects it. That one is not kept under version control:
-/// the SVG is.
+/// A bar's ground, by the end of the file's name, and what is made of the shapes on it. A shape has a white edge, which
+/// is lost on a light bar; there it has its own colour up to its edge.
+const GROUNDS: [(&str, Option<&str>); 2] = [("", None), ("-light", Some(".edge { stroke: currentColor }"))];
+
+/// Writes for each verdict and ground, with and without the badge, one deflated file into `OUT_DIR` (for each size one
+/// byte that says it, then the pixels: RGBA, not premultiplied), and the program's icon where `tauri.conf.json` expects
+/// it. That one is not kept under version control: the SVG is.
 pub fn compose() {
     println!("cargo:rerun-if-changed=src-tauri/build/icons.rs");
     let out = env::var_os("OUT_DIR").expect("set by cargo");
-    let badge = layer("badge");
-    for verdict in VERDICTS {
-        let shape = layer(verdict);
-        for (name, layers) in [(verdict.to_owned(), vec![&shape]), (format!("{verdict}-badge"), vec![&shape, &badge])] {
+    let badge = layer("badge", None);
+    for (verdict, (ground, style)) in VERDICTS.iter().flat_map(|verdict| GROUNDS.map(|ground| (verdict, ground))) {
+        let shape = layer(verdict, style);
+        let name = format!("{verdict}{ground}");
+        for (name, layers) in [(format!("{name}-badge"), vec![&shape, &badge]), (name, vec![&shape])] {
             let raw: Vec<u8> = SIZES.iter().flat_map(|size| picture(&layers, *size)).collect();
             write(&Path::new(&out).join(name), &miniz_oxide::deflate::compress_to_vec(&raw, 10));
         }
     }
-    let logo = layer("logo");
+    let logo = layer("logo", None);
     let png = |size| draw(&[&logo], size).encode_png().expect("a picture in memory");
     write(Path::new("icons/icon.png"), &png(256));
     write(Path::new("icons/icon.ico"), &ico(&PROGRAM_SIZES.map(|size| (size, png(size)))));
 }
 
-fn layer(name: &str) -> Tree {
+fn layer(name: &str, style: Option<&str>) -> Tree {
     let path = format!("icons/{name}.svg");
     println!("cargo:rerun-if-changed={path}");
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    Tree::from_str(&text, &Options::default()).unwrap_or_else(|error| panic!("{path}: {error}"))
+    let options = Options { style_sheet: style.map(str::to_owned), ..Options::default() };
+    Tree::from_str(&text, &options).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 fn draw(layers: &[&Tree], size: u32) -> Pixmap {

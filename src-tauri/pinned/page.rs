@@ -131,7 +131,7 @@ impl Page {
     fn draw(&self, verdict: Verdict) {
         let scale = self.picture.scale_factor();
         let edge = PICTURE * scale;
-        let mut pictures = tray::pictures(Icon { verdict, badge: false });
+        let mut pictures = tray::pictures(Icon { verdict, badge: false }, false);
         let Some(last) = pictures.pop() else { return };
         let picture = pictures.into_iter().find(|picture| i32::from(picture.size) >= edge).unwrap_or(last);
         let size = i32::from(picture.size);

@@ -10,6 +10,7 @@ use rig::{Console, SOON, Vigie, log, run, tray_icon, until, vigie};
 use std::os::windows::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+use windows::Win32::UI::Input::KeyboardAndMouse::{VIRTUAL_KEY, VK_ESCAPE, VK_RETURN, VK_UP};
 use winreg::RegKey;
 use winreg::enums::HKEY_CURRENT_USER;
 
@@ -161,6 +162,61 @@ fn taskkill_ends_it_in_order() {
     first.close();
     assert_eq!(first.ended(), Some(0));
     assert_eq!(log().matches("ended").count(), before + 1);
+}
+
+/// Waits until the verdict is known: the icon stays as it is from now on.
+fn settled() {
+    until(SOON, "a verdict", || {
+        let status: serde_json::Value = serde_json::from_slice(&run(&["status", "--json"]).stdout).unwrap();
+        status["reaches_inside"].is_boolean()
+    });
+}
+
+#[test]
+fn the_icon_follows_the_taskbars_theme() {
+    let _lock = vigie();
+    let path = r"Software\Microsoft\Windows\CurrentVersion\Themes\Personalize";
+    let (themes, _) = RegKey::predef(HKEY_CURRENT_USER).create_subkey(path).unwrap();
+    let choose = |light: u32| {
+        themes.set_value("SystemUsesLightTheme", &light).unwrap();
+        rig::tell_theme();
+    };
+    choose(1);
+    let _first = Vigie::start(&[]);
+    until(SOON, "the icon", tray_icon);
+    settled();
+    let on_light = rig::icon_picture();
+    choose(0);
+    until(SOON, "another picture", || rig::icon_picture() != on_light);
+    choose(1);
+    until(SOON, "the first picture", || rig::icon_picture() == on_light);
+    themes.delete_value("SystemUsesLightTheme").unwrap();
+}
+
+#[test]
+fn a_right_click_on_the_icon_opens_the_menu_and_its_lines_do_what_they_say() {
+    let _lock = vigie();
+    let run = || RegKey::predef(HKEY_CURRENT_USER).open_subkey(r"Software\Microsoft\Windows\CurrentVersion\Run");
+    let starts = || run().and_then(|key| key.get_value::<String, _>("Vigie")).is_ok();
+    assert!(!starts());
+    let mut first = Vigie::start(&[]);
+    until(SOON, "the icon", tray_icon);
+    first.tell_icons_place();
+    let choose = |keys: &[VIRTUAL_KEY]| {
+        until(SOON, "the end of another menu", || !rig::menu());
+        rig::right_click_icon();
+        until(SOON, "the menu", rig::menu);
+        rig::press(keys);
+    };
+    // Counted from the end: "Lancer à l’ouverture de session".
+    choose(&[VK_UP, VK_UP, VK_UP, VK_RETURN]);
+    until(SOON, "the entry", starts);
+    choose(&[VK_UP, VK_UP, VK_UP, VK_RETURN]);
+    until(SOON, "its end", || !starts());
+    choose(&[VK_ESCAPE]);
+    // "Quitter".
+    choose(&[VK_UP, VK_RETURN]);
+    assert_eq!(first.ended(), Some(0));
 }
 
 #[test]

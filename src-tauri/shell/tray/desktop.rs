@@ -1,13 +1,16 @@
 //! The tray on Windows and macOS: Tauri's, without a window. Its event loop owns the main thread, and everything that
 //! touches the menu runs there.
 
+#[cfg(windows)]
+mod taskbar;
+
 use super::pictures;
 use crate::Events;
 use crate::core::state::{Action, Event};
 use crate::view::tray::{self as view, Entry};
 use std::borrow::Cow;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tauri::menu::{CheckMenuItem, IsMenuItem, Menu, MenuItem, MenuItemKind, PredefinedMenuItem, Submenu};
 use tauri::tray::{MouseButton, MouseButtonState, TrayIcon, TrayIconBuilder, TrayIconEvent};
 use tauri::utils::assets::{AssetKey, AssetsIter, CspHash};
@@ -83,16 +86,20 @@ impl Tray {
     ///
     /// The first call that succeeds tells [`Event::TrayHost`]. Clicks come back as [`Event::Asked`].
     pub async fn show(&mut self, wanted: view::Tray, events: &Events) {
-        if self.lock().as_ref().is_some_and(|shown| shown.value == wanted) {
+        if lock(&self.shown).as_ref().is_some_and(|shown| shown.value == wanted) {
             return;
         }
-        let (app, shown, events) = (self.app.clone(), self.shown.clone(), events.clone());
+        let (app, standing, events) = (self.app.clone(), self.shown.clone(), events.clone());
         let (done, end) = tokio::sync::oneshot::channel();
         let asked = self.app.run_on_main_thread(move || {
-            let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut shown = lock(&standing);
             let result = match shown.as_mut() {
                 Some(shown) => shown.set(&app, wanted),
-                None => Shown::new(&app, wanted, &events).map(|new| *shown = Some(new)),
+                None => Shown::new(&app, wanted, &events).map(|new| {
+                    #[cfg(windows)]
+                    new.follow(standing.clone());
+                    *shown = Some(new);
+                }),
             };
             if let Err(error) = result {
                 tracing::warn!("the tray cannot show all: {error}");
@@ -106,17 +113,26 @@ impl Tray {
         // An error means that the event loop has ended.
         let _ = end.await;
     }
+}
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Shown>> {
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock(shown: &Mutex<Option<Shown>>) -> MutexGuard<'_, Option<Shown>> {
+    shown.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a picture is chosen by, beside the icon that it shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Bar {
+    /// The edge in pixels.
+    edge: i32,
+    /// Whether the bar under it is light.
+    light: bool,
 }
 
 /// What the tray has from us. Used on the main thread only.
 struct Shown {
     value: view::Tray,
-    /// The edge that the picture was chosen for.
-    edge: i32,
+    /// The bar that the picture was chosen for.
+    bar: Bar,
     icon: TrayIcon,
     menu: Menu<Wry>,
 }
@@ -134,9 +150,9 @@ impl Shown {
             menu.append(line(app, entry, place)?.as_ref())?;
         }
         let (clicked, chosen) = (events.clone(), events.clone());
-        let edge = edge();
+        let bar = bar();
         let icon = TrayIconBuilder::with_id("vigie")
-            .icon(image(value.icon, edge))
+            .icon(image(value.icon, bar))
             .tooltip(tooltip(&value))
             .menu(&menu)
             .show_menu_on_left_click(false)
@@ -154,15 +170,11 @@ impl Shown {
             })
             .build(app);
         let _ = events.send(Event::TrayHost(icon.is_ok()));
-        Ok(Shown { value, edge, icon: icon?, menu })
+        Ok(Shown { value, bar, icon: icon?, menu })
     }
 
     fn set(&mut self, app: &AppHandle, wanted: view::Tray) -> tauri::Result<()> {
-        let edge = edge();
-        if wanted.icon != self.value.icon || edge != self.edge {
-            self.icon.set_icon(Some(image(wanted.icon, edge)))?;
-            self.edge = edge;
-        }
+        self.draw(wanted.icon)?;
         let tip = tooltip(&wanted);
         if tip != tooltip(&self.value) {
             self.icon.set_tooltip(Some(tip))?;
@@ -170,6 +182,33 @@ impl Shown {
         change(app, &Lines::Menu(&self.menu), &self.value.menu, &wanted.menu)?;
         self.value = wanted;
         Ok(())
+    }
+
+    fn draw(&mut self, icon: view::Icon) -> tauri::Result<()> {
+        let bar = bar();
+        if icon != self.value.icon || bar != self.bar {
+            self.icon.set_icon(Some(image(icon, bar)))?;
+            self.bar = bar;
+        }
+        Ok(())
+    }
+
+    /// From now on the picture is that of the taskbar at once, whatever becomes of it.
+    #[cfg(windows)]
+    fn follow(&self, standing: Arc<Mutex<Option<Shown>>>) {
+        let changed = move || {
+            if let Some(shown) = lock(&standing).as_mut()
+                && let Err(error) = shown.draw(shown.value.icon)
+            {
+                tracing::warn!("the icon does not fit the taskbar: {error}");
+            }
+        };
+        let followed = self.icon.with_inner_tray_icon(|icon| {
+            taskbar::follow(windows::Win32::Foundation::HWND(icon.window_handle()), Box::new(changed));
+        });
+        if let Err(error) = followed {
+            tracing::warn!("the icon does not follow the taskbar: {error}");
+        }
     }
 }
 
@@ -306,31 +345,129 @@ fn tooltip(value: &view::Tray) -> String {
     whole.trim_end().chars().take_while(fits).collect()
 }
 
-/// The picture in the size that the tray asks for, or the next larger one.
-fn image(icon: view::Icon, edge: i32) -> tauri::image::Image<'static> {
-    let pictures = pictures(icon);
-    let fits = pictures.iter().position(|picture| i32::from(picture.size) >= edge);
+/// The picture in the size that the bar asks for, or the next larger one.
+fn image(icon: view::Icon, bar: Bar) -> tauri::image::Image<'static> {
+    let pictures = pictures(icon, bar.light);
+    let fits = pictures.iter().position(|picture| i32::from(picture.size) >= bar.edge);
     let place = fits.unwrap_or(pictures.len() - 1);
     let picture = pictures.into_iter().nth(place).expect("every icon has pictures");
     tauri::image::Image::new_owned(picture.rgba, picture.size.into(), picture.size.into())
 }
 
-/// The edge of a tray icon in pixels, as the scale of the taskbar's screen wants it.
 #[cfg(windows)]
-fn edge() -> i32 {
-    use windows::Win32::UI::HiDpi::{GetDpiForSystem, GetDpiForWindow, GetSystemMetricsForDpi};
-    use windows::Win32::UI::WindowsAndMessaging::{FindWindowW, SM_CXSMICON};
-    use windows::core::w;
-    // SAFETY: the name is a constant; the other calls take and return plain numbers.
-    unsafe {
-        let taskbar = FindWindowW(w!("Shell_TrayWnd"), None).map(|taskbar| GetDpiForWindow(taskbar));
-        let scale = taskbar.ok().filter(|scale| *scale != 0).unwrap_or_else(|| GetDpiForSystem());
-        GetSystemMetricsForDpi(SM_CXSMICON, scale)
-    }
+use taskbar::bar;
+
+/// macOS: 22 points on a fine screen.
+#[cfg(not(windows))]
+fn bar() -> Bar {
+    Bar { edge: 48, light: false }
 }
 
-/// The edge of a tray icon in pixels: 22 points on a fine screen.
-#[cfg(not(windows))]
-fn edge() -> i32 {
-    48
+#[cfg(all(test, windows))]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+    use crate::core::fixture::standing;
+    use crate::core::vpn::Verdict;
+    use tauri::menu::ContextMenu;
+    use windows::Win32::UI::WindowsAndMessaging::{
+        GetMenuItemCount, GetMenuItemInfoW, HMENU, MENUITEMINFOW, MFS_CHECKED, MFS_DISABLED, MFT_SEPARATOR, MIIM_FTYPE,
+        MIIM_ID, MIIM_STATE, MIIM_STRING, MIIM_SUBMENU,
+    };
+    use windows::core::PWSTR;
+
+    /// A line as Windows has it.
+    #[derive(Debug, PartialEq)]
+    struct Line {
+        text: String,
+        enabled: bool,
+        ticked: bool,
+        below: Vec<Line>,
+    }
+
+    fn shown(menu: HMENU) -> Vec<Line> {
+        // SAFETY: the menu stands; the buffers outlive the calls, and their length is told.
+        unsafe {
+            (0..u32::try_from(GetMenuItemCount(Some(menu))).unwrap())
+                .map(|place| {
+                    let mut text = [0; 256];
+                    let mut info = MENUITEMINFOW {
+                        cbSize: size_of::<MENUITEMINFOW>() as u32,
+                        fMask: MIIM_FTYPE | MIIM_ID | MIIM_STATE | MIIM_STRING | MIIM_SUBMENU,
+                        dwTypeData: PWSTR(text.as_mut_ptr()),
+                        cch: 256,
+                        ..MENUITEMINFOW::default()
+                    };
+                    GetMenuItemInfoW(menu, place, true, &raw mut info).unwrap();
+                    if info.fType.contains(MFT_SEPARATOR) {
+                        return separator();
+                    }
+                    Line {
+                        text: String::from_utf16(&text[..info.cch as usize]).unwrap(),
+                        enabled: (info.fState & MFS_DISABLED).0 == 0,
+                        ticked: info.fState.contains(MFS_CHECKED),
+                        below: if info.hSubMenu.is_invalid() { Vec::new() } else { shown(info.hSubMenu) },
+                    }
+                })
+                .collect()
+        }
+    }
+
+    fn separator() -> Line {
+        Line { text: "—".into(), enabled: false, ticked: false, below: Vec::new() }
+    }
+
+    fn wanted(entries: &[Entry]) -> Vec<Line> {
+        let line =
+            |label: &str, enabled, ticked| Line { text: label.replace('&', "&&"), enabled, ticked, below: Vec::new() };
+        let lines = entries.iter().map(|entry| match entry {
+            Entry::Item { label, action } => line(label, action.is_some(), false),
+            Entry::Check { label, checked: ticked, action } | Entry::Radio { label, chosen: ticked, action } => {
+                line(label, action.is_some(), *ticked)
+            }
+            Entry::Submenu { label, entries } => Line { below: wanted(entries), ..line(label, true, false) },
+            Entry::Separator => separator(),
+        });
+        lines.collect()
+    }
+
+    #[test]
+    fn windows_menu_is_the_states_and_stays_so() {
+        crate::wine::only();
+        let app = tauri::Builder::default().any_thread().build(tauri::generate_context!(assets = NoPage)).unwrap();
+        let (events, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let handle = app.handle();
+        let tray = |verdict| view::tray(&standing(verdict));
+        let mut standing = Shown::new(handle, tray(Verdict::Connected), &events).unwrap();
+        assert_eq!(told.try_recv(), Ok(Event::TrayHost(true)));
+        let menu = HMENU(standing.menu.hpopupmenu().unwrap() as *mut _);
+        assert_eq!(shown(menu), wanted(&tray(Verdict::Connected).menu));
+        for verdict in Verdict::ALL.into_iter().chain([Verdict::Connected]) {
+            standing.set(handle, tray(verdict)).unwrap();
+            assert_eq!(shown(menu), wanted(&tray(verdict).menu), "{verdict:?}");
+        }
+        let mut odd = tray(Verdict::Connected);
+        odd.menu.truncate(3);
+        odd.menu.push(Entry::Item { label: "Rouen & Caen".into(), action: None });
+        standing.set(handle, odd.clone()).unwrap();
+        assert_eq!(shown(menu), wanted(&odd.menu));
+        app.remove_tray_by_id("vigie");
+    }
+
+    #[test]
+    fn a_click_asks_for_what_the_line_says() {
+        let action = Action::Open("amigo".into());
+        assert_eq!(asked_by(&id(Some(&action), 7)), Some(action));
+        assert_eq!(asked_by(&id(None, 7)), None);
+        assert_eq!(asked_by("7"), None);
+    }
+
+    #[test]
+    fn a_tooltip_is_cut_where_windows_would_cut_it() {
+        let mut value = view::tray(&standing(Verdict::Connected));
+        assert!(tooltip(&value).starts_with("VPN connecté"));
+        value.detail = "é😀".repeat(100);
+        let units = tooltip(&value).encode_utf16().count();
+        assert!((TOOLTIP - 1..=TOOLTIP).contains(&units), "{units}: whole letters, as many as there is room for");
+    }
 }

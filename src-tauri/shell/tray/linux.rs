@@ -129,7 +129,7 @@ fn argb(icon: view::Icon) -> Vec<ksni::Icon> {
         data.chunks_exact_mut(4).for_each(|pixel| pixel.rotate_right(1));
         ksni::Icon { width: picture.size.into(), height: picture.size.into(), data }
     };
-    pictures(icon).into_iter().map(to_icon).collect()
+    pictures(icon, false).into_iter().map(to_icon).collect()
 }
 
 fn menu(entries: &[Entry]) -> Vec<MenuItem<Item>> {

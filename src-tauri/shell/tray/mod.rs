@@ -23,9 +23,9 @@ pub struct Picture {
     pub rgba: Vec<u8>,
 }
 
-/// The icon in all its sizes, the smallest first (drawn by `build/icons.rs`).
-pub fn pictures(icon: Icon) -> Vec<Picture> {
-    let file = miniz_oxide::inflate::decompress_to_vec(drawn(icon)).expect("packed by the build script");
+/// The icon in all its sizes, the smallest first (drawn by `build/icons.rs`): for a bar that is light, or for any.
+pub fn pictures(icon: Icon, light: bool) -> Vec<Picture> {
+    let file = miniz_oxide::inflate::decompress_to_vec(drawn(icon, light)).expect("packed by the build script");
     let mut pictures = Vec::new();
     let mut rest = file.as_slice();
     while let [size, after @ ..] = rest {
@@ -36,12 +36,14 @@ pub fn pictures(icon: Icon) -> Vec<Picture> {
     pictures
 }
 
-fn drawn(icon: Icon) -> &'static [u8] {
+fn drawn(icon: Icon, light: bool) -> &'static [u8] {
     macro_rules! drawn {
         ($name:literal) => {
-            match icon.badge {
-                false => include_bytes!(concat!(env!("OUT_DIR"), "/", $name)).as_slice(),
-                true => include_bytes!(concat!(env!("OUT_DIR"), "/", $name, "-badge")).as_slice(),
+            match (light, icon.badge) {
+                (false, false) => include_bytes!(concat!(env!("OUT_DIR"), "/", $name)).as_slice(),
+                (false, true) => include_bytes!(concat!(env!("OUT_DIR"), "/", $name, "-badge")).as_slice(),
+                (true, false) => include_bytes!(concat!(env!("OUT_DIR"), "/", $name, "-light")).as_slice(),
+                (true, true) => include_bytes!(concat!(env!("OUT_DIR"), "/", $name, "-light-badge")).as_slice(),
             }
         };
     }

@@ -266,21 +266,28 @@ fn a_host_that_comes_and_goes_is_told_and_the_item_is_registered_with_each() {
 
 #[test]
 fn every_verdict_has_a_shape_of_its_own() {
-    // Without colour: what is opaque and how light it is.
-    let shapes: Vec<Vec<u8>> = Verdict::ALL
-        .iter()
-        .map(|verdict| {
-            let pictures = super::pictures(Icon { verdict: *verdict, badge: false });
-            let small = &pictures[0];
-            assert_eq!(small.size, 16);
-            let light = |pixel: &[u8]| pixel[3] / 4 + if pixel[..3] == [0xff; 3] { 0x80 } else { 0 };
-            small.rgba.chunks_exact(4).map(light).collect()
-        })
-        .collect();
-    for (place, one) in shapes.iter().enumerate() {
-        for other in &shapes[..place] {
-            let different = one.iter().zip(other).filter(|(one, other)| one.abs_diff(**other) > 0x20).count();
-            assert!(different >= 32, "{:?}: {different} of 256 pixels", Verdict::ALL[place]);
+    // Without colour, on a dark bar and on a light one: how light each pixel is.
+    for (light, ground) in [(false, 0x1c), (true, 0xf3)] {
+        let shapes: Vec<Vec<u32>> = Verdict::ALL
+            .iter()
+            .map(|verdict| {
+                let pictures = super::pictures(Icon { verdict: *verdict, badge: false }, light);
+                let small = &pictures[0];
+                assert_eq!(small.size, 16);
+                small.rgba.chunks_exact(4).map(|pixel| shade(pixel, ground)).collect()
+            })
+            .collect();
+        for (place, one) in shapes.iter().enumerate() {
+            for other in &shapes[..place] {
+                let different = one.iter().zip(other).filter(|(one, other)| one.abs_diff(**other) > 0x40).count();
+                assert!(different >= 32, "{:?} on {ground:x}: {different} of 256 pixels", Verdict::ALL[place]);
+            }
         }
     }
+}
+
+/// The lightness of a pixel over a grey ground (ITU-R BT.601).
+fn shade(pixel: &[u8], ground: u32) -> u32 {
+    let [red, green, blue, alpha] = [0, 1, 2, 3].map(|place| u32::from(pixel[place]));
+    ((red * 299 + green * 587 + blue * 114) / 1000 * alpha + ground * (255 - alpha)) / 255
 }

@@ -1,5 +1,7 @@
 //! Starts the program, and finds what it has put on the screen.
 
+use std::ffi::c_void;
+use std::os::windows::io::AsRawHandle;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,11 +15,18 @@ use windows::Win32::System::Console::{
     AllocConsole, COORD, ReadConsoleOutputCharacterW, STD_ERROR_HANDLE, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE,
     SetStdHandle,
 };
-use windows::Win32::UI::WindowsAndMessaging::{
-    EnumWindows, FindWindowW, GetClassNameW, GetWindowRect, GetWindowThreadProcessId, PostMessageW, SMTO_NORMAL,
-    SendMessageTimeoutW, WM_CLOSE, WM_ENDSESSION, WM_QUERYENDSESSION,
+use windows::Win32::System::Diagnostics::Debug::{ReadProcessMemory, WriteProcessMemory};
+use windows::Win32::System::LibraryLoader::{GetProcAddress, LoadLibraryW};
+use windows::Win32::UI::Input::KeyboardAndMouse::{
+    INPUT, INPUT_0, INPUT_KEYBOARD, INPUT_MOUSE, KEYBD_EVENT_FLAGS, KEYBDINPUT, KEYEVENTF_KEYUP, MOUSEEVENTF_RIGHTDOWN,
+    MOUSEEVENTF_RIGHTUP, MOUSEINPUT, SendInput, VIRTUAL_KEY,
 };
-use windows::core::{BOOL, w};
+use windows::Win32::UI::WindowsAndMessaging::{
+    EnumWindows, FindWindowW, GetClassNameW, GetWindowRect, GetWindowThreadProcessId, HWND_BROADCAST, IsWindowVisible,
+    PostMessageW, SMTO_ABORTIFHUNG, SMTO_NORMAL, SendMessageTimeoutW, SetCursorPos, WM_CLOSE, WM_ENDSESSION,
+    WM_QUERYENDSESSION, WM_SETTINGCHANGE,
+};
+use windows::core::{BOOL, s, w};
 use winreg::RegKey;
 use winreg::enums::{HKEY_CURRENT_USER, HKEY_LOCAL_MACHINE};
 
@@ -119,6 +128,36 @@ impl Vigie {
         answers
     }
 
+    /// Tells the program where its icon stands. Wine 8 does not (`Shell_NotifyIconGetRect` is not implemented there), and
+    /// without it the tray's library takes no click: so the function is written anew in the program's memory.
+    pub fn tell_icons_place(&self) {
+        let (x, y) = icon_place().unwrap();
+        let corner = |x: i32, y: i32| (i64::from(y) << 32 | i64::from(x)).to_le_bytes();
+        let code = [
+            // mov rax, left and top; mov [rdx], rax
+            &[0x48, 0xb8][..],
+            &corner(x - ICON / 2, y - ICON / 2),
+            &[0x48, 0x89, 0x02],
+            // mov rax, right and bottom; mov [rdx + 8], rax
+            &[0x48, 0xb8],
+            &corner(x + ICON / 2, y + ICON / 2),
+            &[0x48, 0x89, 0x42, 0x08],
+            // xor eax, eax; ret
+            &[0x31, 0xc0, 0xc3],
+        ]
+        .concat();
+        // SAFETY: the library stands where it stands here, which is compared first; the buffers outlive the calls.
+        unsafe {
+            let library = LoadLibraryW(w!("shell32.dll")).unwrap();
+            let at = GetProcAddress(library, s!("Shell_NotifyIconGetRect")).unwrap() as *const c_void;
+            let process = HANDLE(self.0.as_raw_handle());
+            let mut there = vec![0_u8; code.len()];
+            ReadProcessMemory(process, at, there.as_mut_ptr().cast(), there.len(), None).unwrap();
+            assert_eq!(there, std::slice::from_raw_parts(at.cast::<u8>(), code.len()));
+            WriteProcessMemory(process, at, code.as_ptr().cast(), code.len(), None).unwrap();
+        }
+    }
+
     /// As `taskkill` does.
     pub fn close(&self) {
         for window in self.loops() {
@@ -179,14 +218,70 @@ fn icon_place() -> Option<(i32, i32)> {
 /// Whether an icon stands in the tray: the end of the taskbar is not as blank as its middle.
 pub fn tray_icon() -> bool {
     let Some((x, y)) = icon_place() else { return false };
+    let [blank] = pixels([(x / 2, y)])[..] else { unreachable!("one was asked for") };
+    pixels((x - ICON / 2..x + ICON / 2).step_by(3).map(|x| (x, y))).into_iter().filter(|pixel| *pixel != blank).count()
+        > 2
+}
+
+/// The icon as it is drawn, row by row.
+pub fn icon_picture() -> Vec<u32> {
+    let (x, y) = icon_place().unwrap();
+    let row = |y| (x - ICON / 2..x + ICON / 2).map(move |x| (x, y));
+    pixels((y - ICON / 2..y + ICON / 2).flat_map(row))
+}
+
+/// The colours at these places of the screen.
+fn pixels(places: impl IntoIterator<Item = (i32, i32)>) -> Vec<u32> {
     // SAFETY: the screen's picture is given back; the others are plain numbers.
     unsafe {
         let screen = GetDC(None);
-        let blank = GetPixel(screen, x / 2, y);
-        let drawn = (x - ICON / 2..x + ICON / 2).step_by(3).filter(|x| GetPixel(screen, *x, y) != blank).count();
+        let colours = places.into_iter().map(|(x, y)| GetPixel(screen, x, y).0).collect();
         ReleaseDC(None, screen);
-        drawn > 2
+        colours
     }
+}
+
+/// Clicks the icon with the right button, as a hand does.
+pub fn right_click_icon() {
+    let (x, y) = icon_place().unwrap();
+    // SAFETY: plain numbers.
+    unsafe { SetCursorPos(x, y) }.unwrap();
+    let mouse = |what| INPUT {
+        r#type: INPUT_MOUSE,
+        Anonymous: INPUT_0 { mi: MOUSEINPUT { dwFlags: what, ..MOUSEINPUT::default() } },
+    };
+    send(&[MOUSEEVENTF_RIGHTDOWN, MOUSEEVENTF_RIGHTUP].map(mouse));
+}
+
+/// Presses these keys, one after the other.
+pub fn press(keys: &[VIRTUAL_KEY]) {
+    let key = |key, flags| INPUT {
+        r#type: INPUT_KEYBOARD,
+        Anonymous: INPUT_0 { ki: KEYBDINPUT { wVk: key, dwFlags: flags, ..KEYBDINPUT::default() } },
+    };
+    for one in keys {
+        send(&[key(*one, KEYBD_EVENT_FLAGS::default()), key(*one, KEYEVENTF_KEYUP)]);
+    }
+}
+
+fn send(inputs: &[INPUT]) {
+    // SAFETY: the slice outlives the call.
+    let sent = unsafe { SendInput(inputs, i32::try_from(size_of::<INPUT>()).unwrap()) };
+    assert_eq!(sent as usize, inputs.len());
+}
+
+/// Whether a menu stands open.
+pub fn menu() -> bool {
+    // SAFETY: the class is the system's own for menus (number 32768).
+    unsafe { FindWindowW(w!("#32768"), None) }.is_ok_and(|menu| unsafe { IsWindowVisible(menu) }.as_bool())
+}
+
+/// Tells every program that the user has chosen another theme, as Settings does.
+pub fn tell_theme() {
+    let area = w!("ImmersiveColorSet");
+    let (w, l) = (WPARAM(0), LPARAM(area.as_ptr() as isize));
+    // SAFETY: the text is a constant, which the system hands to the other processes.
+    unsafe { SendMessageTimeoutW(HWND_BROADCAST, WM_SETTINGCHANGE, w, l, SMTO_ABORTIFHUNG, 5000, None) };
 }
 
 /// A console of this process's own.

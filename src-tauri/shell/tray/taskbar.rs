@@ -1,0 +1,173 @@
+//! The taskbar under the icon: its theme, its scale, and that one of them may have changed.
+//!
+//! Windows broadcasts `WM_SETTINGCHANGE` ("ImmersiveColorSet") when the user chooses another theme, and
+//! `WM_DISPLAYCHANGE` or `TaskbarCreated` when the scale of the taskbar's screen changes
+//! (<https://learn.microsoft.com/windows/win32/shell/taskbar>, "Taskbar Creation Notification").
+
+use super::Bar;
+use windows::Win32::Foundation::{HWND, LPARAM, LRESULT, WPARAM};
+use windows::Win32::UI::Accessibility::{HCF_HIGHCONTRASTON, HIGHCONTRASTW};
+use windows::Win32::UI::HiDpi::{GetDpiForSystem, GetDpiForWindow, GetSystemMetricsForDpi};
+use windows::Win32::UI::Shell::{DefSubclassProc, RemoveWindowSubclass, SetWindowSubclass};
+use windows::Win32::UI::WindowsAndMessaging::{
+    FindWindowW, PostMessageW, RegisterWindowMessageW, SM_CXSMICON, SPI_GETHIGHCONTRAST, SystemParametersInfoW, WM_APP,
+    WM_DISPLAYCHANGE, WM_DPICHANGED, WM_NCDESTROY, WM_SETTINGCHANGE,
+};
+use windows::core::w;
+use winreg::RegKey;
+use winreg::enums::HKEY_CURRENT_USER;
+
+/// Where Settings keeps the themes; `SystemUsesLightTheme` is that of the taskbar, since Windows 10 1903. (Before, all
+/// taskbars were dark.)
+const THEMES: &str = r"Software\Microsoft\Windows\CurrentVersion\Themes\Personalize";
+
+/// This subclass among those of the window.
+const SUBCLASS: usize = 1;
+
+/// Posted to the window by itself: what was heard is looked at when nothing else is under way on its thread.
+const LOOK: u32 = WM_APP;
+
+/// The taskbar as it is.
+pub fn bar() -> Bar {
+    Bar { edge: edge(), light: light() }
+}
+
+/// The edge of a tray icon in pixels, as the scale of the taskbar's screen wants it.
+fn edge() -> i32 {
+    // SAFETY: the name is a constant; the other calls take and return plain numbers.
+    unsafe {
+        let taskbar = FindWindowW(w!("Shell_TrayWnd"), None).map(|taskbar| GetDpiForWindow(taskbar));
+        let scale = taskbar.ok().filter(|scale| *scale != 0).unwrap_or_else(|| GetDpiForSystem());
+        GetSystemMetricsForDpi(SM_CXSMICON, scale)
+    }
+}
+
+/// A contrast theme has a taskbar of its own colour, whatever the theme under it.
+fn light() -> bool {
+    let themes = RegKey::predef(HKEY_CURRENT_USER).open_subkey(THEMES);
+    let light = themes.and_then(|themes| themes.get_value::<u32, _>("SystemUsesLightTheme"));
+    light.is_ok_and(|light| light != 0) && !contrast()
+}
+
+fn contrast() -> bool {
+    let size = size_of::<HIGHCONTRASTW>() as u32;
+    let mut contrast = HIGHCONTRASTW { cbSize: size, ..HIGHCONTRASTW::default() };
+    let into = Some((&raw mut contrast).cast());
+    // SAFETY: the structure outlives the call, and `size` is its size.
+    let read = unsafe { SystemParametersInfoW(SPI_GETHIGHCONTRAST, size, into, Default::default()) };
+    read.is_ok() && contrast.dwFlags.contains(HCF_HIGHCONTRASTON)
+}
+
+/// What the window's procedure works with.
+struct Follower {
+    /// "TaskbarCreated" as a number.
+    created: u32,
+    changed: Box<dyn Fn()>,
+}
+
+/// Calls `changed` when the taskbar may have changed. To be called on the window's thread, with a top-level window:
+/// broadcasts reach no other.
+pub fn follow(window: HWND, changed: Box<dyn Fn()>) {
+    // SAFETY: the name is a constant.
+    let created = unsafe { RegisterWindowMessageW(w!("TaskbarCreated")) };
+    let follower = Box::into_raw(Box::new(Follower { created, changed })) as usize;
+    // SAFETY: this is the window's thread; `told` frees the follower with the window, and not before.
+    if !unsafe { SetWindowSubclass(window, Some(told), SUBCLASS, follower) }.as_bool() {
+        tracing::warn!("the icon does not follow the taskbar");
+    }
+}
+
+unsafe extern "system" fn told(
+    window: HWND,
+    message: u32,
+    wparam: WPARAM,
+    lparam: LPARAM,
+    _: usize,
+    follower: usize,
+) -> LRESULT {
+    let follower = follower as *mut Follower;
+    if message == WM_NCDESTROY {
+        // SAFETY: the window's last message, after which nobody has the follower any more.
+        unsafe {
+            let _ = RemoveWindowSubclass(window, Some(told), SUBCLASS);
+            drop(Box::from_raw(follower));
+        }
+    } else {
+        // SAFETY: set with the subclass, and freed only above.
+        let Follower { created, changed } = unsafe { &*follower };
+        match message {
+            LOOK => {
+                changed();
+                return LRESULT(0);
+            }
+            WM_SETTINGCHANGE | WM_DISPLAYCHANGE | WM_DPICHANGED => look(window),
+            _ if message == *created => look(window),
+            _ => {}
+        }
+    }
+    // SAFETY: the arguments are those that this was called with.
+    unsafe { DefSubclassProc(window, message, wparam, lparam) }
+}
+
+/// A broadcast comes also in the middle of a call that waits for the taskbar itself.
+fn look(window: HWND) {
+    // SAFETY: a message without pointers; the window is there: it is being told something.
+    if let Err(error) = unsafe { PostMessageW(Some(window), LOOK, WPARAM(0), LPARAM(0)) } {
+        tracing::debug!("a change of the taskbar is lost: {error}");
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use std::rc::Rc;
+    use windows::Win32::UI::WindowsAndMessaging::{
+        CreateWindowExW, DestroyWindow, DispatchMessageW, MSG, PM_REMOVE, PeekMessageW, SendMessageW, WM_NULL, WM_USER,
+    };
+
+    #[test]
+    fn each_message_that_may_mean_another_taskbar_is_heard_and_no_other() {
+        let seen = Rc::new(Cell::new(0));
+        // SAFETY: a window of a class that the system has, on this thread; messages without pointers.
+        unsafe {
+            let plain = Default::default();
+            let window =
+                CreateWindowExW(plain, w!("STATIC"), None, Default::default(), 0, 0, 0, 0, None, None, None, None)
+                    .unwrap();
+            let counted = seen.clone();
+            follow(window, Box::new(move || counted.set(counted.get() + 1)));
+            let after = |message| {
+                SendMessageW(window, message, None, None);
+                let during = seen.get();
+                let mut next = MSG::default();
+                while PeekMessageW(&mut next, Some(window), 0, 0, PM_REMOVE).as_bool() {
+                    DispatchMessageW(&next);
+                }
+                (during, seen.replace(0))
+            };
+            let created = RegisterWindowMessageW(w!("TaskbarCreated"));
+            for message in [WM_SETTINGCHANGE, WM_DISPLAYCHANGE, created] {
+                assert_eq!(after(message), (0, 1), "{message}: not before the loop's next turn");
+            }
+            for message in [WM_NULL, WM_USER, created + 1] {
+                assert_eq!(after(message), (0, 0), "{message}");
+            }
+            DestroyWindow(window).unwrap();
+        }
+        assert_eq!(Rc::strong_count(&seen), 1, "it ends with the window");
+    }
+
+    #[test]
+    fn a_light_taskbar_is_told_from_a_dark_one() {
+        crate::wine::only();
+        let (themes, _) = RegKey::predef(HKEY_CURRENT_USER).create_subkey(THEMES).unwrap();
+        for (value, is_light) in [(1_u32, true), (0, false)] {
+            themes.set_value("SystemUsesLightTheme", &value).unwrap();
+            assert_eq!(bar(), Bar { edge: 16, light: is_light });
+        }
+        themes.delete_value("SystemUsesLightTheme").unwrap();
+        assert!(!light(), "before Windows 10 1903");
+    }
+}
