@@ -253,8 +253,14 @@ pub enum Reason {
     Unreachable,
     /// The gateway's certificate is not trusted.
     Untrusted,
+    /// The gateway wants something of the computer that it has not: a certificate of its own, a state of protection.
+    Refused,
+    /// The client, or the gateway through it, asks for something that Vigie does not answer.
+    Asks,
     /// No client is installed that can be driven.
     ClientMissing,
+    /// The client's service does not run.
+    ServiceStopped,
     /// Another Cisco client holds the connection; it is brought to the front.
     Held,
     /// The system did not allow the connection (polkit).
@@ -469,7 +475,10 @@ impl Connect {
             Reason::Locked => u8::MAX,
             Reason::Unreachable
             | Reason::Untrusted
+            | Reason::Refused
+            | Reason::Asks
             | Reason::ClientMissing
+            | Reason::ServiceStopped
             | Reason::Held
             | Reason::NotAllowed
             | Reason::PinLost
@@ -604,7 +613,7 @@ mod tests {
     fn a_success_forgets_wrong_tries_and_other_failures_are_none() {
         let mut connect = ready();
         try_at(&mut connect, "10:00", Progress::Failed(Reason::WrongPasscode));
-        for reason in [Reason::Unreachable, Reason::Untrusted, Reason::Held, Reason::TimedOut, Reason::NotAllowed] {
+        for reason in [Reason::Unreachable, Reason::Refused, Reason::Asks, Reason::Held, Reason::TimedOut] {
             try_at(&mut connect, "10:01", Progress::Failed(reason));
         }
         assert_eq!(connect.memory().wrong, 1);

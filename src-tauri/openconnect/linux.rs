@@ -33,6 +33,7 @@ fn run() -> Result<ExitCode, String> {
     if std::env::args_os().len() != 1 {
         return Err("no arguments are taken".into());
     }
+    say(STARTED);
     // Not through `io::stdin`, whose buffer would keep the passcode.
     let mut input = std::fs::File::from(io::stdin().as_fd().try_clone_to_owned().map_err(words)?);
     let site = line(&mut input)?;
@@ -47,7 +48,6 @@ fn run() -> Result<ExitCode, String> {
         return Err("no such passcode".into());
     }
     let program = PROGRAMS.iter().find(|path| Path::new(path).is_file()).ok_or("openconnect is not installed")?;
-    say(STARTED);
     let mut child = command(program, site, loaded.profile.vpn.gateway_port, &identifier);
     let mut child = child.spawn().map_err(|error| format!("{program}: {error}"))?;
     if let Err(error) = tell(&mut child, &passcode) {

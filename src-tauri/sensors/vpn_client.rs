@@ -4,7 +4,7 @@
 //! becomes "disconnected".
 
 use super::{expand, glob};
-use crate::core::vpn::ClientState;
+use crate::core::vpn::{ClientState, cisco};
 use crate::profile::{Id, Profile};
 use std::fs;
 use std::io::Read;
@@ -36,7 +36,14 @@ pub fn command_line(profile: &Profile) -> Option<PathBuf> {
 
 async fn ask(program: &Path) -> std::io::Result<String> {
     let mut command = Command::new(program);
-    command.arg("state").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    // "C": in English, where the client heeds it.
+    command
+        .arg("state")
+        .env("LC_ALL", "C")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
     #[cfg(windows)]
     command.creation_flags(windows::Win32::System::Threading::CREATE_NO_WINDOW.0);
     let answer = async {
@@ -55,37 +62,9 @@ async fn ask(program: &Path) -> std::io::Result<String> {
     tokio::time::timeout(LIMIT, answer).await?
 }
 
-/// The last state that the output speaks of: the first may be stale. Lines are `>> state: Connected`, with carriage
-/// returns between them and `VPN> ` prompts around them.
+/// The last state that the output speaks of: the first may be stale.
 fn parse(output: &str) -> Option<ClientState> {
-    output.split(['\r', '\n']).filter_map(state_line).next_back().and_then(word)
-}
-
-/// The value of a line whose key is "state", and nothing longer ("Connection State", …).
-fn state_line(line: &str) -> Option<&str> {
-    const PROMPT: &str = "VPN>";
-    let mut line = line.trim();
-    while let Some(rest) = line.strip_prefix(PROMPT) {
-        line = rest.trim_start();
-    }
-    while let Some(rest) = line.strip_suffix(PROMPT) {
-        line = rest.trim_end();
-    }
-    let (key, value) = line.strip_prefix(">>")?.split_once(':')?;
-    key.trim().eq_ignore_ascii_case("state").then_some(value.trim())
-}
-
-fn word(value: &str) -> Option<ClientState> {
-    const WORDS: [(&str, ClientState); 7] = [
-        ("Connected", ClientState::Connected),
-        ("Connecting", ClientState::Connecting),
-        ("Disconnecting", ClientState::Disconnecting),
-        ("Disconnected", ClientState::Disconnected),
-        ("Reconnecting", ClientState::Reconnecting),
-        ("Paused", ClientState::Paused),
-        ("Unknown", ClientState::Unknown),
-    ];
-    WORDS.iter().find(|(word, _)| value.eq_ignore_ascii_case(word)).map(|(_, state)| *state)
+    output.split(['\r', '\n']).filter_map(|line| cisco::value(line, "state")).next_back().and_then(cisco::state)
 }
 
 /// The site that Cisco's files name: the one whose gateway the user chose last (`DefaultHostName` in
@@ -181,32 +160,25 @@ mod tests {
     use crate::sensors::test_support::profile;
     use proptest::prelude::*;
 
-    /// The form of Cisco Secure Client's answer to `vpncli state`.
-    const STATE: &str = "Cisco Secure Client (version 5.1.2.42) .\r\n\r\nCopyright (c) 2004 - 2024 Cisco Systems, Inc.  \
-        All Rights Reserved.\r\n\r\n\r\n  >> state: Disconnected\r\n  >> notice: Ready to connect.\r\n  >> registered with \
-        local VPN subsystem.\r\nVPN> \r  >> state: Connected\r\n  >> notice: Connected to portailotp.ac-caen.fr.\r\nVPN> ";
-
     #[test]
-    fn the_last_state_counts() {
-        assert_eq!(parse(STATE), Some(ClientState::Connected));
-        assert_eq!(parse(">> state: Connected\n>> state: Reconnecting\n"), Some(ClientState::Reconnecting));
-        assert_eq!(parse("VPN> VPN> >> State : PAUSED VPN>"), Some(ClientState::Paused));
+    fn the_last_state_of_each_transcript_counts() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src-tauri/transcripts");
+        let mut read = 0;
+        for entry in fs::read_dir(folder).unwrap() {
+            let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+            let Some((head, output)) = text.split_once("\n\n") else { continue };
+            let Some(means) = head.lines().find_map(|line| line.strip_prefix("state: ")) else { continue };
+            let state = parse(&output.replace("\\r", "\r"));
+            let named = state.map_or("none".to_owned(), |state| format!("{state:?}").to_lowercase());
+            assert_eq!(named, means, "{head}");
+            read += 1;
+        }
+        assert!(read > 8);
     }
 
     #[test]
-    fn only_whole_keys_and_whole_words_count() {
-        for nothing in [
-            "",
-            "state: Connected",
-            ">> notice: state: Connected",
-            ">> Management Connection State: Connected",
-            "    Connection State:            Connected",
-            ">> state: Not Available",
-            ">> state: Connected to elsewhere",
-            ">> state:",
-            ">> état : Connecté",
-            ">> state: Connected\n>> state: Not Available",
-        ] {
+    fn what_is_not_understood_is_nothing_said() {
+        for nothing in ["", ">> state: Not Available", ">> state:", ">> state: Connected\n>> state: Not Available"] {
             assert_eq!(parse(nothing), None, "{nothing}");
         }
     }

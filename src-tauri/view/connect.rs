@@ -13,7 +13,7 @@
 
 use super::french;
 use super::panel::{Button, button};
-use crate::core::connect::{Fault, Field, Keyring, Phase, Reason, Stage, Submission, Way};
+use crate::core::connect::{Client, Fault, Field, Keyring, Phase, Reason, Stage, Submission, Way};
 use crate::core::state::Action;
 use crate::core::update::State;
 use crate::profile::{Id, Vpn};
@@ -256,6 +256,25 @@ pub fn failed(reason: &Reason, state: &State) -> Message {
              se répète, contactez l’assistance AMIGO.",
             vec![amigo(state)],
         ),
+        Reason::Refused => (
+            Tone::Error,
+            "Le serveur VPN n’accepte pas cet ordinateur".into(),
+            "Il manque à cet ordinateur un certificat ou une autorisation. Contactez l’assistance AMIGO.",
+            vec![amigo(state)],
+        ),
+        Reason::Asks => (
+            Tone::Warning,
+            "Le serveur VPN demande autre chose".into(),
+            "Vigie ne peut pas répondre à votre place : connectez-vous dans la fenêtre du client VPN, avec 6 nouveaux \
+             chiffres.",
+            vec![open()],
+        ),
+        Reason::ServiceStopped => (
+            Tone::Error,
+            "Le client VPN est arrêté".into(),
+            "Redémarrez l’ordinateur ; si cela se répète, contactez l’assistance AMIGO.",
+            vec![amigo(state)],
+        ),
         Reason::ClientMissing => (
             Tone::Warning,
             "Vigie ne peut pas se connecter elle-même".into(),
@@ -285,7 +304,8 @@ pub fn failed(reason: &Reason, state: &State) -> Message {
             Tone::Error,
             "La connexion a pris trop de temps".into(),
             "Attendez que la clé OTP affiche 6 nouveaux chiffres, puis recommencez.",
-            Vec::new(),
+            // Its window may know why.
+            if state.connect.client == Some(Some(Client::Cisco)) { vec![open()] } else { Vec::new() },
         ),
         Reason::Cancelled => (Tone::Info, "Connexion annulée".into(), "Vous pouvez recommencer.", Vec::new()),
         Reason::Unknown(_) => (
@@ -309,7 +329,7 @@ fn amigo(state: &State) -> Button {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::connect::{Client, Memory, Pin, Progress, Remembered};
+    use crate::core::connect::{Memory, Pin, Progress, Remembered};
     use crate::core::fixture::{known, now};
     use crate::core::state::Event;
     use crate::core::update::update;
@@ -413,11 +433,14 @@ mod tests {
             (Reason::WrongPasscode, "Code refusé", ""),
             (Reason::Unreachable, "Le serveur VPN ne répond pas", ""),
             (Reason::Untrusted, "Le serveur VPN n’est pas reconnu", "[Ouvrir AMIGO]"),
+            (Reason::Refused, "Le serveur VPN n’accepte pas cet ordinateur", "[Ouvrir AMIGO]"),
+            (Reason::Asks, "Le serveur VPN demande autre chose", "[Ouvrir Cisco Secure Client]"),
+            (Reason::ServiceStopped, "Le client VPN est arrêté", "[Ouvrir AMIGO]"),
             (Reason::ClientMissing, "Vigie ne peut pas se connecter elle-même", "[Ouvrir Cisco Secure Client]"),
             (Reason::Held, "Cisco Secure Client est déjà ouvert", "[Ouvrir Cisco Secure Client]"),
             (Reason::NotAllowed, "Le système n’a pas autorisé la connexion", "[Ouvrir AMIGO]"),
             (Reason::PinLost, "Votre code PIN n’a pas pu être relu", ""),
-            (Reason::TimedOut, "La connexion a pris trop de temps", ""),
+            (Reason::TimedOut, "La connexion a pris trop de temps", "[Ouvrir Cisco Secure Client]"),
             (Reason::Cancelled, "Connexion annulée", ""),
             (Reason::Unknown("secret words".into()), "La connexion n’a pas abouti", "[Ouvrir AMIGO]"),
             (Reason::Locked, "Votre compte est verrouillé", "[Ouvrir AMIGO]"),

@@ -1,5 +1,6 @@
 //! The VPN verdict: evidence in, verdict out.
 
+pub mod cisco;
 mod telling;
 mod tracker;
 

@@ -1,8 +1,8 @@
 //! Connecting: the client that is installed is driven, and the keyring asked.
 //!
-//! A client is a `Line`: the program to start, what it is told on its standard input (the only way that a secret
-//! takes), and what each line that it prints means. `drive` does the rest alike for all: it starts the client, reads it
-//! in bounds and in time, and ends it when the attempt is given up.
+//! A client is a `Line`: the program to start, and what it makes of each thing that the program says: news, or an answer
+//! that goes to its standard input (the only way that a secret takes), when it is asked for and once. `drive` does the
+//! rest alike for all: it starts the client, reads it in bounds and in time, and ends it when the attempt is given up.
 
 mod cisco;
 #[cfg(target_os = "linux")]
@@ -13,7 +13,7 @@ mod tests;
 
 use super::credentials;
 use crate::Events;
-use crate::core::connect::{Client, Dial, Pin, Progress, Reason, Secret};
+use crate::core::connect::{Client, Dial, Pin, Progress, Reason, Secret, Stage};
 use crate::core::state::Event;
 use crate::profile::{Profile, Site};
 use std::io;
@@ -35,6 +35,11 @@ const HANG_UP: Duration = Duration::from_secs(30);
 const OUTPUT_CAP: usize = 256 * 1024;
 /// Bytes of one line that are looked at.
 const LINE_CAP: usize = 4096;
+/// Bytes that are read at once.
+const PIECE: usize = 1024;
+/// How long nothing follows a text without a line end before it counts as all that is said. A question has no other mark
+/// of its end; those that are known do not wait for it.
+const SETTLED: Duration = Duration::from_secs(1);
 
 /// Does what the core asks about connecting; every answer is an event.
 pub struct Dialler {
@@ -58,14 +63,42 @@ enum HangUp {
 trait Line: Send {
     /// The program with its arguments. None of them is secret.
     fn command(&self) -> Command;
-    /// What it is told on its standard input. Its room is made at once: what grows leaves copies behind.
-    fn answers(&self, identifier: &str, passcode: &str) -> Zeroizing<Vec<u8>>;
-    /// Whether its input stays open as long as the tunnel shall stand.
+    /// Whether it holds the tunnel, until its input ends.
     fn stays(&self) -> bool;
-    /// What a line of its output means.
-    fn hear(&mut self, line: &str) -> Option<Progress>;
-    /// What its end means, where no line has told; `words` are the last lines that it printed.
+    /// What it makes of what it says.
+    fn hear(&mut self, said: &Said) -> Option<Heard>;
+    /// What its end means, where nothing else has told; `words` are the last lines that it printed.
     fn ended(&self, code: Option<i32>, words: String) -> Reason;
+}
+
+/// What a client says. Overwritten afterwards: it may repeat what it was told.
+enum Said {
+    /// A line.
+    Line(Zeroizing<String>),
+    /// What stands there without a line end: a question, or the beginning of a line.
+    Open(Zeroizing<String>),
+    /// The same, once nothing has followed for a while.
+    Settled(Zeroizing<String>),
+}
+
+/// What that means.
+enum Heard {
+    /// How far it is.
+    Progress(Progress),
+    /// It waits for this, and does that then.
+    Answer(Zeroizing<Vec<u8>>, Stage),
+    /// It has given up; its last words say why.
+    Over,
+}
+
+/// Lines for a client's input. Their room is made at once: what grows leaves copies behind.
+fn lines(texts: &[&str]) -> Zeroizing<Vec<u8>> {
+    let mut lines = Zeroizing::new(Vec::with_capacity(texts.iter().map(|text| text.len() + 1).sum()));
+    for text in texts {
+        lines.extend_from_slice(text.as_bytes());
+        lines.push(b'\n');
+    }
+    lines
 }
 
 impl Dialler {
@@ -166,11 +199,17 @@ fn client(profile: &Profile) -> Option<Client> {
     None
 }
 
-fn line(client: Client, profile: &Profile, site: &Site) -> Option<Box<dyn Line>> {
+fn line(client: Client, profile: &Profile, site: &Site, identifier: String, passcode: Secret) -> Option<Box<dyn Line>> {
     match client {
-        Client::Cisco => Some(Box::new(cisco::Cisco::new(cisco::command_line(profile)?, site.gateway.clone()))),
+        Client::Cisco => {
+            let (program, gateway) = (cisco::command_line(profile)?, site.gateway.clone());
+            Some(Box::new(cisco::Cisco::new(program, gateway, identifier, passcode)))
+        }
         #[cfg(target_os = "linux")]
-        Client::OpenConnect => Some(Box::new(openconnect::OpenConnect::new(openconnect::helper()?, site.id.clone()))),
+        Client::OpenConnect => {
+            let (helper, site) = (openconnect::helper()?, site.id.clone());
+            Some(Box::new(openconnect::OpenConnect::new(helper, site, identifier, passcode)))
+        }
         #[cfg(not(target_os = "linux"))]
         Client::OpenConnect => None,
     }
@@ -180,9 +219,6 @@ async fn connect(profile: Arc<Profile>, dial: Dial, held: oneshot::Receiver<Hang
     let Dial { number, client, site, identifier, pin, digits, remember_pin } = dial;
     let tell = |progress| send(&events, Event::Dialled(number, progress));
     let site = profile.sites.iter().find(|one| one.id == site);
-    let Some(line) = site.and_then(|site| line(client, &profile, site)) else {
-        return tell(Progress::Failed(Reason::ClientMissing));
-    };
     tracing::info!(?client, site = site.map(|site| &site.id), "connecting");
     let passcode = match passcode(&pin, &digits).await {
         Ok(passcode) => passcode,
@@ -197,8 +233,10 @@ async fn connect(profile: Arc<Profile>, dial: Dial, held: oneshot::Receiver<Hang
         Pin::Typed(pin) => (!remember_pin, Some(pin).filter(|_| remember_pin)),
         Pin::Remembered => (false, None),
     };
-    let answers = line.answers(&identifier, passcode.expose());
-    drop(passcode);
+    let line = site.and_then(|site| line(client, &profile, site, identifier.clone(), passcode));
+    let Some(line) = line else {
+        return tell(Progress::Failed(Reason::ClientMissing));
+    };
     let limit = Instant::now() + Duration::from_secs(profile.vpn.connect_seconds.into());
     let connected = || {
         tokio::spawn(async move {
@@ -207,7 +245,7 @@ async fn connect(profile: Arc<Profile>, dial: Dial, held: oneshot::Receiver<Hang
             }
         });
     };
-    let outcome = drive(line, answers, held, limit, &tell, connected).await;
+    let outcome = drive(line, held, limit, &tell, connected).await;
     tracing::info!(?client, ?outcome, "the client has ended");
     if outcome.half && client == Client::Cisco {
         // Cisco's service may go on by itself.
@@ -242,10 +280,9 @@ struct Outcome {
     asked: bool,
 }
 
-/// Starts a client, tells it the answers, and follows it to its end; or, where the tunnel stands without it, until then.
+/// Starts a client, answers what it asks, and follows it to its end; or, where the tunnel stands without it, until then.
 async fn drive(
     mut line: Box<dyn Line>,
-    answers: Zeroizing<Vec<u8>>,
     mut held: oneshot::Receiver<HangUp>,
     limit: Instant,
     tell: &impl Fn(Progress),
@@ -257,19 +294,11 @@ async fn drive(
         Err(error) => return failed(Reason::Unknown(error.to_string())),
     };
     let mut stdin = child.stdin.take();
-    if let Some(stdin) = &mut stdin {
-        // A client that is gone already says why.
-        let _ = timeout_at(limit, stdin.write_all(&answers)).await;
-    }
-    drop(answers);
-    if !line.stays() {
-        stdin = None;
-    }
     let mut output = Output::of(&mut child);
     let mut connected = Some(connected);
     loop {
         let stands = connected.is_none();
-        let heard = tokio::select! {
+        let said = tokio::select! {
             why = &mut held => {
                 end(child, stdin, line.stays()).await;
                 // Whoever let go without a word waits for nothing.
@@ -280,10 +309,10 @@ async fn drive(
                 end(child, stdin, line.stays()).await;
                 return Outcome { half: true, ..failed(Reason::TimedOut) };
             }
-            heard = output.next(!stands) => heard,
+            said = output.next(!stands) => said,
         };
-        let progress = match heard {
-            Ok(Some(heard)) => line.hear(&heard),
+        let heard = match said {
+            Ok(Some(said)) => line.hear(&said),
             Ok(None) => {
                 let code =
                     timeout(GRACE, child.wait()).await.ok().and_then(Result::ok).and_then(|status| status.code());
@@ -295,11 +324,24 @@ async fn drive(
                     failed(line.ended(code, output.words()))
                 };
             }
-            Err(error) => Some(Progress::Failed(Reason::Unknown(error.to_string()))),
+            Err(error) => Some(Heard::Progress(Progress::Failed(Reason::Unknown(error.to_string())))),
+        };
+        let progress = match heard {
+            Some(Heard::Answer(answer, stage)) => {
+                output.answered();
+                if let Some(stdin) = &mut stdin {
+                    // A client that is gone already says why.
+                    let _ = timeout_at(limit, stdin.write_all(&answer)).await;
+                }
+                Progress::Stage(stage)
+            }
+            Some(Heard::Over) => Progress::Failed(line.ended(None, output.words())),
+            Some(Heard::Progress(progress)) => progress,
+            None => continue,
         };
         match progress {
-            Some(Progress::Stage(stage)) if !stands => tell(Progress::Stage(stage)),
-            Some(Progress::Connected) if !stands => {
+            Progress::Stage(stage) if !stands => tell(Progress::Stage(stage)),
+            Progress::Connected if !stands => {
                 if let Some(connected) = connected.take() {
                     connected();
                 }
@@ -309,12 +351,13 @@ async fn drive(
                     return Outcome::default();
                 }
             }
-            // It may ask again, and what is left of the answers must not be taken for one: it is ended at once.
-            Some(Progress::Failed(reason)) if !stands => {
+            // It would only ask again.
+            Progress::Failed(reason) if !stands => {
                 end(child, stdin, line.stays()).await;
-                return Outcome { half: true, ..failed(reason) };
+                // What another client holds is not ours to end.
+                return Outcome { half: reason != Reason::Held, ..failed(reason) };
             }
-            Some(Progress::Stage(_) | Progress::Connected | Progress::Failed(_) | Progress::Ended) | None => {}
+            Progress::Stage(_) | Progress::Connected | Progress::Failed(_) | Progress::Ended => {}
         }
     }
 }
@@ -341,7 +384,7 @@ async fn end(mut child: Child, stdin: Option<ChildStdin>, by_itself: bool) {
     }
 }
 
-/// What a client prints, line by line, whichever way.
+/// What a client says, whichever way.
 struct Output {
     ways: [Way; 2],
     read: usize,
@@ -350,34 +393,60 @@ struct Output {
 
 struct Way {
     pipe: Option<Box<dyn AsyncRead + Send + Unpin>>,
-    line: Vec<u8>,
+    /// The line that has not ended yet.
+    line: Zeroizing<Vec<u8>>,
+    /// How much of it was answered.
+    answered: usize,
+    told: Told,
+}
+
+/// How much was told of a line that has not ended yet.
+#[derive(PartialEq)]
+enum Told {
+    No,
+    Open,
+    Settled,
 }
 
 impl Way {
     fn of(pipe: Option<impl AsyncRead + Send + Unpin + 'static>) -> Way {
-        Way { pipe: pipe.map(|pipe| Box::new(pipe) as Box<_>), line: Vec::new() }
+        let line = Zeroizing::new(Vec::with_capacity(LINE_CAP + PIECE));
+        Way { pipe: pipe.map(|pipe| Box::new(pipe) as Box<_>), line, answered: 0, told: Told::Settled }
     }
 
-    /// The next piece of output into `piece`; `None` at its end. Can be cancelled.
-    async fn read(&mut self, piece: &mut [u8]) -> Option<usize> {
-        let read = self.pipe.as_mut()?.read(piece).await;
-        match read {
-            Ok(0) | Err(_) => {
-                self.pipe = None;
-                None
-            }
-            Ok(read) => Some(read),
+    /// Reads on; how many bytes, 0 at the end. Can be cancelled.
+    async fn read(&mut self) -> usize {
+        let Some(pipe) = &mut self.pipe else { return 0 };
+        let read = pipe.take(PIECE as u64).read_buf(&mut *self.line).await.unwrap_or(0);
+        if read == 0 {
+            self.pipe = None;
         }
+        self.told = Told::No;
+        read
     }
 
-    fn next_line(&mut self) -> Option<String> {
+    /// The next line: all of it, and what was not answered of it.
+    fn next_line(&mut self) -> Option<(Zeroizing<String>, Zeroizing<String>)> {
         let end = self.line.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
-        let end = end.or((self.line.len() >= LINE_CAP || self.pipe.is_none()).then_some(self.line.len()))?;
-        let rest = self.line.split_off(end.saturating_add(1).min(self.line.len()));
-        let line = std::mem::replace(&mut self.line, rest);
-        let text = String::from_utf8_lossy(&line).trim().to_owned();
-        if text.is_empty() && self.line.is_empty() { None } else { Some(text) }
+        let cut = self.line.len() >= LINE_CAP || (self.pipe.is_none() && !self.line.is_empty());
+        let end = end.or(cut.then_some(self.line.len()))?;
+        let (whole, rest) = (text(&self.line[..end]), text(&self.line[self.answered.min(end)..end]));
+        let through = end.saturating_add(1).min(self.line.len());
+        self.line.drain(..through);
+        self.answered = 0;
+        Some((whole, rest))
     }
+
+    /// What stands there without a line end, unless that was told.
+    fn open(&mut self, told: Told) -> Option<Zeroizing<String>> {
+        let news = self.told == Told::No || (self.told == Told::Open && told == Told::Settled);
+        self.told = told;
+        Some(text(&self.line[self.answered..])).filter(|text| news && !text.is_empty())
+    }
+}
+
+fn text(bytes: &[u8]) -> Zeroizing<String> {
+    Zeroizing::new(String::from_utf8_lossy(bytes).trim().to_owned())
 }
 
 impl Output {
@@ -385,36 +454,45 @@ impl Output {
         Output { ways: [Way::of(child.stdout.take()), Way::of(child.stderr.take())], read: 0, last: Default::default() }
     }
 
-    /// The next line; `None` at the end. `capped`: whether there must not be too much. Can be cancelled.
-    async fn next(&mut self, capped: bool) -> io::Result<Option<String>> {
+    /// What is said next; `None` at the end. `capped`: whether there must not be too much. Can be cancelled.
+    async fn next(&mut self, capped: bool) -> io::Result<Option<Said>> {
         loop {
-            if let Some(line) = self.ways.iter_mut().find_map(Way::next_line) {
+            if let Some((whole, rest)) = self.ways.iter_mut().find_map(Way::next_line) {
                 // What may echo an answer is neither logged nor remembered.
-                if !line.is_empty() && !line.to_ascii_lowercase().contains("pass") {
-                    tracing::debug!(line, "the client says");
+                if !whole.is_empty() && !whole.to_ascii_lowercase().contains("pass") {
+                    tracing::debug!(line = whole.as_str(), "the client says");
                     self.last.truncate(4);
-                    self.last.push_front(line.clone());
+                    self.last.push_front(whole.to_string());
                 }
-                return Ok(Some(line));
+                return Ok(Some(Said::Line(rest)));
+            }
+            if let Some(text) = self.ways.iter_mut().find_map(|way| way.open(Told::Open)) {
+                return Ok(Some(Said::Open(text)));
             }
             let [out, err] = &mut self.ways;
             if out.pipe.is_none() && err.pipe.is_none() {
                 return Ok(None);
             }
-            let (mut first, mut second) = ([0; 1024], [0; 1024]);
+            let open = out.told == Told::Open || err.told == Told::Open;
             tokio::select! {
-                read = out.read(&mut first), if out.pipe.is_some() => if let Some(read) = read {
-                    out.line.extend_from_slice(&first[..read]);
-                    self.read += read;
-                },
-                read = err.read(&mut second), if err.pipe.is_some() => if let Some(read) = read {
-                    err.line.extend_from_slice(&second[..read]);
-                    self.read += read;
-                },
+                read = out.read(), if out.pipe.is_some() => self.read += read,
+                read = err.read(), if err.pipe.is_some() => self.read += read,
+                () = tokio::time::sleep(SETTLED), if open => {
+                    if let Some(text) = self.ways.iter_mut().find_map(|way| way.open(Told::Settled)) {
+                        return Ok(Some(Said::Settled(text)));
+                    }
+                }
             }
             if capped && self.read > OUTPUT_CAP {
                 return Err(io::Error::other("the client prints without end"));
             }
+        }
+    }
+
+    /// What stands there without a line end was answered.
+    fn answered(&mut self) {
+        for way in &mut self.ways {
+            way.answered = way.line.len();
         }
     }
 

@@ -3,63 +3,126 @@ use super::*;
 use crate::core::connect::Stage;
 use std::cell::RefCell;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+const IDENTIFIER: &str = "mdupont";
 const SECRETS: [&str; 2] = ["4321123456", "123456"];
 
-/// What each line of Cisco's output means, and what its end does.
-fn heard(transcript: &str) -> Option<Progress> {
-    let mut line = Cisco::new("vpn".into(), "vpn.example".into());
-    let told: Vec<Progress> = transcript.split(['\r', '\n']).filter_map(|said| line.hear(said.trim())).collect();
-    told.into_iter().find(|progress| !matches!(progress, Progress::Stage(_)))
+fn secret(text: &str) -> Secret {
+    Secret::from(text.to_owned())
 }
 
-/// The form of Cisco Secure Client's answers to `vpncli -s connect`, as it is known from the field.
-const CONNECTS: &str = "Cisco Secure Client (version 5.1.2.42) .\r\n\r\nCopyright (c) 2004 - 2024 Cisco Systems, Inc.\r\n\r\n\
-    \x20 >> state: Disconnected\r\n  >> notice: Ready to connect.\r\n  >> registered with local VPN subsystem.\r\n\
-    \x20 >> contacting host (portailotp.ac-caen.fr) for login information...\r\n  >> notice: Contacting portailotp.ac-caen.fr.\r\nVPN> \r\n\
-    \x20 >> Please enter your username and password.\r\n\r\nUsername: [jdupont] Password: ******\r\n  >> state: Connecting\r\n\
-    \x20 >> notice: Establishing VPN session...\r\n  >> notice: Checking for profile updates...\r\n\
-    \x20 >> notice: Establishing VPN - Configuring system...\r\n  >> state: Connected\r\n  >> notice: Connected to portailotp.ac-caen.fr.\r\nVPN> ";
+fn cisco(program: PathBuf) -> Cisco {
+    Cisco::new(program, "vpn.example".into(), IDENTIFIER.into(), secret(SECRETS[0]))
+}
+
+/// What Cisco's command line was seen to print (src-tauri/transcripts).
+struct Transcript {
+    name: String,
+    head: Vec<(String, String)>,
+    body: String,
+}
+
+impl Transcript {
+    /// Those whose name begins so.
+    fn all(kind: &str) -> Vec<Transcript> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src-tauri/transcripts");
+        let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let named = |path: &PathBuf| Some(path.file_name()?.to_str()?.strip_suffix(".txt")?.to_owned());
+        let mut names: Vec<_> = files.filter_map(|path| named(&path).map(|name| (name, path))).collect();
+        names.retain(|(name, _)| name.starts_with(kind));
+        names.sort();
+        let read = |(name, path): (String, PathBuf)| {
+            let text = fs::read_to_string(path).unwrap();
+            let (head, body) = text.split_once("\n\n").unwrap();
+            let head = head.lines().map(|line| line.split_once(':').unwrap());
+            let head = head.map(|(key, value)| (key.to_owned(), value.trim().to_owned())).collect();
+            Transcript { name, head, body: body.strip_suffix('\n').unwrap().replace("\\r", "\r") }
+        };
+        names.into_iter().map(read).collect()
+    }
+
+    fn named(name: &str) -> Transcript {
+        let [one] = Transcript::all(name).try_into().ok().unwrap();
+        one
+    }
+
+    fn head(&self, key: &str) -> &str {
+        &self.head.iter().find(|(known, _)| known == key).unwrap().1
+    }
+
+    /// What the program is told, as it stands in its input.
+    fn told(&self) -> String {
+        let answers = self.head("told").split(", ").filter(|answer| !answer.is_empty());
+        let line = |answer| match answer {
+            "empty" => "",
+            "identifier" => IDENTIFIER,
+            "passcode" => SECRETS[0],
+            other => other,
+        };
+        answers.map(|answer| format!("{}\n", line(answer))).collect()
+    }
+
+    /// What Vigie makes of it.
+    fn means(&self) -> Option<Reason> {
+        Some(match self.head("means") {
+            "connected" => return None,
+            "held" => Reason::Held,
+            "service-stopped" => Reason::ServiceStopped,
+            "locked" => Reason::Locked,
+            "refused" => Reason::Refused,
+            "untrusted" => Reason::Untrusted,
+            "wrong-passcode" => Reason::WrongPasscode,
+            "unreachable" => Reason::Unreachable,
+            "asks" => Reason::Asks,
+            "unknown" => Reason::Unknown(String::new()),
+            other => panic!("{}: {other}", self.name),
+        })
+    }
+}
 
 #[test]
-fn ciscos_words() {
-    let failed = |reason| Some(Progress::Failed(reason));
-    let rows = [
-        (CONNECTS, Some(Progress::Connected)),
-        // An old state is no success, and neither is a word that only contains one.
-        ("  >> state: Connected\r\n  >> notice: Ready", None),
-        (">> state: Connecting\r\n>> state: Disconnected\r\n>> Management Connection State: Connected", None),
-        (">> state: Connecting\r\n>> notice: state: Connected", None),
-        (
-            ">> error: Connect not available. Another AnyConnect application is running\r\nor this functionality was not requested by this application.",
-            failed(Reason::Held),
-        ),
-        (">> Login failed.\r\n>> Please enter your username and password.\r\nUsername:", failed(Reason::WrongPasscode)),
-        (">> error: Your account is locked. Contact your administrator.", failed(Reason::Locked)),
-        (">> error: The VPN server could not be resolved.", failed(Reason::Unreachable)),
-        (
-            ">> notice: Connection attempt has timed out. Please verify Internet connectivity.",
-            failed(Reason::Unreachable),
-        ),
-        (">> error: Could not connect to server. Please verify Internet connectivity.", failed(Reason::Unreachable)),
-        (">> warning: Untrusted VPN Server Certificate!", failed(Reason::Untrusted)),
-        (">> error: Certificate Validation Failure", failed(Reason::Untrusted)),
-        (">> erreur : connexion impossible", None),
-        ("", None),
-    ];
-    for (said, means) in rows {
-        assert_eq!(heard(said), means, "{said}");
+fn what_is_no_news_of_ciscos() {
+    let heard = |said: &[Said]| {
+        let mut line = cisco("vpn".into());
+        said.iter().filter_map(|said| line.hear(said)).count()
+    };
+    let line = |text: &str| Said::Line(Zeroizing::new(text.to_owned()));
+    let open = |text: &str| Said::Open(Zeroizing::new(text.to_owned()));
+    let settled = |text: &str| Said::Settled(Zeroizing::new(text.to_owned()));
+    // An old state; a longer key; what only contains a word; a question that is not whole yet, or none.
+    assert_eq!(heard(&[line(">> state: Connected"), line(">> notice: Ready to connect.")]), 0);
+    assert_eq!(heard(&[line(">> Management Connection State: Connected"), line(">> notice: state: Connected")]), 0);
+    assert_eq!(heard(&[line(">> Network error. Unable to lookup host names."), line("")]), 0);
+    let texts = ["VPN>", "User", "Group:", "Group: [VP", "Second Password:", "accept? [y/n]:", "accept?", ">> error:"];
+    for text in texts {
+        assert_eq!(heard(&[open(text)]), 0, "{text}");
     }
+    for text in ["VPN>", "VPN> VPN>", "Contacting", ">> error:"] {
+        assert_eq!(heard(&[settled(text)]), 0, "{text}");
+    }
+    // What was offered with a question that is answered belongs to it.
+    assert_eq!(heard(&[open("Username:"), open("[mdu"), settled("[mdupont]")]), 1);
+    assert_eq!(heard(&[open("Username:"), open("[mdupont] Password:")]), 2);
+    // What the server's text asks for is not asked.
+    let banner =
+        [open("Password:"), line(">> notice: Please respond to banner."), open("Password:"), settled("Group:")];
+    assert_eq!(heard(&banner), 1);
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 fn openconnects_words() {
     use super::openconnect::{OpenConnect, REFUSED, STARTED};
+    let client = || OpenConnect::new("helper".into(), "caen".into(), IDENTIFIER.into(), secret(SECRETS[0]));
+    let line = |text: &str| Said::Line(Zeroizing::new(text.to_owned()));
+    let hear = |said: &str| match client().hear(&line(said)) {
+        Some(Heard::Progress(progress)) => Some(progress),
+        Some(Heard::Answer(..) | Heard::Over) => panic!("{said}"),
+        None => None,
+    };
     let failed = |reason| Some(Progress::Failed(reason));
     let rows = [
-        (STARTED, Some(Progress::Stage(Stage::Contacting))),
         ("Configured as 10.20.30.93, with SSL connected and DTLS in progress", Some(Progress::Connected)),
         ("Login failed.", failed(Reason::WrongPasscode)),
         ("Got HTTP response: HTTP/1.1 401 Authentication failed", failed(Reason::WrongPasscode)),
@@ -75,15 +138,16 @@ fn openconnects_words() {
         ("Set up UDP failed; using SSL instead", None),
     ];
     for (said, means) in rows {
-        assert_eq!(OpenConnect::new("helper".into(), "caen".into()).hear(said), means, "{said}");
+        assert_eq!(hear(said), means, "{said}");
     }
-    let refused = OpenConnect::new("helper".into(), "caen".into()).hear(&format!("{REFUSED}: no such site"));
-    assert!(matches!(refused, Some(Progress::Failed(Reason::Unknown(_)))));
-    // polkit refuses before the program runs; afterwards the code is openconnect's.
-    let mut line = OpenConnect::new("helper".into(), "caen".into());
-    assert_eq!(line.ended(Some(127), String::new()), Reason::NotAllowed);
-    line.hear(STARTED);
-    assert!(matches!(line.ended(Some(127), String::new()), Reason::Unknown(_)));
+    assert!(matches!(hear(&format!("{REFUSED}: no such site")), Some(Progress::Failed(Reason::Unknown(_)))));
+    // polkit refuses before the program runs, and asks for its lines; afterwards the code is openconnect's.
+    let mut client = client();
+    assert_eq!(client.ended(Some(127), String::new()), Reason::NotAllowed);
+    let told = client.hear(&line(STARTED));
+    assert!(matches!(told, Some(Heard::Answer(told, _)) if told.as_slice() == b"caen\nmdupont\n4321123456\n"));
+    assert!(client.hear(&line(STARTED)).is_none(), "once");
+    assert!(matches!(client.ended(Some(127), String::new()), Reason::Unknown(_)));
 }
 
 /// A program that plays Cisco's command line, and writes down how it was called and what it was told.
@@ -92,19 +156,35 @@ struct Player {
 }
 
 impl Player {
-    /// Says this once it was told everything; `then` is what it does after.
+    /// Says this and waits for an answer where it stands (`{?}`, `{!}`); `then` is what it does after.
     fn says(transcript: &str, then: &str) -> Player {
+        Player::puts("cat", transcript, then)
+    }
+
+    /// The same, by that program.
+    fn puts(by: &str, transcript: &str, then: &str) -> Player {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        fs::write(at("transcript"), transcript).unwrap();
-        let script = format!(
-            "#!/bin/sh\ncd '{}'\necho \"$@\" >>calls\ncp /proc/$$/environ environ\ncp /proc/$$/cmdline cmdline\n\
-             if [ \"$1\" = disconnect ]; then echo '  >> state: Disconnecting'; echo '  >> state: Disconnected'; exit; fi\n\
-             cat >told\ncat transcript\n{then}\n",
+        fs::write(at("disconnects"), "  >> state: Disconnecting\n  >> state: Disconnected\n").unwrap();
+        let mut script = format!(
+            "#!/bin/bash\ncd '{}'\necho \"$@\" >>calls\ncp /proc/$$/environ environ\ncp /proc/$$/cmdline cmdline\n\
+             if [ \"$1\" = disconnect ]; then cat disconnects; exit; fi\n",
             folder.path().display()
         );
-        fs::write(at("vpn"), script).unwrap();
+        let mut rest = transcript;
+        for piece in 0.. {
+            let [asks, repeats] = ["{?}", "{!}"].map(|mark| rest.find(mark));
+            let end = [asks, repeats].into_iter().flatten().min();
+            fs::write(at(&format!("piece{piece}")), &rest[..end.unwrap_or(rest.len())]).unwrap();
+            // What stands in the input before it was asked for is an answer to something else.
+            script += &format!("IFS= read -r -t 0.02 ahead && echo \"ahead: $ahead\" >>told\n{by} <piece{piece}\n");
+            let Some(end) = end else { break };
+            script += "if IFS= read -r answer; then printf '%s\\n' \"$answer\" >>told; fi\n";
+            script += if repeats == Some(end) { "printf %s \"$answer\"\n" } else { "" };
+            rest = &rest[end + "{?}".len()..];
+        }
+        fs::write(at("vpn"), script + then + "\n").unwrap();
         fs::set_permissions(at("vpn"), fs::Permissions::from_mode(0o755)).unwrap();
         Player { folder }
     }
@@ -113,18 +193,17 @@ impl Player {
         String::from_utf8_lossy(&fs::read(self.folder.path().join(name)).unwrap_or_default()).into_owned()
     }
 
-    fn program(&self) -> std::path::PathBuf {
+    fn program(&self) -> PathBuf {
         self.folder.path().join("vpn")
     }
 
     /// Drives it; what it came to, and what was told on the way. `cancel_at`: at what the attempt is given up.
     async fn drive(&self, limit: Duration, cancel_at: Option<&Path>) -> (Outcome, Vec<Progress>) {
-        let line = Box::new(Cisco::new(self.program(), "vpn.example".into()));
-        let answers = line.answers("mdupont", SECRETS[0]);
+        let line = Box::new(cisco(self.program()));
         let (leash, held) = oneshot::channel();
         let told = RefCell::new(Vec::new());
         let tell = |progress| told.borrow_mut().push(progress);
-        let driven = drive(line, answers, held, Instant::now() + limit, &tell, || {});
+        let driven = drive(line, held, Instant::now() + limit, &tell, || {});
         let outcome = async {
             let Some(file) = cancel_at else {
                 let outcome = driven.await;
@@ -151,25 +230,67 @@ impl Player {
     }
 }
 
+/// Plays every transcript, and looks what it came to.
+async fn plays_all(by: &str) {
+    let transcripts = Transcript::all("connect-");
+    assert!(transcripts.len() > 30);
+    for transcript in transcripts {
+        let player = Player::puts(by, &transcript.body, "");
+        let (mut outcome, told) = player.drive(Duration::from_secs(20), None).await;
+        let what = format!("{}: {outcome:?}, {told:?}", transcript.name);
+        if let Some(Reason::Unknown(words)) = &mut outcome.failed {
+            assert!(!words.is_empty() && !words.contains(SECRETS[0]), "{what}");
+            words.clear();
+        }
+        assert_eq!(outcome.failed, transcript.means(), "{what}");
+        assert_eq!(player.read("told"), transcript.told(), "{what}");
+        // Another client's tunnel is left alone.
+        assert_eq!(outcome.half, !matches!(outcome.failed, None | Some(Reason::Held)), "{what}");
+        assert_eq!(told.contains(&Progress::Connected), outcome.failed.is_none(), "{what}");
+        let handed_over = player.read("told").contains(SECRETS[0]);
+        assert_eq!(told.contains(&Progress::Stage(Stage::Verifying)), handed_over, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn each_question_of_ciscos_is_answered_when_it_stands_there_and_no_other() {
+    plays_all("cat").await;
+}
+
+#[tokio::test]
+async fn a_question_may_come_a_byte_at_a_time() {
+    plays_all("dd bs=1 status=none").await;
+}
+
 #[tokio::test]
 async fn cisco_is_told_the_answers_on_its_input_alone() {
-    let player = Player::says(CONNECTS, "");
+    let player = Player::says(&Transcript::named("connect-5.1-connects").body, "");
     let (outcome, told) = player.drive(Duration::from_secs(20), None).await;
     assert_eq!(outcome, Outcome::default());
-    assert_eq!(told.last(), Some(&Progress::Connected));
-    assert!(told.contains(&Progress::Stage(Stage::Verifying)) && told.contains(&Progress::Stage(Stage::Establishing)));
-    assert_eq!(player.read("told"), "mdupont\n4321123456\ny\n");
+    let stages = [Stage::Contacting, Stage::Verifying, Stage::Establishing].map(Progress::Stage);
+    let mut seen = told.clone();
+    seen.dedup();
+    assert_eq!(seen, [&stages[..], &[Progress::Connected]].concat());
     assert_eq!(player.read("calls"), "-s connect vpn.example\n");
     for file in ["environ", "cmdline"] {
         let text = player.read(file);
         assert!(!text.is_empty() && SECRETS.iter().all(|secret| !text.contains(secret)), "{file}");
     }
+    assert!(player.read("environ").split('\0').any(|variable| variable == "LC_ALL=C"));
+}
+
+#[tokio::test]
+async fn a_client_that_shows_no_question_is_told_nothing() {
+    let player = Player::says("{?}{?}", "");
+    let (outcome, told) = player.drive(Duration::from_secs(2), None).await;
+    assert_eq!(outcome, Outcome { failed: Some(Reason::TimedOut), half: true, ..Outcome::default() });
+    assert_eq!((told, player.read("told")), (vec![], String::new()));
 }
 
 #[tokio::test]
 async fn a_refusal_ends_the_client_at_once() {
-    // It would ask again, and take what is left of the answers.
-    let player = Player::says(">> Login failed.\n>> Please enter your username and password.\n", "exec sleep 60");
+    // It would ask again.
+    let player = Player::says("Password: {?}\n  >> Login failed.\n", "exec sleep 60");
     let begun = std::time::Instant::now();
     let (outcome, _) = player.drive(Duration::from_secs(30), None).await;
     assert_eq!(outcome, Outcome { failed: Some(Reason::WrongPasscode), half: true, ..Outcome::default() });
@@ -178,23 +299,23 @@ async fn a_refusal_ends_the_client_at_once() {
 
 #[tokio::test]
 async fn a_client_is_read_in_time_and_in_bounds() {
-    let player = Player::says(">> state: Connecting\n", "exec sleep 60");
+    let player = Player::says(">> notice: Contacting vpn.example.\n", "exec sleep 60");
     let (outcome, told) = player.drive(Duration::from_secs(1), None).await;
     assert_eq!(outcome, Outcome { failed: Some(Reason::TimedOut), half: true, ..Outcome::default() });
     assert_eq!(told, [Progress::Stage(Stage::Contacting)]);
 
-    let player = Player::says("", "exec yes");
-    let (outcome, _) = player.drive(Duration::from_secs(20), None).await;
-    assert!(matches!(outcome.failed, Some(Reason::Unknown(ref why)) if why.contains("without end")), "{outcome:?}");
+    for endless in ["exec yes", "exec tr '\\0' x </dev/zero"] {
+        let (outcome, _) = Player::says("", endless).drive(Duration::from_secs(20), None).await;
+        assert!(matches!(outcome.failed, Some(Reason::Unknown(ref why)) if why.contains("without end")), "{outcome:?}");
+    }
 
     let player = Player::says("something else\nPassword: 4321123456\n", "exit 3");
     let (outcome, _) = player.drive(Duration::from_secs(20), None).await;
     assert_eq!(outcome.failed, Some(Reason::Unknown("something else".into())), "what may echo a secret is left out");
 
-    let line = Box::new(Cisco::new("/no/such/vpn".into(), "vpn.example".into()));
     let (_leash, held) = oneshot::channel();
-    let outcome =
-        drive(line, Zeroizing::default(), held, Instant::now() + Duration::from_secs(5), &|_| {}, || {}).await;
+    let line = Box::new(cisco("/no/such/vpn".into()));
+    let outcome = drive(line, held, Instant::now() + Duration::from_secs(5), &|_| {}, || {}).await;
     assert!(matches!(outcome.failed, Some(Reason::Unknown(_))), "{outcome:?}");
 }
 
@@ -213,6 +334,11 @@ async fn ciscos_tunnel_is_ended() {
     let player = Player::says("", "");
     assert_eq!(cisco::hang_up(&player.program(), Duration::from_secs(10)).await, Ok(()));
     assert_eq!(player.read("calls"), "disconnect\n");
+    for transcript in Transcript::all("disconnect-") {
+        fs::write(player.folder.path().join("disconnects"), &transcript.body).unwrap();
+        let done = cisco::hang_up(&player.program(), Duration::from_secs(10)).await;
+        assert_eq!(done.is_ok(), transcript.head("means") == "done", "{}: {done:?}", transcript.name);
+    }
     let mut profile = crate::profile::guide();
     for places in [&mut profile.vpn.command_line.linux, &mut profile.vpn.command_line.macos] {
         *places = vec!["/no/such/vpn".into(), player.program().display().to_string()];
@@ -226,7 +352,6 @@ async fn ciscos_tunnel_is_ended() {
 
 #[tokio::test]
 async fn the_passcode_is_the_pin_and_then_the_digits() {
-    let secret = |text: &str| Secret::from(text.to_owned());
     let made = passcode(&Pin::Typed(secret("4321")), &secret("123456")).await;
     assert_eq!(made, Ok(secret(SECRETS[0])));
 }
