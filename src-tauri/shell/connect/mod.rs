@@ -7,7 +7,7 @@
 mod cisco;
 #[cfg(target_os = "linux")]
 pub mod openconnect;
-#[cfg(all(test, unix))]
+#[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests;
 

@@ -42,6 +42,7 @@ impl Transcript {
         names.into_iter().map(read).collect()
     }
 
+    #[cfg(unix)]
     fn named(name: &str) -> Transcript {
         let [one] = Transcript::all(name).try_into().ok().unwrap();
         one
@@ -150,6 +151,32 @@ fn openconnects_words() {
     assert!(matches!(client.ended(Some(127), String::new()), Reason::Unknown(_)));
 }
 
+/// Puts a file out at once.
+const WHOLE: &str = if cfg!(windows) { "type" } else { "cat" };
+const PROGRAM: &str = if cfg!(windows) { "vpn.cmd" } else { "vpn" };
+
+/// The playing program's parts.
+#[cfg(unix)]
+mod script {
+    pub const BEGINS: &str = "#!/bin/bash\ncd \"${0%/*}\"\necho \"$@\" >>calls\n\
+        cp /proc/$$/environ /proc/$$/cmdline .\n\
+        if [ \"$1\" = disconnect ]; then cat disconnects; exit; fi\n";
+    /// What stands in the input before it was asked for is an answer to something else.
+    pub const NOTHING_AHEAD: &str = "IFS= read -r -t 0.02 ahead && echo \"ahead: $ahead\" >>told\n";
+    pub const ASKS: &str = "if IFS= read -r answer; then printf '%s\\n' \"$answer\" >>told; fi\n";
+    pub const REPEATS: &str = "printf %s \"$answer\"\n";
+}
+#[cfg(windows)]
+mod script {
+    pub const BEGINS: &str = "@echo off\nsetlocal enabledelayedexpansion\ncd /d \"%~dp0\"\necho %*>>calls\n\
+        if \"%1\"==\"disconnect\" (\ntype disconnects\nexit /b\n)\n";
+    /// Answers that come ahead are read as one.
+    pub const NOTHING_AHEAD: &str = "";
+    /// An empty answer looks like the end of the input: it is a dot.
+    pub const ASKS: &str = "set answer=.\nset /p answer=\necho !answer!>>told\n";
+    pub const REPEATS: &str = "<nul set /p =!answer!\n";
+}
+
 /// A program that plays Cisco's command line, and writes down how it was called and what it was told.
 struct Player {
     folder: tempfile::TempDir,
@@ -158,43 +185,56 @@ struct Player {
 impl Player {
     /// Says this and waits for an answer where it stands (`{?}`, `{!}`); `then` is what it does after.
     fn says(transcript: &str, then: &str) -> Player {
-        Player::puts("cat", transcript, then)
+        Player::puts(WHOLE, transcript, then)
     }
 
-    /// The same, by that program.
+    /// The same, by that command.
     fn puts(by: &str, transcript: &str, then: &str) -> Player {
-        use std::os::unix::fs::PermissionsExt;
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        fs::write(at("disconnects"), "  >> state: Disconnecting\n  >> state: Disconnected\n").unwrap();
-        let mut script = format!(
-            "#!/bin/bash\ncd '{}'\necho \"$@\" >>calls\ncp /proc/$$/environ environ\ncp /proc/$$/cmdline cmdline\n\
-             if [ \"$1\" = disconnect ]; then cat disconnects; exit; fi\n",
-            folder.path().display()
-        );
+        let player = Player { folder: tempfile::tempdir().unwrap() };
+        player.disconnects("  >> state: Disconnecting\n  >> state: Disconnected\n");
+        let mut script = script::BEGINS.to_owned();
         let mut rest = transcript;
         for piece in 0.. {
             let [asks, repeats] = ["{?}", "{!}"].map(|mark| rest.find(mark));
             let end = [asks, repeats].into_iter().flatten().min();
-            fs::write(at(&format!("piece{piece}")), &rest[..end.unwrap_or(rest.len())]).unwrap();
-            // What stands in the input before it was asked for is an answer to something else.
-            script += &format!("IFS= read -r -t 0.02 ahead && echo \"ahead: $ahead\" >>told\n{by} <piece{piece}\n");
+            player.write(&format!("piece{piece}"), &rest[..end.unwrap_or(rest.len())]);
+            script += &format!("{}{by} piece{piece}\n", script::NOTHING_AHEAD);
             let Some(end) = end else { break };
-            script += "if IFS= read -r answer; then printf '%s\\n' \"$answer\" >>told; fi\n";
-            script += if repeats == Some(end) { "printf %s \"$answer\"\n" } else { "" };
+            script += script::ASKS;
+            script += if repeats == Some(end) { script::REPEATS } else { "" };
             rest = &rest[end + "{?}".len()..];
         }
-        fs::write(at("vpn"), script + then + "\n").unwrap();
-        fs::set_permissions(at("vpn"), fs::Permissions::from_mode(0o755)).unwrap();
-        Player { folder }
+        player.write(PROGRAM, &(script + then + "\n"));
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            fs::set_permissions(player.program(), fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        player
+    }
+
+    /// What it says when it is to disconnect.
+    fn disconnects(&self, says: &str) {
+        self.write("disconnects", says);
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.folder.path().join(name), text).unwrap();
     }
 
     fn read(&self, name: &str) -> String {
-        String::from_utf8_lossy(&fs::read(self.folder.path().join(name)).unwrap_or_default()).into_owned()
+        let bytes = fs::read(self.folder.path().join(name)).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).replace("\r\n", "\n")
+    }
+
+    /// The answers that it got, each in its line.
+    fn told(&self) -> String {
+        let told = self.read("told");
+        if cfg!(windows) { told.strip_suffix(".\n").unwrap_or(&told).replace(".\n", "\n") } else { told }
     }
 
     fn program(&self) -> PathBuf {
-        self.folder.path().join("vpn")
+        self.folder.path().join(PROGRAM)
     }
 
     /// Drives it; what it came to, and what was told on the way. `cancel_at`: at what the attempt is given up.
@@ -243,25 +283,27 @@ async fn plays_all(by: &str) {
             words.clear();
         }
         assert_eq!(outcome.failed, transcript.means(), "{what}");
-        assert_eq!(player.read("told"), transcript.told(), "{what}");
+        assert_eq!(player.told(), transcript.told(), "{what}");
         // Another client's tunnel is left alone.
         assert_eq!(outcome.half, !matches!(outcome.failed, None | Some(Reason::Held)), "{what}");
         assert_eq!(told.contains(&Progress::Connected), outcome.failed.is_none(), "{what}");
-        let handed_over = player.read("told").contains(SECRETS[0]);
+        let handed_over = player.told().contains(SECRETS[0]);
         assert_eq!(told.contains(&Progress::Stage(Stage::Verifying)), handed_over, "{what}");
     }
 }
 
 #[tokio::test]
 async fn each_question_of_ciscos_is_answered_when_it_stands_there_and_no_other() {
-    plays_all("cat").await;
+    plays_all(WHOLE).await;
 }
 
+#[cfg(unix)]
 #[tokio::test]
 async fn a_question_may_come_a_byte_at_a_time() {
-    plays_all("dd bs=1 status=none").await;
+    plays_all("dd bs=1 status=none <").await;
 }
 
+#[cfg(unix)]
 #[tokio::test]
 async fn cisco_is_told_the_answers_on_its_input_alone() {
     let player = Player::says(&Transcript::named("connect-5.1-connects").body, "");
@@ -284,9 +326,10 @@ async fn a_client_that_shows_no_question_is_told_nothing() {
     let player = Player::says("{?}{?}", "");
     let (outcome, told) = player.drive(Duration::from_secs(2), None).await;
     assert_eq!(outcome, Outcome { failed: Some(Reason::TimedOut), half: true, ..Outcome::default() });
-    assert_eq!((told, player.read("told")), (vec![], String::new()));
+    assert_eq!((told, player.told()), (vec![], String::new()));
 }
 
+#[cfg(unix)]
 #[tokio::test]
 async fn a_refusal_ends_the_client_at_once() {
     // It would ask again.
@@ -297,6 +340,7 @@ async fn a_refusal_ends_the_client_at_once() {
     assert!(begun.elapsed() < Duration::from_secs(10));
 }
 
+#[cfg(unix)]
 #[tokio::test]
 async fn a_client_is_read_in_time_and_in_bounds() {
     let player = Player::says(">> notice: Contacting vpn.example.\n", "exec sleep 60");
@@ -319,6 +363,7 @@ async fn a_client_is_read_in_time_and_in_bounds() {
     assert!(matches!(outcome.failed, Some(Reason::Unknown(_))), "{outcome:?}");
 }
 
+#[cfg(unix)]
 #[tokio::test]
 async fn an_attempt_that_is_given_up_ends_its_client() {
     let player = Player::says(">> state: Connecting\n", "echo $$ >pid; exec sleep 60");
@@ -335,17 +380,17 @@ async fn ciscos_tunnel_is_ended() {
     assert_eq!(cisco::hang_up(&player.program(), Duration::from_secs(10)).await, Ok(()));
     assert_eq!(player.read("calls"), "disconnect\n");
     for transcript in Transcript::all("disconnect-") {
-        fs::write(player.folder.path().join("disconnects"), &transcript.body).unwrap();
+        player.disconnects(&transcript.body);
         let done = cisco::hang_up(&player.program(), Duration::from_secs(10)).await;
         assert_eq!(done.is_ok(), transcript.head("means") == "done", "{}: {done:?}", transcript.name);
     }
     let mut profile = crate::profile::guide();
-    for places in [&mut profile.vpn.command_line.linux, &mut profile.vpn.command_line.macos] {
+    let lines = &mut profile.vpn.command_line;
+    for places in [&mut lines.linux, &mut lines.macos, &mut lines.windows] {
         *places = vec!["/no/such/vpn".into(), player.program().display().to_string()];
     }
     assert_eq!(client(&profile), Some(Client::Cisco));
-    let refuses = "#!/bin/sh\necho '>> state: Disconnecting'; echo '>> error: The VPN is always on.'\n";
-    fs::write(player.program(), refuses).unwrap();
+    player.disconnects(">> state: Disconnecting\n>> error: The VPN is always on.");
     let why = cisco_hangs_up(&profile).await.unwrap_err();
     assert!(why.ends_with(">> error: The VPN is always on."), "{why}");
 }
