@@ -194,17 +194,21 @@ fn the_icon_follows_the_taskbars_theme() {
 }
 
 #[test]
-fn a_right_click_on_the_icon_opens_the_menu_and_its_lines_do_what_they_say() {
+fn a_click_asks_for_the_panel_and_a_right_one_opens_the_menu_whose_lines_do_what_they_say() {
     let _lock = vigie();
     let run = || RegKey::predef(HKEY_CURRENT_USER).open_subkey(r"Software\Microsoft\Windows\CurrentVersion\Run");
     let starts = || run().and_then(|key| key.get_value::<String, _>("Vigie")).is_ok();
     assert!(!starts());
-    let mut first = Vigie::start(&[]);
+    let asked = || log().matches("event=Asked(ShowPanel)").count();
+    let before = asked();
+    let mut first = Vigie::start_and_log("debug");
     until(SOON, "the icon", tray_icon);
     first.tell_icons_place();
+    rig::click_icon(rig::LEFT);
+    until(SOON, "the click", || asked() > before);
     let choose = |keys: &[VIRTUAL_KEY]| {
         until(SOON, "the end of another menu", || !rig::menu());
-        rig::right_click_icon();
+        rig::click_icon(rig::RIGHT);
         until(SOON, "the menu", rig::menu);
         rig::press(keys);
     };

@@ -31,14 +31,16 @@ pub fn fade(window: &WebviewWindow, opacity_percent: u8) -> tauri::Result<()> {
 pub fn follow(window: &WebviewWindow, put: Put) -> tauri::Result<()> {
     let handle = window.hwnd()?.0 as usize;
     // Only the window's own thread may do it.
-    window.run_on_main_thread(move || {
-        let put = Box::into_raw(Box::new(put)) as usize;
-        // SAFETY: this is the window's thread; `told` frees `put` with the window, and not before.
-        let set = unsafe { SetWindowSubclass(HWND(handle as *mut _), Some(told), SUBCLASS, put) };
-        if !set.as_bool() {
-            tracing::warn!("the pinned panel does not follow the screen");
-        }
-    })
+    window.run_on_main_thread(move || listen(HWND(handle as *mut _), put))
+}
+
+/// To be called on the window's thread.
+fn listen(window: HWND, put: Put) {
+    let put = Box::into_raw(Box::new(put)) as usize;
+    // SAFETY: this is the window's thread; `told` frees `put` with the window, and not before.
+    if !unsafe { SetWindowSubclass(window, Some(told), SUBCLASS, put) }.as_bool() {
+        tracing::warn!("the pinned panel does not follow the screen");
+    }
 }
 
 unsafe extern "system" fn told(
@@ -88,5 +90,54 @@ fn set_style(window: HWND, style: u32, on: bool) {
         if old != new {
             SetWindowLongPtrW(window, GWL_EXSTYLE, new);
         }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use windows::Win32::UI::WindowsAndMessaging::{
+        CreateWindowExW, DestroyWindow, SendMessageW, WA_ACTIVE, WM_MOVE, WS_POPUP,
+    };
+    use windows::core::w;
+
+    #[test]
+    fn the_pinned_window_follows_the_screen_and_takes_the_keyboard_only_when_clicked() {
+        let count = Arc::new(AtomicUsize::new(0));
+        // SAFETY: a window of a class that the system has, on this thread; messages without pointers.
+        unsafe {
+            let style = WS_EX_NOACTIVATE;
+            let window =
+                CreateWindowExW(style, w!("STATIC"), None, WS_POPUP, 0, 0, 9, 9, None, None, None, None).unwrap();
+            let counted = count.clone();
+            listen(
+                window,
+                Box::new(move || {
+                    counted.fetch_add(1, Ordering::Relaxed);
+                }),
+            );
+            let put = |message, first: u32| {
+                SendMessageW(window, message, Some(WPARAM(first as usize)), None);
+                count.swap(0, Ordering::Relaxed)
+            };
+            assert_eq!(put(WM_DISPLAYCHANGE, 32), 1);
+            assert_eq!(put(WM_SETTINGCHANGE, SPI_SETWORKAREA.0), 1);
+            assert_eq!(put(WM_SETTINGCHANGE, 0), 0);
+            assert_eq!(put(WM_MOVE, 0), 0);
+
+            let refuses = || GetWindowLongPtrW(window, GWL_EXSTYLE) & WS_EX_NOACTIVATE.0 as isize != 0;
+            assert!(refuses());
+            put(WM_MOUSEACTIVATE, 0);
+            assert!(!refuses(), "a click takes the keyboard");
+            put(WM_ACTIVATE, WA_ACTIVE);
+            assert!(!refuses());
+            put(WM_ACTIVATE, WA_INACTIVE);
+            assert!(refuses(), "another window has it again");
+            DestroyWindow(window).unwrap();
+        }
+        assert_eq!(Arc::strong_count(&count), 1, "it ends with the window");
     }
 }

@@ -6,7 +6,7 @@ use crate::profile::{Drive, Profile};
 use crate::sensors::window::Listener;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use windows::Win32::Foundation::{ERROR_CONNECTION_UNAVAIL, ERROR_MORE_DATA, NO_ERROR};
 use windows::Win32::NetworkManagement::NetManagement::{
@@ -26,12 +26,11 @@ pub(super) fn read(drives: &[Drive]) -> anyhow::Result<Vec<DriveState>> {
 
 /// Tells where the profile's drives stand, and tells it anew when a letter has come or gone.
 pub async fn watch(profile: watch::Receiver<Arc<Profile>>, events: Events) {
-    let changed = Arc::new(Notify::new());
-    let told = changed.clone();
+    let (told, mut changed) = watch::channel(());
     // Broadcast for network drives too (DBTF_NET). Which letter it is is not asked: the tables are read whole.
     let listener = Listener::new(w!("Vigie drives"), move |message, kind| {
         if message == WM_DEVICECHANGE && [DBT_DEVICEARRIVAL, DBT_DEVICEREMOVECOMPLETE].contains(&(kind.0 as u32)) {
-            told.notify_one();
+            told.send_replace(());
         }
     });
     if let Err(error) = &listener {
@@ -41,8 +40,11 @@ pub async fn watch(profile: watch::Receiver<Arc<Profile>>, events: Events) {
         let (profile, events) = (profile.borrow().clone(), events.clone());
         // It fails where the program ends.
         let _ = spawn_blocking(move || events.send(Event::Drives(super::read(&profile)))).await;
-        changed.notified().await;
+        if changed.changed().await.is_err() {
+            return;
+        }
         tokio::time::sleep(BURST).await;
+        changed.mark_unchanged();
     }
 }
 
@@ -88,6 +90,7 @@ mod tests {
     async fn a_letter_that_comes_or_goes_is_told() {
         use crate::core::state::Reading;
         use windows::Win32::UI::WindowsAndMessaging::{DBT_DEVNODES_CHANGED, FindWindowW, SendMessageW, WM_NULL};
+        crate::wine::only();
         let (_profiles, profile) = watch::channel(Arc::new(crate::profile::guide()));
         let (events, mut told) = tokio::sync::mpsc::unbounded_channel();
         let watch = tokio::spawn(super::watch(profile, events));
@@ -99,17 +102,63 @@ mod tests {
             let window = FindWindowW(None, w!("Vigie drives")).unwrap();
             SendMessageW(window, message, Some(windows::Win32::Foundation::WPARAM(kind as usize)), None);
         };
-        for kind in [DBT_DEVICEARRIVAL, DBT_DEVICEREMOVECOMPLETE] {
+        // Where wine looks for shares; it asks whether the folder is there.
+        let share = "unc/172.26.66.73/services";
+        let windows = std::env::var("WINEPREFIX").unwrap();
+        std::fs::create_dir_all(format!("Z:{windows}/dosdevices/{share}")).unwrap();
+        let connected = DriveMount::Connected(r"S:\".into());
+        for (share, kind, expected) in
+            [(Some(share), DBT_DEVICEARRIVAL, connected), (None, DBT_DEVICEREMOVECOMPLETE, DriveMount::Absent)]
+        {
+            map('S', share);
+            // As Windows broadcasts it; wine does not.
             say(WM_DEVICECHANGE, kind);
             say(WM_DEVICECHANGE, kind);
             let event = next().await.unwrap();
             let Some(Event::Drives(Reading::Known(drives))) = &event else { panic!("{event:?}") };
             assert_eq!(drives.len(), 4);
+            assert_eq!(drives.iter().find(|drive| drive.letter == 'S').unwrap().mount, expected);
         }
         say(WM_DEVICECHANGE, DBT_DEVNODES_CHANGED);
         say(WM_NULL, DBT_DEVICEARRIVAL);
         assert!(next().await.is_err(), "told once for a burst, and for no other message");
         watch.abort();
+    }
+
+    /// Maps the letter to a share, or takes it away, as wine's own settings do
+    /// (`IOCTL_MOUNTMGR_DEFINE_UNIX_DRIVE`, wine's include/ddk/mountmgr.h).
+    fn map(letter: char, share: Option<&str>) {
+        use windows::Win32::Foundation::{CloseHandle, GENERIC_READ, GENERIC_WRITE, HANDLE};
+        use windows::Win32::Storage::FileSystem::{
+            CreateFileW, FILE_FLAGS_AND_ATTRIBUTES, FILE_SHARE_READ, FILE_SHARE_WRITE, OPEN_EXISTING,
+        };
+        windows::core::link!("kernel32.dll" "system" fn DeviceIoControl(device: HANDLE, code: u32, data: *const u8, size: u32, out: *const u8, room: u32, written: *mut u32, later: *const u8) -> windows::core::BOOL);
+        const DEFINE_UNIX_DRIVE: u32 = 0x6d << 16 | 3 << 14 | 32 << 2;
+        const DRIVE_REMOTE: u32 = 4;
+        const HEAD: u16 = 32;
+        let mut order = vec![0; HEAD.into()];
+        order[4..8].copy_from_slice(&DRIVE_REMOTE.to_le_bytes());
+        order[24..26].copy_from_slice(&(letter as u16).to_le_bytes());
+        if let Some(share) = share {
+            order[26..28].copy_from_slice(&HEAD.to_le_bytes());
+            order.extend(share.bytes().chain([0]));
+        }
+        let size = order.len() as u32;
+        order[..4].copy_from_slice(&size.to_le_bytes());
+        let (access, share) = ((GENERIC_READ | GENERIC_WRITE).0, FILE_SHARE_READ | FILE_SHARE_WRITE);
+        let plain = FILE_FLAGS_AND_ATTRIBUTES::default();
+        let mut written = 0;
+        // SAFETY: the name is a constant; the order outlives the call, and its size is told; nothing is written back.
+        unsafe {
+            let manager =
+                CreateFileW(w!(r"\\.\MountPointManager"), access, share, None, OPEN_EXISTING, plain, None).unwrap();
+            let none = std::ptr::null();
+            assert!(
+                DeviceIoControl(manager, DEFINE_UNIX_DRIVE, order.as_ptr(), size, none, 0, &raw mut written, none)
+                    .as_bool()
+            );
+            CloseHandle(manager).unwrap();
+        }
     }
 
     #[test]

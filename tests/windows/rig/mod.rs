@@ -18,8 +18,9 @@ use windows::Win32::System::Console::{
 use windows::Win32::System::Diagnostics::Debug::{ReadProcessMemory, WriteProcessMemory};
 use windows::Win32::System::LibraryLoader::{GetProcAddress, LoadLibraryW};
 use windows::Win32::UI::Input::KeyboardAndMouse::{
-    INPUT, INPUT_0, INPUT_KEYBOARD, INPUT_MOUSE, KEYBD_EVENT_FLAGS, KEYBDINPUT, KEYEVENTF_KEYUP, MOUSEEVENTF_RIGHTDOWN,
-    MOUSEEVENTF_RIGHTUP, MOUSEINPUT, SendInput, VIRTUAL_KEY,
+    INPUT, INPUT_0, INPUT_KEYBOARD, INPUT_MOUSE, KEYBD_EVENT_FLAGS, KEYBDINPUT, KEYEVENTF_KEYUP, MOUSE_EVENT_FLAGS,
+    MOUSEEVENTF_LEFTDOWN, MOUSEEVENTF_LEFTUP, MOUSEEVENTF_RIGHTDOWN, MOUSEEVENTF_RIGHTUP, MOUSEINPUT, SendInput,
+    VIRTUAL_KEY,
 };
 use windows::Win32::UI::WindowsAndMessaging::{
     EnumWindows, FindWindowW, GetClassNameW, GetWindowRect, GetWindowThreadProcessId, HWND_BROADCAST, IsWindowVisible,
@@ -71,9 +72,16 @@ pub struct Vigie(Child);
 
 impl Vigie {
     pub fn start(arguments: &[&str]) -> Vigie {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_vigie"));
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        Vigie(command.spawn().unwrap())
+        Vigie::spawn(Command::new(env!("CARGO_BIN_EXE_vigie")).args(arguments))
+    }
+
+    /// As [`Vigie::start`], with that much in the log.
+    pub fn start_and_log(level: &str) -> Vigie {
+        Vigie::spawn(Command::new(env!("CARGO_BIN_EXE_vigie")).env("VIGIE_LOG", level))
+    }
+
+    fn spawn(command: &mut Command) -> Vigie {
+        Vigie(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
     }
 
     pub fn program(&self) -> String {
@@ -241,8 +249,13 @@ fn pixels(places: impl IntoIterator<Item = (i32, i32)>) -> Vec<u32> {
     }
 }
 
-/// Clicks the icon with the right button, as a hand does.
-pub fn right_click_icon() {
+/// A button of the mouse: what is told when it goes down, and up.
+pub type Button = [MOUSE_EVENT_FLAGS; 2];
+pub const LEFT: Button = [MOUSEEVENTF_LEFTDOWN, MOUSEEVENTF_LEFTUP];
+pub const RIGHT: Button = [MOUSEEVENTF_RIGHTDOWN, MOUSEEVENTF_RIGHTUP];
+
+/// Clicks the icon, as a hand does.
+pub fn click_icon(button: Button) {
     let (x, y) = icon_place().unwrap();
     // SAFETY: plain numbers.
     unsafe { SetCursorPos(x, y) }.unwrap();
@@ -250,7 +263,7 @@ pub fn right_click_icon() {
         r#type: INPUT_MOUSE,
         Anonymous: INPUT_0 { mi: MOUSEINPUT { dwFlags: what, ..MOUSEINPUT::default() } },
     };
-    send(&[MOUSEEVENTF_RIGHTDOWN, MOUSEEVENTF_RIGHTUP].map(mouse));
+    send(&button.map(mouse));
 }
 
 /// Presses these keys, one after the other.
