@@ -18,6 +18,9 @@ pub const DIGITS: usize = 6;
 /// How long wrong tries count. A gateway that counts them forgets them in a shorter time.
 const WRONG_TRIES_COUNT: SignedDuration = SignedDuration::from_mins(30);
 
+/// As many wrong tries as no profile allows: the account is locked.
+const LOCKED: u8 = u8::MAX;
+
 /// A PIN, the six digits, or a passcode. Never printed; overwritten when the last holder lets go of it.
 #[derive(Clone)]
 pub struct Secret(Arc<SecretString>);
@@ -169,10 +172,13 @@ pub fn pin_is_odd(pin: &str) -> bool {
 }
 
 /// What is wrong with a form, one fault a field at most; empty where it can be sent. `site`: whether its site exists;
-/// `remembered`: whether the keyring holds a PIN.
+/// `remembered`: whether the keyring holds a PIN. Site and identifier count only where Vigie connects: by hand, the
+/// client's own window asks for them.
 pub fn check(form: &Submission, site: bool, remembered: bool, vpn: &Vpn) -> Vec<Fault> {
+    let connects = form.way == Way::Connect;
     let identifier = form.identifier.trim();
     let identifier = match identifier {
+        _ if !connects => None,
         "" => Some(Fault::NoIdentifier),
         odd if identifier_is_odd(odd) => Some(Fault::OddIdentifier),
         _ => None,
@@ -186,7 +192,7 @@ pub fn check(form: &Submission, site: bool, remembered: bool, vpn: &Vpn) -> Vec<
     };
     let digits = form.digits.expose();
     let digits = digits.len() != DIGITS || !digits.bytes().all(|byte| byte.is_ascii_digit());
-    let faults = [(!site).then_some(Fault::Site), identifier, pin, digits.then_some(Fault::Digits)];
+    let faults = [(connects && !site).then_some(Fault::Site), identifier, pin, digits.then_some(Fault::Digits)];
     faults.into_iter().flatten().collect()
 }
 
@@ -359,6 +365,11 @@ impl Connect {
         self.memory.wrong >= vpn.wrong_tries && self.counts(now)
     }
 
+    /// Whether the gateway said that the account is locked already.
+    pub fn locked(&self) -> bool {
+        self.memory.wrong == LOCKED
+    }
+
     /// Whether the wrong tries still count. A clock that was set back must not make them count for ever.
     fn counts(&self, now: &Now) -> bool {
         let Some(last) = self.memory.last else { return false };
@@ -371,6 +382,14 @@ impl Connect {
             return None;
         }
         self.memory.last?.checked_add(WRONG_TRIES_COUNT).ok()
+    }
+
+    /// The client was looked for, and the keyring read. One that cannot be read takes no identifier out of the form.
+    pub fn ready(&mut self, client: Option<Client>, mut remembered: Remembered) {
+        if remembered.keyring != Keyring::Ready {
+            remembered.identifier = self.remembered.take().and_then(|known| known.identifier);
+        }
+        (self.client, self.remembered) = (Some(client), Some(remembered));
     }
 
     /// Whether an attempt is under way.
@@ -402,7 +421,7 @@ impl Connect {
     }
 
     /// Whether the form can be used now: no attempt is under way, too many were not wrong, and nothing is wrong with it.
-    pub fn right(&mut self, form: &Submission, site: bool, now: &Now, vpn: &Vpn) -> bool {
+    fn right(&mut self, form: &Submission, site: bool, now: &Now, vpn: &Vpn) -> bool {
         if self.busy() || self.stopped(now, vpn) {
             return false;
         }
@@ -433,6 +452,16 @@ impl Connect {
         })
     }
 
+    /// The user sent the form to connect by hand: the number under which it is told where the PIN is lost. Nothing is
+    /// tried, so nothing is under way.
+    pub fn lend(&mut self, form: &Submission, now: &Now, vpn: &Vpn) -> Option<u64> {
+        self.right(form, true, now, vpn).then(|| {
+            self.number += 1;
+            self.phase = Phase::Idle;
+            self.number
+        })
+    }
+
     /// Gives the attempt up; whether there was one.
     pub fn cancel(&mut self) -> bool {
         let busy = self.busy();
@@ -458,6 +487,9 @@ impl Connect {
             Progress::Ended => Phase::Idle,
             Progress::Failed(reason) => {
                 self.count(&reason, now);
+                if let Some(remembered) = self.remembered.as_mut().filter(|_| reason == Reason::PinLost) {
+                    remembered.pin = false;
+                }
                 Phase::Failed(reason)
             }
         };
@@ -469,10 +501,10 @@ impl Connect {
 
     fn count(&mut self, reason: &Reason, now: &Now) {
         let wrong = match reason {
-            Reason::WrongPasscode if self.counts(now) => self.memory.wrong.saturating_add(1),
+            Reason::WrongPasscode if self.counts(now) => self.memory.wrong.saturating_add(1).min(LOCKED - 1),
             Reason::WrongPasscode => 1,
             // Nothing is gained by trying on.
-            Reason::Locked => u8::MAX,
+            Reason::Locked => LOCKED,
             Reason::Unreachable
             | Reason::Untrusted
             | Reason::Refused
@@ -562,6 +594,29 @@ mod tests {
             check(&|form| (form.identifier, form.digits) = (String::new(), String::new().into())),
             [Fault::NoIdentifier, Fault::Digits]
         );
+        let by_hand = |form: &mut Submission| {
+            form.way = Way::Clipboard;
+            (form.site, form.identifier, form.digits) = ("paris".into(), String::new(), String::new().into());
+        };
+        assert_eq!(check(&by_hand), [Fault::Digits], "the client's own window asks for the rest");
+    }
+
+    #[test]
+    fn a_pin_that_the_keyring_lost_is_asked_again() {
+        let kept = Remembered { identifier: Some("jdupont".into()), pin: true, keyring: Keyring::Ready };
+        let mut connect = Connect { remembered: Some(kept.clone()), ..ready() };
+        let form = Submission { pin: Pin::Remembered, ..form() };
+        let moment = now("2026-11-24T10:00");
+        let dial = connect.submit(form.clone(), true, &moment, &vpn()).expect("it is remembered");
+        assert!(connect.progress(dial.number, Progress::Failed(Reason::PinLost), &moment));
+        assert_eq!(connect.remembered, Some(Remembered { pin: false, ..kept }));
+        assert_eq!(connect.submit(form, true, &moment, &vpn()), None);
+        assert_eq!(connect.faults, [Fault::NothingRemembered]);
+        let locked = Remembered { keyring: Keyring::Locked, ..Remembered::default() };
+        connect.ready(Some(Client::Cisco), locked.clone());
+        assert_eq!(connect.remembered, Some(Remembered { identifier: Some("jdupont".into()), ..locked }));
+        connect.ready(Some(Client::Cisco), Remembered::default());
+        assert_eq!(connect.remembered, Some(Remembered::default()), "an open keyring has the last word");
     }
 
     #[test]
@@ -622,6 +677,12 @@ mod tests {
         connect.phase = Phase::Idle;
         try_at(&mut connect, "10:03", Progress::Failed(Reason::Locked));
         assert!(connect.stopped(&now("2026-11-24T10:04"), &vpn()), "a locked account is not tried on");
+        // It is known as locked after a restart, and no number of wrong tries is taken for it.
+        assert!(Connect::new(connect.memory().clone()).locked());
+        let mut connect = Connect { memory: Memory { wrong: LOCKED - 1, last: None }, ..ready() };
+        connect.memory.last = Some(now("2026-11-24T10:04").wall.timestamp());
+        connect.count(&Reason::WrongPasscode, &now("2026-11-24T10:05"));
+        assert!(!connect.locked());
     }
 
     #[test]

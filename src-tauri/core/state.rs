@@ -377,8 +377,9 @@ pub enum Effect {
     Dial(connect::Dial),
     /// Give up the attempt that is under way: its client is ended.
     CancelDial,
-    /// Put PIN and digits on the clipboard for a short while; the answer is an [`Event::Copied`].
-    CopyPasscode(connect::Pin, connect::Secret),
+    /// Put PIN and digits on the clipboard for a short while; the answer is an [`Event::Copied`], or an
+    /// [`Event::Dialled`] of that number where the keyring no longer gives the PIN.
+    CopyPasscode(u64, connect::Pin, connect::Secret),
     /// Disconnect the VPN; the answer is an [`Event::HungUp`].
     HangUp,
     /// Delete what the keyring holds; the answer is an [`Event::Forgotten`].

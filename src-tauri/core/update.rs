@@ -295,8 +295,7 @@ fn take(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
         }
         Event::ConnectOpen(open) => state.connect.open = open,
         Event::ConnectReady(client, remembered) => {
-            state.connect.client = Some(client);
-            state.connect.remembered = Some(remembered);
+            state.connect.ready(client.filter(|_| state.profile.vpn.connect == Connect::Auto), remembered);
         }
         Event::Submitted(form) => submit(state, form, effects),
         Event::Dialled(number, progress) => dialled(state, number, progress, effects),
@@ -319,7 +318,14 @@ fn take(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
         }
         Event::PowerOffFailed(_) => effects.push(Effect::Notify(Notification::ShutdownFailed)),
         Event::NotSaved(why) => effects.push(Effect::Notify(Notification::NotSaved(why))),
-        Event::Copied(what, true) => effects.push(Effect::Notify(Notification::Copied(what))),
+        Event::Copied(what, true) => {
+            if what == Copied::Passcode {
+                // It is of use in the client's own window, and there alone.
+                open_client(state, effects);
+                effects.push(Effect::CloseConnect);
+            }
+            effects.push(Effect::Notify(Notification::Copied(what)));
+        }
         Event::Copied(_, false) => effects.push(Effect::Notify(Notification::CopyFailed)),
         Event::Profile(profile, problems) => set_profile(state, profile, problems, effects),
         Event::Asked(action) => obey(state, action, effects),
@@ -357,7 +363,7 @@ fn obey(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
             }
         }
         Action::Connect => match state.profile.vpn.connect {
-            Connect::Auto => show_connect(state, effects),
+            Connect::Auto | Connect::ByHand => show_connect(state, effects),
             Connect::OpenClient => open_client(state, effects),
         },
         Action::Disconnect => effects.push(Effect::HangUp),
@@ -440,10 +446,8 @@ fn submit(state: &mut State, form: connect::Submission, effects: &mut Vec<Effect
             effects.extend(state.connect.submit(form, site, &now, &profile.vpn).map(Effect::Dial));
         }
         connect::Way::Clipboard => {
-            if state.connect.right(&form, site, &now, &profile.vpn) {
-                effects.push(Effect::CopyPasscode(form.pin, form.digits));
-                open_client(state, effects);
-            }
+            let number = state.connect.lend(&form, &now, &profile.vpn);
+            effects.extend(number.map(|number| Effect::CopyPasscode(number, form.pin, form.digits)));
         }
     }
 }
@@ -461,7 +465,11 @@ fn dialled(state: &mut State, number: u64, progress: connect::Progress, effects:
         }
         connect::Phase::Failed(reason) => {
             if *reason == connect::Reason::Held {
-                effects.push(Effect::Launch(Launchable::Program(state.profile.vpn.client.clone())));
+                open_client(state, effects);
+            }
+            if *reason == connect::Reason::PinLost {
+                // The form asks for it; what else the keyring no longer gives is to be seen.
+                effects.push(Effect::PrepareConnect);
             }
             if !state.connect.open {
                 effects.push(Effect::Notify(Notification::ConnectFailed(reason.clone())));
@@ -476,7 +484,7 @@ fn dialled(state: &mut State, number: u64, progress: connect::Progress, effects:
 fn reconnect(state: &mut State, effects: &mut Vec<Effect>) {
     match state.vpn.verdict() {
         Verdict::Disconnected if std::mem::take(&mut state.reconnect) => {
-            if state.profile.vpn.connect == Connect::Auto {
+            if state.profile.vpn.connect != Connect::OpenClient {
                 show_connect(state, effects);
             }
         }
@@ -1146,11 +1154,35 @@ mod tests {
     fn the_clients_own_window_gets_the_passcode_by_the_clipboard() {
         let mut state = at_the_form();
         let by_hand = connect::Submission { way: connect::Way::Clipboard, ..form() };
+        // Who he is, and where he connects, its own window asks.
+        let by_hand = connect::Submission { site: "".into(), identifier: String::new(), ..by_hand };
         let client = Effect::Launch(Launchable::Program(state.profile.vpn.client.clone()));
-        let copy = Effect::CopyPasscode(form().pin, form().digits);
-        assert_eq!(state.on(Event::Submitted(by_hand.clone()), "10:01"), [copy, client]);
+        let copied = Copied::Passcode;
+        for number in [1, 2] {
+            let copy = Effect::CopyPasscode(number, form().pin, form().digits);
+            assert_eq!(state.on(Event::Submitted(by_hand.clone()), "10:01"), [copy]);
+        }
+        let told = Effect::Notify(Notification::Copied(copied.clone()));
+        assert_eq!(state.on(Event::Copied(copied, true), "10:01"), [client, Effect::CloseConnect, told]);
         let wrong = connect::Submission { digits: "12".to_owned().into(), ..by_hand };
         assert_eq!(state.on(Event::Submitted(wrong), "10:01"), []);
+        // The keyring was locked meanwhile.
+        let lost = connect::Progress::Failed(connect::Reason::PinLost);
+        assert_eq!(state.on(Event::Dialled(2, lost), "10:01"), [Effect::PrepareConnect]);
+    }
+
+    #[test]
+    fn where_the_administrator_wants_it_no_client_is_driven() {
+        let mut state = known();
+        let mut profile = (*state.profile).clone();
+        profile.vpn.connect = Connect::ByHand;
+        state.profile = Arc::new(profile);
+        assert_eq!(state.asked(Action::Connect), [Effect::PrepareConnect, Effect::ShowConnect]);
+        state.on(Event::ConnectOpen(true), "10:00");
+        state.on(Event::ConnectReady(Some(connect::Client::Cisco), connect::Remembered::default()), "10:00");
+        assert_eq!(state.on(Event::Submitted(form()), "10:01"), []);
+        let by_hand = connect::Submission { way: connect::Way::Clipboard, ..form() };
+        assert!(matches!(state.on(Event::Submitted(by_hand), "10:01")[..], [Effect::CopyPasscode(..)]));
     }
 
     #[test]

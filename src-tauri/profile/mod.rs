@@ -172,6 +172,8 @@ pub struct Vpn {
 pub enum Connect {
     /// In Vigie's own window, through the client that is installed.
     Auto,
+    /// In the client's own window, with the passcode that Vigie's window puts on the clipboard. No client is driven.
+    ByHand,
     /// In the client's own window; Vigie asks for no secret.
     OpenClient,
 }

@@ -8,7 +8,7 @@ use super::tray::Tray;
 use super::{autostart, clipboard, launch, panel, power_off};
 use crate::Events;
 use crate::core::Now;
-use crate::core::connect::{Pin, Secret};
+use crate::core::connect::{Pin, Progress, Reason, Secret};
 use crate::core::state::{Copied, Effect, Event, Look, Memory, NotSaved};
 use crate::core::update::{State, update};
 use crate::profile::{self, Choice, Loaded, Paths, Refused};
@@ -140,7 +140,7 @@ impl App {
                 Effect::CancelDial => self.dialler.cancel(),
                 Effect::HangUp => self.dialler.hang_up(&self.state.profile),
                 Effect::ForgetCredentials => self.dialler.forget(),
-                Effect::CopyPasscode(pin, digits) => self.copy_passcode(pin, digits),
+                Effect::CopyPasscode(number, pin, digits) => self.copy_passcode(number, pin, digits),
                 Effect::Remember(memory) => {
                     if let Err(error) = self.parts.store.save(&memory) {
                         tracing::error!(%error, "what must survive a restart was not written");
@@ -195,13 +195,17 @@ impl App {
         });
     }
 
-    fn copy_passcode(&self, pin: Pin, digits: Secret) {
+    fn copy_passcode(&self, number: u64, pin: Pin, digits: Secret) {
         let (lender, events) = (self.clipboard.clone(), self.parts.events.clone());
         tokio::spawn(async move {
-            let copied = match passcode(&pin, &digits).await {
-                Ok(passcode) => Clipboard::lend(lender, passcode, clipboard::LENT).await,
-                Err(why) => Err(why),
+            let passcode = match passcode(&pin, &digits).await {
+                Ok(passcode) => passcode,
+                Err(why) => {
+                    tracing::warn!(%why, "the PIN cannot be had");
+                    return send(&events, Event::Dialled(number, Progress::Failed(Reason::PinLost)));
+                }
             };
+            let copied = Clipboard::lend(lender, passcode, clipboard::LENT).await;
             if let Err(why) = &copied {
                 tracing::error!(%why, "the clipboard did not take the passcode");
             }

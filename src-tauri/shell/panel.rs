@@ -60,6 +60,17 @@ const SAID_LIMIT: usize = 64 * 1024;
 /// How long the tray waits until it starts a pinned panel anew that has crashed.
 const CONVALESCENCE: Duration = Duration::from_secs(10);
 
+/// The environment of a window on Linux. None draws pictures that would need a GPU. Without the first, WebKitGTK takes
+/// some 50 MB more on a machine that has none; without the second, GTK loads OpenGL, 26 MB, to choose the window's
+/// colours.
+const FRUGAL: [(&str, &str); 2] = [("WEBKIT_DISABLE_DMABUF_RENDERER", "1"), ("GDK_GL", "disable")];
+
+/// The environment of one where secrets are typed: WebKit takes its memory from glibc, and glibc overwrites what is
+/// given back at once (<https://www.gnu.org/software/libc/manual/html_node/Memory-Allocation-Tunables.html>). The cache
+/// of each thread, which it does not overwrite, is turned off.
+const WIPING: [(&str, &str); 2] =
+    [("Malloc", "1"), ("GLIBC_TUNABLES", "glibc.malloc.perturb=170:glibc.malloc.tcache_count=0")];
+
 /// How long a panel that was told to end may take.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -67,6 +78,8 @@ const GRACE: Duration = Duration::from_secs(2);
 pub trait Model: Clone + PartialEq + Send + Sync + 'static {
     /// The id under which a window that does not open is reported.
     const ID: &str;
+    /// Whether the user types secrets there.
+    const SECRET: bool = false;
     /// The lines that tell it, to a window that shows the model before, or none.
     fn lines(&self, before: Option<&Self>) -> Vec<ToPanel>;
     /// The news that its window is open, or no longer, before the user's eyes.
@@ -88,6 +101,7 @@ impl Model for Page {
 
 impl Model for Form {
     const ID: &str = Launch::CONNECT;
+    const SECRET: bool = true;
     fn lines(&self, before: Option<&Form>) -> Vec<ToPanel> {
         if before == Some(self) { Vec::new() } else { vec![ToPanel::Connect(self.clone())] }
     }
@@ -312,9 +326,7 @@ impl Life {
     ) -> io::Result<ExitStatus> {
         let mut command = Command::new(program);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
-        // Neither panel draws pictures that would need a GPU. Without the first, WebKitGTK takes some 50 MB more on a
-        // machine that has none; without the second, GTK loads OpenGL, 26 MB, to choose the window's colours.
-        for (name, value) in [("WEBKIT_DISABLE_DMABUF_RENDERER", "1"), ("GDK_GL", "disable")] {
+        for (name, value) in FRUGAL.iter().chain(WIPING.iter().filter(|_| M::SECRET)) {
             if std::env::var_os(name).is_none() {
                 command.env(name, value);
             }

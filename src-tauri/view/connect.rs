@@ -50,7 +50,7 @@ pub struct Form {
     /// Whether the form can be sent to connect.
     pub can_connect: bool,
     /// Whether the form can be sent to put the passcode on the clipboard and open the client's own window
-    /// ([`Way::Clipboard`]): the words on the button.
+    /// ([`Way::Clipboard`]): the words on the button. Then PIN and digits are all that it asks for.
     pub by_hand: Option<String>,
     /// What can be asked for besides.
     pub buttons: Vec<Button>,
@@ -145,7 +145,8 @@ pub fn form(state: &State) -> Form {
         identifier_hint: french::typeset(&profile.advice.vpn_username),
         passcode_hint: french::typeset(&profile.advice.vpn_passcode),
         pin_remembered: remembered.pin,
-        may_remember_pin: vpn.store_pin && remembered.keyring == Keyring::Ready,
+        // By hand it never proves right here.
+        may_remember_pin: vpn.store_pin && remembered.keyring == Keyring::Ready && connect.client != Some(None),
         pin_min: vpn.pin_min,
         pin_max: vpn.pin_max,
         faults: (connect.faults.iter())
@@ -221,8 +222,7 @@ fn keyring(state: &State) -> Option<Message> {
 }
 
 fn stopped(state: &State) -> Message {
-    let locked = state.connect.phase == Phase::Failed(Reason::Locked);
-    let title = if locked { "Votre compte est verrouillé" } else { "Trop de codes refusés" };
+    let title = if state.connect.locked() { "Votre compte est verrouillé" } else { "Trop de codes refusés" };
     say(
         Tone::Error,
         title,
@@ -276,10 +276,10 @@ pub fn failed(reason: &Reason, state: &State) -> Message {
             vec![amigo(state)],
         ),
         Reason::ClientMissing => (
-            Tone::Warning,
-            "Vigie ne peut pas se connecter elle-même".into(),
-            "Sur cet ordinateur, la connexion se fait dans la fenêtre du client VPN. Vigie peut y préparer votre code : \
-             collez-le comme « Passcode » (Ctrl + V).",
+            Tone::Info,
+            format!("La connexion se fait dans {}", client(state)),
+            "Tapez votre code PIN et les 6 chiffres. Vigie les copie et ouvre cette fenêtre : collez-les dans le champ \
+             « Passcode » (Ctrl + V).",
             vec![open()],
         ),
         Reason::Held => (
@@ -436,7 +436,7 @@ mod tests {
             (Reason::Refused, "Le serveur VPN n’accepte pas cet ordinateur", "[Ouvrir AMIGO]"),
             (Reason::Asks, "Le serveur VPN demande autre chose", "[Ouvrir Cisco Secure Client]"),
             (Reason::ServiceStopped, "Le client VPN est arrêté", "[Ouvrir AMIGO]"),
-            (Reason::ClientMissing, "Vigie ne peut pas se connecter elle-même", "[Ouvrir Cisco Secure Client]"),
+            (Reason::ClientMissing, "La connexion se fait dans Cisco Secure Client", "[Ouvrir Cisco Secure Client]"),
             (Reason::Held, "Cisco Secure Client est déjà ouvert", "[Ouvrir Cisco Secure Client]"),
             (Reason::NotAllowed, "Le système n’a pas autorisé la connexion", "[Ouvrir AMIGO]"),
             (Reason::PinLost, "Votre code PIN n’a pas pu être relu", ""),
@@ -470,7 +470,7 @@ mod tests {
     #[test]
     fn where_no_client_can_be_driven_its_window_is_offered() {
         let form = form(&at_the_form(None, Remembered::default()));
-        assert!(!form.can_connect && form.offers(&Action::OpenClient));
+        assert!(!form.can_connect && !form.may_remember_pin && form.offers(&Action::OpenClient));
         assert_eq!(form.by_hand.as_deref(), Some("Copier le code et ouvrir Cisco Secure Client"));
         assert!(!form.takes(&sent()) && form.takes(&Submission { way: Way::Clipboard, ..sent() }));
     }

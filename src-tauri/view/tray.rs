@@ -102,7 +102,7 @@ fn menu(state: &State) -> Vec<Entry> {
         Entry::Separator,
         submenu("Mon site", sites_menu(state)),
     ]);
-    if profile.vpn.connect == Connect::Auto {
+    if profile.vpn.connect != Connect::OpenClient {
         menu.push(item("Oublier mes identifiants", Action::ForgetCredentials));
     }
     menu.extend([

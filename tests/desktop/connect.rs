@@ -5,10 +5,15 @@ use crate::rig::connecting::{family, files_with, leaks, name};
 use crate::rig::tray::Item;
 use crate::rig::vpn::{INSIDE, PIN, Vpn};
 use crate::rig::{Desktop, Running, SOON, run, wait_for};
-use serde_json::Value;
+use jiff::{Timestamp, ToSpan};
+use serde_json::{Value, json};
+use std::fs;
 use std::process::Command;
 
 struct Home {
+    settings: String,
+    /// How many forms there were before the window was opened.
+    seen: usize,
     item: Item,
     vigie: Running,
     desktop: Desktop,
@@ -22,13 +27,47 @@ impl Home {
         vpn.ask_for_digits();
         let desktop = Desktop::at_home(&vpn);
         desktop.welcome();
-        let vigie = desktop.spawn("vigie", &desktop.vigie_that_connects(&vpn, settings));
-        let item = desktop.item_of(vigie.pid());
-        item.wait_for_menu("VPN déconnecté");
-        item.click(&["Se connecter au VPN…"]);
-        let home = Home { item, vigie, desktop, vpn };
+        let home = Home::open(settings.into(), desktop, vpn);
         home.desktop.form("that can be sent", |form| form["can_connect"] == true);
         home
+    }
+
+    fn open(settings: String, desktop: Desktop, vpn: Vpn) -> Home {
+        let vigie = desktop.spawn("vigie", &desktop.vigie_that_connects(&vpn, &settings));
+        let item = desktop.item_of(vigie.pid());
+        item.wait_for_menu("VPN déconnecté");
+        let seen = desktop.forms().len();
+        item.click(&["Se connecter au VPN…"]);
+        Home { settings, seen, item, vigie, desktop, vpn }
+    }
+
+    /// Vigie is ended by its menu, and started again.
+    fn restarted(self) -> Home {
+        self.restarted_after(|_| ())
+    }
+
+    /// As [`Home::restarted`]; this is done while it does not run.
+    fn restarted_after(mut self, meanwhile: impl FnOnce(&Home)) -> Home {
+        self.item.click(&["Quitter"]);
+        assert!(self.vigie.wait(SOON).success());
+        meanwhile(&self);
+        Home::open(self.settings, self.desktop, self.vpn)
+    }
+
+    /// What survives a restart.
+    fn memory(&self) -> Value {
+        let text = fs::read_to_string(self.desktop.home().join(".local/state/vigie/state.json"));
+        serde_json::from_str(&text.expect("it is kept")).expect("JSON")
+    }
+
+    /// Sends the form, and sees that nothing comes of it: what was said after it is done, and no client was started.
+    fn is_not_told(&self, digits: &str) {
+        let (asked, told) = (self.vpn.logs().matches(Vpn::USER).count(), self.desktop.notifications().all().len());
+        self.desktop.submit(PIN, digits);
+        self.desktop.say(&json!({"asked": {"do": "about"}}));
+        wait_for("what was asked for after it", SOON, || self.desktop.notifications().all().get(told).cloned());
+        self.is_clean();
+        assert_eq!(self.vpn.logs().matches(Vpn::USER).count(), asked);
     }
 
     /// Sends the form, and waits for what is said of it.
@@ -39,7 +78,7 @@ impl Home {
     }
 
     fn waits_for(&self, seen: usize, title: &str) -> Value {
-        let says = |form: &Value| form["message"]["title"].as_str().map(|title| title.replace('\u{a0}', " "));
+        let says = |form: &Value| form["message"]["title"].as_str().map(plain);
         self.desktop.form_after(seen, title, |form| form["busy"] == false && says(form).as_deref() == Some(title))
     }
 
@@ -71,6 +110,11 @@ impl Home {
         }
         assert_eq!(files_with(self.desktop.home(), secret), [""; 0].map(std::path::PathBuf::from));
     }
+}
+
+/// With plain spaces.
+fn plain(text: &str) -> String {
+    text.replace('\u{a0}', " ")
 }
 
 #[test]
@@ -107,13 +151,53 @@ fn three_wrong_codes_stop_it() {
     home.is_told(PIN, "000000", "Code refusé");
     let form = home.is_told(PIN, "111111", "Trop de codes refusés");
     assert_eq!((&form["can_connect"], &form["by_hand"]), (&Value::Bool(false), &Value::Null));
-    // The right one is not tried either, nor after a restart.
-    let asked = home.vpn.logs().matches("jdupont").count();
-    home.desktop.submit(PIN, &Vpn::digits(1));
-    std::thread::sleep(std::time::Duration::from_secs(2));
-    assert_eq!(home.vpn.logs().matches("jdupont").count(), asked);
-    assert!(home.desktop.home().join(".local/state/vigie/state.json").exists());
     home.is_clean();
+    // The right one is not tried either, nor after a restart.
+    home.is_not_told(&Vpn::digits(1));
+    let home = home.restarted();
+    let form = home.desktop.form_after(home.seen, "what stops it", |form| form["message"]["title"].is_string());
+    assert_eq!(form["message"]["title"].as_str().map(plain).as_deref(), Some("Trop de codes refusés"));
+    assert_eq!(form["message"]["buttons"][0]["action"], json!({"do": "open", "with": "amigo"}));
+    assert_eq!(form["can_connect"], false);
+    home.is_not_told(&Vpn::digits(1));
+
+    // Half an hour later, a right one makes up for all of them.
+    let memory = home.memory();
+    assert_eq!(memory["connect"]["wrong"], 3);
+    let last: Timestamp = memory["connect"]["last"].as_str().expect("a moment").parse().expect("a moment");
+    let home = home.restarted_after(|home| {
+        let earlier = json!({"wrong": 3, "last": last - 31.minutes()});
+        let memory = json!({"welcomed": true, "asked_site": true, "connect": earlier});
+        home.desktop.write(".local/state/vigie/state.json", &memory.to_string());
+    });
+    home.desktop.form_after(home.seen, "that can be sent", |form| form["can_connect"] == true);
+    home.connects(&Vpn::digits(1));
+    wait_for("that no wrong code is remembered", SOON, || (home.memory()["connect"]["wrong"] == 0).then_some(()));
+}
+
+#[test]
+fn a_gateway_with_another_certificate_is_told_nothing_until_the_administrator_names_it() {
+    let home = Home::start("");
+    home.connects(&Vpn::digits(0));
+    home.item.click(&["Se déconnecter du VPN"]);
+    home.item.wait_for_menu("VPN déconnecté");
+    home.is_clean();
+
+    home.vpn.start_renewed();
+    home.item.click(&["Se connecter au VPN…"]);
+    home.desktop.form_after(home.desktop.forms().len(), "the window again", |form| form["can_connect"] == true);
+    let asked = home.vpn.logs().matches(Vpn::USER).count();
+    let digits = Vpn::digits(1);
+    let form = home.is_told(PIN, &digits, "Le serveur VPN n’est pas reconnu");
+    assert_eq!(form["message"]["buttons"][0]["action"], json!({"do": "open", "with": "amigo"}));
+    assert_eq!(home.vpn.logs().matches(Vpn::USER).count(), asked);
+    home.is_clean();
+
+    let file = format!("/proc/{}/root/etc/vigie/vigie.toml", home.vigie.pid());
+    let named = fs::read_to_string(&file).expect("the machine has it");
+    let named = named.replace(&home.vpn.certificate_pin("gateway"), &home.vpn.certificate_pin("renewed"));
+    fs::write(&file, named).expect("needs root");
+    home.connects(&digits);
 }
 
 #[test]

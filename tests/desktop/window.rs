@@ -2,13 +2,18 @@
 //! for PIN and six digits, a real OpenConnect, and a real keyring.
 
 use crate::panel::{faults, overflow, resize, zoom};
-use crate::rig::connecting::{family, files_with};
+use crate::rig::connecting::{family, files_with, leaks, name};
+use crate::rig::login1::Login1;
 use crate::rig::page::{Page, open_to_driver};
 use crate::rig::tray::Item;
 use crate::rig::vpn::{INSIDE, PIN, Vpn};
-use crate::rig::{Desktop, Running, SOON, wait_for};
+use crate::rig::{Desktop, Running, SOON, owner, wait_for};
+use serde::Serialize;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::fs;
+use std::time::Duration;
+use zbus::zvariant::{DynamicType, OwnedObjectPath};
 
 const TITLE: &str = "Se connecter au VPN";
 
@@ -20,17 +25,52 @@ fn desktop(vpn: &Vpn, dark: bool) -> (Desktop, Running) {
     if dark {
         desktop.write(".config/gtk-3.0/settings.ini", "[Settings]\ngtk-application-prefer-dark-theme=1\n");
     }
-    let mut keyring = desktop.command("sh");
-    keyring.args(["-c", "echo password | exec gnome-keyring-daemon --foreground --unlock --components=secrets"]);
-    let keyring = desktop.spawn("keyring", &keyring);
+    let keyring = keyring(&desktop);
     (desktop, keyring)
 }
 
-/// Starts Vigie, and opens the window by the menu.
-fn open(desktop: &Desktop, vpn: &Vpn) -> (Running, Item, Page) {
-    let vigie = desktop.spawn("vigie", open_to_driver(&mut desktop.vigie_with_window(vpn)));
+/// Starts gnome-keyring, with the user's keyring open.
+fn keyring(desktop: &Desktop) -> Running {
+    let mut keyring = desktop.command("sh");
+    keyring.args(["-c", "echo password | exec gnome-keyring-daemon --foreground --unlock --components=secrets"]);
+    let keyring = desktop.spawn("keyring", &keyring);
+    wait_for("the keyring", SOON, || owner(desktop.session(), SECRETS));
+    keyring
+}
+
+const SECRETS: &str = "org.freedesktop.secrets";
+
+/// Asks the keyring, as any program of the session can.
+fn ask_keyring<B: Serialize + DynamicType>(desktop: &Desktop, method: &str, body: &B) -> zbus::Message {
+    let interface = Some("org.freedesktop.Secret.Service");
+    let asked = desktop.session().call_method(Some(SECRETS), "/org/freedesktop/secrets", interface, method, body);
+    asked.unwrap_or_else(|error| panic!("{method}: {error}"))
+}
+
+/// How much the keyring holds for Vigie, locked or not.
+fn kept(desktop: &Desktop) -> usize {
+    let found = ask_keyring(desktop, "SearchItems", &HashMap::from([("application", "vigie")]));
+    let (open, locked): (Vec<OwnedObjectPath>, Vec<OwnedObjectPath>) = found.body().deserialize().expect("two lists");
+    open.len() + locked.len()
+}
+
+fn lock_keyring(desktop: &Desktop) {
+    let default = ask_keyring(desktop, "ReadAlias", &"default");
+    let default: OwnedObjectPath = default.body().deserialize().expect("a path");
+    ask_keyring(desktop, "Lock", &vec![default]);
+}
+
+/// Starts Vigie with these settings of the administrator's.
+fn start(desktop: &Desktop, vpn: &Vpn, settings: &str) -> (Running, Item) {
+    let vigie = desktop.spawn("vigie", open_to_driver(&mut desktop.vigie_with_window(vpn, settings)));
     let item = desktop.item_of(vigie.pid());
     item.wait_for_menu("VPN déconnecté");
+    (vigie, item)
+}
+
+/// As [`start`], and opens the window by the menu.
+fn open(desktop: &Desktop, vpn: &Vpn, settings: &str) -> (Running, Item, Page) {
+    let (vigie, item) = start(desktop, vpn, settings);
     let page = again(desktop, &item);
     (vigie, item, page)
 }
@@ -38,11 +78,33 @@ fn open(desktop: &Desktop, vpn: &Vpn) -> (Running, Item, Page) {
 /// Opens the window by the menu, and waits until the form can be sent.
 fn again(desktop: &Desktop, item: &Item) -> Page {
     item.click(&["Se connecter au VPN…"]);
+    opened(desktop)
+}
+
+/// Waits for the window, and until the form can be sent.
+fn opened(desktop: &Desktop) -> Page {
     let page = Page::of_window(desktop, TITLE);
     wait_for("a form that can be sent", SOON, || {
         page.run::<bool>("return document.querySelector('[type=submit]')?.disabled === false", &[]).then_some(())
     });
     page
+}
+
+/// No file of the user's, no argument and no environment of Vigie's programs holds this.
+fn shows_nobody(desktop: &Desktop, vigie: &Running, secret: &str) {
+    assert_eq!(files_with(desktop.home(), secret), [""; 0].map(std::path::PathBuf::from));
+    for pid in family(vigie) {
+        for file in ["cmdline", "environ"] {
+            let text = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+            assert!(!String::from_utf8_lossy(&text).contains(secret), "{file} of {pid}");
+        }
+    }
+}
+
+/// Types PIN and digits, with the keyboard in the PIN's field, and sends the form.
+fn send(page: &Page, digits: &str) {
+    page.run::<Value>("document.getElementById('pin').focus()", &[]);
+    page.press(&format!("{PIN}{TAB}{TAB}{digits}{ENTER}"));
 }
 
 /// Where the keyboard is.
@@ -69,7 +131,7 @@ const ENTER: &str = "\u{e007}";
 fn from_the_menu_to_the_tunnel_and_the_next_day_six_digits_are_enough() {
     let vpn = Vpn::start();
     let (desktop, _keyring) = desktop(&vpn, false);
-    let (vigie, item, page) = open(&desktop, &vpn);
+    let (vigie, item, page) = open(&desktop, &vpn, "");
     assert_eq!((focused(&page).as_str(), value(&page, "site").as_str()), ("identifier", "caen"));
     portrait(&desktop, &page, "connexion-clair-vide");
 
@@ -107,13 +169,7 @@ fn from_the_menu_to_the_tunnel_and_the_next_day_six_digits_are_enough() {
 
     // Nothing of it is written down, and nothing can be read by other programs.
     for secret in [PIN, &format!("{PIN}{digits}")] {
-        assert_eq!(files_with(desktop.home(), secret), [""; 0].map(std::path::PathBuf::from));
-        for pid in family(&vigie) {
-            for file in ["cmdline", "environ"] {
-                let text = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
-                assert!(!String::from_utf8_lossy(&text).contains(secret), "{file} of {pid}");
-            }
-        }
+        shows_nobody(&desktop, &vigie, secret);
     }
 
     // The next day.
@@ -134,7 +190,7 @@ fn from_the_menu_to_the_tunnel_and_the_next_day_six_digits_are_enough() {
 fn after_three_wrong_codes_it_points_to_the_helpdesk_in_the_dark_zoomed_and_with_no_more_rights_than_needed() {
     let vpn = Vpn::start();
     let (desktop, _keyring) = desktop(&vpn, true);
-    let (_vigie, item, page) = open(&desktop, &vpn);
+    let (_vigie, item, page) = open(&desktop, &vpn, "");
     assert_eq!(page.run::<String>("return document.documentElement.dataset.frTheme", &[]), "dark");
     portrait(&desktop, &page, "connexion-sombre-vide");
 
@@ -184,4 +240,271 @@ fn after_three_wrong_codes_it_points_to_the_helpdesk_in_the_dark_zoomed_and_with
     for command in ["submit", "watch_form"] {
         assert!(refused(&panel, command).contains("not allowed"), "{command}: {}", refused(&panel, command));
     }
+}
+
+/// How long a passcode stays on the clipboard.
+const LENT: Duration = Duration::from_secs(30);
+
+#[test]
+fn by_hand_the_passcode_waits_for_ciscos_window_on_the_clipboard_and_not_for_long() {
+    let vpn = Vpn::start();
+    let (desktop, _keyring) = desktop(&vpn, false);
+    let settings = desktop.install_cisco();
+    let (vigie, _item, page) = open(&desktop, &vpn, &format!("{settings}\n[vpn]\nconnect = \"by-hand\"\n"));
+    page.wait_for_text("[role=status]", "La connexion se fait dans Cisco Secure Client");
+    assert_eq!(focused(&page), "pin");
+    portrait(&desktop, &page, "connexion-main");
+    page.press(ENTER);
+    page.wait_for_text("#digits-fault", "6 chiffres");
+    portrait(&desktop, &page, "connexion-main-fautes");
+    assert_eq!(desktop.starts_of_ciscos_window(), 0);
+
+    let digits = Vpn::digits(0);
+    let passcode = format!("{PIN}{digits}");
+    send(&page, &digits);
+    drop(page);
+    let told = desktop.notifications().wait(0, "Votre code est copié pour 30 secondes");
+    desktop.wait_for_window("Cisco Secure Client", true);
+    assert_eq!(desktop.paste(), passcode);
+    assert_eq!(desktop.pasted("x-kde-passwordManagerHint").as_deref(), Some("secret"));
+    // What is of no more use does not lie above Cisco's window.
+    desktop.wait_for_window(TITLE, false);
+    desktop.screenshot("connexion-main-cisco");
+    assert_eq!(desktop.starts_of_ciscos_window(), 1);
+    wait_for("an empty clipboard", LENT + SOON, || {
+        desktop.pasted("UTF8_STRING").is_none_or(|text| text.is_empty()).then_some(())
+    });
+    let lasted = told.at.elapsed();
+    assert!(lasted > LENT - Duration::from_secs(2), "{lasted:?}");
+    assert!(!vpn.logs().contains(Vpn::USER), "nobody else was told");
+    for secret in [PIN, &passcode] {
+        shows_nobody(&desktop, &vigie, secret);
+        for pid in family(&vigie) {
+            assert_eq!(leaks(pid, secret), [""; 0], "{}", name(pid));
+        }
+    }
+}
+
+#[test]
+fn where_no_client_can_be_driven_it_goes_by_hand_and_what_was_copied_since_stays() {
+    let vpn = Vpn::start();
+    let (desktop, _keyring) = desktop(&vpn, false);
+    // Cisco's window is there, its command line is not; and no OpenConnect.
+    desktop.install_cisco();
+    let mut vigie = desktop.vigie_with_window(&vpn, "");
+    let vigie = desktop.spawn("vigie", open_to_driver(vigie.env("HIDDEN", "/usr/sbin/openconnect")));
+    let item = desktop.item_of(vigie.pid());
+    item.wait_for_menu("VPN déconnecté");
+    let page = again(&desktop, &item);
+    let digits = Vpn::digits(0);
+    send(&page, &digits);
+    drop(page);
+    let told = desktop.notifications().wait(0, "Votre code est copié pour 30 secondes");
+    assert_eq!(desktop.paste(), format!("{PIN}{digits}"));
+    desktop.wait_for_window("Cisco Secure Client", true);
+    let _copied = desktop.copy("Compte rendu");
+    let left = (LENT + Duration::from_secs(3)).saturating_sub(told.at.elapsed());
+    std::thread::sleep(left);
+    assert_eq!(desktop.paste(), "Compte rendu");
+}
+
+#[test]
+fn ciscos_window_holds_the_connection_and_comes_to_the_front_until_it_is_closed() {
+    let vpn = Vpn::start();
+    let (desktop, _keyring) = desktop(&vpn, false);
+    let settings = desktop.install_cisco();
+    let _window = desktop.spawn("vpnui", &desktop.command("vpnui"));
+    desktop.wait_for_window("Cisco Secure Client", true);
+    let (vigie, item, page) = open(&desktop, &vpn, &settings);
+    let digits = Vpn::digits(0);
+    page.press(&format!("{}{TAB}", Vpn::USER));
+    send(&page, &digits);
+    page.wait_for_text("[role=status]", "Cisco Secure Client est déjà ouvert");
+    wait_for("Cisco's window to be called", SOON, || (desktop.starts_of_ciscos_window() == 2).then_some(()));
+    portrait(&desktop, &page, "connexion-cisco-ouvert");
+    page.click("Ouvrir Cisco Secure Client");
+    wait_for("Cisco's window to be called again", SOON, || (desktop.starts_of_ciscos_window() == 3).then_some(()));
+
+    // The digits were told to nobody: they are good still.
+    desktop.press_key("Cisco Secure Client", "Return");
+    desktop.wait_for_window("Cisco Secure Client", false);
+    send(&page, &digits);
+    drop(page);
+    desktop.wait_for_window(TITLE, false);
+    item.wait_for_menu("VPN connecté");
+    assert!(vpn.answers(INSIDE));
+    for secret in [PIN, &format!("{PIN}{digits}")] {
+        shows_nobody(&desktop, &vigie, secret);
+    }
+    item.click(&["Se déconnecter du VPN"]);
+    item.wait_for_menu("VPN déconnecté");
+    assert!(!vpn.answers(INSIDE));
+}
+
+#[test]
+fn a_locked_account_is_left_alone_also_after_a_restart() {
+    let vpn = Vpn::start();
+    let (desktop, _keyring) = desktop(&vpn, false);
+    let settings = desktop.install_cisco();
+    desktop.write("vpn.locked", "");
+    let browser = desktop.record_program("xdg-open");
+    let (vigie, item, page) = open(&desktop, &vpn, &settings);
+    page.press(&format!("{}{TAB}", Vpn::USER));
+    send(&page, &Vpn::digits(0));
+    page.wait_for_text("[role=alert]", "Votre compte est verrouillé");
+    portrait(&desktop, &page, "connexion-verrouille");
+    assert_eq!(page.run::<usize>("return document.querySelectorAll('input, select').length", &[]), 0);
+    page.click("Ouvrir AMIGO");
+    assert_eq!(browser.next_call(0), ["http://assistance.ac-normandie.fr/"]);
+    drop(page);
+    quit(vigie, &item);
+
+    let (_vigie, item) = start(&desktop, &vpn, &settings);
+    item.click(&["Se connecter au VPN…"]);
+    let page = Page::of_window(&desktop, TITLE);
+    page.wait_for_text("[role=alert]", "Votre compte est verrouillé");
+    assert_eq!(page.run::<usize>("return document.querySelectorAll('input, select').length", &[]), 0);
+}
+
+/// Ends Vigie by its menu.
+fn quit(mut vigie: Running, item: &Item) {
+    item.click(&["Quitter"]);
+    assert!(vigie.wait(SOON).success());
+}
+
+#[test]
+fn after_sleep_it_opens_by_itself_only_where_the_profile_wants_it_and_the_vpn_was_lost_in_sleep() {
+    let vpn = Vpn::start();
+    let (desktop, _keyring) = desktop(&vpn, false);
+    let (vigie, item, page) = open(&desktop, &vpn, "");
+    let login1 = Login1::on(&Desktop::system_bus_of(&vigie));
+    page.press(&format!("{}{TAB}{PIN}{TAB}{TAB}{}{TAB} {ENTER}", Vpn::USER, Vpn::digits(0)));
+    drop(page);
+    item.wait_for_menu("VPN connecté");
+    // Where the profile does not say so, a notification is all.
+    sleep_without(&vpn, &login1, &item);
+    let lost = desktop.notifications().wait(0, "VPN déconnecté");
+    assert!(lost.buttons().contains(&"Se reconnecter"), "{lost:?}");
+    assert_eq!(openings(&desktop), 1);
+    drop(login1);
+    quit(vigie, &item);
+
+    let (vigie, item) = start(&desktop, &vpn, "[vpn]\nreconnect_after_wake = true\n");
+    let login1 = Login1::on(&Desktop::system_bus_of(&vigie));
+    // Not connected before: nobody misses it.
+    login1.prepare_for_sleep(true);
+    item.wait_for_menu("Vérification du réseau");
+    login1.prepare_for_sleep(false);
+    item.wait_for_menu("VPN déconnecté");
+    let page = again(&desktop, &item);
+    assert_eq!(openings(&desktop), 2, "by the menu");
+    page.press(&format!("{}{ENTER}", Vpn::digits(1)));
+    drop(page);
+    item.wait_for_menu("VPN connecté");
+    // Ended by the user before he went.
+    item.click(&["Se déconnecter du VPN"]);
+    item.wait_for_menu("VPN déconnecté");
+    login1.prepare_for_sleep(true);
+    item.wait_for_menu("Vérification du réseau");
+    login1.prepare_for_sleep(false);
+    item.wait_for_menu("VPN déconnecté");
+    let page = again(&desktop, &item);
+    assert_eq!(openings(&desktop), 3, "by the menu");
+    page.press(&format!("{}{ENTER}", Vpn::digits(2)));
+    drop(page);
+    item.wait_for_menu("VPN connecté");
+
+    // Lost in sleep: nobody opens the window, and six digits are enough.
+    desktop.wait_for_window(TITLE, false);
+    sleep_without(&vpn, &login1, &item);
+    let page = opened(&desktop);
+    wait_for("the digits' field", SOON, || (focused(&page) == "digits").then_some(()));
+    portrait(&desktop, &page, "connexion-reveil");
+    page.press(&format!("{}{ENTER}", Vpn::digits(3)));
+    drop(page);
+    item.wait_for_menu("VPN connecté");
+    assert!(vpn.answers(INSIDE));
+    assert_eq!(openings(&desktop), 4);
+}
+
+/// The machine sleeps, and the tunnel does not live through it.
+fn sleep_without(vpn: &Vpn, login1: &Login1, item: &Item) {
+    login1.prepare_for_sleep(true);
+    item.wait_for_menu("Vérification du réseau");
+    vpn.kill_server();
+    vpn.start_server();
+    wait_for("the tunnel's end", SOON, || (!vpn.answers(INSIDE)).then_some(()));
+    login1.prepare_for_sleep(false);
+    item.wait_for_menu("VPN déconnecté");
+}
+
+/// How often the window was opened: what Vigie logs of it.
+fn openings(desktop: &Desktop) -> usize {
+    desktop.vigie_log().matches("effect=ShowConnect").count()
+}
+
+#[test]
+fn what_the_keyring_holds_is_used_and_deleted_and_a_keyring_that_fails_is_said_and_done_without() {
+    let vpn = Vpn::start();
+    let (desktop, daemon) = desktop(&vpn, false);
+    let (_vigie, item, page) = open(&desktop, &vpn, "");
+    let connected = |page: Page| {
+        drop(page);
+        desktop.wait_for_window(TITLE, false);
+        item.wait_for_menu("VPN connecté");
+        item.click(&["Se déconnecter du VPN"]);
+        item.wait_for_menu("VPN déconnecté");
+    };
+    page.press(&format!("{}{TAB}{PIN}{TAB}{TAB}{}{TAB} {ENTER}", Vpn::USER, Vpn::digits(0)));
+    connected(page);
+    wait_for("identifier and PIN in the keyring", SOON, || (kept(&desktop) == 2).then_some(()));
+
+    // Locked while the window stands: the PIN is asked again.
+    let page = again(&desktop, &item);
+    wait_for("what the keyring holds", SOON, || (focused(&page) == "digits").then_some(()));
+    lock_keyring(&desktop);
+    let digits = Vpn::digits(1);
+    page.press(&format!("{digits}{ENTER}"));
+    page.wait_for_text("[role=status]", "Votre code PIN n’a pas pu être relu");
+    wait_for("the PIN's field", SOON, || (focused(&page) == "pin").then_some(()));
+    portrait(&desktop, &page, "connexion-trousseau-pin");
+    send(&page, &digits);
+    connected(page);
+
+    // Locked from the start. Nobody is asked for its password.
+    let page = again(&desktop, &item);
+    page.wait_for_text("[role=status]", "Le trousseau de clés est verrouillé");
+    assert_eq!((focused(&page).as_str(), value(&page, "identifier").as_str()), ("pin", Vpn::USER));
+    assert_eq!(page.run::<usize>("return document.querySelectorAll('#remember').length", &[]), 0);
+    portrait(&desktop, &page, "connexion-trousseau-verrouille");
+    let seen = desktop.notifications().all().len();
+    item.click(&["Oublier mes identifiants"]);
+    desktop.notifications().wait(seen, "Vos identifiants n’ont pas pu être oubliés");
+    assert_eq!(kept(&desktop), 2);
+    wait_for("the identifier's field", SOON, || (focused(&page) == "identifier").then_some(()));
+    page.press(&format!("{}{TAB}", Vpn::USER));
+    send(&page, &Vpn::digits(2));
+    connected(page);
+
+    // Killed.
+    drop(daemon);
+    wait_for("the keyring's end", SOON, || owner(desktop.session(), SECRETS).is_none().then_some(()));
+    let page = again(&desktop, &item);
+    page.wait_for_text("[role=status]", "Aucun trousseau de clés ne répond");
+    assert_eq!(focused(&page), "identifier");
+    portrait(&desktop, &page, "connexion-trousseau-absent");
+    page.press(&format!("{}{TAB}", Vpn::USER));
+    send(&page, &Vpn::digits(3));
+    connected(page);
+
+    // There again, and what it holds is forgotten for good.
+    let _daemon = keyring(&desktop);
+    let page = again(&desktop, &item);
+    wait_for("what the keyring holds", SOON, || (focused(&page) == "digits").then_some(()));
+    let seen = desktop.notifications().all().len();
+    page.click("Oublier mes identifiants");
+    desktop.notifications().wait(seen, "Vos identifiants sont oubliés");
+    wait_for("empty fields", SOON, || (value(&page, "identifier").is_empty()).then_some(()));
+    assert_eq!(page.run::<usize>("return document.querySelectorAll('#pin').length", &[]), 1);
+    assert_eq!(kept(&desktop), 0);
 }

@@ -65,7 +65,8 @@ const byHand: Form = {
   ...empty,
   can_connect: false,
   by_hand: "Copier le code et ouvrir Cisco Secure Client",
-  message: { tone: "warning", title: "Vigie ne peut pas se connecter elle-même", text: "Collez le code.", buttons: [] },
+  may_remember_pin: false,
+  message: { tone: "info", title: "La connexion se fait dans Cisco Secure Client", text: "Collez-les.", buttons: [] },
 };
 
 /** Before it is known what can be done. */
@@ -124,6 +125,12 @@ function fill(id: string, value: string): void {
   field.value = value;
   field.dispatchEvent(new Event("input", { bubbles: true }));
   flushSync();
+}
+
+/** Does to the PIN's or the digits' field what a browser does before it writes there itself; whether it then would. */
+function write(id: string, inputType: string, data: string | null = null): boolean {
+  const write = new InputEvent("beforeinput", { inputType, data, bubbles: true, cancelable: true });
+  return element(`#${id}`).dispatchEvent(write);
 }
 
 async function send(by?: HTMLElement): Promise<void> {
@@ -191,8 +198,8 @@ test("what the user has begun is not disturbed by what comes late", async () => 
 test("sends what was typed, once, and keeps nothing of PIN and digits", async () => {
   await update(empty);
   fill("identifier", "mdupont");
-  fill("pin", "4321");
-  fill("digits", "123 456");
+  write("pin", "insertText", "4321");
+  write("digits", "insertFromPaste", "123 456\n");
   element("#pin-shown").click();
   await settled();
   const typed = ["pin", "digits"].map((id) => element<HTMLInputElement>(`#${id}`));
@@ -306,16 +313,41 @@ test("after too many wrong codes there is nothing to type, only where help is", 
 });
 
 test("where Vigie cannot connect, the code goes to the client by hand", async () => {
+  // Known only when the window stands already.
+  await update(looking);
+  expect(focused()).toBe("identifier");
   await update(byHand);
+  expect(document.querySelector("#site, #identifier")).toBeNull();
+  expect(focused()).toBe("pin");
   expect([...document.querySelectorAll("button")].map((each) => each.textContent)).not.toContain("Se connecter");
   await send(button("Copier le code et ouvrir Cisco Secure Client"));
   expect(tray.submit.mock.lastCall?.[0].way).toBe("clipboard");
-  // Both can be: then Enter connects.
-  await update({ ...byHand, can_connect: true });
-  await send(button("Copier le code et ouvrir Cisco Secure Client"));
-  expect(tray.submit.mock.lastCall?.[0].way).toBe("clipboard");
-  await send();
-  expect(tray.submit.mock.lastCall?.[0].way).toBe("connect");
+});
+
+test("PIN and digits are written without a history that would keep them", async () => {
+  await update(empty);
+  const pin = element<HTMLInputElement>("#pin");
+  const after = (inputType: string, data?: string): string => {
+    expect(write("pin", inputType, data), inputType).toBe(false);
+    return `${pin.value.slice(0, pin.selectionStart ?? 0)}|${pin.value.slice(pin.selectionEnd ?? 0)}`;
+  };
+  for (const key of "4 21") after("insertText", key);
+  expect(after("deleteContentBackward")).toBe("4 2|");
+  pin.setSelectionRange(1, 2);
+  expect(after("insertText", "3")).toBe("43|2");
+  expect(after("deleteContentForward")).toBe("43|");
+  expect(after("deleteContentForward")).toBe("43|");
+  expect(after("historyUndo")).toBe("43|");
+  pin.setSelectionRange(1, 1);
+  expect(after("deleteWordBackward")).toBe("|3");
+  expect(after("deleteContentBackward")).toBe("|3");
+  expect(after("deleteSoftLineForward")).toBe("|");
+  after("insertFromPaste", "x".repeat(300));
+  expect(pin.value).toHaveLength(256);
+  after("insertText", "y");
+  expect(pin.value).toHaveLength(256);
+  // Enter sends the form.
+  expect(write("pin", "insertLineBreak")).toBe(true);
 });
 
 test("waits until it is known what can be done", async () => {

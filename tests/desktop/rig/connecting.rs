@@ -18,6 +18,7 @@ cp -r "$machine/etc/." "$machine/own/etc/"
 mount -t overlay etc -o "lowerdir=/etc,upperdir=$machine/own/etc,workdir=$machine/own/work" /etc
 mount --bind "$machine/own/run" /run
 [ -z "$page" ] || mount --bind "$page" "$panel"
+[ -z "${HIDDEN-}" ] || mount --bind /dev/null "$HIDDEN"
 export DBUS_SYSTEM_BUS_ADDRESS=unix:path=/run/dbus/system_bus_socket
 dbus-daemon --fork --config-file="$machine/system.conf"
 /usr/lib/polkit-1/polkitd --no-debug &
@@ -31,16 +32,93 @@ const SYSTEM_BUS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bu
 <allow own="*"/></policy></busconfig>
 "#;
 
+/// Cisco's command line, played over a real OpenConnect: the words are Cisco's, server and tunnel are real.
+const CISCO: &str = r#"#!/bin/sh
+cd "$HOME" || exit
+say() { printf '  >> %s
+' "$1"; }
+up() { ip -o link show cscotun0 >/dev/null 2>&1; }
+case "$*" in
+state)
+    if up; then say 'state: Connected'; else say 'state: Disconnected'; fi
+    exit ;;
+disconnect)
+    say 'state: Disconnecting'
+    [ ! -e vpn.pid ] || kill -INT "$(cat vpn.pid)"
+    while up; do sleep 0.1; done
+    say 'state: Disconnected'
+    exit ;;
+esac
+say 'state: Disconnected'
+say 'notice: Ready to connect.'
+if [ -e vpn.held ]; then
+    say 'error: Connect not available. Another AnyConnect application is running'
+    printf 'or this functionality was not requested by this application.
+VPN> '
+    exit 1
+fi
+say "contacting host ($3) for login information..."
+say "notice: Contacting $3."
+say 'Please enter your username and password.'
+printf '
+Username: [] '; read -r user
+printf 'Password: '; read -r passcode; printf '
+'
+say 'state: Connecting'
+if [ -e vpn.locked ]; then
+    say 'notice: Your account is locked. Contact your administrator.'
+    exec cat
+fi
+if printf '%s
+' "$passcode" | openconnect --protocol=anyconnect --non-inter --user="$user" --passwd-on-stdin     --cafile="$SSL_CERT_FILE" --interface=cscotun0 --background --pid-file="$HOME/vpn.pid" "$3" >logs/cisco.log 2>&1
+then
+    say 'notice: Establishing VPN session...'
+    say 'state: Connected'
+    say "notice: Connected to $3."
+else
+    say 'Login failed.'
+    say 'Please enter your username and password.'
+    printf '
+Username: [] '
+    exec cat
+fi
+"#;
+
+/// Cisco's window, played: as long as it stands it holds the connection, and a second start brings it to the front.
+const CISCOS_WINDOW: &str = r#"#!/bin/sh
+cd "$HOME" || exit
+echo >>vpnui.starts
+[ ! -e vpn.held ] || exit 0
+touch vpn.held
+xmessage -title 'Cisco Secure Client' -buttons Close -default Close 'Ready to connect.'
+rm vpn.held
+"#;
+
 impl Desktop {
+    /// Puts Cisco's client there, played; the settings by which Vigie finds its command line.
+    pub fn install_cisco(&self) -> String {
+        self.put_program("vpnui", CISCOS_WINDOW);
+        self.put_program("vpn", CISCO);
+        format!("[vpn.command_line]\nlinux = [\"{}\"]\n", self.home().join("bin/vpn").display())
+    }
+
+    /// How often Cisco's window was opened, or brought to the front.
+    pub fn starts_of_ciscos_window(&self) -> usize {
+        fs::read_to_string(self.home().join("vpnui.starts")).unwrap_or_default().lines().count()
+    }
+
     /// Vigie on such a machine, not started yet. It logs all that it can.
     pub fn vigie_that_connects(&self, vpn: &Vpn, settings: &str) -> Command {
-        run(Command::new("mkfifo").arg(self.home().join("page.says")));
+        let says = self.home().join("page.says");
+        if !says.exists() {
+            run(Command::new("mkfifo").arg(says));
+        }
         self.vigie_with(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/desktop/rig/play-page"), vpn, settings)
     }
 
     /// The same with the window itself.
-    pub fn vigie_with_window(&self, vpn: &Vpn) -> Command {
-        self.vigie_with("", vpn, "")
+    pub fn vigie_with_window(&self, vpn: &Vpn, settings: &str) -> Command {
+        self.vigie_with("", vpn, settings)
     }
 
     fn vigie_with(&self, page: &str, vpn: &Vpn, settings: &str) -> Command {
@@ -55,6 +133,11 @@ impl Desktop {
         command.args([page, env!("CARGO_BIN_EXE_vigie-panel"), env!("CARGO_BIN_EXE_vigie")]);
         command.env("VIGIE_LOG", "debug");
         command
+    }
+
+    /// Where such a machine's system bus is found from outside.
+    pub fn system_bus_of(vigie: &Running) -> String {
+        format!("unix:path=/proc/{}/root/run/dbus/system_bus_socket", vigie.pid())
     }
 
     /// The last form that the tray showed, once it fits.

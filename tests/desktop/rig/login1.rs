@@ -1,4 +1,4 @@
-//! A stand-in for systemd-logind on the desktop's own system bus: no test may switch the machine off.
+//! A stand-in for systemd-logind on a system bus of the test's own: no test may switch the machine off.
 
 use super::Desktop;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -61,9 +61,14 @@ impl Manager {
 impl Login1 {
     /// Takes logind's name on the desktop's system bus.
     pub fn start(desktop: &Desktop) -> Login1 {
+        Login1::on(desktop.system_address())
+    }
+
+    /// The same on the bus with that address.
+    pub fn on(address: &str) -> Login1 {
         let calls = Arc::<Mutex<Vec<String>>>::default();
         let manager = Manager { calls: calls.clone(), scheduled: (String::new(), 0) };
-        let builder = connection::Builder::address(desktop.system_address()).expect("the bus printed it");
+        let builder = connection::Builder::address(address).expect("the bus printed it");
         let builder = builder.serve_at(PATH, manager).and_then(|builder| builder.name("org.freedesktop.login1"));
         let bus = builder.and_then(connection::Builder::build).expect("the name is free");
         let manager = bus.object_server().interface(PATH).expect("just put there");

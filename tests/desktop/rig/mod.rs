@@ -346,7 +346,24 @@ impl Desktop {
 
     /// What another program pastes.
     pub fn paste(&self) -> String {
-        run(self.command("xclip").args(["-selection", "clipboard", "-out"]))
+        self.pasted("UTF8_STRING").expect("something was copied")
+    }
+
+    /// What another program finds on the clipboard in that form (an X11 target), where there is something.
+    pub fn pasted(&self, form: &str) -> Option<String> {
+        let mut paste = self.command("xclip");
+        let output = paste.args(["-selection", "clipboard", "-out", "-target", form]).output();
+        let output = output.expect("xclip is installed");
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Copies a text, as another program does: it can be pasted until what is given here is dropped.
+    pub fn copy(&self, text: &str) -> Running {
+        let mut copy = self.command("sh");
+        copy.args(["-c", "printf %s \"$0\" | exec xclip -selection clipboard -in -quiet", text]);
+        let copied = self.spawn("xclip", &copy);
+        wait_for("the clipboard", SOON, || (self.pasted("UTF8_STRING").as_deref() == Some(text)).then_some(()));
+        copied
     }
 
     /// Ends the session's bus, as the end of a session does.
@@ -468,6 +485,7 @@ impl Drop for Desktop {
         }
         let logs = fs::read_dir(self.home().join("logs")).into_iter().flatten().flatten();
         let mut report: String = logs.map(|log| tail(&log.path())).collect();
+        report.push_str(&tail(&self.home().join(".local/state/vigie/log/vigie.log")));
         report.push_str(&format!("==> notifications\n{:#?}\n", self.notifications.all()));
         eprint(&report);
     }

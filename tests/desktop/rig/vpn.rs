@@ -168,6 +168,12 @@ impl Vpn {
         self.serve_as("impostor", SPLIT);
     }
 
+    /// Gives the gateway another certificate, for the same name and by the same authority.
+    pub fn start_renewed(&self) {
+        self.kill_server();
+        self.serve_as("renewed", SPLIT);
+    }
+
     fn serve_as(&self, who: &str, route: &str) {
         let at = |name: &str| self.file(name).display().to_string();
         let config = format!(
@@ -342,7 +348,7 @@ impl Vpn {
         fs::write(self.ca(), certificate.pem()).expect("the folder is ours");
         let authority = Issuer::new(authority, key);
 
-        for (file, name) in [("gateway", GATEWAY), ("impostor", "portail.hotel.test")] {
+        for (file, name) in [("gateway", GATEWAY), ("renewed", GATEWAY), ("impostor", "portail.hotel.test")] {
             let mut params = CertificateParams::new([name.to_owned()]).expect("a host name");
             params.distinguished_name.push(DnType::CommonName, name);
             params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];

@@ -62,7 +62,7 @@ busy: boolean,
 can_connect: boolean, 
 /**
  * Whether the form can be sent to put the passcode on the clipboard and open the client's own window
- * ([`Way::Clipboard`]): the words on the button.
+ * ([`Way::Clipboard`]): the words on the button. Then PIN and digits are all that it asks for.
  */
 by_hand: string | null, 
 /**
