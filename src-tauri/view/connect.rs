@@ -222,13 +222,19 @@ fn keyring(state: &State) -> Option<Message> {
 }
 
 fn stopped(state: &State) -> Message {
-    let title = if state.connect.locked() { "Votre compte est verrouillé" } else { "Trop de codes refusés" };
-    say(
-        Tone::Error,
-        title,
-        "N’essayez plus : un essai de trop verrouille le compte. L’assistance AMIGO vérifie votre code PIN et votre clé OTP.",
-        vec![amigo(state)],
-    )
+    let (title, text) = if state.connect.locked() {
+        (
+            "Votre compte est verrouillé",
+            "N’essayez plus : aucun code ne sera accepté. Contactez l’assistance AMIGO, qui peut le déverrouiller.",
+        )
+    } else {
+        (
+            "Trop de codes refusés",
+            "N’essayez plus : un essai de trop verrouille le compte. L’assistance AMIGO vérifie votre code PIN et votre \
+             clé OTP.",
+        )
+    };
+    say(Tone::Error, title, text, vec![amigo(state)])
 }
 
 /// Why it came to nothing, and what to do.

@@ -508,3 +508,32 @@ fn what_the_keyring_holds_is_used_and_deleted_and_a_keyring_that_fails_is_said_a
     assert_eq!(page.run::<usize>("return document.querySelectorAll('#pin').length", &[]), 1);
     assert_eq!(kept(&desktop), 0);
 }
+
+/// What the user typed, in the memory of the window that stays open after a refusal: typed as by a keyboard, since a
+/// WebDriver keeps what it is told to type.
+#[test]
+fn what_was_sent_is_gone_from_the_memory_of_the_open_window() {
+    let vpn = Vpn::start();
+    let (desktop, _keyring) = desktop(&vpn, false);
+    let vigie = desktop.spawn("vigie", &desktop.vigie_with_window(&vpn, ""));
+    let item = desktop.item_of(vigie.pid());
+    item.wait_for_menu("VPN déconnecté");
+    item.click(&["Se connecter au VPN…"]);
+    wait_for("the window", SOON, || desktop.vigie_log().contains("ConnectOpen(true)").then_some(()));
+    // Mistyped, mended, in part pasted.
+    let (pin, rest) = PIN.split_at(3);
+    desktop.type_into(TITLE, &format!("{}\t{pin}xy\u{8}\u{8}", Vpn::USER));
+    let copied = desktop.copy(rest);
+    desktop.press_key(TITLE, "ctrl+v");
+    desktop.type_into(TITLE, "\t\t731946");
+    let has = |text: &str| -> Vec<String> { family(&vigie).into_iter().flat_map(|pid| leaks(pid, text)).collect() };
+    assert_ne!(has(PIN), [""; 0], "it is found where it is");
+    desktop.press_key(TITLE, "Return");
+    wait_for("the refusal", SOON, || desktop.vigie_log().contains("Failed(WrongPasscode)").then_some(()));
+    drop(copied);
+    wait_for(&format!("a memory without the PIN; it is in {:?}", has(PIN)), SOON, || has(PIN).is_empty().then_some(()));
+    assert!(desktop.windows().iter().any(|title| title == TITLE), "it is open still");
+    for secret in [PIN, &format!("{PIN}731946")] {
+        shows_nobody(&desktop, &vigie, secret);
+    }
+}

@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal};
 use std::cell::RefCell;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -455,6 +455,17 @@ impl Desktop {
         let window = format!("^{window}$");
         run(self.command("xdotool").args(["search", "--onlyvisible", "--name", &window, "windowfocus", "--sync"]));
         run(self.command("xdotool").args(["key", key]));
+    }
+
+    /// Types into a window, as from a keyboard. (By xdotool's input, not by an argument that others can read.)
+    pub fn type_into(&self, window: &str, text: &str) {
+        let window = format!("^{window}$");
+        run(self.command("xdotool").args(["search", "--onlyvisible", "--name", &window, "windowfocus", "--sync"]));
+        let mut typing = self.command("xdotool");
+        typing.args(["type", "--delay", "20", "--file", "-"]).stdin(Stdio::piped());
+        let mut typing = typing.spawn().expect("xdotool is installed");
+        typing.stdin.take().expect("piped").write_all(text.as_bytes()).expect("it reads");
+        assert!(typing.wait().is_ok_and(|status| status.success()), "xdotool type");
     }
 
     /// Writes what the screen shows into a PNG file under `target/tmp/screenshots/`, and gives its path.
