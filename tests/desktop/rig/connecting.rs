@@ -33,11 +33,11 @@ const SYSTEM_BUS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bu
 <allow own="*"/></policy></busconfig>
 "#;
 
-/// Cisco's command line, played over a real OpenConnect: the words are Cisco's, server and tunnel are real.
+/// Cisco's command line, played over a real OpenConnect: the words are those of version 5 (src-tauri/transcripts), server
+/// and tunnel are real.
 const CISCO: &str = r#"#!/bin/sh
 cd "$HOME" || exit
-say() { printf '  >> %s
-' "$1"; }
+say() { printf '\r  >> %s\r\n' "$1"; }
 up() { ip -o link show cscotun0 >/dev/null 2>&1; }
 case "$*" in
 state)
@@ -50,39 +50,38 @@ disconnect)
     say 'state: Disconnected'
     exit ;;
 esac
+say 'state: Unknown'
 say 'state: Disconnected'
 say 'notice: Ready to connect.'
-if [ -e vpn.held ]; then
-    say 'error: Connect not available. Another AnyConnect application is running'
-    printf 'or this functionality was not requested by this application.
-VPN> '
-    exit 1
-fi
 say "contacting host ($3) for login information..."
-say "notice: Contacting $3."
-say 'Please enter your username and password.'
-printf '
-Username: [] '; read -r user
-printf 'Password: '; read -r passcode; printf '
-'
-say 'state: Connecting'
-if [ -e vpn.locked ]; then
-    say 'notice: Your account is locked. Contact your administrator.'
+if [ -e vpn.held ]; then
+    say 'error: Connect capability is unavailable. Another Cisco Secure Client application acquired it.'
+    printf '\rVPN> '
     exec cat
 fi
-if printf '%s
-' "$passcode" | openconnect --protocol=anyconnect --non-inter --user="$user" --passwd-on-stdin     --cafile="$SSL_CERT_FILE" --interface=cscotun0 --background --pid-file="$HOME/vpn.pid" "$3" >logs/cisco.log 2>&1
+say "notice: Contacting $3."
+say 'Please enter your username and password.'
+printf '\r\nUsername: [] '; read -r user
+printf 'Password: '; read -r passcode; printf '\r\n'
+if [ -e vpn.locked ]; then
+    say 'warning: Login failed. Your account is locked.'
+    say 'Please enter your username and password.'
+    printf 'Username: [] '
+    exec cat
+fi
+say 'state: Connecting'
+if printf '%s\n' "$passcode" | openconnect --protocol=anyconnect --non-inter --user="$user" --passwd-on-stdin \
+    --cafile="$SSL_CERT_FILE" --interface=cscotun0 --background --pid-file="$HOME/vpn.pid" "$3" >logs/cisco.log 2>&1
 then
     say 'notice: Establishing VPN session...'
     say 'state: Connected'
-    say "notice: Connected to $3."
+    printf '\rVPN> '
 else
-    say 'Login failed.'
+    say 'warning: Login failed.'
     say 'Please enter your username and password.'
-    printf '
-Username: [] '
-    exec cat
+    printf '\r\nUsername: [] '
 fi
+exec cat
 "#;
 
 /// Cisco's window, played: as long as it stands it holds the connection, and a second start brings it to the front.
