@@ -270,14 +270,14 @@ pub fn failed(reason: &Reason, state: &State) -> Message {
         ),
         Reason::Asks => (
             Tone::Warning,
-            "Le serveur VPN demande autre chose".into(),
+            "Le serveur VPN demande autre chose qu’un code".into(),
             "Vigie ne peut pas répondre à votre place : connectez-vous dans la fenêtre du client VPN, avec 6 nouveaux \
              chiffres.",
             vec![open()],
         ),
         Reason::ServiceStopped => (
             Tone::Error,
-            "Le client VPN est arrêté".into(),
+            "Le service du client VPN est arrêté".into(),
             "Redémarrez l’ordinateur ; si cela se répète, contactez l’assistance AMIGO.",
             vec![amigo(state)],
         ),
@@ -440,8 +440,8 @@ mod tests {
             (Reason::Unreachable, "Le serveur VPN ne répond pas", ""),
             (Reason::Untrusted, "Le serveur VPN n’est pas reconnu", "[Ouvrir AMIGO]"),
             (Reason::Refused, "Le serveur VPN n’accepte pas cet ordinateur", "[Ouvrir AMIGO]"),
-            (Reason::Asks, "Le serveur VPN demande autre chose", "[Ouvrir Cisco Secure Client]"),
-            (Reason::ServiceStopped, "Le client VPN est arrêté", "[Ouvrir AMIGO]"),
+            (Reason::Asks, "Le serveur VPN demande autre chose qu’un code", "[Ouvrir Cisco Secure Client]"),
+            (Reason::ServiceStopped, "Le service du client VPN est arrêté", "[Ouvrir AMIGO]"),
             (Reason::ClientMissing, "La connexion se fait dans Cisco Secure Client", "[Ouvrir Cisco Secure Client]"),
             (Reason::Held, "Cisco Secure Client est déjà ouvert", "[Ouvrir Cisco Secure Client]"),
             (Reason::NotAllowed, "Le système n’a pas autorisé la connexion", "[Ouvrir AMIGO]"),

@@ -39,7 +39,7 @@ const LINE_CAP: usize = 4096;
 const PIECE: usize = 1024;
 /// How long nothing follows a text without a line end before it counts as all that is said. A question has no other mark
 /// of its end; those that are known do not wait for it.
-const SETTLED: Duration = Duration::from_secs(1);
+const SETTLED: Duration = Duration::from_secs(2);
 
 /// Does what the core asks about connecting; every answer is an event.
 pub struct Dialler {
