@@ -212,6 +212,58 @@ mod tests {
         assert_eq!(shortcut(&places, "odd"), Some(Start::program(odd)), "Windows may know more than we do");
     }
 
+    /// Says in the file "said" beside it with what it was started.
+    const RECORDS: &str = "@echo [%*]>\"%~dp0saying\"\r\n@move \"%~dp0saying\" \"%~dp0said\" >nul\r\n";
+
+    /// As on a computer of the academy's: a shortcut on the desktop, WAPT in its folder, programs for addresses.
+    #[tokio::test]
+    async fn a_shortcut_a_program_an_address_and_a_code_are_opened_as_windows_would() {
+        use crate::core::digits::Digits;
+        use crate::core::state::{Call, LaunchOutcome::Started, Launchable};
+        use std::time::{Duration, Instant};
+        use winreg::RegKey;
+        use winreg::enums::HKEY_CLASSES_ROOT;
+        crate::wine::only();
+        let dir = tempfile::tempdir().unwrap();
+        let (program, said) = (dir.path().join("records.bat"), dir.path().join("said"));
+        std::fs::write(&program, RECORDS).unwrap();
+        write(&dir.path().join("desktop/Telemaintenance acNormandie Client.lnk"), &program);
+        let classes = RegKey::predef(HKEY_CLASSES_ROOT);
+        for scheme in ["http", "tel"] {
+            let (class, _) = classes.create_subkey(scheme).unwrap();
+            class.set_value("URL Protocol", &"").unwrap();
+            let (command, _) = class.create_subkey(r"shell\open\command").unwrap();
+            command.set_value("", &format!("\"{}\" \"%1\"", program.display())).unwrap();
+            // wine's own way to a browser outside.
+            let _ = class.delete_subkey_all(r"shell\open\ddeexec");
+        }
+        let mut profile = crate::profile::guide();
+        let wapt = profile.wapt.program.clone();
+        let service = profile.programs.iter_mut().find(|program| program.id == wapt).unwrap();
+        service.candidates.windows = vec![program.display().to_string()];
+        let places = Places { variable: Box::new(|_| None), home: None, shortcuts: vec![dir.path().join("desktop")] };
+        let launcher = super::super::Launcher { profile: &profile, places: std::sync::Arc::new(places) };
+
+        let session = Digits::new("12345678").unwrap();
+        for (what, expected) in [
+            (Launchable::Program("isl-light".into()), "[]"),
+            (Launchable::Session(session), "[--connect 12345678]"),
+            (Launchable::Program(wapt), "[]"),
+            (Launchable::Link("amigo".into()), "[\"http://assistance.ac-normandie.fr/\"]"),
+            (Launchable::Dial(Call::of("sans-renvoi")), "[\"tel:*20\"]"),
+        ] {
+            assert_eq!(launcher.launch(&what).await.outcome, Started, "{what:?}");
+            let end = Instant::now() + Duration::from_secs(20);
+            while std::fs::read_to_string(&said).map(|text| text.trim_end().to_owned()).ok().as_deref()
+                != Some(expected)
+            {
+                assert!(Instant::now() < end, "{what:?}: {:?}", std::fs::read_to_string(&said));
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            std::fs::remove_file(&said).unwrap();
+        }
+    }
+
     #[test]
     fn the_user_and_everybody_have_a_desktop_and_a_start_menu() {
         let folders = shortcut_folders();
