@@ -401,7 +401,7 @@ struct Way {
 }
 
 /// How much was told of a line that has not ended yet.
-#[derive(PartialEq)]
+#[derive(PartialEq, PartialOrd)]
 enum Told {
     No,
     Open,
@@ -411,7 +411,7 @@ enum Told {
 impl Way {
     fn of(pipe: Option<impl AsyncRead + Send + Unpin + 'static>) -> Way {
         let line = Zeroizing::new(Vec::with_capacity(LINE_CAP + PIECE));
-        Way { pipe: pipe.map(|pipe| Box::new(pipe) as Box<_>), line, answered: 0, told: Told::Settled }
+        Way { pipe: pipe.map(|pipe| Box::new(pipe) as Box<_>), line, answered: 0, told: Told::No }
     }
 
     /// Reads on; how many bytes, 0 at the end. Can be cancelled.
@@ -439,9 +439,12 @@ impl Way {
 
     /// What stands there without a line end, unless that was told.
     fn open(&mut self, told: Told) -> Option<Zeroizing<String>> {
-        let news = self.told == Told::No || (self.told == Told::Open && told == Told::Settled);
-        self.told = told;
-        Some(text(&self.line[self.answered..])).filter(|text| news && !text.is_empty())
+        let text = text(&self.line[self.answered..]);
+        let news = self.told < told && !text.is_empty();
+        if news {
+            self.told = told;
+        }
+        news.then_some(text)
     }
 }
 

@@ -322,6 +322,34 @@ async fn cisco_is_told_the_answers_on_its_input_alone() {
 }
 
 #[tokio::test]
+async fn what_stands_there_is_told_as_it_comes_and_once_more_when_nothing_follows() {
+    let (mut client, pipe) = tokio::io::duplex(64);
+    let mut output =
+        Output { ways: [Way::of(Some(pipe)), Way::of(None::<tokio::io::Empty>)], read: 0, last: Default::default() };
+    let rows = [
+        ("", vec![]),
+        ("VPN> ", vec!["open VPN>", "settled VPN>"]),
+        ("\r\nUser", vec!["line VPN>", "line", "open User", "settled User"]),
+        (" \n", vec!["line User"]),
+    ];
+    for (says, expected) in rows {
+        client.write_all(says.as_bytes()).await.unwrap();
+        let mut heard = Vec::new();
+        // And then no more: a tunnel stands for hours.
+        while let Ok(said) = timeout(SETTLED * 3 / 2, output.next(true)).await {
+            let (how, text) = match said.unwrap().unwrap() {
+                Said::Line(text) => ("line", text),
+                Said::Open(text) => ("open", text),
+                Said::Settled(text) => ("settled", text),
+            };
+            heard.push(format!("{how} {}", *text).trim().to_owned());
+            assert!(heard.len() <= expected.len(), "{heard:?}");
+        }
+        assert_eq!(heard, expected);
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_shows_no_question_is_told_nothing() {
     let player = Player::says("{?}{?}", "");
     let (outcome, told) = player.drive(Duration::from_secs(2), None).await;
