@@ -97,7 +97,7 @@ impl Tray {
                 Some(shown) => shown.set(&app, wanted),
                 None => Shown::new(&app, wanted, &events).map(|new| {
                     #[cfg(windows)]
-                    new.follow(standing.clone());
+                    new.follow(app.clone(), standing.clone());
                     *shown = Some(new);
                 }),
             };
@@ -130,6 +130,10 @@ struct Bar {
 
 /// What the tray has from us. Used on the main thread only.
 struct Shown {
+    /// What it was asked to show last. The taskbar may have refused it: Explorer can be away.
+    #[cfg_attr(not(windows), expect(dead_code, reason = "macOS' bar is always there"))]
+    wanted: view::Tray,
+    /// What it shows.
     value: view::Tray,
     /// The bar that the picture was chosen for.
     bar: Bar,
@@ -170,11 +174,16 @@ impl Shown {
             })
             .build(app);
         let _ = events.send(Event::TrayHost(icon.is_ok()));
-        Ok(Shown { value, bar, icon: icon?, menu })
+        Ok(Shown { wanted: value.clone(), value, bar, icon: icon?, menu })
     }
 
     fn set(&mut self, app: &AppHandle, wanted: view::Tray) -> tauri::Result<()> {
-        self.draw(wanted.icon)?;
+        self.wanted = wanted.clone();
+        let bar = bar();
+        if wanted.icon != self.value.icon || bar != self.bar {
+            self.icon.set_icon(Some(image(wanted.icon, bar)))?;
+            self.bar = bar;
+        }
         let tip = tooltip(&wanted);
         if tip != tooltip(&self.value) {
             self.icon.set_tooltip(Some(tip))?;
@@ -184,21 +193,12 @@ impl Shown {
         Ok(())
     }
 
-    fn draw(&mut self, icon: view::Icon) -> tauri::Result<()> {
-        let bar = bar();
-        if icon != self.value.icon || bar != self.bar {
-            self.icon.set_icon(Some(image(icon, bar)))?;
-            self.bar = bar;
-        }
-        Ok(())
-    }
-
-    /// From now on the picture is that of the taskbar at once, whatever becomes of it.
+    /// From now on it is at once as the taskbar wants it, whatever becomes of that; one that was away is told again.
     #[cfg(windows)]
-    fn follow(&self, standing: Arc<Mutex<Option<Shown>>>) {
+    fn follow(&self, app: AppHandle, standing: Arc<Mutex<Option<Shown>>>) {
         let changed = move || {
             if let Some(shown) = lock(&standing).as_mut()
-                && let Err(error) = shown.draw(shown.value.icon)
+                && let Err(error) = shown.set(&app, shown.wanted.clone())
             {
                 tracing::warn!("the icon does not fit the taskbar: {error}");
             }
@@ -370,11 +370,14 @@ mod tests {
     use crate::core::fixture::standing;
     use crate::core::vpn::Verdict;
     use tauri::menu::ContextMenu;
+    use windows::Win32::Foundation::HWND;
+    use windows::Win32::UI::Shell::{NIM_DELETE, NOTIFYICONDATAW, Shell_NotifyIconW};
     use windows::Win32::UI::WindowsAndMessaging::{
-        GetMenuItemCount, GetMenuItemInfoW, HMENU, MENUITEMINFOW, MFS_CHECKED, MFS_DISABLED, MFT_SEPARATOR, MIIM_FTYPE,
-        MIIM_ID, MIIM_STATE, MIIM_STRING, MIIM_SUBMENU,
+        DispatchMessageW, GetMenuItemCount, GetMenuItemID, GetMenuItemInfoW, HMENU, MENUITEMINFOW, MFS_CHECKED,
+        MFS_DISABLED, MFT_SEPARATOR, MIIM_FTYPE, MIIM_STATE, MIIM_STRING, MIIM_SUBMENU, MSG, PM_REMOVE, PeekMessageW,
+        RegisterWindowMessageW, SendMessageW,
     };
-    use windows::core::PWSTR;
+    use windows::core::{PWSTR, w};
 
     /// A line as Windows has it.
     #[derive(Debug, PartialEq)]
@@ -393,7 +396,7 @@ mod tests {
                     let mut text = [0; 256];
                     let mut info = MENUITEMINFOW {
                         cbSize: size_of::<MENUITEMINFOW>() as u32,
-                        fMask: MIIM_FTYPE | MIIM_ID | MIIM_STATE | MIIM_STRING | MIIM_SUBMENU,
+                        fMask: MIIM_FTYPE | MIIM_STATE | MIIM_STRING | MIIM_SUBMENU,
                         dwTypeData: PWSTR(text.as_mut_ptr()),
                         cch: 256,
                         ..MENUITEMINFOW::default()
@@ -432,24 +435,54 @@ mod tests {
     }
 
     #[test]
-    fn windows_menu_is_the_states_and_stays_so() {
+    fn windows_menu_is_the_states_also_after_a_restart_of_explorer() {
         crate::wine::only();
         let app = tauri::Builder::default().any_thread().build(tauri::generate_context!(assets = NoPage)).unwrap();
         let (events, mut told) = tokio::sync::mpsc::unbounded_channel();
         let handle = app.handle();
         let tray = |verdict| view::tray(&standing(verdict));
-        let mut standing = Shown::new(handle, tray(Verdict::Connected), &events).unwrap();
+        let new = Shown::new(handle, tray(Verdict::Connected), &events).unwrap();
         assert_eq!(told.try_recv(), Ok(Event::TrayHost(true)));
-        let menu = HMENU(standing.menu.hpopupmenu().unwrap() as *mut _);
+        let menu = HMENU(new.menu.hpopupmenu().unwrap() as *mut _);
         assert_eq!(shown(menu), wanted(&tray(Verdict::Connected).menu));
+        // SAFETY: the menu stands.
+        let first = || unsafe { GetMenuItemID(menu, 0) };
+        let line = first();
+        let window = new.icon.with_inner_tray_icon(|icon| icon.window_handle() as usize).unwrap();
+        let window = HWND(window as *mut _);
+        let all = Arc::new(Mutex::new(None));
+        new.follow(handle.clone(), all.clone());
+        *lock(&all) = Some(new);
+        let set = |value: view::Tray| lock(&all).as_mut().unwrap().set(handle, value);
         for verdict in Verdict::ALL.into_iter().chain([Verdict::Connected]) {
-            standing.set(handle, tray(verdict)).unwrap();
+            set(tray(verdict)).unwrap();
             assert_eq!(shown(menu), wanted(&tray(verdict).menu), "{verdict:?}");
+            assert_eq!(first(), line, "changed in place: a menu that stands open stays open");
         }
+
+        // Explorer goes, and comes again: it has lost the icon, and says so to every window.
+        // SAFETY: the numbers are those of the tray's library; messages without pointers.
+        unsafe {
+            let size = size_of::<NOTIFYICONDATAW>() as u32;
+            let lost = (1..9).filter(|id| {
+                let icon = NOTIFYICONDATAW { cbSize: size, hWnd: window, uID: *id, ..NOTIFYICONDATAW::default() };
+                Shell_NotifyIconW(NIM_DELETE, &raw const icon).as_bool()
+            });
+            assert_eq!(lost.count(), 1);
+            assert!(set(tray(Verdict::Offline)).is_err());
+            SendMessageW(window, RegisterWindowMessageW(w!("TaskbarCreated")), None, None);
+            let mut next = MSG::default();
+            while PeekMessageW(&mut next, Some(window), 0, 0, PM_REMOVE).as_bool() {
+                DispatchMessageW(&next);
+            }
+        }
+        assert_eq!(lock(&all).as_ref().unwrap().value, tray(Verdict::Offline));
+        assert_eq!(shown(menu), wanted(&tray(Verdict::Offline).menu));
+
         let mut odd = tray(Verdict::Connected);
         odd.menu.truncate(3);
         odd.menu.push(Entry::Item { label: "Rouen & Caen".into(), action: None });
-        standing.set(handle, odd.clone()).unwrap();
+        set(odd.clone()).unwrap();
         assert_eq!(shown(menu), wanted(&odd.menu));
         app.remove_tray_by_id("vigie");
     }
