@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
-use windows::Win32::Foundation::{ERROR_CONNECTION_UNAVAIL, ERROR_MORE_DATA, NO_ERROR};
+use windows::Win32::Foundation::{ERROR_CONNECTION_UNAVAIL, ERROR_MORE_DATA, NO_ERROR, WIN32_ERROR};
 use windows::Win32::NetworkManagement::NetManagement::{
     NetApiBufferFree, NetUseGetInfo, USE_INFO_1, USE_NETERR, USE_SESSLOST,
 };
@@ -55,14 +55,17 @@ fn mount(letter: char) -> DriveMount {
     let mut length = 512;
     // SAFETY: the buffer outlives the call and `length` is its size in characters.
     let found = unsafe { WNetGetConnectionW(&name, Some(PWSTR(remote.as_mut_ptr())), &raw mut length) };
-    // https://learn.microsoft.com/windows/win32/api/winnetwk/nf-winnetwk-wnetgetconnectionw: unavailable means
-    // remembered, but not connected now.
-    if found == ERROR_CONNECTION_UNAVAIL {
-        DriveMount::Disconnected(path)
-    } else if found == NO_ERROR || found == ERROR_MORE_DATA {
-        if lost(&name) { DriveMount::Disconnected(path) } else { DriveMount::Connected(path) }
-    } else {
-        DriveMount::Absent
+    stands(found, || lost(&name), path)
+}
+
+/// What the answer means (<https://learn.microsoft.com/windows/win32/api/winnetwk/nf-winnetwk-wnetgetconnectionw>):
+/// unavailable is remembered, but not connected now.
+fn stands(found: WIN32_ERROR, lost: impl Fn() -> bool, path: String) -> DriveMount {
+    match found {
+        ERROR_CONNECTION_UNAVAIL => DriveMount::Disconnected(path),
+        NO_ERROR | ERROR_MORE_DATA if lost() => DriveMount::Disconnected(path),
+        NO_ERROR | ERROR_MORE_DATA => DriveMount::Connected(path),
+        _ => DriveMount::Absent,
     }
 }
 
@@ -158,6 +161,20 @@ mod tests {
                     .as_bool()
             );
             CloseHandle(manager).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_or_lost_is_disconnected_and_what_nobody_knows_is_absent() {
+        use windows::Win32::Foundation::{ERROR_BAD_DEVICE, ERROR_NOT_CONNECTED};
+        let stands = |found, lost| stands(found, || lost, r"S:\".into());
+        let (connected, disconnected) = (DriveMount::Connected(r"S:\".into()), DriveMount::Disconnected(r"S:\".into()));
+        for found in [NO_ERROR, ERROR_MORE_DATA] {
+            assert_eq!((stands(found, false), stands(found, true)), (connected.clone(), disconnected.clone()));
+        }
+        assert_eq!(stands(ERROR_CONNECTION_UNAVAIL, false), disconnected);
+        for found in [ERROR_NOT_CONNECTED, ERROR_BAD_DEVICE] {
+            assert_eq!(stands(found, false), DriveMount::Absent);
         }
     }
 
