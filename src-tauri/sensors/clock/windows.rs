@@ -132,7 +132,9 @@ mod tests {
         asks.send(Some(second)).unwrap();
         assert_eq!(timeout(SOON, heard.recv()).await.unwrap(), Some(Event::Tick));
         let late = Timestamp::now().duration_since(second);
-        assert!(late.abs() < SignedDuration::from_millis(200), "rang {late:#} late");
+        // Not at the first moment, 200 ms before; a busy machine may be late.
+        let fits = SignedDuration::from_millis(-100)..SignedDuration::from_secs(2);
+        assert!(fits.contains(&late), "rang {late:#} late");
         assert!(timeout(QUIET, heard.recv()).await.is_err(), "it rings once");
 
         asks.send(Some(Timestamp::now() - 1.hour())).unwrap();
