@@ -7,9 +7,10 @@ use crate::core::update::State;
 use crate::profile::{self, Paths};
 use crate::shell::app::{App, Parts, status_once};
 use crate::shell::instance::{self, Claim, Client, Request};
+use crate::shell::signals::{self, Word};
 use crate::shell::store::Store;
 use crate::shell::tray::{self, Tray};
-use crate::shell::{autostart, console, installer, launch, log, signals};
+use crate::shell::{autostart, console, installer, launch, log};
 use crate::view::notice::notice;
 use crate::view::status::Status;
 use crate::{doctor, sensors, view};
@@ -132,12 +133,16 @@ enum InstallerCommand {
         #[arg(long, help_heading = "Options")]
         for_now: bool,
     },
-    /// Relance Vigie dans les sessions notées (Windows)
+    /// Relance Vigie dans les sessions notées (Windows), ou là où elle est lancée (Linux)
     #[command(help_template = TEMPLATE)]
     StartAgain,
     /// Efface les réglages de tous les utilisateurs de la machine (Windows)
     #[command(help_template = TEMPLATE)]
-    Forget,
+    Forget {
+        /// Seulement l’identifiant et le PIN que le trousseau garde pour vous
+        #[arg(long, help_heading = "Options")]
+        own: bool,
+    },
 }
 
 /// Parses the command line and does what it says.
@@ -262,18 +267,23 @@ async fn run(tray: Tray, panel: bool) -> ExitCode {
     }
     app.run(received).await;
     serving.abort();
+    // Now the door is closed.
+    let _ = serving.await;
     quitting.abort();
     tracing::info!("ended");
+    if matches!(quitting.await, Ok(Ok(Word::Renew))) {
+        let error = installer::renew();
+        tracing::error!(%error, "the new version was not started");
+        return ExitCode::from(FAILED);
+    }
     ExitCode::from(OK)
 }
 
 /// The session's end, `systemctl stop` and Ctrl-C quit as the menu does.
-async fn quit_on_signal(events: crate::Events) {
-    if let Err(error) = signals::ended().await {
-        tracing::warn!(%error, "signals cannot be heard");
-        return;
-    }
+async fn quit_on_signal(events: crate::Events) -> io::Result<Word> {
+    let word = signals::ended().await.inspect_err(|error| tracing::warn!(%error, "signals cannot be heard"))?;
     let _ = events.send(Event::Asked(Action::Quit));
+    Ok(word)
 }
 
 async fn tell_status(json: bool, watch: bool) -> ExitCode {
@@ -355,12 +365,7 @@ async fn open(id: Option<&str>) -> ExitCode {
 
 async fn quit() -> ExitCode {
     let Some(client) = Client::running().await else { return print("Vigie n’est pas lancée.\n") };
-    let asked = client.ask(Request::Ask(Action::Quit)).await;
-    let ended = match asked {
-        Ok(()) => client.gone().await,
-        Err(error) => Err(error),
-    };
-    match ended {
+    match client.quit().await {
         Ok(()) => ExitCode::from(OK),
         Err(error) => failed(&format!("Vigie ne répond pas : {error}")),
     }
@@ -370,7 +375,8 @@ async fn install(command: InstallerCommand) -> ExitCode {
     let done = match command {
         InstallerCommand::End { for_now } => installer::end(for_now).await,
         InstallerCommand::StartAgain => installer::start_again(),
-        InstallerCommand::Forget => installer::forget(),
+        InstallerCommand::Forget { own: true } => installer::forget_own().await,
+        InstallerCommand::Forget { own: false } => installer::forget(),
     };
     match done {
         Ok(()) => ExitCode::from(OK),

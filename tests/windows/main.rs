@@ -154,6 +154,24 @@ fn at_the_sessions_end_vigie_takes_its_leave_before_it_lets_it_go_on() {
 }
 
 #[test]
+fn right_after_the_start_it_ends_at_once_and_takes_its_icon_along() {
+    let _lock = vigie();
+    for _ in 0..3 {
+        // COM's service has to start anew, and the first start has something to tell: its threads wait for the service.
+        let _ = Command::new("taskkill").args(["/f", "/im", "rpcss.exe"]).output().unwrap();
+        let _ = std::fs::remove_dir_all(rig::folder("LOCALAPPDATA"));
+        let mut first = Vigie::start(&[]);
+        until(SOON, "the icon", tray_icon);
+        let asked = Instant::now();
+        let quit = run(&["quit"]);
+        assert_eq!(quit.status.code(), Some(0), "{}", log());
+        assert_eq!(first.ended(), Some(0));
+        assert!(asked.elapsed() < Duration::from_secs(3), "{:?}: {}", asked.elapsed(), log());
+        assert!(!tray_icon(), "the icon is left to the taskbar");
+    }
+}
+
+#[test]
 fn taskkill_ends_it_in_order() {
     let _lock = vigie();
     let mut first = Vigie::start(&[]);

@@ -8,6 +8,7 @@
 #[cfg_attr(not(windows), path = "other.rs")]
 mod system;
 
+use super::credentials;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -16,6 +17,9 @@ use sysinfo::{Pid, Process, ProcessRefreshKind, ProcessesToUpdate, System, Updat
 /// The programs of an installation that a session's end would end. (The one that holds a VPN connection is not among
 /// them: nobody's connection is cut.)
 const PROGRAMS: [&str; 3] = ["vigie", "vigie-panel", "vigie-pinned"];
+
+/// So the kernel of Linux calls a running program whose file was removed or replaced, behind its path.
+const REMOVED: &str = " (deleted)";
 
 /// How long the programs that were asked to end may take. After that they are ended.
 const GRACE: Duration = Duration::from_secs(5);
@@ -59,20 +63,34 @@ pub async fn end(for_now: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// Starts the tray in the sessions in which [`end`] found it, as the user of each.
+/// Windows: starts the tray in the sessions in which [`end`] found it, as the user of each. Elsewhere programs are
+/// replaced while they run: each running tray becomes the new version, by [`renew`].
 ///
 /// # Errors
-/// Where the note cannot be read, or no session let it start.
+/// Where the note cannot be read, or no session let it start; where it cannot be told who runs.
 pub fn start_again() -> io::Result<()> {
     system::start_again()
 }
 
-/// Removes the settings and the state of every user of this machine.
+/// This process becomes the new version of its program. Returns only where that cannot be.
+pub fn renew() -> io::Error {
+    system::renew()
+}
+
+/// Removes the settings and the state of every user of this machine, and the credentials of those who are logged on.
 ///
 /// # Errors
 /// Where something cannot be removed; the rest is.
 pub fn forget() -> io::Result<()> {
     system::forget()
+}
+
+/// Removes the credentials of the user who asks.
+///
+/// # Errors
+/// Where they may not be gone.
+pub async fn forget_own() -> io::Result<()> {
+    credentials::forget().await.map_err(io::Error::other)
 }
 
 async fn gone(system: &mut System, limit: Duration) -> bool {
@@ -99,8 +117,7 @@ fn running(system: &mut System) -> Vec<Pid> {
 /// Whether a program's file is one of this installation's.
 fn belongs(program: &Path, folder: Option<&Path>) -> bool {
     let name = program.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    // So the kernel of Linux calls a running program whose file was removed.
-    let name = name.strip_suffix(" (deleted)").unwrap_or(name);
+    let name = name.strip_suffix(REMOVED).unwrap_or(name);
     let name = name.strip_suffix(std::env::consts::EXE_SUFFIX).unwrap_or(name);
     PROGRAMS.iter().any(|ours| name.eq_ignore_ascii_case(ours)) && program.parent() == folder
 }

@@ -1,7 +1,17 @@
-//! Where programs are replaced while they run: nothing has to be started again.
+//! Where programs are replaced while they run: each running tray is asked to become the new version itself, in its own
+//! session, with all that it was started with.
 
-use std::io;
-use sysinfo::{Process, Signal};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{fs, io};
+use sysinfo::{Process, Signal, System};
+
+/// What asks a tray for that; `shell/signals` listens.
+const RENEW: Signal = Signal::User1;
+
+/// Its bit among the signals that a process catches (`SIGUSR1` is 10; `man 5 proc`, "SigCgt").
+const CAUGHT: u64 = 1 << 9;
 
 /// Asks as the session's end would.
 pub async fn ask(process: &Process) -> Option<u32> {
@@ -22,9 +32,58 @@ pub fn note(_sessions: &[u32]) -> io::Result<()> {
 pub fn clear() {}
 
 pub fn start_again() -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
+    let mut system = System::new().map_err(io::Error::other)?;
+    for process in super::running(&mut system) {
+        // Whoever does not listen, a command for instance, would die of the signal.
+        if let Some(process) = system.process(process)
+            && fs::read_to_string(format!("/proc/{}/status", process.pid())).is_ok_and(|status| listens(&status))
+            && process.kill_with(RENEW) != Some(true)
+        {
+            tracing::warn!(pid = %process.pid(), "may not be asked to renew itself");
+        }
+    }
+    Ok(())
+}
+
+/// Whether a process catches the signal, as `/proc/PID/status` tells.
+fn listens(status: &str) -> bool {
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & CAUGHT != 0)
+}
+
+pub fn renew() -> io::Error {
+    match std::env::current_exe() {
+        Ok(program) => Command::new(replaced(&program)).exec(),
+        Err(error) => error,
+    }
+}
+
+/// Where the new version of a running program lies.
+fn replaced(program: &Path) -> PathBuf {
+    let path = program.to_string_lossy();
+    path.strip_suffix(super::REMOVED).map_or_else(|| program.to_owned(), PathBuf::from)
 }
 
 pub fn forget() -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{listens, replaced};
+    use std::path::Path;
+
+    #[test]
+    fn only_who_catches_the_signal_is_asked() {
+        assert!(listens("Name:\tvigie\nSigCgt:\t0000000100014a03\n"));
+        assert!(!listens("Name:\tvigie\nSigCgt:\t0000000100014403\n"));
+        assert!(!listens("Name:\tvigie\n"));
+    }
+
+    #[test]
+    fn the_new_version_lies_where_the_old_one_lay() {
+        for running in ["/usr/lib/vigie/vigie", "/usr/lib/vigie/vigie (deleted)"] {
+            assert_eq!(replaced(Path::new(running)), Path::new("/usr/lib/vigie/vigie"));
+        }
+    }
 }

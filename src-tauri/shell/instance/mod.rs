@@ -186,7 +186,9 @@ impl Client {
     /// The running Vigie, or `None` where none runs. Unlike [`claim`] it takes nobody's place.
     pub async fn running() -> Option<Client> {
         let client = Client { place: door::place().ok()? };
-        door::connect(&client.place).await.is_ok().then_some(client)
+        let knocked = tokio::time::timeout(OPENING, door::connect(&client.place)).await;
+        // A crowd at the door is a Vigie that runs.
+        (!matches!(knocked, Ok(Err(_)))).then_some(client)
     }
 
     /// Another user's Vigie, or another session's: only the system and its administrators are let in there.
@@ -195,15 +197,18 @@ impl Client {
         Client { place: door::place_of(user, session) }
     }
 
-    /// Returns when the running Vigie has closed its door, or after some seconds.
+    /// Asks the running Vigie to end; returns when it has, or after some seconds.
     ///
     /// # Errors
-    /// [`io::ErrorKind::TimedOut`] where it has not.
-    pub async fn gone(&self) -> io::Result<()> {
+    /// [`io::ErrorKind::TimedOut`] where it has not; where it cannot be reached, or does not take the request.
+    pub async fn quit(&self) -> io::Result<()> {
+        // Watched beforehand: the end closes this conversation.
+        let mut watch = self.watch().await?;
+        self.ask(Request::Ask(Action::Quit)).await?;
+        // What it still says, maybe in another version's language, is of no interest.
+        let mut said = [0; 4096];
         patiently(async {
-            while door::connect(&self.place).await.is_ok() {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
+            while watch.stream.read(&mut said).await.is_ok_and(|length| length > 0) {}
             Ok(())
         })
         .await

@@ -75,6 +75,34 @@ async fn a_watcher_sees_each_change_once_and_the_end() {
     assert_eq!(watch.next().await.expect("an end is no error"), None);
 }
 
+#[tokio::test]
+async fn who_asks_for_the_end_hears_of_it() {
+    let mut house = house();
+    let client = house.client.clone();
+    let asked = tokio::spawn(async move { client.quit().await });
+    assert_eq!(house.events.recv().await, Some(Event::Asked(Action::Quit)));
+    house.status.send_replace(status("two"));
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(!asked.is_finished(), "it has not ended yet");
+    house.serving.abort();
+    asked.await.expect("ran").expect("ended");
+}
+
+#[cfg(windows)]
+#[tokio::test]
+async fn a_full_house_is_no_empty_one() {
+    let house = house();
+    let knock = || tokio::time::timeout(Duration::from_millis(200), door::connect(&house.place));
+    let mut crowd = Vec::new();
+    while let Ok(stream) = knock().await {
+        crowd.push(stream.expect("let in, or waiting"));
+    }
+    // And the one at the door.
+    assert_eq!(crowd.len(), MOST_CLIENTS + 1);
+    crowd.clear();
+    assert_eq!(house.client.status().await.expect("told"), *status("one"));
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn the_door_is_the_users_alone_and_closed_behind_him() {

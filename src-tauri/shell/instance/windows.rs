@@ -6,9 +6,11 @@
 
 use std::ffi::c_void;
 use std::io;
+use std::time::Duration;
 use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeClient, NamedPipeServer, ServerOptions};
 use windows::Win32::Foundation::{
     CloseHandle, ERROR_ALREADY_EXISTS, ERROR_FILE_NOT_FOUND, ERROR_PIPE_BUSY, GetLastError, HANDLE, HLOCAL, LocalFree,
+    WIN32_ERROR,
 };
 use windows::Win32::Security::Authorization::{
     ConvertSidToStringSidW, ConvertStringSecurityDescriptorToSecurityDescriptorW, SDDL_REVISION_1,
@@ -161,12 +163,22 @@ fn user_sid() -> io::Result<String> {
     sid.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
-/// Knocks.
+/// Knocks; waits while others are being let in.
 pub async fn connect(place: &Place) -> io::Result<Stream> {
-    ClientOptions::new().open(&place.pipe)
+    loop {
+        match ClientOptions::new().open(&place.pipe) {
+            // Nothing tells when the next instance of the pipe stands but a call that blocks.
+            Err(error) if is(&error, ERROR_PIPE_BUSY) => tokio::time::sleep(Duration::from_millis(20)).await,
+            done => return done,
+        }
+    }
 }
 
-/// Whether the door may open in a moment: the first is just letting another client in.
+/// Whether the door may open in a moment: the first has the mutex, but its pipe not yet.
 pub fn not_open_yet(error: &io::Error) -> bool {
-    [ERROR_FILE_NOT_FOUND, ERROR_PIPE_BUSY].iter().any(|code| error.raw_os_error() == Some(code.0.cast_signed()))
+    is(error, ERROR_FILE_NOT_FOUND)
+}
+
+fn is(error: &io::Error, code: WIN32_ERROR) -> bool {
+    error.raw_os_error() == Some(code.0.cast_signed())
 }

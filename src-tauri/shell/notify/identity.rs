@@ -9,14 +9,17 @@ use std::io;
 use std::path::Path;
 use windows::Win32::UI::Shell::SetCurrentProcessExplicitAppUserModelID;
 use windows::core::{GUID, HSTRING};
-use winreg::RegKey;
-use winreg::enums::{HKEY_CLASSES_ROOT, HKEY_CURRENT_USER};
+use winreg::enums::{HKEY_CURRENT_USER, HKEY_LOCAL_MACHINE};
+use winreg::{HKEY, RegKey};
 
 /// The name under which Windows knows the program. The installer's Start-menu shortcut carries the same.
 pub const APP_ID: &str = "fr.ac_normandie.vigie";
 
 /// The activator's class. The installer registers the same.
 pub const CLASS: GUID = GUID::from_u128(0x7d1b0c7e_5f0a_4e0c_9d3e_2b6a1c5e8f47);
+
+/// Where Windows looks, in the user's registry and the machine's.
+const CLASSES: &str = r"Software\Classes";
 
 /// The icon in the Action Centre.
 const ICON: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/icons/icon.png"));
@@ -25,15 +28,32 @@ const ICON: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/icons/i
 pub fn register() -> windows::core::Result<()> {
     // SAFETY: the string outlives the call.
     unsafe { SetCurrentProcessExplicitAppUserModelID(&HSTRING::from(APP_ID)) }?;
-    let class = class();
-    let known = RegKey::predef(HKEY_CLASSES_ROOT).open_subkey(format!(r"CLSID\{class}\LocalServer32"));
-    let program = std::env::current_exe().map_err(windows::core::Error::from)?;
+    let program = std::env::current_exe()?;
     let command = format!("\"{}\"", program.display());
-    if known.and_then(|key| key.get_value("")).is_ok_and(|known: String| known.eq_ignore_ascii_case(&command)) {
+    let user = RegKey::predef(HKEY_CURRENT_USER);
+    if names(HKEY_LOCAL_MACHINE, &command) {
+        // The user's would come first: what is left of a run without the installer.
+        for key in keys() {
+            match user.delete_subkey_all(key) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+                _ => {}
+            }
+        }
         return Ok(());
     }
-    let classes = RegKey::predef(HKEY_CURRENT_USER).create_subkey(r"Software\Classes").map(|(key, _)| key);
-    classes.and_then(|classes| write(&classes, &class, &command)).map_err(windows::core::Error::from)
+    let (classes, _) = user.create_subkey(CLASSES)?;
+    Ok(write(&classes, &class(), &command)?)
+}
+
+/// Whether that registry says that this command is the activator.
+fn names(root: HKEY, command: &str) -> bool {
+    let key = RegKey::predef(root).open_subkey(format!(r"{CLASSES}\CLSID\{}\LocalServer32", class()));
+    key.and_then(|key| key.get_value("")).is_ok_and(|known: String| known.eq_ignore_ascii_case(command))
+}
+
+/// What [`register`] writes for its user, below the user's key.
+pub fn keys() -> [String; 2] {
+    [format!(r"{CLASSES}\AppUserModelId\{APP_ID}"), format!(r"{CLASSES}\CLSID\{}", class())]
 }
 
 /// The class as the registry writes it.

@@ -8,6 +8,9 @@ mod platform;
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
 
+#[cfg(windows)]
+pub use platform::identity_keys;
+
 use crate::Events;
 use crate::core::state::Category;
 use crate::view::notice::Notice;

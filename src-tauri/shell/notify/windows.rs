@@ -10,6 +10,8 @@
 
 mod identity;
 
+pub use identity::keys as identity_keys;
+
 use crate::Events;
 use crate::core::state::{Action, Category, Event};
 use crate::view::notice::Notice;
@@ -19,6 +21,8 @@ use std::ffi::c_void;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 use windows::Data::Xml::Dom::XmlDocument;
 use windows::Foundation::{DateTime, IReference, PropertyValue};
 use windows::UI::Notifications::{NotificationSetting, ToastNotification, ToastNotificationManager};
@@ -38,11 +42,15 @@ const GROUP: &str = "vigie";
 /// How long a transient notice may stay in the Action Centre after it was shown.
 const GLANCE: Duration = Duration::from_secs(10);
 
+/// How long the program's end waits for Windows to take notifications back.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// Shows notices, on a thread of its own.
 #[derive(Debug)]
 pub struct Desk {
     orders: Sender<Order>,
-    thread: Option<std::thread::JoinHandle<()>>,
+    /// Closed with the thread.
+    ended: oneshot::Receiver<()>,
 }
 
 #[derive(Debug)]
@@ -53,10 +61,20 @@ enum Order {
 
 impl Desk {
     pub fn new(events: Events) -> Desk {
+        Desk::with(move |inbox| run(events, inbox))
+    }
+
+    fn with(run: impl FnOnce(&Receiver<Order>) + Send + 'static) -> Desk {
         let (orders, inbox) = channel();
-        let thread = std::thread::Builder::new().name("notifications".into()).spawn(move || run(events, &inbox));
-        let thread = thread.inspect_err(|error| tracing::error!("no thread for notifications: {error}")).ok();
-        Desk { orders, thread }
+        let (end, ended) = oneshot::channel();
+        let thread = std::thread::Builder::new().name("notifications".into()).spawn(move || {
+            let _end: oneshot::Sender<()> = end;
+            run(&inbox);
+        });
+        if let Err(error) = thread {
+            tracing::error!("no thread for notifications: {error}");
+        }
+        Desk { orders, ended }
     }
 
     pub fn show(&self, notice: Notice) {
@@ -72,11 +90,11 @@ impl Desk {
         let _ = self.orders.send(order);
     }
 
-    /// Takes back what stands, on the screen and in the Action Centre.
+    /// Takes back what stands, on the screen and in the Action Centre. Where Windows does not answer it is not waited for.
     pub async fn close(self) {
         drop(self.orders);
-        if let Some(thread) = self.thread {
-            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        if timeout(FAREWELL, self.ended).await.is_err() {
+            tracing::debug!("notifications are left standing: Windows does not answer");
         }
     }
 }
@@ -334,6 +352,29 @@ mod tests {
         }
         assert_eq!(heard.try_recv().unwrap(), Event::Asked(Action::Connect));
         assert!(lock(&standing).is_empty());
+    }
+
+    /// As when Vigie quits while COM still starts its services: some seconds.
+    #[tokio::test]
+    async fn the_end_does_not_wait_for_windows() {
+        let (answer, never) = channel::<()>();
+        let desk = Desk::with(move |_| {
+            let _ = never.recv();
+        });
+        timeout(2 * FAREWELL, desk.close()).await.unwrap();
+        drop(answer);
+    }
+
+    #[tokio::test]
+    async fn the_end_waits_for_what_is_still_to_be_done() {
+        let (done, told) = channel();
+        let desk = Desk::with(move |inbox| {
+            while inbox.recv().is_ok() {}
+            done.send(()).unwrap();
+        });
+        desk.withdraw(Category::Vpn);
+        desk.close().await;
+        told.try_recv().unwrap();
     }
 
     #[test]

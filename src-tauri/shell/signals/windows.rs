@@ -6,12 +6,13 @@
 //! Windows waits some seconds for the answer to `WM_ENDSESSION`, and ends the process after it; so does `tao`, whose
 //! window it is. So the answer waits until the program has taken its leave.
 
+use super::Word;
 use std::io;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use windows::Win32::Foundation::{HWND, LPARAM, LRESULT, WPARAM};
-use windows::Win32::System::Threading::GetCurrentThreadId;
+use windows::Win32::System::Threading::{GetCurrentProcess, GetCurrentThreadId, TerminateProcess};
 use windows::Win32::UI::Shell::{DefSubclassProc, SetWindowSubclass};
 use windows::Win32::UI::WindowsAndMessaging::{EnumThreadWindows, WM_CLOSE, WM_ENDSESSION, WM_QUERYENDSESSION};
 use windows::core::BOOL;
@@ -26,9 +27,9 @@ static HEARD: Notify = Notify::const_new();
 /// Whether the program has taken its leave.
 static GONE: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
 
-pub(super) async fn ended() -> io::Result<()> {
+pub(super) async fn ended() -> io::Result<Word> {
     HEARD.notified().await;
-    Ok(())
+    Ok(Word::End)
 }
 
 /// Listens at the windows of this thread. To be called once, on the event loop's thread, before it runs.
@@ -41,6 +42,16 @@ pub fn hear() {
 pub fn let_go() {
     *GONE.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
     GONE.1.notify_all();
+}
+
+/// Ends the process at once, when nothing is left to be done. The libraries' own farewell, which the ordinary end would
+/// wait for, may find their locks in the hands of threads that waited for one of Windows' services, and never return: COM's,
+/// while its services start
+/// (<https://learn.microsoft.com/windows/win32/api/processthreadsapi/nf-processthreadsapi-exitprocess>, "Remarks").
+pub fn leave(code: u8) -> ! {
+    // SAFETY: the process's own handle; it ends here.
+    let _ = unsafe { TerminateProcess(GetCurrentProcess(), code.into()) };
+    std::process::exit(code.into())
 }
 
 unsafe extern "system" fn listen_at(window: HWND, _: LPARAM) -> BOOL {

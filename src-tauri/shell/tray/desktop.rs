@@ -43,7 +43,11 @@ pub fn host(body: impl FnOnce(Tray) -> ExitCode + Send + 'static) -> ExitCode {
             api.prevent_exit();
         }
     });
-    body.join().unwrap_or(ExitCode::FAILURE)
+    let code = body.join().unwrap_or(ExitCode::FAILURE);
+    #[cfg(windows)]
+    crate::shell::signals::leave((code != ExitCode::SUCCESS).into());
+    #[cfg(not(windows))]
+    code
 }
 
 /// The panel's page is not for this process: nothing of it is embedded.
