@@ -10,6 +10,8 @@ use crate::core::state::{Action, Event};
 use crate::view::tray::{self as view, Entry};
 use std::borrow::Cow;
 use std::process::ExitCode;
+#[cfg(windows)]
+use std::sync::Weak;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tauri::menu::{CheckMenuItem, IsMenuItem, Menu, MenuItem, MenuItemKind, PredefinedMenuItem, Submenu};
 use tauri::tray::{MouseButton, MouseButtonState, TrayIcon, TrayIconBuilder, TrayIconEvent};
@@ -101,7 +103,7 @@ impl Tray {
                 Some(shown) => shown.set(&app, wanted),
                 None => Shown::new(&app, wanted, &events).map(|new| {
                     #[cfg(windows)]
-                    new.follow(app.clone(), standing.clone());
+                    new.follow(app.clone(), Arc::downgrade(&standing));
                     *shown = Some(new);
                 }),
             };
@@ -198,10 +200,13 @@ impl Shown {
     }
 
     /// From now on it is at once as the taskbar wants it, whatever becomes of that; one that was away is told again.
+    /// (The taskbar's listener does not keep the icon: it is to leave with the program, and not only when the pointer meets
+    /// it.)
     #[cfg(windows)]
-    fn follow(&self, app: AppHandle, standing: Arc<Mutex<Option<Shown>>>) {
+    fn follow(&self, app: AppHandle, standing: Weak<Mutex<Option<Shown>>>) {
         let changed = move || {
-            if let Some(shown) = lock(&standing).as_mut()
+            if let Some(standing) = standing.upgrade()
+                && let Some(shown) = lock(&standing).as_mut()
                 && let Err(error) = shown.set(&app, shown.wanted.clone())
             {
                 tracing::warn!("the icon does not fit the taskbar: {error}");
@@ -455,7 +460,7 @@ mod tests {
         let window = new.icon.with_inner_tray_icon(|icon| icon.window_handle() as usize).unwrap();
         let window = HWND(window as *mut _);
         let all = Arc::new(Mutex::new(None));
-        new.follow(handle.clone(), all.clone());
+        new.follow(handle.clone(), Arc::downgrade(&all));
         *lock(&all) = Some(new);
         let set = |value: view::Tray| lock(&all).as_mut().unwrap().set(handle, value);
         for verdict in Verdict::ALL.into_iter().chain([Verdict::Connected]) {
