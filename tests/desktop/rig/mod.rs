@@ -169,7 +169,7 @@ impl Desktop {
             ("NO_AT_BRIDGE", "1".into()),
             ("RUST_BACKTRACE", "1".into()),
         ];
-        let x = "exec Xvfb -displayfd 3 -screen 0 1280x800x24 -nolisten tcp";
+        let x = "exec Xvfb -displayfd 3 -screen 0 1280x800x24 -nolisten tcp -noreset";
         let (x, number) = speak(&env, &at("display"), at("logs/x.log"), x);
         env.push(("DISPLAY", format!(":{number}").into()));
         if let Some(vpn) = vpn {

@@ -1,7 +1,8 @@
-//! The rig of the tests of `vigie-panel`'s windows: an X server, and the tray's own end of the wire.
+//! An X server, and the tray's own end of the wire.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -14,29 +15,103 @@ pub const SOON: Duration = Duration::from_secs(30);
 
 pub type Outcome = anyhow::Result<()>;
 
-/// An X server of the test's own.
+/// An X server of the test's own, and what else runs on it.
 pub struct Display {
     server: Child,
+    others: Vec<Child>,
     pub name: String,
 }
 
 impl Display {
     pub fn new() -> anyhow::Result<Display> {
+        Display::sized("1024x768")
+    }
+
+    fn sized(size: &str) -> anyhow::Result<Display> {
+        // It would begin anew with the end of a client that was the only one: who just comes would be turned away.
         let mut server = Command::new("Xvfb")
-            .args(["-displayfd", "1", "-screen", "0", "1024x768x24", "-nolisten", "tcp"])
+            .args(["-displayfd", "1", "-screen", "0", &format!("{size}x24"), "-nolisten", "tcp", "-noreset"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()?;
         let mut number = String::new();
         BufReader::new(server.stdout.take().expect("it is piped")).read_line(&mut number)?;
-        Ok(Display { server, name: format!(":{}", number.trim()) })
+        Ok(Display { server, others: Vec::new(), name: format!(":{}", number.trim()) })
     }
+
+    /// With a window manager, as on every desktop.
+    pub async fn managed(size: &str) -> anyhow::Result<Display> {
+        let mut display = Display::sized(size)?;
+        display.start("openbox", &[])?;
+        eventually("a window manager", || Ok(display.root("_NET_WORKAREA")?.contains(" = "))).await?;
+        Ok(display)
+    }
+
+    /// Starts a program there; it ends with the display.
+    pub fn start(&mut self, program: &str, arguments: &[&str]) -> Outcome {
+        let mut command = Command::new(program);
+        let command = command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        self.others.push(command.env("DISPLAY", &self.name).env_remove("WAYLAND_DISPLAY").spawn()?);
+        Ok(())
+    }
+
+    /// What a program prints that looks at this display or changes something there.
+    pub fn run(&self, program: &str, arguments: &[&str]) -> anyhow::Result<String> {
+        let output = Command::new(program).args(arguments).env("DISPLAY", &self.name).output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        anyhow::ensure!(output.status.success(), "{program} {arguments:?}: {said}");
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// A property of the screen's root window.
+    pub fn root(&self, property: &str) -> anyhow::Result<String> {
+        self.run("xprop", &["-root", property])
+    }
+
+    /// Where the window of that title is on the screen, without its frame: left, top, width, height, in pixels.
+    pub fn place(&self, title: &str) -> anyhow::Result<[i32; 4]> {
+        let told = self.run("xwininfo", &["-name", title])?;
+        let number = |name: &str| -> anyhow::Result<i32> {
+            let line = told.lines().find_map(|line| line.trim().strip_prefix(name));
+            Ok(line.ok_or_else(|| anyhow::anyhow!("no {name} in {told}"))?.trim().parse()?)
+        };
+        Ok([
+            number("Absolute upper-left X:")?,
+            number("Absolute upper-left Y:")?,
+            number("Width:")?,
+            number("Height:")?,
+        ])
+    }
+
+    /// Waits until the window of that title is there.
+    pub async fn placed(&self, title: &str, wanted: [i32; 4]) -> Outcome {
+        eventually(&format!("{title} at {wanted:?}"), || Ok(self.place(title)? == wanted)).await
+    }
+}
+
+/// Waits until it is so.
+pub async fn eventually(what: &str, mut is_so: impl FnMut() -> anyhow::Result<bool>) -> Outcome {
+    let mut last = anyhow::anyhow!("it is not so");
+    let end = async {
+        loop {
+            match is_so() {
+                Ok(true) => return,
+                Ok(false) => {}
+                Err(error) => last = error,
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let came = timeout(SOON, end).await;
+    came.map_err(|_| last.context(format!("never came: {what}")))
 }
 
 impl Drop for Display {
     fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
+        for program in self.others.iter_mut().chain([&mut self.server]) {
+            let _ = program.kill();
+            let _ = program.wait();
+        }
     }
 }
 
@@ -46,23 +121,18 @@ pub struct Tray<M> {
     pub events: UnboundedReceiver<Event>,
     title: &'static str,
     display: String,
-    folder: tempfile::TempDir,
+    pub folder: tempfile::TempDir,
 }
 
 impl<M: Model> Tray<M> {
     /// A tray whose window has that title.
     pub fn on(display: &str, title: &'static str) -> anyhow::Result<Tray<M>> {
-        let folder = tempfile::tempdir()?;
-        // Each panel leaves its number and its log, and finds this display and nothing of the developer's desktop.
-        let program = folder.path().join("vigie-panel");
-        let script = format!(
-            "#!/bin/sh\necho $$ >>{folder}/pids\nunset WAYLAND_DISPLAY DBUS_SESSION_BUS_ADDRESS\n\
-             export DISPLAY={display} NO_AT_BRIDGE=1 GDK_BACKEND=x11\nexec {panel} 2>>{folder}/log\n",
-            folder = folder.path().display(),
-            panel = env!("CARGO_BIN_EXE_vigie-panel"),
-        );
-        std::fs::write(&program, script)?;
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755))?;
+        Tray::at_home(display, title, tempfile::tempdir()?)
+    }
+
+    /// In the home of another tray's.
+    pub fn at_home(display: &str, title: &'static str, folder: tempfile::TempDir) -> anyhow::Result<Tray<M>> {
+        let program = program(&folder, display, env!("CARGO_BIN_EXE_vigie-panel"), "")?;
         let (sender, events) = unbounded_channel();
         let window = Some(Window::of(program, sender));
         Ok(Tray { window, events, title, display: display.into(), folder })
@@ -167,6 +237,20 @@ impl<M: Model> Tray<M> {
         anyhow::ensure!(status.success(), "{command:?}: {status}");
         Ok(())
     }
+}
+
+/// A script that starts a panel's program: each leaves its number and its log, and finds this display and nothing of the
+/// developer's desktop.
+pub fn program(folder: &tempfile::TempDir, display: &str, panel: &str, exports: &str) -> anyhow::Result<PathBuf> {
+    let program = folder.path().join("panel");
+    let script = format!(
+        "#!/bin/sh\necho $$ >>{home}/pids\nunset WAYLAND_DISPLAY DBUS_SESSION_BUS_ADDRESS\n\
+         export DISPLAY={display} NO_AT_BRIDGE=1 GDK_BACKEND=x11 XDG_STATE_HOME={home} {exports}\nexec {panel} 2>>{home}/log\n",
+        home = folder.path().display(),
+    );
+    std::fs::write(&program, script)?;
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755))?;
+    Ok(program)
 }
 
 /// Waits for the end of a process.

@@ -1,9 +1,6 @@
-//! The window for connecting as its user and the tray meet it: the real `vigie-panel` on a real X server, with the
-//! tray's own end of the wire.
-#![cfg(target_os = "linux")]
+//! The window for connecting.
 
-mod window;
-
+use super::rig::{Display, Outcome, SOON, Tray, gone};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
@@ -14,7 +11,6 @@ use vigie::core::state::{Action, Event, Launch, LaunchOutcome};
 use vigie::shell::panel::Window;
 use vigie::view::connect::{FieldFault, Form, Message, SiteChoice, Tone};
 use vigie::view::panel::Button;
-use window::{Display, Outcome, SOON, Tray, gone};
 
 const TITLE: &str = "Se connecter au VPN";
 /// Found nowhere by chance.

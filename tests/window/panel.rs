@@ -1,11 +1,7 @@
-//! The panel's windows as their user and the tray meet them: the real `vigie-panel` and `vigie-pinned` on a real X
-//! server, with the tray's own end of the wire.
-#![cfg(target_os = "linux")]
+//! The panel, opened and pinned.
 
-use std::io::{BufRead, BufReader};
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use super::rig::{Display, Outcome, SOON, Tray, eventually, gone, program};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{sleep, timeout};
@@ -15,190 +11,9 @@ use vigie::shell::panel::{Pin, Window};
 use vigie::view::page::Page;
 use vigie::view::panel::{self as view, Asked, Button, Group, Mark, Panel, Row};
 
-/// How long anything may take on a slow machine.
-const SOON: Duration = Duration::from_secs(30);
-
 /// The windows' titles.
 const OPENED: &str = "Vigie";
 const PINNED: &str = "Vigie sur le bureau";
-
-type Outcome = anyhow::Result<()>;
-
-/// An X server of the test's own, and what else runs on it.
-struct Display {
-    server: Child,
-    others: Vec<Child>,
-    name: String,
-}
-
-impl Display {
-    fn new() -> anyhow::Result<Display> {
-        Display::sized("1024x768")
-    }
-
-    fn sized(size: &str) -> anyhow::Result<Display> {
-        let mut server = Command::new("Xvfb")
-            .args(["-displayfd", "1", "-screen", "0", &format!("{size}x24"), "-nolisten", "tcp"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()?;
-        let mut number = String::new();
-        BufReader::new(server.stdout.take().expect("it is piped")).read_line(&mut number)?;
-        Ok(Display { server, others: Vec::new(), name: format!(":{}", number.trim()) })
-    }
-
-    /// With a window manager, as on every desktop.
-    async fn managed(size: &str) -> anyhow::Result<Display> {
-        let mut display = Display::sized(size)?;
-        display.start("openbox", &[])?;
-        eventually("a window manager", || Ok(display.root("_NET_WORKAREA")?.contains(" = "))).await?;
-        Ok(display)
-    }
-
-    fn start(&mut self, program: &str, arguments: &[&str]) -> Outcome {
-        let mut command = Command::new(program);
-        let command = command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        self.others.push(command.env("DISPLAY", &self.name).env_remove("WAYLAND_DISPLAY").spawn()?);
-        Ok(())
-    }
-
-    /// What a program prints that looks at this display or changes something there.
-    fn run(&self, program: &str, arguments: &[&str]) -> anyhow::Result<String> {
-        let output = Command::new(program).args(arguments).env("DISPLAY", &self.name).output()?;
-        let said = String::from_utf8_lossy(&output.stderr);
-        anyhow::ensure!(output.status.success(), "{program} {arguments:?}: {said}");
-        Ok(String::from_utf8(output.stdout)?)
-    }
-
-    fn root(&self, property: &str) -> anyhow::Result<String> {
-        self.run("xprop", &["-root", property])
-    }
-
-    /// Where the window of that title is on the screen, without its frame: left, top, width, height, in pixels.
-    fn place(&self, title: &str) -> anyhow::Result<[i32; 4]> {
-        let told = self.run("xwininfo", &["-name", title])?;
-        let number = |name: &str| -> anyhow::Result<i32> {
-            let line = told.lines().find_map(|line| line.trim().strip_prefix(name));
-            Ok(line.ok_or_else(|| anyhow::anyhow!("no {name} in {told}"))?.trim().parse()?)
-        };
-        Ok([
-            number("Absolute upper-left X:")?,
-            number("Absolute upper-left Y:")?,
-            number("Width:")?,
-            number("Height:")?,
-        ])
-    }
-
-    /// Waits until the window of that title is there.
-    async fn placed(&self, title: &str, wanted: [i32; 4]) -> Outcome {
-        eventually(&format!("{title} at {wanted:?}"), || Ok(self.place(title)? == wanted)).await
-    }
-}
-
-async fn eventually(what: &str, mut is_so: impl FnMut() -> anyhow::Result<bool>) -> Outcome {
-    let mut last = anyhow::anyhow!("it is not so");
-    let end = async {
-        loop {
-            match is_so() {
-                Ok(true) => return,
-                Ok(false) => {}
-                Err(error) => last = error,
-            }
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-    let came = timeout(SOON, end).await;
-    came.map_err(|_| last.context(format!("never came: {what}")))
-}
-
-impl Drop for Display {
-    fn drop(&mut self) {
-        for program in self.others.iter_mut().chain([&mut self.server]) {
-            let _ = program.kill();
-            let _ = program.wait();
-        }
-    }
-}
-
-/// The tray's end: the window, and what it tells.
-struct Tray {
-    window: Option<Window>,
-    events: UnboundedReceiver<Event>,
-    display: String,
-    folder: tempfile::TempDir,
-}
-
-impl Tray {
-    fn on(display: &str) -> anyhow::Result<Tray> {
-        Tray::at_home(display, tempfile::tempdir()?)
-    }
-
-    /// In the home of another tray's.
-    fn at_home(display: &str, folder: tempfile::TempDir) -> anyhow::Result<Tray> {
-        let program = program(&folder, display, env!("CARGO_BIN_EXE_vigie-panel"), "")?;
-        let (sender, events) = unbounded_channel();
-        let window = Some(Window::of(program, sender));
-        Ok(Tray { window, events, display: display.into(), folder })
-    }
-
-    fn show(&mut self, page: &Page) {
-        self.window.as_mut().expect("it is there until the tray ends").show(page);
-    }
-
-    fn push(&mut self, page: &Page) {
-        self.window.as_mut().expect("it is there until the tray ends").push(page);
-    }
-
-    /// The next event.
-    async fn told(&mut self) -> anyhow::Result<Event> {
-        let told = timeout(SOON, self.events.recv()).await;
-        told.map_err(|_| anyhow::anyhow!("nothing was told"))?.ok_or_else(|| anyhow::anyhow!("nobody tells any more"))
-    }
-
-    /// The panels' process numbers, first to last.
-    fn pids(&self) -> anyhow::Result<Vec<u32>> {
-        let text = std::fs::read_to_string(self.folder.path().join("pids"))?;
-        text.lines().map(|line| Ok(line.parse()?)).collect()
-    }
-
-    fn xdotool(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        let output = Command::new("xdotool").args(arguments).env("DISPLAY", &self.display).output()?;
-        let said = String::from_utf8_lossy(&output.stderr);
-        anyhow::ensure!(output.status.success(), "xdotool {arguments:?}: {said}");
-        Ok(String::from_utf8(output.stdout)?)
-    }
-
-    /// Gives the window the keyboard. (No window manager runs here that would.)
-    fn focus(&self) -> Outcome {
-        self.xdotool(&["search", "--sync", "--onlyvisible", "--name", "^Vigie$", "windowfocus", "--sync"]).map(drop)
-    }
-
-    /// What the screen shows, as pixels.
-    fn picture(&self) -> anyhow::Result<Vec<u8>> {
-        let arguments = ["-display", &self.display, "-window", "root", "rgb:-"];
-        let output = Command::new("import").args(arguments).output()?;
-        anyhow::ensure!(output.status.success(), "import: {}", String::from_utf8_lossy(&output.stderr));
-        Ok(output.stdout)
-    }
-
-    fn press(&self, keys: &[&str]) -> Outcome {
-        self.xdotool(&[&["key", "--delay", "100"], keys].concat()).map(drop)
-    }
-}
-
-/// A script that starts a panel's program: each leaves its number, and finds this display and nothing of the
-/// developer's desktop.
-fn program(folder: &tempfile::TempDir, display: &str, panel: &str, exports: &str) -> anyhow::Result<PathBuf> {
-    let program = folder.path().join("panel");
-    let script = format!(
-        "#!/bin/sh\necho $$ >>{home}/pids\nunset WAYLAND_DISPLAY DBUS_SESSION_BUS_ADDRESS\n\
-         export DISPLAY={display} NO_AT_BRIDGE=1 GDK_BACKEND=x11 XDG_STATE_HOME={home} {exports}\nexec {panel}\n",
-        home = folder.path().display(),
-    );
-    std::fs::write(&program, script)?;
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755))?;
-    Ok(program)
-}
 
 fn model() -> Page {
     let panel = Panel {
@@ -234,20 +49,10 @@ fn asking() -> Page {
     Page { panel: Panel { question: Some(question), ..page.panel.clone() }, ..page }
 }
 
-async fn gone(pid: u32) -> Outcome {
-    let end = async {
-        while std::fs::exists(format!("/proc/{pid}"))? {
-            sleep(Duration::from_millis(20)).await;
-        }
-        Ok(())
-    };
-    timeout(SOON, end).await?
-}
-
 #[tokio::test]
 async fn is_used_by_keyboard_alone() -> Outcome {
     let display = Display::new()?;
-    let mut tray = Tray::on(&display.name)?;
+    let mut tray = Tray::on(&display.name, OPENED)?;
     tray.show(&model());
     assert_eq!(tray.told().await?, Event::PanelOpen(true));
     tray.focus()?;
@@ -257,15 +62,7 @@ async fn is_used_by_keyboard_alone() -> Outcome {
     assert_eq!(tray.told().await?, Event::Asked(Action::CopySupportInfo));
 
     // The question comes before the buttons, and the keyboard stays where it was.
-    let before = tray.picture()?;
-    tray.push(&asking());
-    timeout(SOON, async {
-        while tray.picture()? == before {
-            sleep(Duration::from_millis(50)).await;
-        }
-        Outcome::Ok(())
-    })
-    .await??;
+    tray.see(&asking()).await?;
     tray.press(&["shift+Tab", "shift+Tab", "Return"])?;
     assert_eq!(tray.told().await?, Event::Asked(Action::Cancel));
 
@@ -282,20 +79,13 @@ async fn is_used_by_keyboard_alone() -> Outcome {
 #[tokio::test]
 async fn stands_at_the_lower_right_and_opens_once() -> Outcome {
     let display = Display::new()?;
-    let mut tray = Tray::on(&display.name)?;
+    let mut tray = Tray::on(&display.name, OPENED)?;
     tray.show(&model());
     tray.show(&model());
     assert_eq!(tray.told().await?, Event::PanelOpen(true));
     tray.show(&asking());
-    let place =
-        tray.xdotool(&["search", "--sync", "--onlyvisible", "--name", "^Vigie$", "getwindowgeometry", "--shell"])?;
-    let number = |name: &str| -> anyhow::Result<i32> {
-        let line = place.lines().find_map(|line| line.strip_prefix(name));
-        Ok(line.ok_or_else(|| anyhow::anyhow!("no {name} in {place}"))?.parse()?)
-    };
-    assert_eq!(number("X=")? + number("WIDTH=")?, 1024 - 16);
-    assert_eq!(number("Y=")? + number("HEIGHT=")?, 768 - 16);
-    assert_eq!(number("WIDTH=")?, 420);
+    let [left, top, width, height] = tray.place()?;
+    assert_eq!((left + width, top + height, width), (1024 - 16, 768 - 16, 420));
     assert_eq!(tray.pids()?.len(), 1);
     assert!(tray.events.try_recv().is_err(), "it opened once");
     Ok(())
@@ -304,7 +94,7 @@ async fn stands_at_the_lower_right_and_opens_once() -> Outcome {
 #[tokio::test]
 async fn ends_with_the_tray() -> Outcome {
     let display = Display::new()?;
-    let mut tray = Tray::on(&display.name)?;
+    let mut tray = Tray::on(&display.name, OPENED)?;
     tray.show(&model());
     assert_eq!(tray.told().await?, Event::PanelOpen(true));
     tray.window = None;
@@ -314,7 +104,7 @@ async fn ends_with_the_tray() -> Outcome {
 #[tokio::test]
 async fn is_closed_when_it_crashed() -> Outcome {
     let display = Display::new()?;
-    let mut tray = Tray::on(&display.name)?;
+    let mut tray = Tray::on(&display.name, OPENED)?;
     tray.show(&model());
     assert_eq!(tray.told().await?, Event::PanelOpen(true));
     Command::new("kill").args(["-KILL", &tray.pids()?[0].to_string()]).status()?;
@@ -331,13 +121,13 @@ async fn says_that_it_cannot_open() -> Outcome {
         launch.id == "panel" && matches!(launch.outcome, LaunchOutcome::Failed(_))
     };
     // No such display.
-    let mut tray = Tray::on(":987654")?;
+    let mut tray = Tray::on(":987654", OPENED)?;
     tray.show(&model());
     assert!(failed(tray.told().await?));
     // No such program.
     let (sender, events) = unbounded_channel();
     tray.events = events;
-    tray.window = Some(Window::of(PathBuf::from("/nonexistent/vigie-panel"), sender));
+    tray.window = Some(Window::of("/nonexistent/vigie-panel".into(), sender));
     tray.show(&model());
     assert!(failed(tray.told().await?));
     Ok(())
@@ -363,7 +153,7 @@ fn takes_no_nonsense() -> Outcome {
 #[tokio::test]
 async fn stands_where_it_stood_unless_nobody_could_reach_it() -> Outcome {
     let display = Display::managed("1280x1024").await?;
-    let mut tray = Tray::on(&display.name)?;
+    let mut tray = Tray::on(&display.name, OPENED)?;
     tray.show(&model());
     assert_eq!(tray.told().await?, Event::PanelOpen(true));
     tray.xdotool(&["search", "--name", "^Vigie$", "windowsize", "500", "640", "windowmove", "150", "120"])?;
@@ -384,7 +174,7 @@ async fn stands_where_it_stood_unless_nobody_could_reach_it() -> Outcome {
     let place = display.place(OPENED)?;
     tray.window = None;
     gone(tray.pids()?[1]).await?;
-    let mut tray = Tray::at_home(&display.name, tray.folder)?;
+    let mut tray = Tray::at_home(&display.name, OPENED, tray.folder)?;
     tray.show(&model());
     assert_eq!(tray.told().await?, Event::PanelOpen(true));
     display.placed(OPENED, place).await?;
@@ -393,7 +183,7 @@ async fn stands_where_it_stood_unless_nobody_could_reach_it() -> Outcome {
 
     // The monitor at which it stood is gone.
     let small = Display::managed("800x600").await?;
-    let mut tray = Tray::at_home(&small.name, tray.folder)?;
+    let mut tray = Tray::at_home(&small.name, OPENED, tray.folder)?;
     tray.show(&model());
     assert_eq!(tray.told().await?, Event::PanelOpen(true));
     eventually("the window at the lower right", || {
