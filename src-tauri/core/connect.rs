@@ -343,6 +343,8 @@ pub struct Connect {
     pub cisco: bool,
     /// What is wrong with the form that was sent last.
     pub faults: Vec<Fault>,
+    /// The window opened by itself: the VPN was lost in sleep.
+    pub woken: bool,
     /// The tunnel stands, but was not seen yet.
     unseen: bool,
     number: u64,
@@ -418,6 +420,7 @@ impl Connect {
             self.phase = Phase::Idle;
         }
         self.faults.clear();
+        self.woken = false;
     }
 
     /// Whether the form can be used now: no attempt is under way, too many were not wrong, and nothing is wrong with it.

@@ -486,6 +486,7 @@ fn reconnect(state: &mut State, effects: &mut Vec<Effect>) {
         Verdict::Disconnected if std::mem::take(&mut state.reconnect) => {
             if state.profile.vpn.connect != Connect::OpenClient {
                 show_connect(state, effects);
+                state.connect.woken = true;
             }
         }
         Verdict::Connected | Verdict::OnSite => state.reconnect = false,
@@ -1205,7 +1206,11 @@ mod tests {
             state.profile = Arc::new(profile);
             state.on(Event::Sleeping, "10:30");
             state.on(Event::Woke, "11:00");
-            state.see(home(), None, "11:00:05").contains(&Effect::ShowConnect)
+            let opens = state.see(home(), None, "11:00:05").contains(&Effect::ShowConnect);
+            assert_eq!(state.connect.woken, opens);
+            state.asked(Action::Connect);
+            assert!(!state.connect.woken, "by the user");
+            opens
         };
         assert!(sleeps(true, true));
         assert!(!sleeps(true, false));

@@ -188,7 +188,7 @@ fn message(state: &State) -> Option<Message> {
         return Some(stopped(state));
     }
     match &connect.phase {
-        Phase::Idle => keyring(state),
+        Phase::Idle => idle(state),
         Phase::Connecting(stage) => {
             let title = match stage {
                 Stage::Contacting => "Le serveur VPN est appelé…",
@@ -208,10 +208,14 @@ fn message(state: &State) -> Option<Message> {
 }
 
 /// What to say before anything was tried.
-fn keyring(state: &State) -> Option<Message> {
+fn idle(state: &State) -> Option<Message> {
     let connect = &state.connect;
     if connect.client == Some(None) {
         return Some(failed(&Reason::ClientMissing, state));
+    }
+    if connect.woken {
+        let text = "Pour vous reconnecter, tapez les 6 nouveaux chiffres de votre clé OTP.";
+        return Some(say(Tone::Info, "Le VPN s’est déconnecté pendant la veille", text, Vec::new()));
     }
     let text = "Vous pouvez vous connecter : tapez simplement votre identifiant et votre code PIN.";
     match connect.remembered.as_ref()?.keyring {
@@ -391,6 +395,15 @@ mod tests {
         let filled = form(&at_the_form(Some(Client::Cisco), remembered));
         assert_eq!((filled.identifier.as_str(), filled.pin_remembered), ("mdupont", true));
         assert!(filled.offers(&Action::ForgetCredentials) && !filled.offers(&Action::CancelConnect));
+    }
+
+    #[test]
+    fn a_window_that_opens_by_itself_says_why() {
+        let mut state = at_the_form(Some(Client::Cisco), Remembered::default());
+        assert_eq!(says(&state), "");
+        state.connect.woken = true;
+        assert!(says(&state).starts_with("Le VPN s’est déconnecté pendant la veille | Pour vous reconnecter"));
+        assert!(form(&state).can_connect);
     }
 
     #[test]

@@ -425,6 +425,7 @@ fn after_sleep_it_opens_by_itself_only_where_the_profile_wants_it_and_the_vpn_wa
     desktop.wait_for_window(TITLE, false);
     sleep_without(&vpn, &login1, &item);
     let page = opened(&desktop);
+    page.wait_for_text("[role=status]", "Le VPN s’est déconnecté pendant la veille");
     wait_for("the digits' field", SOON, || (focused(&page) == "digits").then_some(()));
     portrait(&desktop, &page, "connexion-reveil");
     enter(&desktop, &page, &Vpn::digits(3));
