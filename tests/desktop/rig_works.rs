@@ -1,9 +1,11 @@
 //! The rig itself: when these fail, no other test here says anything about Vigie.
 
+use crate::rig::connecting::name;
 use crate::rig::login1::Login1;
 use crate::rig::tray::Icon;
 use crate::rig::vpn::{INSIDE, Vpn};
 use crate::rig::{Desktop, SOON, run, wait_for};
+use std::fs;
 
 #[test]
 fn a_tray_program_is_seen_with_its_menu() {
@@ -132,4 +134,28 @@ fn a_desktop_at_home_sees_the_home_network() {
     assert!(addresses.contains("192.168.77.2") && !addresses.contains("172.26.66.1"), "{addresses}");
     run(desktop.command("notify-send").arg("depuis la maison"));
     desktop.notifications().wait(0, "depuis la maison");
+}
+
+#[test]
+fn a_machine_of_its_own_leaves_nothing_running() {
+    let vpn = Vpn::start();
+    let desktop = Desktop::at_home(&vpn);
+    desktop.welcome();
+    let vigie = desktop.spawn("vigie", &desktop.vigie_with_window(&vpn, ""));
+    desktop.item_of(vigie.pid());
+    let home = desktop.home().display().to_string();
+    let text = |pid: u32, file: &str| {
+        let bytes = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    let running = || -> Vec<String> {
+        let all = fs::read_dir("/proc").expect("it is mounted").flatten();
+        let all = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        let bus = |pid| text(pid, "cmdline").contains(&format!("{home}/machine/system.conf"));
+        let polkit = |pid| name(pid) == "polkitd" && text(pid, "environ").contains(&home);
+        all.filter(|pid| bus(*pid) || polkit(*pid)).map(name).collect()
+    };
+    assert_eq!(running().len(), 2, "{:?}", running());
+    drop(vigie);
+    wait_for("the end of the machine's bus and polkit", SOON, || running().is_empty().then_some(()));
 }

@@ -21,7 +21,10 @@ mount --bind "$machine/own/run" /run
 [ -z "$page" ] || mount --bind "$page" "$panel"
 [ -z "${HIDDEN-}" ] || mount --bind /dev/null "$HIDDEN"
 export DBUS_SYSTEM_BUS_ADDRESS=unix:path=/run/dbus/system_bus_socket
-dbus-daemon --fork --config-file="$machine/system.conf"
+# Not in the background by itself: it would outlive the test, which ends with this group of processes.
+mkfifo "$machine/own/bus"
+dbus-daemon --nofork --config-file="$machine/system.conf" --print-address=3 3>"$machine/own/bus" &
+read -r _ <"$machine/own/bus"
 /usr/lib/polkit-1/polkitd --no-debug &
 exec "$@"
 "#;
