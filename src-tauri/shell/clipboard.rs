@@ -227,8 +227,9 @@ mod tests {
     }
 
     fn start_x() -> (Ended, String) {
+        // It would begin anew with the end of a client that was the only one: who just comes would be turned away.
         let mut xvfb = Command::new("Xvfb");
-        xvfb.args(["-displayfd", "1", "-nolisten", "tcp"]).stdout(Stdio::piped()).stderr(Stdio::null());
+        xvfb.args(["-displayfd", "1", "-nolisten", "tcp", "-noreset"]).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut xvfb = Ended(xvfb.spawn().expect("Xvfb is installed"));
         let mut number = String::new();
         let said = xvfb.0.stdout.take().expect("piped");
