@@ -528,6 +528,7 @@ fn what_was_sent_is_gone_from_the_memory_of_the_open_window() {
     item.wait_for_menu("VPN déconnecté");
     item.click(&["Se connecter au VPN…"]);
     wait_for("the window", SOON, || desktop.vigie_log().contains("ConnectOpen(true)").then_some(()));
+    desktop.wait_for_window(TITLE, true);
     // Mistyped, mended, in part pasted.
     let (pin, rest) = PIN.split_at(3);
     desktop.type_into(TITLE, &format!("{}\t{pin}xy\u{8}\u{8}", Vpn::USER));
