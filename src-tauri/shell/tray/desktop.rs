@@ -92,7 +92,8 @@ impl Tray {
     ///
     /// The first call that succeeds tells [`Event::TrayHost`]. Clicks come back as [`Event::Asked`].
     pub async fn show(&mut self, wanted: view::Tray, events: &Events) {
-        if lock(&self.shown).as_ref().is_some_and(|shown| shown.value == wanted) {
+        // Where the main thread is at it (and waits for a taskbar that hangs, maybe), this thread does not wait for it.
+        if self.shown.try_lock().is_ok_and(|shown| shown.as_ref().is_some_and(|shown| shown.value == wanted)) {
             return;
         }
         let (app, standing, events) = (self.app.clone(), self.shown.clone(), events.clone());
