@@ -127,4 +127,5 @@ fn it_ends_with_the_session() {
     item.wait_for_menu("VPN déconnecté");
     desktop.end_session();
     assert_eq!(vigie.wait(SOON).code(), Some(0));
+    assert!(!vigie.log().contains("panicked"), "{}", vigie.log());
 }

@@ -69,6 +69,15 @@ struct Shown {
     value: Option<view::Tray>,
 }
 
+impl Drop for Shown {
+    fn drop(&mut self) {
+        // `ksni` panics where it is let go of without a word once the bus is gone, as at the end of a session.
+        if let Some(handle) = &self.handle {
+            drop(handle.shutdown());
+        }
+    }
+}
+
 impl std::fmt::Debug for Shown {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Shown").field("value", &self.value).finish_non_exhaustive()
