@@ -2,23 +2,23 @@
 //!
 //! Exit codes are part of the interface (docs/commande.md): scripts of the helpdesk read them.
 
-use crate::core::state::{Action, Event, LaunchOutcome, Launchable, Memory, Notification};
-use crate::core::update::State;
-use crate::profile::{self, Paths};
-use crate::shell::app::{App, Parts, status_once};
-use crate::shell::instance::{self, Claim, Client, Request};
-use crate::shell::signals::{self, Word};
-use crate::shell::store::Store;
-use crate::shell::tray::{self, Tray};
-use crate::shell::{autostart, console, installer, launch, log};
-use crate::view::notice::notice;
-use crate::view::status::Status;
-use crate::{doctor, sensors, view};
+use crate::runtime::app::{App, Parts, status_once};
+use crate::runtime::instance::{self, Claim, Client, Request};
+use crate::runtime::signals::{self, Word};
+use crate::runtime::store::Store;
+use crate::runtime::tray::{self, Tray};
+use crate::runtime::{autostart, console, installer, launch, log};
+use crate::{doctor, sensors};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tokio::sync::mpsc;
+use vigie_core::state::{Action, Event, LaunchOutcome, Launchable, Memory, Notification};
+use vigie_core::update::State;
+use vigie_profile::Paths;
+use vigie_view::notice::notice;
+use vigie_view::status::Status;
 
 /// All went well; for `status`: the inside is within reach.
 pub const OK: u8 = 0;
@@ -177,13 +177,13 @@ pub fn main() -> ExitCode {
             Once::Status { json, watch } => tell_status(json, watch).await,
             Once::Open { id } => open(id.as_deref()).await,
             Once::Config { command: ConfigCommand::Show } => {
-                print(&view::config::show(&profile::load(&Paths::system())))
+                print(&vigie_view::config::show(&vigie_profile::load(&Paths::system())))
             }
             Once::Config { command: ConfigCommand::Check { file } } => check(&file),
             Once::Quit => quit().await,
             Once::Installer { command } => install(command).await,
             Once::Doctor => {
-                let loaded = profile::load(&Paths::system());
+                let loaded = vigie_profile::load(&Paths::system());
                 let (report, healthy) = doctor::report(&loaded).await;
                 let printed = print(&report);
                 if healthy { printed } else { ExitCode::from(FAILED) }
@@ -253,7 +253,7 @@ async fn run(tray: Tray, panel: bool) -> ExitCode {
     };
     let (events, received) = mpsc::unbounded_channel();
     let paths = Paths::system();
-    let loaded = profile::load(&paths);
+    let loaded = vigie_profile::load(&paths);
     let store = Store::system();
     let memory = store.load();
     let looks = sensors::start(loaded.profile.clone(), events.clone());
@@ -304,7 +304,7 @@ async fn tell_status(json: bool, watch: bool) -> ExitCode {
         },
         None => {
             let (events, received) = mpsc::unbounded_channel();
-            let loaded = profile::load(&Paths::system());
+            let loaded = vigie_profile::load(&Paths::system());
             let looks = sensors::start(loaded.profile.clone(), events);
             status_once(&loaded, Store::system().load(), sensors::clock::now, looks, received).await
         }
@@ -331,7 +331,7 @@ fn in_words(status: &Status, json: bool) -> String {
         return serde_json::to_string(status)
             .map_or_else(|error| format!("{{\"error\":\"{error}\"}}\n"), |line| line + "\n");
     }
-    view::status::text(status)
+    vigie_view::status::text(status)
 }
 
 fn reach(status: &Status) -> u8 {
@@ -343,9 +343,9 @@ fn reach(status: &Status) -> u8 {
 }
 
 async fn open(id: Option<&str>) -> ExitCode {
-    let loaded = profile::load(&Paths::system());
+    let loaded = vigie_profile::load(&Paths::system());
     let profile = &loaded.profile;
-    let Some(id) = id else { return print(&view::guide::openable(profile)) };
+    let Some(id) = id else { return print(&vigie_view::guide::openable(profile)) };
     let what = if profile.program(id).is_some() {
         Launchable::Program(id.to_owned())
     } else if profile.link(id).is_some() {
@@ -385,12 +385,12 @@ async fn install(command: InstallerCommand) -> ExitCode {
 }
 
 fn check(file: &std::path::Path) -> ExitCode {
-    let problems = profile::check_file(file);
+    let problems = vigie_profile::check_file(file);
     if problems.is_empty() {
         return print(&format!("{} : aucun défaut.\n", file.display()));
     }
     for problem in &problems {
-        tell(&view::config::problem(problem));
+        tell(&vigie_view::config::problem(problem));
     }
     ExitCode::from(FAILED)
 }

@@ -1,21 +1,20 @@
 //! `vigie doctor`: asks every sensor once, and tells what it saw and how long it took.
 
-use crate::core::state::Reading;
-use crate::core::vpn::{Gateway, Inside, ProbeRequest};
-use crate::profile::{Loaded, Profile};
+use crate::runtime::{autostart, instance};
 use crate::sensors::{drives, host, network, power, printers, probe, shutdown, vpn_client, wapt};
-use crate::shell::{autostart, instance};
-use crate::view;
-use crate::view::doctor::{Finding, Sensor};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use vigie_core::state::Reading;
+use vigie_core::vpn::{Gateway, Inside, ProbeRequest};
+use vigie_profile::{Loaded, Profile};
+use vigie_view::doctor::{Finding, Sensor};
 
 /// The report in French, and whether every sensor saw something.
 pub async fn report(loaded: &Loaded) -> (String, bool) {
     let findings = examine(loaded).await;
     let healthy = findings.iter().all(|finding| finding.seen.is_ok());
-    (view::doctor::report(&findings), healthy)
+    (vigie_view::doctor::report(&findings), healthy)
 }
 
 async fn examine(loaded: &Loaded) -> Vec<Finding> {
@@ -23,7 +22,7 @@ async fn examine(loaded: &Loaded) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut timed = |sensor, started: Instant, seen| findings.push(Finding { sensor, seen, took: started.elapsed() });
 
-    let problems: Vec<String> = loaded.problems.iter().map(view::config::problem).collect();
+    let problems: Vec<String> = loaded.problems.iter().map(vigie_view::config::problem).collect();
     let config = if problems.is_empty() { Ok("[]".to_owned()) } else { Err(problems.join("\n")) };
     timed(Sensor::Config, Instant::now(), config);
 

@@ -1,7 +1,7 @@
 //! Vigie: the academy's guide, live on the desktop.
 //!
-//! Data goes one way. Sensors turn the machine's facts into [`core::state::Event`]s; one task owns the state and lets
-//! [`core::update::update`] change it; the views turn it into pictures (tray, panel, status), and the shell does what
+//! Data goes one way. Sensors turn the machine's facts into [`vigie_core::state::Event`]s; one task owns the state and lets
+//! [`vigie_core::update::update`] change it; the views turn it into pictures (tray, panel, status), and the shell does what
 //! the core asked.
 //!
 //! - [`profile`]: what the guide says, as typed data, and the files that may change it
@@ -12,14 +12,11 @@
 //! - [`cli`]: the command line; [`doctor`]: every sensor, asked once
 
 pub mod cli;
-pub mod core;
 pub mod doctor;
-pub mod profile;
+pub mod runtime;
 pub mod sensors;
-pub mod shell;
-pub mod view;
 #[cfg(all(test, windows))]
 mod wine;
 
 /// Where everything that happens is sent; one task reads it and owns the state.
-pub type Events = tokio::sync::mpsc::UnboundedSender<core::state::Event>;
+pub type Events = tokio::sync::mpsc::UnboundedSender<vigie_core::state::Event>;

@@ -5,12 +5,12 @@
 //! stands what follows from that. Secrets pass through and are not kept: no field of [`Connect`] holds one.
 
 use super::Now;
-use crate::profile::{Id, Vpn};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::sync::Arc;
+use vigie_profile::{Id, Vpn, is_valid_identifier, is_valid_passcode};
 
 /// Digits that the one-time-password key shows (guide, section 1: "6 chiffres de la clé OTP").
 pub const DIGITS: usize = 6;
@@ -70,7 +70,7 @@ fn on_the_wire<S: Serializer>(secret: &Secret, to: S) -> Result<S::Ok, S::Error>
 
 /// The PIN.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(tag = "is", content = "text", rename_all = "kebab-case")]
 pub enum Pin {
     /// The one that the keyring holds.
@@ -78,14 +78,14 @@ pub enum Pin {
     /// The one that the user typed.
     Typed(
         #[serde(serialize_with = "on_the_wire")]
-        #[cfg_attr(test, ts(type = "string"))]
+        #[cfg_attr(feature = "typescript", ts(type = "string"))]
         Secret,
     ),
 }
 
 /// The form, as the user sent it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Submission {
     /// What to do with it.
     pub way: Way,
@@ -97,7 +97,7 @@ pub struct Submission {
     pub pin: Pin,
     /// The key's six digits.
     #[serde(serialize_with = "on_the_wire")]
-    #[cfg_attr(test, ts(type = "string"))]
+    #[cfg_attr(feature = "typescript", ts(type = "string"))]
     pub digits: Secret,
     /// Whether the PIN shall be kept in the keyring. (Where it is not, one that was kept is deleted.)
     pub remember_pin: bool,
@@ -105,7 +105,7 @@ pub struct Submission {
 
 /// What to do with the answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum Way {
     /// Connect.
@@ -116,7 +116,7 @@ pub enum Way {
 
 /// A field of the form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "as in the form")]
 pub enum Field {
@@ -159,18 +159,6 @@ impl Fault {
     }
 }
 
-/// Whether nobody has such an identifier. It becomes an argument and a line of a client's input: no blank, no line end,
-/// no option.
-pub fn identifier_is_odd(identifier: &str) -> bool {
-    let odd = |c: char| !c.is_ascii_graphic();
-    identifier.is_empty() || identifier.starts_with('-') || identifier.len() > 128 || identifier.chars().any(odd)
-}
-
-/// Whether nobody has such a PIN, or passcode: it becomes a line of a client's input.
-pub fn pin_is_odd(pin: &str) -> bool {
-    pin.is_empty() || pin.chars().any(|c| !c.is_ascii_graphic())
-}
-
 /// What is wrong with a form, one fault a field at most; empty where it can be sent. `site`: whether its site exists;
 /// `remembered`: whether the keyring holds a PIN. Site and identifier count only where Vigie connects: by hand, the
 /// client's own window asks for them.
@@ -180,14 +168,14 @@ pub fn check(form: &Submission, site: bool, remembered: bool, vpn: &Vpn) -> Vec<
     let identifier = match identifier {
         _ if !connects => None,
         "" => Some(Fault::NoIdentifier),
-        odd if identifier_is_odd(odd) => Some(Fault::OddIdentifier),
+        odd if !is_valid_identifier(odd) => Some(Fault::OddIdentifier),
         _ => None,
     };
     let length = usize::from(vpn.pin_min)..=usize::from(vpn.pin_max);
     let pin = match &form.pin {
         Pin::Remembered => (!remembered).then_some(Fault::NothingRemembered),
         Pin::Typed(pin) if pin.expose().is_empty() => Some(Fault::NoPin),
-        Pin::Typed(pin) if pin_is_odd(pin.expose()) => Some(Fault::OddPin),
+        Pin::Typed(pin) if !is_valid_passcode(pin.expose()) => Some(Fault::OddPin),
         Pin::Typed(pin) => (!length.contains(&pin.chars())).then_some(Fault::PinLength),
     };
     let digits = form.digits.expose();
@@ -528,7 +516,7 @@ impl Connect {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::fixture::{guide, now};
+    use crate::fixture::{guide, now};
 
     fn form() -> Submission {
         Submission {

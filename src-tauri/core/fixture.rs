@@ -4,48 +4,49 @@ use super::Now;
 use super::state::{Battery, DriveMount, DriveState, Effect, Event, Host, Look, Memory, Printer, Reading, Space, Wapt};
 use super::update::{State, update};
 use super::vpn::{DefaultRoute, Gateway, Inside, Interface, Links, Probe, Verdict};
-use crate::profile::{Profile, UserChoices};
 use jiff::ZonedDateTime;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
+use vigie_profile::{Profile, UserChoices};
 
 /// The guide.
-pub(crate) fn guide() -> Arc<Profile> {
-    static GUIDE: LazyLock<Arc<Profile>> = LazyLock::new(|| Arc::new(crate::profile::guide()));
+pub fn guide() -> Arc<Profile> {
+    static GUIDE: LazyLock<Arc<Profile>> = LazyLock::new(|| Arc::new(vigie_profile::guide()));
     GUIDE.clone()
 }
 
 /// A moment in Paris, `2026-11-24T14:02`.
-pub(crate) fn at(text: &str) -> ZonedDateTime {
+pub fn at(text: &str) -> ZonedDateTime {
     format!("{text}[Europe/Paris]").parse().expect("a test names a moment")
 }
 
 /// A moment in Paris, on a machine that was booted at midnight, 24 November 2026.
-pub(crate) fn now(text: &str) -> Now {
+pub fn now(text: &str) -> Now {
     let wall = at(text);
     let uptime = at("2026-11-24T00:00").duration_until(&wall);
     Now { wall, uptime: Duration::try_from(uptime).expect("a test plays after midnight") }
 }
 
 /// A moment on the same machine, in seconds after it was booted.
-pub(crate) fn after(seconds: f64) -> Now {
+pub fn after(seconds: f64) -> Now {
     let uptime = Duration::from_secs_f64(seconds);
     let lasted = jiff::SignedDuration::try_from(uptime).expect("a test is short");
     Now { wall: at("2026-11-24T00:00").checked_add(lasted).expect("a test is short"), uptime }
 }
 
-/// The machine's own address at home, and the tunnel's.
-pub(crate) const HOME: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 1, 10));
-pub(crate) const TUNNEL: IpAddr = IpAddr::V4(Ipv4Addr::new(172, 26, 200, 7));
+/// The machine's own address at home.
+pub const HOME: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 1, 10));
+/// The tunnel's address.
+pub const TUNNEL: IpAddr = IpAddr::V4(Ipv4Addr::new(172, 26, 200, 7));
 
 /// A network at home, without the VPN.
-pub(crate) fn home() -> Links {
+pub fn home() -> Links {
     network(HOME)
 }
 
 /// A network in which the machine has that address.
-pub(crate) fn network(address: IpAddr) -> Links {
+pub fn network(address: IpAddr) -> Links {
     Links {
         interfaces: vec![interface(2, "eth0", address)],
         default_route: Some(DefaultRoute { interface: 2, router: Some([192, 168, 1, 1].into()) }),
@@ -54,24 +55,25 @@ pub(crate) fn network(address: IpAddr) -> Links {
 }
 
 /// The same network with the VPN's tunnel up.
-pub(crate) fn with_tunnel(mut links: Links) -> Links {
+pub fn with_tunnel(mut links: Links) -> Links {
     links.interfaces.push(Interface { tunnel: true, ..interface(9, "cscotun0", TUNNEL) });
     links
 }
 
-pub(crate) fn interface(index: u32, name: &str, address: IpAddr) -> Interface {
+/// An interface that is no tunnel.
+pub fn interface(index: u32, name: &str, address: IpAddr) -> Interface {
     Interface { index, name: name.into(), description: None, addresses: vec![address], tunnel: false }
 }
 
 /// A user of Caen who has met Vigie before, on 24 November 2026 at ten.
-pub(crate) fn known() -> State {
+pub fn known() -> State {
     let profile = Profile { user: UserChoices { site: Some("caen".into()) }, ..(*guide()).clone() };
     let memory = Memory { welcomed: true, asked_site: true, ..Memory::default() };
     State::new(Arc::new(profile), [].into(), memory, 7, now("2026-11-24T10:00"))
 }
 
 /// The same user, for whom that verdict stands since 14 h 02, on a machine of which everything is known.
-pub(crate) fn standing(verdict: Verdict) -> State {
+pub fn standing(verdict: Verdict) -> State {
     let mut state = known();
     let now = now("2026-11-24T14:02");
     let drives = [

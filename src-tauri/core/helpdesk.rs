@@ -1,9 +1,9 @@
 //! AMIGO, open or closed, and until when (guide, section 8).
 
-use crate::profile::{Day, Hours, Profile};
 use jiff::ZonedDateTime;
 use jiff::civil::{Date, Time, Weekday};
 use jiff::tz::TimeZone;
+use vigie_profile::{Day, Hours, Profile};
 
 /// So many days ahead the next opening is looked for: the hours repeat weekly, and no holidays last a year.
 const HORIZON_DAYS: i64 = 366;
@@ -135,7 +135,7 @@ fn weekday(day: Day) -> Weekday {
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
-    use crate::core::fixture::{at, guide};
+    use crate::fixture::{at, guide};
     use proptest::prelude::*;
 
     fn open(until: &str) -> Helpdesk {

@@ -1,6 +1,6 @@
 //! The printers' naming scheme, decoded (guide, section 10): `I00YY-DIVX-C2`.
 
-use crate::profile::{Coded, Printing};
+use vigie_profile::{Coded, Printing};
 
 /// What a name says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +81,7 @@ fn located(location: &str) -> Option<(Option<char>, Option<String>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::fixture::guide;
+    use crate::fixture::guide;
     use proptest::prelude::*;
 
     fn name(department: &str, place: &str, division: &str, number: Option<u8>) -> Name {

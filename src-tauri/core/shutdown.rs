@@ -3,7 +3,6 @@
 //! The wall clock alone decides: whatever has happened in between (sleep, a late start, a clock or a time zone that was
 //! set), the reminder that is due is the one whose lead was reached last, and it is due once.
 
-use crate::profile;
 use jiff::civil::{Date, Time};
 use jiff::{SignedDuration, Timestamp, ZonedDateTime};
 use serde::{Deserialize, Serialize};
@@ -56,14 +55,14 @@ pub struct Planner {
 
 impl Planner {
     /// Starts with what is remembered from before.
-    pub fn new(profile: &profile::Shutdown, memory: Memory) -> Planner {
+    pub fn new(profile: &vigie_profile::Shutdown, memory: Memory) -> Planner {
         let mut planner = Planner { policy: None, leads: Vec::new(), machine: None, memory };
         planner.set_profile(profile);
         planner
     }
 
     /// The profile has changed.
-    pub fn set_profile(&mut self, profile: &profile::Shutdown) {
+    pub fn set_profile(&mut self, profile: &vigie_profile::Shutdown) {
         self.policy = profile.enabled.then_some(profile.at);
         self.leads = profile.leads_minutes.iter().copied().filter(|lead| *lead > 0).collect();
         self.leads.sort_unstable_by(|a, b| b.cmp(a));
@@ -179,8 +178,8 @@ fn same(a: Timestamp, b: Timestamp) -> bool {
 #[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
-    use crate::core::Now;
-    use crate::core::fixture::{at, guide, now};
+    use crate::Now;
+    use crate::fixture::{at, guide, now};
     use jiff::tz::TimeZone;
     use proptest::prelude::*;
     use std::time::Duration;
@@ -189,8 +188,8 @@ mod tests {
         Planner::new(&guide().shutdown, Memory::default())
     }
 
-    fn policy(at: &str, leads: &[u16]) -> profile::Shutdown {
-        profile::Shutdown { at: at.parse().unwrap(), enabled: true, leads_minutes: leads.to_vec() }
+    fn policy(at: &str, leads: &[u16]) -> vigie_profile::Shutdown {
+        vigie_profile::Shutdown { at: at.parse().unwrap(), enabled: true, leads_minutes: leads.to_vec() }
     }
 
     /// Minutes and `last` of what is due.
@@ -291,7 +290,7 @@ mod tests {
 
     #[test]
     fn without_a_policy_only_the_machine_speaks() {
-        let off = profile::Shutdown { enabled: false, ..guide().shutdown.clone() };
+        let off = vigie_profile::Shutdown { enabled: false, ..guide().shutdown.clone() };
         let mut planner = Planner::new(&off, Memory::default());
         assert_eq!((due(&mut planner, "2026-11-24T21:25"), planner.next_wake(&now("2026-11-24T21:00"))), (None, None));
         assert_eq!(planner.next_shutdown(&now("2026-11-24T21:00")), None);
@@ -410,7 +409,7 @@ mod tests {
         ) {
             let zone = zone(zone_index);
             let time = Time::midnight() + jiff::Span::new().minutes(minute);
-            let profile = profile::Shutdown { at: time, enabled: true, leads_minutes: leads.clone() };
+            let profile = vigie_profile::Shutdown { at: time, enabled: true, leads_minutes: leads.clone() };
             let mut planner = Planner::new(&profile, Memory::default());
             let begin = Timestamp::from_second(start).unwrap();
             let mut instant = begin;
@@ -469,7 +468,7 @@ mod tests {
             steps in proptest::collection::vec((0..7_u8, -90_000_i64..90_000, 0..ZONES.len()), 1..300),
         ) {
             let time = Time::midnight() + jiff::Span::new().minutes(minute);
-            let profile = profile::Shutdown { at: time, enabled: true, leads_minutes: leads.clone() };
+            let profile = vigie_profile::Shutdown { at: time, enabled: true, leads_minutes: leads.clone() };
             let mut planner = Planner::new(&profile, Memory::default());
             let mut zone = self::zone(0);
             let mut instant = Timestamp::from_second(start).unwrap();
@@ -516,7 +515,7 @@ mod tests {
         ) {
             let zone = zone(zone_index);
             let time = Time::midnight() + jiff::Span::new().minutes(minute);
-            let profile = profile::Shutdown { at: time, enabled: true, leads_minutes: leads };
+            let profile = vigie_profile::Shutdown { at: time, enabled: true, leads_minutes: leads };
             let mut planner = Planner::new(&profile, Memory::default());
             let mut instant = Timestamp::from_second(start).unwrap();
             planner.set_machine(machine.map(|seconds| instant + SignedDuration::from_secs(seconds)));

@@ -2,14 +2,14 @@
 
 use super::digits::Digits;
 use super::{connect, shutdown, vpn};
-use crate::profile::{Choice, Id, Problem, Profile};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use vigie_profile::{Choice, Id, Problem, Profile};
 
 /// What a click, a command or a button asks for. Menus and notifications carry the value itself, so what comes back
 /// is exactly what was offered.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(tag = "do", content = "with", rename_all = "kebab-case")]
 pub enum Action {
     /// Show the panel, or bring it to the front.
@@ -29,7 +29,7 @@ pub enum Action {
     /// Look again at once, and say what is seen: is the inside within reach?
     Refresh,
     /// Start the remote support program, and join the session of that number.
-    Join(#[cfg_attr(test, ts(type = "string"))] Digits),
+    Join(#[cfg_attr(feature = "typescript", ts(type = "string"))] Digits),
     /// Put a telephone code on the clipboard.
     CopyCode(Call),
     /// Hand a telephone code to the soft phone (`tel:`).
@@ -60,12 +60,12 @@ pub enum Action {
 
 /// A telephone code of the profile, and the number behind it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Call {
     /// The code's id.
     pub code: Id,
     /// The number, for a code that takes one.
-    #[cfg_attr(test, ts(type = "string | null"))]
+    #[cfg_attr(feature = "typescript", ts(type = "string | null"))]
     pub number: Option<Digits>,
 }
 

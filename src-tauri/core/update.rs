@@ -6,10 +6,10 @@ use super::state::{
 };
 use super::vpn::{Asks, ProbeRequest, Telling, Tracker, Verdict, Word};
 use super::{Now, connect, helpdesk, shutdown};
-use crate::profile::{Choice, Connect, Id, Problem, Profile, Site};
 use jiff::{SignedDuration, Timestamp, ZonedDateTime};
 use std::sync::Arc;
 use std::time::Duration;
+use vigie_profile::{Choice, Connect, Id, Problem, Profile, Site};
 
 /// Wall clock and uptime may drift apart by so much between two looks; more means that the clock was set.
 const JUMP: SignedDuration = SignedDuration::from_secs(5);
@@ -656,24 +656,19 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::digits::Digits;
-    use crate::core::fixture::{HOME, TUNNEL, guide, home, known, now, with_tunnel};
-    use crate::core::state::{Call, Space, Wapt};
-    use crate::core::vpn::{ClientState, Gateway, Inside, Links, Probe};
-    use crate::profile::UserChoices;
+    use crate::digits::Digits;
+    use crate::fixture::{HOME, TUNNEL, guide, home, known, now, with_tunnel};
+    use crate::state::{Call, Space, Wapt};
+    use crate::vpn::{ClientState, Gateway, Inside, Links, Probe};
+    use vigie_profile::UserChoices;
 
     fn stranger() -> State {
         State::new(guide(), [].into(), Memory::default(), 7, now("2026-11-24T10:00"))
     }
 
     fn problems() -> Arc<[Problem]> {
-        [Problem {
-            file: "/etc/vigie/vigie.toml".into(),
-            line: None,
-            key: None,
-            fault: crate::profile::Fault::TooLarge,
-        }]
-        .into()
+        [Problem { file: "/etc/vigie/vigie.toml".into(), line: None, key: None, fault: vigie_profile::Fault::TooLarge }]
+            .into()
     }
 
     impl State {

@@ -4,9 +4,9 @@
 use super::{Model, Shown, say};
 use tauri::ipc::{Channel, InvokeBody, Request};
 use tauri::{AppHandle, State, WebviewUrl, WebviewWindowBuilder, Wry};
-use vigie::core::connect::Submission;
-use vigie::shell::panel::FromPanel;
-use vigie::view::connect::Form;
+use vigie::runtime::panel::FromPanel;
+use vigie_core::connect::Submission;
+use vigie_view::connect::Form;
 
 /// The window's label; the capability `connect` is given to it.
 pub const LABEL: &str = "connect";

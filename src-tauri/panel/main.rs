@@ -1,5 +1,5 @@
 //! `vigie-panel`: one window, and nothing else: the panel's, or the one for connecting. Started by the tray, which sends
-//! what to show ([`vigie::shell::panel`]); ends when its window is closed, or when the tray is gone.
+//! what to show ([`vigie::runtime::panel`]); ends when its window is closed, or when the tray is gone.
 
 #![cfg_attr(windows, windows_subsystem = "windows")]
 
@@ -16,12 +16,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tauri::ipc::Channel;
 use tauri::webview::{Color, NewWindowResponse};
 use tauri::{AppHandle, Manager, State, WebviewUrl, WebviewWindow, WebviewWindowBuilder, WindowEvent};
-use vigie::core::state::Action;
-use vigie::shell::panel::{FromPanel, ToPanel};
-use vigie::shell::store::Store;
-use vigie::view::connect::Form;
-use vigie::view::page::{Page, Part};
-use vigie::view::panel::Pinned;
+use vigie::runtime::panel::{FromPanel, ToPanel};
+use vigie::runtime::store::Store;
+use vigie_core::state::Action;
+use vigie_view::connect::Form;
+use vigie_view::page::{Page, Part};
+use vigie_view::panel::Pinned;
 use wire::{hear, say};
 
 /// The panel's window's label; the capability `panel` is given to it.

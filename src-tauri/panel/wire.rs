@@ -1,7 +1,7 @@
-//! The panel's end of the wire to the tray: JSON, one value a line ([`vigie::shell::panel`]).
+//! The panel's end of the wire to the tray: JSON, one value a line ([`vigie::runtime::panel`]).
 
 use std::io::{self, BufRead, IsTerminal, Read, Write};
-use vigie::shell::panel::{FromPanel, LINE_LIMIT, ToPanel};
+use vigie::runtime::panel::{FromPanel, LINE_LIMIT, ToPanel};
 use zeroize::Zeroizing;
 
 /// Bytes that a form has at most on the wire, as a rule; room for it is made at once, since what grows leaves copies.

@@ -9,8 +9,8 @@ use std::cell::{Cell, RefCell};
 use std::process::ExitCode;
 use std::rc::Rc;
 use tokio::sync::mpsc::unbounded_channel;
-use vigie::shell::panel::{FromPanel, ToPanel};
-use vigie::view::panel::Pinned;
+use vigie::runtime::panel::{FromPanel, ToPanel};
+use vigie_view::panel::Pinned;
 
 /// Distance from the work area's edges, in logical pixels.
 const MARGIN: i32 = 16;

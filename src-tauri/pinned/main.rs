@@ -1,5 +1,5 @@
 //! `vigie-pinned`: the panel that stands on the desktop under every window, on Linux. Started by the tray, which sends
-//! what to show ([`vigie::shell::panel`]); ends when the user closes it, or when the tray is gone.
+//! what to show ([`vigie::runtime::panel`]); ends when the user closes it, or when the tray is gone.
 //!
 //! It draws with GTK's own widgets, because a browser engine that stays all day costs too much
 //! (docs/decisions/0005-pinned-panel.md). On other systems `vigie-panel` has both shapes.

@@ -11,11 +11,11 @@ use std::cell::RefCell;
 use std::fmt::Write;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use vigie::core::vpn::Verdict;
-use vigie::shell::panel::FromPanel;
-use vigie::shell::tray;
-use vigie::view::panel::{self as view, Mark, Panel, Row};
-use vigie::view::tray::Icon;
+use vigie::runtime::panel::FromPanel;
+use vigie::runtime::tray;
+use vigie_core::vpn::Verdict;
+use vigie_view::panel::{self as view, Mark, Panel, Row};
+use vigie_view::tray::Icon;
 
 /// Edge of the verdict's picture, in logical pixels.
 const PICTURE: i32 = 24;

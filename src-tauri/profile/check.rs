@@ -5,6 +5,14 @@ use super::tree::{Found, Path};
 use super::{Day, Holiday, Hours, Profile};
 use jiff::civil::Time;
 
+impl Profile {
+    /// Returns what types cannot rule out and the loader refuses: the path to each value, and what is wrong with it.
+    /// Empty for every profile that [`load_with`](crate::load_with) returns.
+    pub fn inconsistencies(&self) -> Vec<(Vec<String>, Fault)> {
+        check(self)
+    }
+}
+
 /// All that is wrong with a profile.
 pub(super) fn check(profile: &Profile) -> Vec<Found> {
     let mut found = Checks(Vec::new());

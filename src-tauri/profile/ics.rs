@@ -6,7 +6,6 @@
 //! where another zone's begins or ends.
 
 use super::fault::Fault;
-use super::tree::{Node, Origin, Value};
 use super::{Calendar, Covers, Holiday};
 use icalendar::parser::{Component, read_calendar, unfold};
 use jiff::civil::{Date, DateTime};
@@ -98,40 +97,4 @@ fn day(text: &str) -> Option<Date> {
         return Some(moment.to_zoned_datetime(jiff::tz::TimeZone::UTC).date());
     }
     text.parse::<DateTime>().map(DateTime::date).or_else(|_| text.parse::<Date>()).ok()
-}
-
-/// Shows the calendar in the tree: what the file said stands where the file was named.
-pub(super) fn show(tree: &mut Node, calendar: &Calendar, origin: Origin) {
-    let steps = ["calendar".to_owned()];
-    let Some(shown) = tree.find_mut(&steps) else { return };
-    let node = |value| Node { origin, value };
-    let moment = |date: Date| node(Value::Moment(date.to_string()));
-    let table = |entries: Vec<(&str, Node)>| {
-        node(Value::Table(entries.into_iter().map(|(name, node)| (name.to_owned(), node)).collect()))
-    };
-    let known: Vec<Node> = match shown.get("holiday").map(|node| &node.value) {
-        Some(Value::List(list)) => list.clone(),
-        _ => Vec::new(),
-    };
-    let says = |node: &Node, holiday: &Holiday| {
-        let is = |key: &str, date: Date| node.get(key).and_then(Node::text) == Some(&date.to_string());
-        is("from", holiday.from) && is("back", holiday.back)
-    };
-    let holidays = calendar.holidays.iter().map(|holiday| {
-        let same = known.iter().find(|node| says(node, holiday)).cloned();
-        same.unwrap_or_else(|| {
-            let name = node(Value::Text(holiday.name.clone()));
-            table(vec![("name", name), ("from", moment(holiday.from)), ("back", moment(holiday.back))])
-        })
-    });
-    let holidays = node(Value::List(holidays.collect()));
-    shown.set("holiday", holidays);
-    let covers = [("from", calendar.covers.from), ("to", calendar.covers.to)];
-    for (key, date) in covers {
-        if let Some(covers) = shown.find_mut(&["covers".to_owned()])
-            && covers.get(key).and_then(Node::text) != Some(&date.to_string())
-        {
-            covers.set(key, moment(date));
-        }
-    }
 }

@@ -4,16 +4,14 @@
 //! wrong with it is reported, and the layers below go on.
 
 use super::fault::{Fault, Problem};
-use super::tree::{Found, Node, Value, written};
-use super::{Profile, check, ics, read, tree};
+use super::tree::{Found, Node, Origin, Value, written};
+use super::{Calendar, Holiday, Profile, check, read, tree};
+use jiff::civil::Date;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const GUIDE: &str = include_str!("guide.toml");
-
-/// More than any configuration needs; what is larger is not read.
-const MOST_BYTES: u64 = 1 << 20;
 
 /// So many problems of one file are reported; more help nobody.
 const MOST_PROBLEMS: usize = 50;
@@ -39,20 +37,8 @@ pub struct Paths {
 }
 
 impl Paths {
-    /// The places of this system: `/etc/vigie/vigie.toml` and `$XDG_CONFIG_HOME/vigie/vigie.toml`;
-    /// `%ProgramData%\Vigie\vigie.toml` and `%APPDATA%\Vigie\vigie.toml`; on macOS the `Application Support` folders.
-    pub fn system() -> Paths {
-        let machine = if cfg!(windows) {
-            std::env::var_os("ProgramData").map_or_else(|| r"C:\ProgramData".into(), PathBuf::from).join("Vigie")
-        } else if cfg!(target_os = "macos") {
-            "/Library/Application Support/vigie".into()
-        } else {
-            "/etc/vigie".into()
-        };
-        let folder = if cfg!(windows) { "Vigie" } else { "vigie" };
-        let user = dirs::config_dir().map(|config| config.join(folder).join("vigie.toml"));
-        Paths { machine: machine.join("vigie.toml"), user: user.unwrap_or_default() }
-    }
+    /// The administrator's file on Linux.
+    pub const LINUX_MACHINE: &str = "/etc/vigie/vigie.toml";
 
     fn of(&self, layer: Layer) -> Option<&Path> {
         match layer {
@@ -70,7 +56,7 @@ pub struct Loaded {
     pub profile: Arc<Profile>,
     /// What is wrong with the files.
     pub problems: Arc<[Problem]>,
-    paths: Paths,
+    pub(super) paths: Paths,
     pub(super) tree: Node,
     locks: Vec<tree::Path>,
     pub(super) broken: Vec<Layer>,
@@ -121,9 +107,9 @@ impl Loaded {
     }
 
     /// Lays a file over what is there, or leaves it out and says why.
-    fn add(&mut self, layer: Layer, file: &Path, problems: &mut Vec<Problem>) {
+    fn add(&mut self, layer: Layer, file: &Path, source: &dyn Source, problems: &mut Vec<Problem>) {
         let problem = |line, key, fault| Problem { file: file.to_owned(), line, key, fault };
-        let text = match text_of(file) {
+        let text = match source.text(file) {
             Ok(Some(text)) => text,
             Ok(None) => return,
             Err(fault) => {
@@ -212,20 +198,20 @@ impl Loaded {
     }
 
     /// Adds the holidays of the calendar's .ics file.
-    fn add_ics(&mut self, paths: &Paths, problems: &mut Vec<Problem>) {
+    fn add_ics(&mut self, paths: &Paths, source: &dyn Source, problems: &mut Vec<Problem>) {
         let Some(node) = self.tree.find(&["calendar".into(), "ics".into()]) else { return };
         let (origin, Some(name)) = (node.origin, node.text()) else { return };
         let folder = paths.of(origin.layer).and_then(Path::parent).unwrap_or(Path::new(""));
         let file = folder.join(name);
         let mut calendar = self.profile.calendar.clone();
-        let added = match text_of(&file) {
-            Ok(Some(text)) => ics::add(&mut calendar, &text),
+        let added = match source.text(&file) {
+            Ok(Some(text)) => source.add_holidays(&mut calendar, &text),
             Ok(None) => Err((None, Fault::Unreadable(ErrorKind::NotFound))),
             Err(fault) => Err((None, fault)),
         };
         match added {
             Ok(()) => {
-                ics::show(&mut self.tree, &calendar, origin);
+                show_calendar(&mut self.tree, &calendar, origin);
                 let mut profile = Profile::clone(&self.profile);
                 profile.calendar = calendar;
                 self.profile = Arc::new(profile);
@@ -240,53 +226,42 @@ pub fn guide() -> Profile {
     Profile::clone(&Loaded::guide().profile)
 }
 
-/// Lays the layers over each other. Never fails: a broken file is left out and reported.
-pub fn load(paths: &Paths) -> Loaded {
+/// Where the layers come from: [`Disk`](super::Disk), or texts in memory.
+pub trait Source {
+    /// Returns the text of a file; `None` if there is no such file.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn text(&self, file: &Path) -> Result<Option<String>, Fault>;
+
+    /// Adds the holidays of an .ics file's text to the calendar.
+    ///
+    /// # Errors
+    /// If the text is no calendar: the line, if it is known, and what is wrong.
+    fn add_holidays(&self, calendar: &mut Calendar, text: &str) -> Result<(), (Option<usize>, Fault)>;
+}
+
+/// Merges the layers, as `source` reads them. Never fails: a broken file is left out and reported.
+pub fn load_with(paths: &Paths, source: &dyn Source) -> Loaded {
     let mut loaded = Loaded::guide();
     loaded.paths = paths.clone();
     let mut problems = Vec::new();
-    loaded.add(Layer::Machine, &paths.machine, &mut problems);
-    loaded.add(Layer::User, &paths.user, &mut problems);
-    loaded.add_ics(paths, &mut problems);
+    loaded.add(Layer::Machine, &paths.machine, source, &mut problems);
+    loaded.add(Layer::User, &paths.user, source, &mut problems);
+    loaded.add_ics(paths, source, &mut problems);
     let locked = loaded.locks.iter().map(|lock| written(lock)).collect();
     loaded.profile = Arc::new(Profile { locked, ..Profile::clone(&loaded.profile) });
     loaded.problems = problems.into();
     loaded
 }
 
-/// What is wrong with a file, read as a machine's file over the guide; empty where all is well.
-pub fn check_file(file: &Path) -> Vec<Problem> {
+/// Returns what is wrong with a file, read as a machine file over the guide; empty if nothing is.
+pub fn check_with(file: &Path, source: &dyn Source) -> Vec<Problem> {
     let mut loaded = Loaded::guide();
     let mut problems = Vec::new();
-    if !file.exists() {
-        let fault = Fault::Unreadable(ErrorKind::NotFound);
-        return vec![Problem { file: file.to_owned(), line: None, key: None, fault }];
-    }
-    loaded.add(Layer::Machine, file, &mut problems);
-    loaded.add_ics(&Paths { machine: file.to_owned(), user: PathBuf::new() }, &mut problems);
+    loaded.add(Layer::Machine, file, source, &mut problems);
+    loaded.add_ics(&Paths { machine: file.to_owned(), user: PathBuf::new() }, source, &mut problems);
     problems
-}
-
-/// The text of a file; `None` where there is none.
-pub(super) fn text_of(file: &Path) -> Result<Option<String>, Fault> {
-    if file.as_os_str().is_empty() {
-        return Ok(None);
-    }
-    let unreadable = |error: std::io::Error| Fault::Unreadable(error.kind());
-    let about = match std::fs::metadata(file) {
-        Ok(about) => about,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(unreadable(error)),
-    };
-    // A pipe or a device would keep the start waiting.
-    if !about.is_file() {
-        return Err(Fault::Unreadable(ErrorKind::InvalidInput));
-    }
-    if about.len() > MOST_BYTES {
-        return Err(Fault::TooLarge);
-    }
-    let bytes = std::fs::read(file).map_err(unreadable)?;
-    String::from_utf8(bytes).map(Some).map_err(|_| Fault::NotUtf8)
 }
 
 /// Lays a layer over a tree and reads the whole. Where something does not fit, it is taken out and the rest is looked
@@ -334,5 +309,41 @@ fn knows(tree: &Node, path: &[String]) -> bool {
     match read::read::<Profile>(&tried) {
         Ok(_) => true,
         Err(error) => !matches!(error.fault, Fault::UnknownKey { .. }),
+    }
+}
+
+/// Shows the calendar in the tree: what the file said stands where the file was named.
+fn show_calendar(tree: &mut Node, calendar: &Calendar, origin: Origin) {
+    let steps = ["calendar".to_owned()];
+    let Some(shown) = tree.find_mut(&steps) else { return };
+    let node = |value| Node { origin, value };
+    let moment = |date: Date| node(Value::Moment(date.to_string()));
+    let table = |entries: Vec<(&str, Node)>| {
+        node(Value::Table(entries.into_iter().map(|(name, node)| (name.to_owned(), node)).collect()))
+    };
+    let known: Vec<Node> = match shown.get("holiday").map(|node| &node.value) {
+        Some(Value::List(list)) => list.clone(),
+        _ => Vec::new(),
+    };
+    let says = |node: &Node, holiday: &Holiday| {
+        let is = |key: &str, date: Date| node.get(key).and_then(Node::text) == Some(&date.to_string());
+        is("from", holiday.from) && is("back", holiday.back)
+    };
+    let holidays = calendar.holidays.iter().map(|holiday| {
+        let same = known.iter().find(|node| says(node, holiday)).cloned();
+        same.unwrap_or_else(|| {
+            let name = node(Value::Text(holiday.name.clone()));
+            table(vec![("name", name), ("from", moment(holiday.from)), ("back", moment(holiday.back))])
+        })
+    });
+    let holidays = node(Value::List(holidays.collect()));
+    shown.set("holiday", holidays);
+    let covers = [("from", calendar.covers.from), ("to", calendar.covers.to)];
+    for (key, date) in covers {
+        if let Some(covers) = shown.find_mut(&["covers".to_owned()])
+            && covers.get(key).and_then(Node::text) != Some(&date.to_string())
+        {
+            covers.set(key, moment(date));
+        }
     }
 }

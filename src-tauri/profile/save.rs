@@ -1,15 +1,14 @@
-//! The user's choices, written into the user's file.
+//! The user's choices, and how one is written into the text of the user's file.
 
 use super::fault::{Fault, Problem};
-use super::load::{Layer, Paths, lay, load, text_of};
+use super::load::{Layer, Loaded, lay};
 use super::{Fact, Id, Profile, tree};
 use serde::{Deserialize, Serialize};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Something that the user may choose, and what is chosen.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(tag = "what", content = "to", rename_all = "kebab-case")]
 pub enum Choice {
     /// The site.
@@ -84,34 +83,35 @@ pub enum Refused {
     Unfit(Fault),
 }
 
-/// Writes a choice into the user's file, and leaves the rest of it as it stands, comments too.
-///
-/// # Errors
-/// Where the file is broken or cannot be written, the choice is not possible, or the machine's file locks it.
-pub fn save(paths: &Paths, choice: &Choice) -> Result<(), Refused> {
-    let loaded = load(paths);
-    if choice.is_locked(&loaded.profile) {
-        return Err(Refused::Locked(paths.machine.clone()));
+impl Loaded {
+    /// Returns the user's file with a choice written into it; the rest of it stays as it is, comments too. `text` is the
+    /// file as it is, empty if there is none.
+    ///
+    /// # Errors
+    /// If the file is broken, the choice is not possible, or the machine's file locks it.
+    pub fn edited(&self, choice: &Choice, text: &str) -> Result<String, Refused> {
+        if choice.is_locked(&self.profile) {
+            return Err(Refused::Locked(self.paths.machine.clone()));
+        }
+        if self.broken.contains(&Layer::User)
+            && let Some(problem) = self.problems.iter().find(|problem| problem.file == self.paths.user)
+        {
+            return Err(Refused::Broken(problem.clone()));
+        }
+        let (table, keys) = choice.keys();
+        let entries: Vec<_> = keys.iter().copied().zip(choice.values(&self.profile)).collect();
+        let change: String = entries.iter().map(|(key, value)| format!("{table}.{key} = {value}\n")).collect();
+        let change = tree::parse(&change, Layer::User).map_err(|(_, fault)| Refused::Unfit(fault))?;
+        if let Err(found) = lay(&self.tree, change)
+            && let Some((_, fault)) = found.into_iter().next()
+        {
+            return Err(Refused::Unfit(fault));
+        }
+        edit(text, table, entries).map_err(|error| Refused::Write(self.paths.user.clone(), error))
     }
-    if loaded.broken.contains(&Layer::User)
-        && let Some(problem) = loaded.problems.iter().find(|problem| problem.file == paths.user)
-    {
-        return Err(Refused::Broken(problem.clone()));
-    }
-    let (table, keys) = choice.keys();
-    let entries: Vec<_> = keys.iter().copied().zip(choice.values(&loaded.profile)).collect();
-    let change: String = entries.iter().map(|(key, value)| format!("{table}.{key} = {value}\n")).collect();
-    let change = tree::parse(&change, Layer::User).map_err(|(_, fault)| Refused::Unfit(fault))?;
-    if let Err(found) = lay(&loaded.tree, change)
-        && let Some((_, fault)) = found.into_iter().next()
-    {
-        return Err(Refused::Unfit(fault));
-    }
-    write(&paths.user, table, entries).map_err(|error| Refused::Write(paths.user.clone(), error))
 }
 
-fn write(file: &Path, table: &str, entries: Vec<(&str, toml_edit::Value)>) -> std::io::Result<()> {
-    let text = text_of(file).map_err(|fault| std::io::Error::other(format!("{fault:?}")))?.unwrap_or_default();
+fn edit(text: &str, table: &str, entries: Vec<(&str, toml_edit::Value)>) -> std::io::Result<String> {
     let mut document: toml_edit::DocumentMut = text.parse().map_err(std::io::Error::other)?;
     let there = document.entry(table).or_insert_with(toml_edit::table);
     let Some(there) = there.as_table_like_mut() else {
@@ -128,17 +128,5 @@ fn write(file: &Path, table: &str, entries: Vec<(&str, toml_edit::Value)>) -> st
             }
         }
     }
-    // Where the file is a link, what it leads to is written, and the link stays.
-    let file = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.ok_or(std::io::ErrorKind::NotFound)?;
-    std::fs::create_dir_all(folder)?;
-    let mut new = tempfile::NamedTempFile::new_in(folder)?;
-    new.write_all(document.to_string().as_bytes())?;
-    if let Ok(before) = std::fs::metadata(&file) {
-        new.as_file().set_permissions(before.permissions())?;
-    }
-    new.as_file().sync_all()?;
-    new.persist(&file)?;
-    Ok(())
+    Ok(document.to_string())
 }

@@ -1,9 +1,12 @@
-use super::*;
-use crate::view::config;
+//! Loading and saving, with files in a folder of their own.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use jiff::civil::{date, time};
 use proptest::prelude::*;
 use std::fs;
 use std::path::Path;
+use vigie_profile::*;
+use vigie_view::config;
 
 /// A machine's and a user's file in a folder of their own.
 struct Files {
@@ -56,7 +59,7 @@ fn problems_of(loaded: &Loaded, file: &Path) -> Vec<(Option<usize>, String, Faul
 #[test]
 fn the_guide_says_what_the_academys_guide_says() {
     let guide = guide();
-    assert_eq!(check::check(&guide), []);
+    assert_eq!(guide.inconsistencies(), []);
     assert_eq!(guide.about.guide_date, date(2023, 5, 9));
     let sites: Vec<_> = guide.sites.iter().map(|site| (site.name.as_str(), site.gateway.as_str())).collect();
     assert_eq!(sites, [("Caen", "portailotp.ac-caen.fr"), ("Rouen", "api.ac-rouen.fr")]);
@@ -787,7 +790,7 @@ proptest! {
         prop_assert!(!loaded.profile.sites.is_empty());
         config::show(&loaded);
         // What is in force stands as a whole, whatever the files say.
-        prop_assert!(check::check(&loaded.profile).is_empty());
+        prop_assert!(loaded.profile.inconsistencies().is_empty());
     }
 
     #[test]
@@ -795,7 +798,7 @@ proptest! {
         let text = format!("BEGIN:VCALENDAR\n{text}END:VCALENDAR\n");
         let mut calendar = guide().calendar;
         let before = calendar.clone();
-        if ics::add(&mut calendar, &text).is_err() {
+        if Disk.add_holidays(&mut calendar, &text).is_err() {
             prop_assert_eq!(calendar, before);
         }
     }

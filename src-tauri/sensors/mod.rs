@@ -19,14 +19,14 @@ pub mod wapt;
 mod window;
 
 use crate::Events;
-use crate::core::state::{Event, Look};
-use crate::profile::{self, Profile};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
+use vigie_core::state::{Event, Look};
+use vigie_profile::Profile;
 
 /// Where the sensors are asked to look.
 pub type Looks = mpsc::UnboundedSender<Look>;
@@ -141,7 +141,7 @@ fn glob(pattern: &str, text: &str) -> bool {
 
 /// The path that the profile means, in this user's session.
 fn expand(path: &str) -> Option<PathBuf> {
-    profile::expand(path, dirs::home_dir().as_deref(), |name| std::env::var_os(name))
+    vigie_profile::expand(path, dirs::home_dir().as_deref(), |name| std::env::var_os(name))
 }
 
 #[cfg(test)]
@@ -154,9 +154,9 @@ mod tests {
     #[expect(clippy::unwrap_used, reason = "a test may panic")]
     #[test]
     fn sensors_answer_what_they_are_asked_and_end_with_the_asker() {
-        use crate::core::vpn::ProbeRequest;
         use test_support::{in_namespace, profile, run};
         use tokio::time::timeout;
+        use vigie_core::vpn::ProbeRequest;
         const SOON: Duration = Duration::from_secs(10);
 
         async fn hear(heard: &mut UnboundedReceiver<Event>, wanted: impl Fn(&Event) -> bool) -> Event {
@@ -244,7 +244,7 @@ mod tests {
 /// What the sensors' tests share.
 #[cfg(test)]
 mod test_support {
-    use crate::profile::{PerOs, Profile, Vpn, guide};
+    use vigie_profile::{PerOs, Profile, Vpn, guide};
 
     #[cfg(target_os = "linux")]
     pub(super) use linux::{in_namespace, run};

@@ -1,6 +1,5 @@
 //! Does the inside answer, and does the gateway answer in its own name?
 
-use crate::core::vpn::{Gateway, Inside, Probe, ProbeRequest};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
 use rustls_platform_verifier::BuilderVerifierExt;
@@ -10,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{sleep, timeout};
+use vigie_core::vpn::{Gateway, Inside, Probe, ProbeRequest};
 
 /// Pause before the next inside machine is tried beside those that have not answered yet.
 const STAGGER: Duration = Duration::from_millis(250);

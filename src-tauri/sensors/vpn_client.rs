@@ -4,8 +4,6 @@
 //! becomes "disconnected".
 
 use super::{expand, glob};
-use crate::core::vpn::{ClientState, cisco};
-use crate::profile::{Id, Profile};
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -13,6 +11,8 @@ use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
+use vigie_core::vpn::{ClientState, cisco};
+use vigie_profile::{Id, Profile};
 
 /// How long the command line may take. (It answers in well under a second where its service runs.)
 const LIMIT: Duration = Duration::from_secs(5);

@@ -1,7 +1,7 @@
 //! The configuration in words: what is wrong with a file, and every value with where it comes from.
 
-use crate::profile::{Expected, Fault, Layer, Loaded, Problem, Setting};
 use std::io::ErrorKind;
+use vigie_profile::{Expected, Fault, Layer, Loaded, Problem, Setting};
 
 /// One sentence: which file, where, what is wrong, what is expected.
 pub fn problem(problem: &Problem) -> String {

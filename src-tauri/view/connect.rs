@@ -1,6 +1,6 @@
 //! The window for connecting as a value.
 //!
-//! How the page uses it. The window is `vigie-panel` with [`ToPanel::Connect`](crate::shell::panel::ToPanel::Connect)
+//! How the page uses it. The window is `vigie-panel` with [`ToPanel::Connect`](vigie::runtime::panel::ToPanel::Connect)
 //! as its first line; its label is `connect`. The page calls `watch_form` with a channel and gets a [`Form`] now and
 //! whenever it changes, `rendered` once it stands on the page, `ask` with an action of [`Form::buttons`] or
 //! [`Message::buttons`], `close`, and `submit` with a [`Submission`] when the user sends the form.
@@ -13,11 +13,11 @@
 
 use super::french;
 use super::panel::{Button, button};
-use crate::core::connect::{Client, Fault, Field, Keyring, Phase, Reason, Stage, Submission, Way};
-use crate::core::state::Action;
-use crate::core::update::State;
-use crate::profile::{Id, Vpn};
 use serde::{Deserialize, Serialize};
+use vigie_core::connect::{Client, Fault, Field, Keyring, Phase, Reason, Stage, Submission, Way};
+use vigie_core::state::Action;
+use vigie_core::update::State;
+use vigie_profile::{Id, Vpn};
 
 /// All that the window shows.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -339,10 +339,10 @@ fn amigo(state: &State) -> Button {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::connect::{Memory, Pin, Progress, Remembered};
-    use crate::core::fixture::{known, now};
-    use crate::core::state::Event;
-    use crate::core::update::update;
+    use vigie_core::connect::{Memory, Pin, Progress, Remembered};
+    use vigie_core::fixture::{known, now};
+    use vigie_core::state::Event;
+    use vigie_core::update::update;
 
     fn sent() -> Submission {
         Submission {
@@ -478,7 +478,7 @@ mod tests {
     fn after_too_many_wrong_tries_only_amigo_is_left() {
         let mut state = at_the_form(None, Remembered::default());
         let wrong = Memory { wrong: 3, last: Some(state.now.wall.timestamp()) };
-        state.connect = crate::core::connect::Connect::new(wrong);
+        state.connect = vigie_core::connect::Connect::new(wrong);
         state.connect.client = Some(None);
         let form = form(&state);
         assert!(!form.can_connect && form.by_hand.is_none());

@@ -1,9 +1,9 @@
 //! The network drives in words.
 
-use crate::core::state::{DriveMount, Reading};
-use crate::core::update::State;
-use crate::core::vpn::Verdict;
-use crate::profile::{Drive, DriveUse};
+use vigie_core::state::{DriveMount, Reading};
+use vigie_core::update::State;
+use vigie_core::vpn::Verdict;
+use vigie_profile::{Drive, DriveUse};
 
 /// Whether a click on the drive has a chance.
 pub fn can_open(state: &State, drive: &Drive) -> bool {

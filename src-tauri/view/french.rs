@@ -1,9 +1,9 @@
 //! Times, dates and sizes as a French reader expects them.
 
-use crate::core::printers::Name;
-use crate::profile::{Printing, Site};
 use jiff::ZonedDateTime;
 use jiff::civil::{Date, Time, Weekday};
+use vigie_core::printers::Name;
+use vigie_profile::{Printing, Site};
 
 /// A no-break space: a number and its unit stay on one line.
 const NBSP: char = '\u{a0}';
@@ -109,7 +109,7 @@ pub fn site(site: &Site) -> String {
 
 /// "Rectorat (Calvados), division DSI n° 4, bâtiment B, étage 4" (guide, section 10).
 pub fn printer(name: &Name, printing: &Printing) -> String {
-    let named = |list: &[crate::profile::Coded], code: &str| -> String {
+    let named = |list: &[vigie_profile::Coded], code: &str| -> String {
         list.iter().find(|coded| coded.code == code).map_or_else(|| code.to_owned(), |coded| coded.name.clone())
     };
     let place = named(&printing.places, &name.place);

@@ -1,6 +1,6 @@
 //! What the guide offers, as a list for the command line.
 
-use crate::profile::Profile;
+use vigie_profile::Profile;
 
 /// Everything that `vigie open` takes: identifier and name, programs first.
 pub fn openable(profile: &Profile) -> String {

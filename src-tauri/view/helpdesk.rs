@@ -1,8 +1,8 @@
 //! AMIGO's hours in words.
 
 use super::french;
-use crate::core::helpdesk::Helpdesk;
-use crate::core::update::State;
+use vigie_core::helpdesk::Helpdesk;
+use vigie_core::update::State;
 
 /// The menu's line.
 pub fn line(state: &State) -> String {

@@ -1,10 +1,10 @@
 //! What a notification says.
 
 use super::{drives, french, shutdown, verdict};
-use crate::core::state::{Action, Call, Category, Copied, Launch, LaunchOutcome, NotSaved, Notification};
-use crate::core::update::State;
-use crate::core::vpn::Verdict;
-use crate::profile::Choice;
+use vigie_core::state::{Action, Call, Category, Copied, Launch, LaunchOutcome, NotSaved, Notification};
+use vigie_core::update::State;
+use vigie_core::vpn::Verdict;
+use vigie_profile::Choice;
 
 /// A notification in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -276,9 +276,9 @@ fn retry(id: &str, state: &State) -> Action {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::connect::Reason;
-    use crate::core::fixture::{at, standing};
-    use crate::core::shutdown::Reminder;
+    use vigie_core::connect::Reason;
+    use vigie_core::fixture::{at, standing};
+    use vigie_core::shutdown::Reminder;
 
     /// Title, text and buttons in one line.
     fn says(notification: &Notification, state: &State) -> String {
@@ -386,7 +386,7 @@ mod tests {
             (Notification::NoTrayHost, "L’icône de Vigie ne peut pas s’afficher | Ce bureau n’a pas de zone de notification. Le panneau de Vigie la remplace ; relancez Vigie pour le revoir.".to_owned()),
             (Notification::Copied(Copied::Code(Call::of("renvoi-immediat"))), "*21 est copié | Renvoi immédiat : ajoutez le n° de poste ou de portable.".into()),
             (Notification::Copied(Copied::Code(Call::of("sans-renvoi"))), "*20 est copié | Désactiver tous les renvois".into()),
-            (Notification::Copied(Copied::Code(Call { code: "renvoi-immediat".into(), number: crate::core::digits::Digits::new("0612345678") })), "*21 0612345678 est copié | Renvoi immédiat".into()),
+            (Notification::Copied(Copied::Code(Call { code: "renvoi-immediat".into(), number: vigie_core::digits::Digits::new("0612345678") })), "*21 0612345678 est copié | Renvoi immédiat".into()),
             (Notification::NotSaved(NotSaved::Locked), "Votre choix n’a pas été enregistré | Ce réglage est fixé par votre administrateur.".into()),
             (Notification::Copied(Copied::SupportInfo), "Les infos pour l’assistance sont copiées | Collez-les dans votre message ou dans votre demande AMIGO (Ctrl + V).".into()),
             (Notification::CopyFailed, "La copie n’a pas fonctionné | Le presse-papiers ne répond pas. Réessayez dans un instant.".into()),

@@ -4,10 +4,10 @@
 use super::panel::{Button, Panel, button, panel};
 use super::settings::{Setting, settings};
 use super::{drives, french, notice};
-use crate::core::state::{Action, Call};
-use crate::core::update::State;
-use crate::profile::{Link, Program};
 use serde::{Deserialize, Serialize};
+use vigie_core::state::{Action, Call};
+use vigie_core::update::State;
+use vigie_profile::{Link, Program};
 
 /// What the page shows.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -241,13 +241,13 @@ fn link(state: &State, link: &Link, section: &str) -> Tool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::digits::Digits;
-    use crate::core::fixture::{known, now, standing};
-    use crate::core::state::{Copied, Event};
-    use crate::core::update::{State, update};
-    use crate::core::vpn::Verdict;
-    use crate::profile::{Choice, Profile};
     use std::sync::Arc;
+    use vigie_core::digits::Digits;
+    use vigie_core::fixture::{known, now, standing};
+    use vigie_core::state::{Copied, Event};
+    use vigie_core::update::{State, update};
+    use vigie_core::vpn::Verdict;
+    use vigie_profile::{Choice, Profile};
 
     fn told(state: &State) -> Vec<String> {
         guide(state)

@@ -3,13 +3,13 @@
 //! The page renders groups, rows and buttons without knowing each of them; what there is to show is decided here.
 
 use super::{drives, french, helpdesk, shutdown, verdict};
-use crate::core::shutdown::Reminder;
-use crate::core::state::{Action, DriveMount, Host, Reading};
-use crate::core::update::{Question, State, can_connect};
-use crate::core::vpn::Verdict;
-use crate::profile::{Choice, Fact};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+use vigie_core::shutdown::Reminder;
+use vigie_core::state::{Action, DriveMount, Host, Reading};
+use vigie_core::update::{Question, State, can_connect};
+use vigie_core::vpn::Verdict;
+use vigie_profile::{Choice, Fact};
 
 /// All that the panel shows.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -355,7 +355,7 @@ fn software(state: &State) -> Vec<Row> {
             rows.push(unavailable(Fact::Printers, "Imprimantes", "aucune n’est installée"));
         }
         Reading::Known(printers) => rows.extend(printers.iter().map(|printer| {
-            let decoded = crate::core::printers::decode(&state.profile.printing, &printer.name);
+            let decoded = vigie_core::printers::decode(&state.profile.printing, &printer.name);
             let place = decoded.map(|name| french::printer(&name, &state.profile.printing));
             let value = match (&place, printer.default) {
                 (Some(place), true) => format!("{} (par défaut) : {place}", printer.name),
@@ -435,10 +435,10 @@ fn unavailable(fact: Fact, label: &str, why: impl Into<String>) -> Row {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::fixture::{known, now, standing};
-    use crate::core::state::Event;
-    use crate::core::update::update;
     use std::path::Path;
+    use vigie_core::fixture::{known, now, standing};
+    use vigie_core::state::Event;
+    use vigie_core::update::update;
 
     #[test]
     fn offers_its_buttons_and_answers_and_nothing_else() {
@@ -525,11 +525,11 @@ mod tests {
     #[test]
     fn rows_are_hidden_but_never_what_is_wrong_with_the_configuration() {
         let mut state = standing(Verdict::Connected);
-        let problem = crate::profile::Problem {
+        let problem = vigie_profile::Problem {
             file: "/etc/vigie/vigie.toml".into(),
             line: Some(3),
             key: None,
-            fault: crate::profile::Fault::TooLarge,
+            fault: vigie_profile::Fault::TooLarge,
         };
         state.problems = [problem].into();
         let ids = |panel: Panel| -> Vec<String> {
@@ -558,7 +558,7 @@ mod tests {
             Event::Printers(Reading::Unavailable("for the log".into())),
             Event::Wapt(Reading::Unavailable("for the log".into())),
             Event::Power(why()),
-            Event::Links(crate::core::vpn::Links::default()),
+            Event::Links(vigie_core::vpn::Links::default()),
         ];
         for event in events {
             update(&mut state, event, now("2026-11-24T14:03"));
@@ -580,7 +580,7 @@ mod tests {
         assert!(rows.iter().all(|row| !row.value.is_empty() && !row.value.contains("for the log")));
     }
 
-    fn why_space() -> Reading<crate::core::state::Space> {
+    fn why_space() -> Reading<vigie_core::state::Space> {
         Reading::Unavailable("for the log".into())
     }
 
@@ -596,15 +596,15 @@ mod tests {
 
     /// The page's types are these types. A stale file is written anew, so that running the tests a second time passes.
     #[test]
-    fn the_page_knows_the_model() -> anyhow::Result<()> {
+    fn the_page_knows_the_model() -> Result<(), Box<dyn std::error::Error>> {
         use ts_rs::TS;
         let fresh = tempfile::tempdir()?;
         let config = ts_rs::Config::new().with_out_dir(fresh.path());
-        crate::view::page::Page::export_all(&config)?;
-        crate::view::page::Part::export_all(&config)?;
-        crate::view::connect::Form::export_all(&config)?;
-        crate::core::connect::Submission::export_all(&config)?;
-        let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("ui/src/lib/bindings");
+        crate::page::Page::export_all(&config)?;
+        crate::page::Part::export_all(&config)?;
+        crate::connect::Form::export_all(&config)?;
+        vigie_core::connect::Submission::export_all(&config)?;
+        let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ui/src/lib/bindings");
         let mut stale = Vec::new();
         let mut names = Vec::new();
         for entry in std::fs::read_dir(fresh.path())? {

@@ -2,10 +2,10 @@
 
 use super::french;
 use super::panel::{Button, button};
-use crate::core::state::Action;
-use crate::core::update::State;
-use crate::profile::{Choice, Fact};
 use serde::{Deserialize, Serialize};
+use vigie_core::state::Action;
+use vigie_core::update::State;
+use vigie_profile::{Choice, Fact};
 
 /// Something to choose.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -186,9 +186,9 @@ fn name(fact: Fact) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::fixture::known;
-    use crate::profile::Profile;
     use std::sync::Arc;
+    use vigie_core::fixture::known;
+    use vigie_profile::Profile;
 
     fn of<'a>(settings: &'a [Setting], id: &str) -> &'a Setting {
         settings.iter().find(|setting| setting.id == id).expect("it is there")

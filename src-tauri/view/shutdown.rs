@@ -1,8 +1,8 @@
 //! The automatic shutdown in words (guide, section 13).
 
 use super::french;
-use crate::core::shutdown::Reminder;
-use crate::core::update::State;
+use vigie_core::shutdown::Reminder;
+use vigie_core::update::State;
 
 /// "aujourd’hui à 21 h 30", or that none is planned.
 pub fn next(state: &State) -> String {

@@ -1,10 +1,10 @@
 //! `vigie status`, and the texts that go to the helpdesk: what the panel shows, as text and as JSON.
 
 use super::panel::{Panel, panel};
-use crate::core::update::State;
-use crate::core::vpn::Verdict;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use vigie_core::update::State;
+use vigie_core::vpn::Verdict;
 
 /// The state for programs and for the command line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,11 +59,11 @@ pub fn support_info(state: &State) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::fixture::{known, standing};
-    use crate::core::state::Action;
-    use crate::core::update::{Question, State};
-    use crate::view::notice::notice;
-    use crate::view::tray::tray;
+    use crate::notice::notice;
+    use crate::tray::tray;
+    use vigie_core::fixture::{known, standing};
+    use vigie_core::state::Action;
+    use vigie_core::update::{Question, State};
 
     #[test]
     fn the_status_as_text() {
@@ -169,7 +169,7 @@ Assistance et arrêt automatique
                 state.question = question;
                 walk(&json(&state), &check);
             }
-            let words = notice(&crate::core::state::Notification::Vpn(verdict), &state);
+            let words = notice(&vigie_core::state::Notification::Vpn(verdict), &state);
             for text in [words.title, words.body].into_iter().chain(words.actions.into_iter().map(|(label, _)| label)) {
                 check(&text);
             }

@@ -1,11 +1,11 @@
 //! The tray as a value: icon, tooltip and menu. Compared with the last one; only differences reach the tray.
 
 use super::{drives, french, helpdesk, verdict};
-use crate::core::state::{Action, Call};
-use crate::core::update::{State, can_connect};
-use crate::core::vpn::Verdict;
-use crate::profile::{Choice, Connect, Link};
 use serde::Serialize;
+use vigie_core::state::{Action, Call};
+use vigie_core::update::{State, can_connect};
+use vigie_core::vpn::Verdict;
+use vigie_profile::{Choice, Connect, Link};
 
 /// All that the tray shows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -224,10 +224,10 @@ fn submenu(label: impl Into<String>, entries: Vec<Entry>) -> Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::fixture::{guide, known, now, standing};
-    use crate::core::state::{Event, Memory};
-    use crate::core::update::update;
     use std::fmt::Write;
+    use vigie_core::fixture::{guide, known, now, standing};
+    use vigie_core::state::{Event, Memory};
+    use vigie_core::update::update;
 
     /// The menu as lines; greyed lines stand in brackets.
     fn text(entries: &[Entry]) -> String {
@@ -408,19 +408,19 @@ Quitter
 
     #[test]
     fn connecting_and_disconnecting_in_the_menu() {
-        use crate::core::connect::{Client, Progress, Remembered};
-        use crate::core::fixture::home;
+        use vigie_core::connect::{Client, Progress, Remembered};
+        use vigie_core::fixture::home;
         let second = |state: &State| -> Vec<String> {
             text(&tray(state).menu).lines().skip(1).take_while(|line| *line != "—").map(str::to_owned).collect()
         };
         let mut state = standing(Verdict::Disconnected);
         let mut on = |event| update(&mut state, event, now("2026-11-24T14:02:10"));
         on(Event::ConnectReady(Some(Client::Cisco), Remembered::default()));
-        on(Event::Submitted(crate::core::connect::Submission {
-            way: crate::core::connect::Way::Connect,
+        on(Event::Submitted(vigie_core::connect::Submission {
+            way: vigie_core::connect::Way::Connect,
             site: "caen".into(),
             identifier: "mdupont".into(),
-            pin: crate::core::connect::Pin::Typed("4321".to_owned().into()),
+            pin: vigie_core::connect::Pin::Typed("4321".to_owned().into()),
             digits: "123456".to_owned().into(),
             remember_pin: false,
         }));
@@ -432,7 +432,7 @@ Quitter
         // Cisco's own tunnel can be ended too, one of somebody else's cannot.
         let mut state = standing(Verdict::Connected);
         assert_eq!(second(&state), ["Ouvrir Cisco…"]);
-        let said = Event::Client(Some(crate::core::vpn::ClientState::Connected));
+        let said = Event::Client(Some(vigie_core::vpn::ClientState::Connected));
         update(&mut state, said, now("2026-11-24T14:02:10"));
         assert_eq!(second(&state), ["Ouvrir Cisco…", "Se déconnecter du VPN"]);
         update(&mut state, Event::Links(home()), now("2026-11-24T14:02:11"));
@@ -478,11 +478,11 @@ Quitter
     #[test]
     fn a_broken_file_is_said_in_the_second_line() {
         let mut state = known();
-        let problem = crate::profile::Problem {
+        let problem = vigie_profile::Problem {
             file: "/etc/vigie/vigie.toml".into(),
             line: Some(3),
             key: None,
-            fault: crate::profile::Fault::TooLarge,
+            fault: vigie_profile::Fault::TooLarge,
         };
         let profile = state.profile.clone();
         update(&mut state, Event::Profile(profile, [problem].into()), now("2026-11-24T10:01"));

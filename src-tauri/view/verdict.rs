@@ -1,8 +1,8 @@
 //! The verdict in words.
 
 use super::french;
-use crate::core::update::State;
-use crate::core::vpn::Verdict;
+use vigie_core::update::State;
+use vigie_core::vpn::Verdict;
 
 /// A few words, as the tooltip's first line and the panel's value.
 pub fn headline(state: &State) -> String {

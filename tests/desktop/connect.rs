@@ -292,7 +292,7 @@ cat polkitd.log
     let as_who = |who: &str| {
         let mut command = Command::new("unshare");
         command.args(["--mount", "--pid", "--fork", "--mount-proc", "--kill-child", "--", "sh", "-c", script, "sh"]);
-        run(command.arg(folder.path()).arg(policy).arg(env!("CARGO_BIN_EXE_vigie-openconnect")).arg(who))
+        run(command.arg(folder.path()).arg(policy).arg(helper()).arg(who))
     };
     let said = as_who("allowed");
     assert!(said.contains("vigie-openconnect: refused: no such site\nstatus 2\n"), "{said}");
@@ -300,4 +300,11 @@ cat polkitd.log
     assert!(said.contains("vigie-openconnect: refused: no arguments are taken\nstatus 2\n"), "{said}");
     let said = as_who("stranger");
     assert!(said.contains("status 127\n") && !said.contains("no such site"), "{said}");
+}
+
+/// The program that runs as root: of another package of the workspace, built into the same folder.
+fn helper() -> std::path::PathBuf {
+    let helper = std::path::Path::new(env!("CARGO_BIN_EXE_vigie")).with_file_name("vigie-openconnect");
+    assert!(helper.is_file(), "{} is missing: run `cargo build` first", helper.display());
+    helper
 }

@@ -6,11 +6,11 @@ use crate::rig::notifications::Notification;
 use crate::rig::tray::{Item, Line};
 use crate::rig::vpn::Vpn;
 use std::fs;
-use vigie::profile::{self, Link, Paths, Profile};
+use vigie_profile::{Link, Paths, Profile};
 
 fn guide() -> std::sync::Arc<Profile> {
     let nowhere = Paths { machine: "/nonexistent/vigie.toml".into(), user: "/nonexistent/vigie.toml".into() };
-    profile::load(&nowhere).profile
+    vigie_profile::load(&nowhere).profile
 }
 
 fn labels(lines: &[Line]) -> Vec<String> {

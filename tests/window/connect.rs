@@ -6,11 +6,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::{sleep, timeout};
-use vigie::core::connect::{Field, Pin, Submission, Way};
-use vigie::core::state::{Action, Event, Launch, LaunchOutcome};
-use vigie::shell::panel::Window;
-use vigie::view::connect::{FieldFault, Form, Message, SiteChoice, Tone};
-use vigie::view::panel::Button;
+use vigie::runtime::panel::Window;
+use vigie_core::connect::{Field, Pin, Submission, Way};
+use vigie_core::state::{Action, Event, Launch, LaunchOutcome};
+use vigie_view::connect::{FieldFault, Form, Message, SiteChoice, Tone};
+use vigie_view::panel::Button;
 
 const TITLE: &str = "Se connecter au VPN";
 /// Found nowhere by chance.

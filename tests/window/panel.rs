@@ -5,11 +5,11 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{sleep, timeout};
-use vigie::core::state::{Action, Event, LaunchOutcome};
-use vigie::core::vpn::Verdict;
-use vigie::shell::panel::{Pin, Window};
-use vigie::view::page::Page;
-use vigie::view::panel::{self as view, Asked, Button, Group, Mark, Panel, Row};
+use vigie::runtime::panel::{Pin, Window};
+use vigie_core::state::{Action, Event, LaunchOutcome};
+use vigie_core::vpn::Verdict;
+use vigie_view::page::Page;
+use vigie_view::panel::{self as view, Asked, Button, Group, Mark, Panel, Row};
 
 /// The windows' titles.
 const OPENED: &str = "Vigie";

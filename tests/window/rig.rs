@@ -7,8 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{sleep, timeout};
-use vigie::core::state::Event;
-use vigie::shell::panel::{Model, Window};
+use vigie::runtime::panel::{Model, Window};
+use vigie_core::state::Event;
 
 /// How long anything may take on a slow machine.
 pub const SOON: Duration = Duration::from_secs(30);

@@ -7,13 +7,13 @@ mod tracker;
 pub use telling::{Telling, Word};
 pub use tracker::{Asks, Tracker};
 
-use crate::profile::Profile;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
+use vigie_profile::Profile;
 
 /// Where the user stands, in one word (docs: architecture, "The VPN verdict").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// No fresh evidence: nothing is claimed.
@@ -237,7 +237,7 @@ pub fn verdict(evidence: &Evidence) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::fixture::{HOME, TUNNEL, home, with_tunnel};
+    use crate::fixture::{HOME, TUNNEL, home, with_tunnel};
 
     /// Every combination of evidence, and the one row of the table that speaks of it.
     #[test]

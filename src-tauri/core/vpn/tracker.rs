@@ -1,11 +1,11 @@
 //! Keeps the evidence fresh: drops what a change has made stale, and says when to look again.
 
 use super::{ClientState, Evidence, Gateway, Inside, Interface, Links, Probe, Verdict, verdict};
-use crate::core::Now;
-use crate::profile::Vpn;
+use crate::Now;
 use jiff::ZonedDateTime;
 use std::net::IpAddr;
 use std::time::Duration;
+use vigie_profile::Vpn;
 
 /// First pause before a silent inside is tried again; it doubles until it reaches the profile's slow interval.
 const RETRY: Duration = Duration::from_secs(5);
@@ -361,8 +361,8 @@ fn same_interface(old: &Interface, new: &Interface) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::fixture::{HOME, TUNNEL, after, guide, home, interface, network, with_tunnel};
-    use crate::core::vpn::{DefaultRoute, Inside, Interface};
+    use crate::fixture::{HOME, TUNNEL, after, guide, home, interface, network, with_tunnel};
+    use crate::vpn::{DefaultRoute, Inside, Interface};
     use proptest::prelude::*;
 
     /// A machine whose sensors answer as the world is: at once where something answers, after 3 s where nothing does.

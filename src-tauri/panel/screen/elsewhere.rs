@@ -2,7 +2,7 @@
 
 use super::Area;
 use tauri::{LogicalSize, Monitor, PhysicalPosition, PhysicalSize, Theme, WebviewWindow};
-use vigie::view::panel::Pinned;
+use vigie_view::panel::Pinned;
 
 /// There always is a screen.
 pub fn open() -> Result<(), String> {

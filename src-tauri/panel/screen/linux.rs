@@ -5,7 +5,7 @@ use crate::appearance;
 use gtk::gdk;
 use gtk::prelude::{GtkWindowExt, MonitorExt};
 use tauri::WebviewWindow;
-use vigie::view::panel::Pinned;
+use vigie_view::panel::Pinned;
 
 /// Fails where there is no screen, with a word on why. (Tauri would panic.)
 pub fn open() -> Result<(), String> {

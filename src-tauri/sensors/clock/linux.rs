@@ -2,7 +2,6 @@
 //! `TFD_TIMER_CANCEL_ON_SET`), and inotify on `/etc/localtime` (localtime(5)).
 
 use crate::Events;
-use crate::core::state::Event;
 use crate::sensors::inotify::{Files, readable};
 use jiff::Timestamp;
 use rustix::io::Errno;
@@ -16,6 +15,7 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
+use vigie_core::state::Event;
 
 /// A moment that never comes (in the year 2242): the timer must be armed to learn that the clock was set.
 const NEVER: i64 = 1 << 33;

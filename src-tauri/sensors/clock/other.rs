@@ -1,11 +1,11 @@
 //! A plain fallback: tokio's timer, and no news of a clock that was set (the core finds out at the next event).
 
 use crate::Events;
-use crate::core::state::Event;
 use jiff::Timestamp;
 use std::future::pending;
 use std::time::Duration;
 use tokio::sync::watch;
+use vigie_core::state::Event;
 
 pub(super) fn uptime() -> Duration {
     Duration::from_secs(sysinfo::System::uptime())

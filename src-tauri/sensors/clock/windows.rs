@@ -3,7 +3,6 @@
 //! `WM_SETTINGCHANGE`.
 
 use crate::Events;
-use crate::core::state::Event;
 use crate::sensors::window::Listener;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -12,6 +11,7 @@ use std::ffi::c_void;
 use std::io;
 use std::time::Duration;
 use tokio::sync::watch;
+use vigie_core::state::Event;
 use windows::Win32::Foundation::FILETIME;
 use windows::Win32::System::SystemInformation::GetTickCount64;
 use windows::Win32::System::Threading::{

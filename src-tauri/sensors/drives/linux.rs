@@ -2,14 +2,14 @@
 //!
 //! A mount is never looked into: `stat` on a server that is gone waits for it.
 
-use crate::core::state::{DriveMount, DriveState};
-use crate::profile::Drive;
 use crate::sensors::expand;
 use anyhow::Context;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
+use vigie_core::state::{DriveMount, DriveState};
+use vigie_profile::Drive;
 
 /// Where the drives of the profile stand.
 pub(super) fn read(drives: &[Drive]) -> anyhow::Result<Vec<DriveState>> {
@@ -164,7 +164,7 @@ fn tidy(place: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::DriveUse;
+    use vigie_profile::DriveUse;
 
     const TABLE: &str = r"24 30 0:22 / /proc rw,nosuid,nodev,noexec,relatime shared:12 - proc proc rw
 30 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw,errors=remount-ro

@@ -7,8 +7,8 @@ mod system;
 #[cfg(windows)]
 pub use system::watch;
 
-use crate::core::state::{DriveState, Reading};
-use crate::profile::Profile;
+use vigie_core::state::{DriveState, Reading};
+use vigie_profile::Profile;
 
 /// Looks at the profile's drives, in its order. Only the system's own tables are read, never the drives themselves: a
 /// server that is out of reach does not hold this up. Blocking, and quick.

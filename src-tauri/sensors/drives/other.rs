@@ -1,7 +1,7 @@
 //! A system that Vigie does not know closely.
 
-use crate::core::state::DriveState;
-use crate::profile::Drive;
+use vigie_core::state::DriveState;
+use vigie_profile::Drive;
 
 /// Not read here.
 pub(super) fn read(_drives: &[Drive]) -> anyhow::Result<Vec<DriveState>> {

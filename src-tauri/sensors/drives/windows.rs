@@ -1,13 +1,13 @@
 //! Drives are letters that the network providers know.
 
 use crate::Events;
-use crate::core::state::{DriveMount, DriveState, Event};
-use crate::profile::{Drive, Profile};
 use crate::sensors::window::Listener;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
+use vigie_core::state::{DriveMount, DriveState, Event};
+use vigie_profile::{Drive, Profile};
 use windows::Win32::Foundation::{ERROR_CONNECTION_UNAVAIL, ERROR_MORE_DATA, NO_ERROR, WIN32_ERROR};
 use windows::Win32::NetworkManagement::NetManagement::{
     NetApiBufferFree, NetUseGetInfo, USE_INFO_1, USE_NETERR, USE_SESSLOST,
@@ -91,10 +91,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_letter_that_comes_or_goes_is_told() {
-        use crate::core::state::Reading;
+        use vigie_core::state::Reading;
         use windows::Win32::UI::WindowsAndMessaging::{DBT_DEVNODES_CHANGED, FindWindowW, SendMessageW, WM_NULL};
         crate::wine::only();
-        let (_profiles, profile) = watch::channel(Arc::new(crate::profile::guide()));
+        let (_profiles, profile) = watch::channel(Arc::new(vigie_profile::guide()));
         let (events, mut told) = tokio::sync::mpsc::unbounded_channel();
         let watch = tokio::spawn(super::watch(profile, events));
         let mut next = async || tokio::time::timeout(10 * BURST, told.recv()).await;

@@ -1,8 +1,8 @@
 //! What Linux says about itself.
 
-use crate::core::state::{Reading, Space};
 use std::fs;
 use sysinfo::System;
+use vigie_core::state::{Reading, Space};
 
 /// Name and version as os-release(5) gives them: "Debian GNU/Linux 12".
 pub(super) fn version() -> String {

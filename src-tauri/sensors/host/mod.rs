@@ -5,9 +5,9 @@
 #[cfg_attr(not(any(target_os = "linux", windows)), path = "other.rs")]
 mod system;
 
-use crate::core::state::{Host, Space};
 use jiff::Timestamp;
 use sysinfo::{MemoryRefreshKind, System};
+use vigie_core::state::{Host, Space};
 
 /// Reads them: some small files or calls, no list of processes, no name resolution, no look at another file system
 /// than the system's own. Blocking, and done within a few milliseconds.
@@ -48,7 +48,7 @@ const UNKNOWN: &str = "?";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::state::Reading;
+    use vigie_core::state::Reading;
 
     #[test]
     fn the_machine_knows_itself() {

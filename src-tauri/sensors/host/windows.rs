@@ -1,7 +1,7 @@
 //! What Windows says about itself.
 
-use crate::core::state::{Reading, Space};
 use std::iter;
+use vigie_core::state::{Reading, Space};
 use windows::Win32::NetworkManagement::NetManagement::{
     NETSETUP_JOIN_STATUS, NetApiBufferFree, NetGetJoinInformation, NetSetupDomainName,
 };

@@ -3,7 +3,6 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "rtnetlink says far more than is asked of it here")]
 
 use super::{BURST, Raw};
-use crate::core::vpn::{DefaultRoute, Interface};
 use crate::sensors::inotify::{Files, readable};
 use netlink_packet_core::{NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
@@ -22,6 +21,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use vigie_core::vpn::{DefaultRoute, Interface};
 
 /// Groups of linux/rtnetlink.h: `RTMGRP_LINK`, `RTMGRP_IPV4_IFADDR`, `RTMGRP_IPV4_ROUTE`, `RTMGRP_IPV6_IFADDR`,
 /// `RTMGRP_IPV6_ROUTE`.
@@ -262,8 +262,6 @@ async fn changed(files: Option<&mut Files>) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::Events;
-    use crate::core::state::Event;
-    use crate::core::vpn::Links;
     use crate::sensors::network;
     use crate::sensors::test_support::{in_namespace, profile, run};
     use rustix::thread::UnshareFlags;
@@ -272,6 +270,8 @@ mod tests {
     use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
     use tokio::sync::{Notify, watch};
     use tokio::time::timeout;
+    use vigie_core::state::Event;
+    use vigie_core::vpn::Links;
 
     const SOON: Duration = Duration::from_secs(5);
     const QUIET: Duration = Duration::from_millis(300);

@@ -12,15 +12,15 @@ mod sys;
 
 use super::glob;
 use crate::Events;
-use crate::core::state::Event;
-use crate::core::vpn::{DefaultRoute, Interface, Links};
-use crate::profile::{Profile, Vpn};
 use std::future::pending;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
+use vigie_core::state::Event;
+use vigie_core::vpn::{DefaultRoute, Interface, Links};
+use vigie_profile::{Profile, Vpn};
 
 /// How long a burst of changes is gathered (an address rarely comes without its routes).
 const BURST: Duration = Duration::from_millis(3);

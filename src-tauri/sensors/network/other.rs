@@ -1,10 +1,10 @@
 //! A plain fallback: `netdev` to read, `netwatcher` to watch.
 
 use super::{BURST, Raw};
-use crate::core::vpn::{DefaultRoute, Interface};
 use netwatcher::async_adapter::Tokio;
 use std::io;
 use std::net::IpAddr;
+use vigie_core::vpn::{DefaultRoute, Interface};
 
 pub(super) fn read() -> io::Result<Raw> {
     let all = netdev::get_interfaces();

@@ -5,13 +5,13 @@
 //! answer: some seconds, just after a change of network.)
 
 use super::{BURST, Raw};
-use crate::core::vpn::{DefaultRoute, Interface};
 use netwatcher::async_adapter::Tokio;
 use std::ffi::c_void;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use tokio::sync::Notify;
+use vigie_core::vpn::{DefaultRoute, Interface};
 use windows::Win32::Foundation::{ERROR_BUFFER_OVERFLOW, ERROR_NO_DATA, HANDLE, NO_ERROR, WIN32_ERROR};
 use windows::Win32::NetworkManagement::IpHelper::{
     CancelMibChangeNotify2, FreeMibTable, GAA_FLAG_SKIP_ANYCAST, GAA_FLAG_SKIP_MULTICAST, GetAdaptersAddresses,

@@ -1,11 +1,11 @@
 //! logind tells of sleep, UPower of the battery; the battery itself is read from the kernel.
 
 use crate::Events;
-use crate::core::state::{Battery, Event, Reading};
 use futures_util::StreamExt;
 use std::fs;
 use std::io;
 use std::path::Path;
+use vigie_core::state::{Battery, Event, Reading};
 use zbus::fdo::{DBusProxy, PropertiesProxy};
 use zbus::names::WellKnownName;
 

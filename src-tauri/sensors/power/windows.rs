@@ -2,8 +2,8 @@
 //! (<https://learn.microsoft.com/windows/win32/api/powerbase/nf-powerbase-powerregistersuspendresumenotification>).
 
 use crate::Events;
-use crate::core::state::{Battery, Event, Reading};
 use std::ffi::c_void;
+use vigie_core::state::{Battery, Event, Reading};
 use windows::Win32::Foundation::{ERROR_SUCCESS, HANDLE, WIN32_ERROR};
 use windows::Win32::System::Power::{
     DEVICE_NOTIFY_SUBSCRIBE_PARAMETERS, GetSystemPowerStatus, HPOWERNOTIFY, PowerRegisterSuspendResumeNotification,

@@ -1,7 +1,6 @@
 //! CUPS, asked through IPP on its local socket (<https://www.cups.org/doc/spec-ipp.html>).
 
 use super::listed;
-use crate::core::state::Printer;
 use crate::sensors::http;
 use anyhow::{Context, bail};
 use http_body_util::Full;
@@ -17,6 +16,7 @@ use std::io::Cursor;
 use std::path::Path;
 use std::time::Duration;
 use tokio::net::UnixStream;
+use vigie_core::state::Printer;
 
 const SOCKET: &str = "/run/cups/cups.sock";
 const PATIENCE: Duration = Duration::from_secs(5);

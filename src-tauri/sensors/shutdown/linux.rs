@@ -4,12 +4,12 @@
 //! which it replaces or removes; the kernel tells of that.
 
 use crate::Events;
-use crate::core::state::{Event, Reading};
 use crate::sensors::inotify::Files;
 use jiff::Timestamp;
 use std::fs;
 use std::io;
 use std::path::Path;
+use vigie_core::state::{Event, Reading};
 
 /// systemd's directory; it is there where systemd runs.
 const SYSTEMD: &str = "/run/systemd";

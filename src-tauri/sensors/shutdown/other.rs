@@ -1,8 +1,8 @@
 //! A system that does not tell.
 
 use crate::Events;
-use crate::core::state::Reading;
 use jiff::Timestamp;
+use vigie_core::state::Reading;
 
 /// Not told here.
 pub(super) fn read() -> Reading<Option<Timestamp>> {

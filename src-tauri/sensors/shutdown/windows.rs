@@ -4,12 +4,12 @@
 //! asked for, without its time). Neither can a task that this user may not read, nor a shutdown from a server.
 
 use crate::Events;
-use crate::core::state::{Event, Reading};
 use crate::sensors::registry::{self, Changes};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
+use vigie_core::state::{Event, Reading};
 use windows::Win32::System::Com::{
     CLSCTX_INPROC_SERVER, COINIT_MULTITHREADED, CoCreateInstance, CoInitializeEx, CoUninitialize,
 };

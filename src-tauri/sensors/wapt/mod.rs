@@ -5,8 +5,6 @@
 
 use super::http;
 use crate::Events;
-use crate::core::state::{Event, Reading, Wapt};
-use crate::profile::Profile;
 use anyhow::{Context, bail};
 use http_body_util::Full;
 use hyper::Request;
@@ -21,6 +19,8 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
+use vigie_core::state::{Event, Reading, Wapt};
+use vigie_profile::Profile;
 
 /// How long the agent may take for an answer that it has.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -1,0 +1,644 @@
+//! What the guide says, as typed data.
+//!
+//! `guide.toml` holds every fact of the academy's "Guide pour travailler en distanciel" once. A machine file and a
+//! user file may change it; [`load`] lays the three over each other, checks the whole, and remembers where each value
+//! came from.
+
+mod check;
+mod credentials;
+mod fault;
+#[cfg(feature = "files")]
+mod files;
+#[cfg(feature = "files")]
+mod ics;
+mod load;
+mod path;
+mod read;
+mod save;
+#[cfg(feature = "read")]
+mod text;
+mod tree;
+
+pub use credentials::{is_valid_identifier, is_valid_passcode};
+pub use fault::{Expected, Fault, Problem};
+#[cfg(feature = "files")]
+pub use files::{Disk, check_file, load, save};
+pub use load::{Layer, Loaded, Paths, Setting, Source, check_with, guide, load_with};
+
+pub use path::expand;
+pub use save::{Choice, Refused};
+#[cfg(feature = "read")]
+pub use text::read_text;
+
+use jiff::civil::{Date, Time};
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+/// A short ASCII name (`caen`, `amigo`, `isl-light`) by which the profile, the command line and clicks refer to a thing.
+pub type Id = String;
+
+/// The whole of what Vigie knows about its academy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// Who the profile is for, for the "À propos" entry.
+    pub about: About,
+    /// The user's choices: what the user file usually holds.
+    pub user: UserChoices,
+    /// The sites of the academy (guide, sections 1 and 3).
+    #[serde(rename = "site")]
+    pub sites: Vec<Site>,
+    /// How the VPN is watched (guide, section 1).
+    pub vpn: Vpn,
+    /// The network drives (guide, "Particularités communes" and section 1).
+    #[serde(rename = "drive")]
+    pub drives: Vec<Drive>,
+    /// The telephone's function codes (guide, section 2).
+    #[serde(rename = "code")]
+    pub codes: Vec<Code>,
+    /// AMIGO's hours and numbers (guide, section 8).
+    pub helpdesk: Helpdesk,
+    /// School holidays (guide, section 8: the hours depend on them).
+    pub calendar: Calendar,
+    /// The printers' server and naming schemes (guide, section 10).
+    pub printing: Printing,
+    /// The automatic shutdown (guide, section 13).
+    pub shutdown: Shutdown,
+    /// Programs that Vigie can start.
+    #[serde(rename = "program")]
+    pub programs: Vec<Program>,
+    /// Web addresses that Vigie can open, in the order in which the menu shows them.
+    #[serde(rename = "link")]
+    pub links: Vec<Link>,
+    /// The headings under which links stand in the menu, in order.
+    #[serde(rename = "section")]
+    pub sections: Vec<Section>,
+    /// The program (an id in `program`) with which the helpdesk takes the computer over (guide, section 9).
+    pub remote_support: Id,
+    /// WAPT's local service (guide, section 12).
+    pub wapt: Wapt,
+    /// What the panel shows and when it warns (guide, section 11).
+    pub panel: Panel,
+    /// What the guide advises, in its words.
+    #[serde(default)]
+    pub advice: Advice,
+    /// The keys that the machine's file locks; the user's file changes none of them, nor what is below them.
+    #[serde(skip)]
+    pub locked: Vec<String>,
+}
+
+/// Who the profile is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct About {
+    /// The organisation's name.
+    pub organisation: String,
+    /// The guide's title.
+    pub guide: String,
+    /// The guide's date.
+    pub guide_date: Date,
+    /// Whom the guide is for.
+    #[serde(default)]
+    pub audience: String,
+    /// Who wrote it.
+    #[serde(default)]
+    pub author: String,
+}
+
+/// What the user may choose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UserChoices {
+    /// The user's site; absent until Cisco's files or the user tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<Id>,
+}
+
+/// One site of the academy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Site {
+    /// `caen`, `rouen`.
+    pub id: Id,
+    /// The name that the user reads.
+    pub name: String,
+    /// Department names, for "Calvados, Manche, Orne".
+    pub departments: Vec<String>,
+    /// The VPN gateway: a host name, or an address, without a port.
+    pub gateway: String,
+    /// `host:port` of machines that only answer from inside; the first that answers decides.
+    pub inside: Vec<String>,
+    /// Certificates of the gateway that OpenConnect takes though the system does not trust them (`pin-sha256:…`); where
+    /// there are any, it takes no other.
+    #[serde(default)]
+    pub certificate_pins: Vec<String>,
+}
+
+/// How the VPN is watched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Vpn {
+    /// TCP port of the gateways.
+    pub gateway_port: u16,
+    /// Case-insensitive glob patterns (`*`) on the interface's name that mark a tunnel (`cscotun*`, `tun*`, …).
+    pub tunnel_names: Vec<String>,
+    /// Case-insensitive glob patterns on the adapter's description (`Cisco AnyConnect*`, …).
+    pub tunnel_descriptions: Vec<String>,
+    /// Seconds between two probes while a tunnel is up.
+    pub probe_seconds: u32,
+    /// Seconds after which one connection attempt is given up.
+    pub probe_timeout_seconds: u32,
+    /// Seconds that a verdict must hold before the user is told.
+    pub hold_seconds: u32,
+    /// Seconds that a fresh tunnel gets to carry its first connection before it counts as stalled.
+    pub settle_seconds: u32,
+    /// The program that opens the VPN client's window (an id in `program`).
+    pub client: Id,
+    /// How "Se connecter" connects.
+    pub connect: Connect,
+    /// Whether the user may let the keyring hold the PIN.
+    pub store_pin: bool,
+    /// Characters that a PIN has at least.
+    pub pin_min: u8,
+    /// Characters that a PIN has at most.
+    pub pin_max: u8,
+    /// Wrong passcodes after which Vigie tries no more for half an hour, so that nobody locks the account.
+    pub wrong_tries: u8,
+    /// Seconds that an attempt may take in all.
+    pub connect_seconds: u32,
+    /// Whether the window for connecting opens by itself after sleep, where the VPN was connected before.
+    pub reconnect_after_wake: bool,
+    /// Cisco's command line, first that exists wins; per operating system.
+    pub command_line: PerOs<Vec<String>>,
+    /// Files in which Cisco keeps the user's choice and its profiles; `~`, `%VAR%` and a `*` in the file name are
+    /// expanded. Per operating system.
+    pub preferences: PerOs<Vec<String>>,
+}
+
+/// How "Se connecter" connects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Connect {
+    /// In Vigie's own window, through the client that is installed.
+    Auto,
+    /// In the client's own window, with the passcode that Vigie's window puts on the clipboard. No client is driven.
+    ByHand,
+    /// In the client's own window; Vigie asks for no secret.
+    OpenClient,
+}
+
+/// A value that differs by operating system.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PerOs<T> {
+    /// On Windows.
+    #[serde(default)]
+    pub windows: T,
+    /// On Linux.
+    #[serde(default)]
+    pub linux: T,
+    /// On macOS.
+    #[serde(default)]
+    pub macos: T,
+}
+
+impl<T> PerOs<T> {
+    /// The value for the system that this program was built for.
+    pub fn here(&self) -> &T {
+        if cfg!(windows) {
+            &self.windows
+        } else if cfg!(target_os = "macos") {
+            &self.macos
+        } else {
+            &self.linux
+        }
+    }
+}
+
+/// A network drive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Drive {
+    /// `I`, `S`, `T`, `U`.
+    pub letter: char,
+    /// What belongs on it.
+    pub holds: DriveUse,
+    /// Where the drive is found on a machine without letters, first that is mounted wins (`~` is expanded).
+    #[serde(default)]
+    pub mount_points: Vec<String>,
+}
+
+/// What belongs on a drive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DriveUse {
+    /// "données personnelles"
+    Personal,
+    /// "données professionnelles"
+    Professional,
+}
+
+/// A function code of the telephone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Code {
+    /// `renvoi-immediat`, …
+    pub id: Id,
+    /// What it does, in the user's words.
+    pub label: String,
+    /// The code itself, `*21`.
+    pub code: String,
+    /// Whether a number follows the code ("n° de poste ou n° de portable").
+    #[serde(default)]
+    pub takes_number: bool,
+    /// The guide's explanation, where it gives one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// AMIGO.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Helpdesk {
+    /// The link (an id in `link`) that opens it.
+    pub link: Id,
+    /// Opening hours in school periods.
+    pub school: Vec<Hours>,
+    /// Opening hours outside school periods.
+    pub holidays: Vec<Hours>,
+    /// Whom to call in an emergency.
+    pub urgent: Vec<Urgent>,
+}
+
+/// A stretch of opening hours on some days of the week.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hours {
+    /// Days of the week.
+    pub days: Vec<Day>,
+    /// Opens at.
+    pub from: Time,
+    /// Closes at (not open any more at this time).
+    pub to: Time,
+}
+
+/// A day of the week.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names of the days say all")]
+pub enum Day {
+    Monday,
+    Tuesday,
+    Wednesday,
+    Thursday,
+    Friday,
+    Saturday,
+    Sunday,
+}
+
+/// Emergency numbers for a kind of establishment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Urgent {
+    /// "Lycées publics, EREA, ERPD, LPA, LPM", "Autres".
+    pub establishments: String,
+    /// Numbers, as the guide writes them.
+    pub numbers: Vec<String>,
+}
+
+/// The school calendar of the academy's zone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calendar {
+    /// `B`.
+    pub zone: String,
+    /// First and last day that the calendar speaks of.
+    pub covers: Covers,
+    /// Holidays, in order.
+    #[serde(rename = "holiday")]
+    pub holidays: Vec<Holiday>,
+    /// An .ics file in the ministry's form whose holidays are added (and may extend `covers`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ics: Option<String>,
+}
+
+/// The days that the calendar speaks of, both included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Covers {
+    /// First day.
+    pub from: Date,
+    /// Last day.
+    pub to: Date,
+}
+
+/// A stretch of school holidays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Holiday {
+    /// "Vacances de la Toussaint".
+    pub name: String,
+    /// First day without school.
+    pub from: Date,
+    /// The day of return (school again).
+    pub back: Date,
+}
+
+/// Printing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Printing {
+    /// The print server's address.
+    pub server: IpAddr,
+    /// Department numbers that the scheme knows, with their names.
+    #[serde(rename = "department")]
+    pub departments: Vec<Coded>,
+    /// Kinds of site (`RC`: Rectorat, …).
+    #[serde(rename = "place")]
+    pub places: Vec<Coded>,
+    /// Names of copiers that the guide gives as examples, one a site.
+    #[serde(rename = "example")]
+    pub examples: Vec<PrinterExample>,
+}
+
+/// A code and what it stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Coded {
+    /// The code, `RC`.
+    pub code: String,
+    /// What it stands for, "Rectorat".
+    pub name: String,
+}
+
+/// An example of a copier's name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrinterExample {
+    /// The site it stands at.
+    pub site: Id,
+    /// The name, `I14RC-DSI-RDC`.
+    pub name: String,
+}
+
+/// The automatic shutdown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shutdown {
+    /// Local time at which machines are switched off, every day; absent where the profile says that nothing is.
+    /// (A machine file switches the policy off with `enabled = false`.)
+    pub at: Time,
+    /// Whether the policy applies.
+    pub enabled: bool,
+    /// Minutes ahead at which the user is reminded, greatest first.
+    pub leads_minutes: Vec<u16>,
+}
+
+/// A program that Vigie can start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Program {
+    /// `cisco`, `isl-light`, `wapt-self-service`.
+    pub id: Id,
+    /// The name that the user reads.
+    pub label: String,
+    /// What to try, in order: an absolute path (`%VAR%` and `~` expanded), a bare name for PATH, or
+    /// `shortcut:NAME` for a Start-menu or desktop shortcut (.lnk, .desktop) of that name.
+    pub candidates: PerOs<Vec<String>>,
+    /// Arguments given always.
+    #[serde(default)]
+    pub arguments: Vec<String>,
+    /// The option before a search text (`--search=`), where the program has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search_option: Option<String>,
+    /// The option before a session number (`--connect`), where the program has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_option: Option<String>,
+    /// What to search for in the Self Service (`wapt.program`) when the program is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wapt_search: Option<String>,
+    /// The web address (an http(s) URL) that helps when the program is missing and WAPT too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub download: Option<String>,
+}
+
+/// A web address that Vigie can open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Link {
+    /// `intranet-caen`, `amigo`, `tchap`.
+    pub id: Id,
+    /// The name that the user reads.
+    pub label: String,
+    /// The guide's description.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// http or https.
+    pub url: String,
+    /// The heading it stands under (an id in `section`).
+    pub section: Id,
+    /// The only site it concerns; absent for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<Id>,
+    /// Whether it only answers from inside (on site or through the VPN).
+    #[serde(default)]
+    pub inside_only: bool,
+}
+
+/// A heading of the menu "Applications".
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Section {
+    /// `intranet`, `fichiers`, `outils-ministere`.
+    pub id: Id,
+    /// The heading that the user reads.
+    pub label: String,
+}
+
+/// WAPT.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wapt {
+    /// The Self Service program (an id in `program`).
+    pub program: Id,
+    /// TCP port of the agent's local service on 127.0.0.1.
+    pub service_port: u16,
+}
+
+/// What the panel shows and when it warns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Panel {
+    /// Days since the last start past which the panel warns.
+    pub warn_uptime_days: u32,
+    /// Free space on the system disk, in percent, below which the panel warns.
+    pub warn_disk_free_percent: u8,
+    /// Whether the panel stands on the desktop as long as Vigie runs, under the other windows.
+    pub pinned: bool,
+    /// How much the pinned panel covers what is behind it, in percent: 100 hides it.
+    pub opacity_percent: u8,
+    /// Width of the pinned panel, in logical pixels.
+    pub width: u16,
+    /// Height of the pinned panel, in logical pixels; a lower work area makes it less.
+    pub height: u16,
+    /// Rows that the pinned panel does not show.
+    pub hidden: Vec<Fact>,
+}
+
+/// What the panel has a row for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[serde(rename_all = "kebab-case")]
+pub enum Fact {
+    /// The user's site.
+    Site,
+    /// The VPN's verdict.
+    Vpn,
+    /// The machine's own address.
+    LocalAddress,
+    /// The tunnel's address.
+    VpnAddress,
+    /// The default route's gateway.
+    Router,
+    /// The name servers.
+    Dns,
+    /// The computer's name.
+    Computer,
+    /// The user and the domain.
+    User,
+    /// The operating system and its version.
+    System,
+    /// The last start.
+    Booted,
+    /// The memory.
+    Memory,
+    /// The system disk.
+    Disk,
+    /// The battery.
+    Battery,
+    /// Vigie's version.
+    Version,
+    /// The network drives, one row each.
+    Drives,
+    /// The printers, one row each.
+    Printers,
+    /// WAPT.
+    Wapt,
+    /// AMIGO's hours.
+    Amigo,
+    /// The emergency numbers, one row for each kind of establishment.
+    Urgent,
+    /// The automatic shutdown.
+    Shutdown,
+}
+
+impl Fact {
+    /// Every one, in the panel's order.
+    pub const ALL: [Fact; 20] = [
+        Fact::Vpn,
+        Fact::Site,
+        Fact::LocalAddress,
+        Fact::VpnAddress,
+        Fact::Router,
+        Fact::Dns,
+        Fact::Computer,
+        Fact::User,
+        Fact::System,
+        Fact::Booted,
+        Fact::Memory,
+        Fact::Disk,
+        Fact::Battery,
+        Fact::Version,
+        Fact::Drives,
+        Fact::Printers,
+        Fact::Wapt,
+        Fact::Amigo,
+        Fact::Urgent,
+        Fact::Shutdown,
+    ];
+
+    /// Its name in a file.
+    pub fn id(self) -> &'static str {
+        match self {
+            Fact::Site => "site",
+            Fact::Vpn => "vpn",
+            Fact::LocalAddress => "local-address",
+            Fact::VpnAddress => "vpn-address",
+            Fact::Router => "router",
+            Fact::Dns => "dns",
+            Fact::Computer => "computer",
+            Fact::User => "user",
+            Fact::System => "system",
+            Fact::Booted => "booted",
+            Fact::Memory => "memory",
+            Fact::Disk => "disk",
+            Fact::Battery => "battery",
+            Fact::Version => "version",
+            Fact::Drives => "drives",
+            Fact::Printers => "printers",
+            Fact::Wapt => "wapt",
+            Fact::Amigo => "amigo",
+            Fact::Urgent => "urgent",
+            Fact::Shutdown => "shutdown",
+        }
+    }
+}
+
+/// What the guide advises, a sentence or two on each subject; empty where nothing is said.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Advice {
+    /// Business applications that need the VPN (section 1).
+    pub business_applications: Vec<String>,
+    /// What to type as "Username" in the VPN client (section 1).
+    pub vpn_username: String,
+    /// What to type as "Passcode" (section 1).
+    pub vpn_passcode: String,
+    /// Where personal data belong ("Particularités communes").
+    pub personal_data: String,
+    /// Where professional data belong ("Particularités communes").
+    pub professional_data: String,
+    /// The telephone and the soft phone (section 2).
+    pub telephone: String,
+    /// Forwarding calls (section 2).
+    pub forwarding: String,
+    /// How a remote support session begins (section 9).
+    pub remote_session: String,
+    /// Where one may print (section 10).
+    pub printing: String,
+    /// How copiers are named (section 10).
+    pub printer_names: String,
+    /// How the Self Service is used (section 12).
+    pub self_service: String,
+    /// Why machines are switched off (section 13).
+    pub shutdown: String,
+}
+
+impl Profile {
+    /// The user's site, where it is known.
+    pub fn site(&self) -> Option<&Site> {
+        let id = self.user.site.as_deref()?;
+        self.sites.iter().find(|site| site.id == id)
+    }
+
+    /// The program of that id.
+    pub fn program(&self, id: &str) -> Option<&Program> {
+        self.programs.iter().find(|program| program.id == id)
+    }
+
+    /// The link of that id.
+    pub fn link(&self, id: &str) -> Option<&Link> {
+        self.links.iter().find(|link| link.id == id)
+    }
+
+    /// Whether the machine's file locks a key, `panel.pinned`.
+    pub fn locks(&self, key: &str) -> bool {
+        let below = |lock: &str| key.strip_prefix(lock).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        self.locked.iter().any(|lock| below(lock))
+    }
+
+    /// The telephone code of that id.
+    pub fn code(&self, id: &str) -> Option<&Code> {
+        self.codes.iter().find(|code| code.id == id)
+    }
+}

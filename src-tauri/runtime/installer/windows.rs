@@ -1,0 +1,263 @@
+//! The Windows Installer runs as the system, in a session of its own: it reaches each user's Vigie by the pipe's name,
+//! which tells user and session, and starts it again with the token of the session's user. What Windows opens to its
+//! user alone, his credentials, is forgotten by a process of that kind too.
+
+use crate::runtime::instance::{Client, Request};
+use crate::runtime::{autostart, notify};
+use std::ffi::c_void;
+use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
+use std::os::windows::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+use std::{fs, io, mem, ptr, slice};
+use sysinfo::Process;
+use vigie_core::state::Action;
+use windows::Win32::Foundation::{CloseHandle, ERROR_NO_TOKEN, HANDLE, WAIT_OBJECT_0};
+use windows::Win32::System::Environment::{CreateEnvironmentBlock, DestroyEnvironmentBlock};
+use windows::Win32::System::RemoteDesktop::{
+    ProcessIdToSessionId, WTS_SESSION_INFOW, WTSEnumerateSessionsW, WTSFreeMemory, WTSQueryUserToken,
+};
+use windows::Win32::System::Threading::{
+    CREATE_UNICODE_ENVIRONMENT, CreateProcessAsUserW, GetExitCodeProcess, OpenProcess, PROCESS_INFORMATION,
+    PROCESS_TERMINATE, STARTUPINFOW, TerminateProcess, WaitForSingleObject,
+};
+use windows::core::{HSTRING, PWSTR, w};
+use winreg::enums::{HKEY_LOCAL_MACHINE, HKEY_USERS, KEY_READ, KEY_SET_VALUE, REG_OPTION_VOLATILE};
+use winreg::{HKEY, RegKey};
+
+/// The note for [`start_again`]: sessions do not outlive the machine's next start, and so does a volatile key.
+const NOTE: &str = r"Software\Vigie";
+const SESSIONS: &str = "StartAgain";
+
+/// How long a user's credential store may take.
+const FORGETTING: Duration = Duration::from_secs(10);
+
+/// Where Windows keeps the list of the users that have a profile on this machine.
+const PROFILES: &str = r"Software\Microsoft\Windows NT\CurrentVersion\ProfileList";
+
+/// Asks a tray to end, and tells its session. (The command line's processes and the panel's have no pipe.)
+pub async fn ask(process: &Process) -> Option<u32> {
+    let session = session(process.pid().as_u32())?;
+    let user = process.user_id()?.to_string();
+    let asked = Client::of(&user, session).ask(Request::Ask(Action::Quit)).await;
+    asked.inspect_err(|error| tracing::debug!(%error, pid = %process.pid(), "was not asked to end")).ok()?;
+    Some(session)
+}
+
+pub fn kill(process: &Process) {
+    // SAFETY: the handle is closed below, and used in between alone.
+    let ended = unsafe {
+        OpenProcess(PROCESS_TERMINATE, false, process.pid().as_u32()).and_then(|handle| {
+            let ended = TerminateProcess(handle, 1);
+            CloseHandle(handle).and(ended)
+        })
+    };
+    if let Err(error) = ended {
+        tracing::warn!(%error, pid = %process.pid(), "is not ended");
+    }
+}
+
+pub fn note(sessions: &[u32]) -> io::Result<()> {
+    if sessions.is_empty() {
+        return Ok(());
+    }
+    let machine = RegKey::predef(HKEY_LOCAL_MACHINE);
+    let (key, _) = machine.create_subkey_with_options_flags(NOTE, REG_OPTION_VOLATILE, KEY_SET_VALUE)?;
+    let mut sessions: Vec<String> = sessions.iter().map(u32::to_string).collect();
+    sessions.dedup();
+    key.set_value(SESSIONS, &sessions)
+}
+
+/// Takes away what belongs to the installation, and the installer does not know of.
+pub fn clear() {
+    if let Err(error) = remove_key(HKEY_LOCAL_MACHINE, NOTE) {
+        tracing::warn!(%error, "the installer's note stays");
+    }
+    if let Err(error) = autostart::forget(HKEY_LOCAL_MACHINE, "") {
+        tracing::warn!(%error, "what was noted of the start with the session stays");
+    }
+}
+
+pub fn start_again() -> io::Result<()> {
+    let machine = RegKey::predef(HKEY_LOCAL_MACHINE);
+    let sessions: Vec<String> = match machine.open_subkey(NOTE).and_then(|key| key.get_value(SESSIONS)) {
+        Ok(sessions) => sessions,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    remove_key(HKEY_LOCAL_MACHINE, NOTE)?;
+    let program = std::env::current_exe()?;
+    let mut last = Ok(());
+    for id in sessions.iter().filter_map(|id| id.parse().ok()) {
+        let started = start_in(id, &program, &[]).map(drop);
+        last = started.inspect_err(|error| tracing::warn!(%error, id, "was not started again in the session"));
+    }
+    last
+}
+
+/// A program that runs is not replaced here.
+pub fn renew() -> io::Error {
+    io::ErrorKind::Unsupported.into()
+}
+
+/// Starts the program in a session, as its user. The arguments are plain words.
+fn start_in(id: u32, program: &Path, arguments: &[&str]) -> io::Result<OwnedHandle> {
+    // The user himself who upgrades his own session. The Windows Installer is in session 0, which has no desktop.
+    if id != 0 && session(std::process::id()) == Some(id) {
+        const DETACHED_PROCESS: u32 = 8;
+        let mut command = Command::new(program);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).creation_flags(DETACHED_PROCESS);
+        return command.args(arguments).spawn().map(OwnedHandle::from);
+    }
+    let mut token = HANDLE::default();
+    // SAFETY: the pointer is valid for the call.
+    unsafe { WTSQueryUserToken(id, &mut token) }?;
+    let started = start_as(token, program, arguments);
+    // SAFETY: opened above, closed once.
+    unsafe { CloseHandle(token) }?;
+    started
+}
+
+fn start_as(token: HANDLE, program: &Path, arguments: &[&str]) -> io::Result<OwnedHandle> {
+    let mut environment: *mut c_void = ptr::null_mut();
+    // SAFETY: the pointer is valid for the call; the block is destroyed below.
+    unsafe { CreateEnvironmentBlock(&mut environment, Some(token), false) }?;
+    let mut desktop: Vec<u16> = r"winsta0\default".encode_utf16().chain([0]).collect();
+    let startup = STARTUPINFOW {
+        cb: mem::size_of::<STARTUPINFOW>() as u32,
+        lpDesktop: PWSTR(desktop.as_mut_ptr()),
+        ..STARTUPINFOW::default()
+    };
+    let line = format!("\"{}\" {}", program.display(), arguments.join(" "));
+    let mut line: Vec<u16> = line.encode_utf16().chain([0]).collect();
+    let mut made = PROCESS_INFORMATION::default();
+    // SAFETY: every pointer is valid for the call, which may write to the command line.
+    let started = unsafe {
+        CreateProcessAsUserW(
+            Some(token),
+            &HSTRING::from(program),
+            Some(PWSTR(line.as_mut_ptr())),
+            None,
+            None,
+            false,
+            CREATE_UNICODE_ENVIRONMENT,
+            Some(environment),
+            w!(r"C:\"),
+            &startup,
+            &mut made,
+        )
+    };
+    // SAFETY: made above, and used by nobody any more.
+    unsafe { DestroyEnvironmentBlock(environment) }?;
+    started?;
+    // SAFETY: both handles were given to us alone.
+    unsafe {
+        CloseHandle(made.hThread)?;
+        Ok(OwnedHandle::from_raw_handle(made.hProcess.0))
+    }
+}
+
+pub fn forget() -> io::Result<()> {
+    let profiles = RegKey::predef(HKEY_LOCAL_MACHINE).open_subkey(PROFILES)?;
+    let mut last = forget_credentials();
+    for user in profiles.enum_keys().filter_map(Result::ok) {
+        let Ok(home) = profiles.open_subkey(&user).and_then(|key| key.get_value::<String, _>("ProfileImagePath"))
+        else {
+            continue;
+        };
+        // The system's own accounts are named with variables, and use no Vigie.
+        if home.contains('%') {
+            continue;
+        }
+        for folder in [r"AppData\Roaming\Vigie", r"AppData\Local\Vigie"] {
+            let folder = PathBuf::from(&home).join(folder);
+            match fs::remove_dir_all(&folder) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    tracing::warn!(%error, folder = %folder.display(), "stays");
+                    last = Err(error);
+                }
+                _ => {}
+            }
+        }
+        // Only the users who are logged on have their keys loaded.
+        if let Err(error) = autostart::forget(HKEY_USERS, &format!(r"{user}\")) {
+            last = Err(error);
+        }
+        for key in notify::identity_keys().iter().map(String::as_str).chain([r"Software\Vigie"]) {
+            if let Err(error) = remove_key(HKEY_USERS, &format!(r"{user}\{key}")) {
+                last = Err(error);
+            }
+        }
+    }
+    last
+}
+
+/// In every session: nobody reaches the credentials of a user who is not logged on.
+fn forget_credentials() -> io::Result<()> {
+    let program = std::env::current_exe()?;
+    let mut last = Ok(());
+    for id in sessions()? {
+        let done = start_in(id, &program, &["installer", "forget", "--own"]).and_then(|process| ended_well(&process));
+        match done {
+            // Nobody is logged on there.
+            Err(error) if error.raw_os_error() == Some(ERROR_NO_TOKEN.to_hresult().0) => {}
+            Err(error) => {
+                tracing::warn!(%error, id, "credentials may be left in the session");
+                last = Err(error);
+            }
+            Ok(()) => {}
+        }
+    }
+    last
+}
+
+fn ended_well(process: &OwnedHandle) -> io::Result<()> {
+    let (process, limit) = (HANDLE(process.as_raw_handle()), FORGETTING.as_millis() as u32);
+    let mut code = 1;
+    // SAFETY: the handle is open.
+    let waited = unsafe { WaitForSingleObject(process, limit) };
+    if waited != WAIT_OBJECT_0 {
+        return Err(io::ErrorKind::TimedOut.into());
+    }
+    // SAFETY: the handle is open; the pointer is valid for the call.
+    unsafe { GetExitCodeProcess(process, &mut code) }?;
+    if code == 0 { Ok(()) } else { Err(io::Error::other(format!("code {code}"))) }
+}
+
+/// The sessions in which somebody may be logged on, the own one among them. (Session 0 is the services'.)
+fn sessions() -> io::Result<Vec<u32>> {
+    let (mut list, mut count) = (ptr::null_mut::<WTS_SESSION_INFOW>(), 0);
+    // SAFETY: the pointers are valid for the call; the list is as long as said, and freed once.
+    let mut ids: Vec<u32> = unsafe {
+        WTSEnumerateSessionsW(None, 0, 1, &mut list, &mut count)?;
+        let ids = if list.is_null() {
+            Vec::new()
+        } else {
+            slice::from_raw_parts(list, count as usize).iter().map(|session| session.SessionId).collect()
+        };
+        WTSFreeMemory(list.cast());
+        ids
+    };
+    // Wine tells of none.
+    ids.extend(session(std::process::id()));
+    ids.sort_unstable();
+    ids.dedup();
+    ids.retain(|id| *id != 0);
+    Ok(ids)
+}
+
+fn remove_key(root: HKEY, path: &str) -> io::Result<()> {
+    match RegKey::predef(root).open_subkey_with_flags(path, KEY_READ) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+        Ok(_) => RegKey::predef(root).delete_subkey_all(path),
+    }
+}
+
+fn session(process: u32) -> Option<u32> {
+    let mut session = 0;
+    // SAFETY: the pointer is valid for the call.
+    unsafe { ProcessIdToSessionId(process, &mut session) }.ok()?;
+    Some(session)
+}

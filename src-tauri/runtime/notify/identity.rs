@@ -1,0 +1,108 @@
+//! Who shows the toasts, as Windows is to know it: an AppUserModelID with a name, an icon and an activator.
+//!
+//! The installer registers it for everybody, under `HKLM\Software\Classes`. Where Vigie runs without an installer it does
+//! so itself for its user, under `HKCU\Software\Classes`
+//! (<https://learn.microsoft.com/windows/apps/develop/notifications/app-notifications/send-local-toast-other-apps>).
+
+use crate::runtime::store::state_dir;
+use std::io;
+use std::path::Path;
+use windows::Win32::UI::Shell::SetCurrentProcessExplicitAppUserModelID;
+use windows::core::{GUID, HSTRING};
+use winreg::enums::{HKEY_CURRENT_USER, HKEY_LOCAL_MACHINE};
+use winreg::{HKEY, RegKey};
+
+/// The name under which Windows knows the program. The installer's Start-menu shortcut carries the same.
+pub const APP_ID: &str = "fr.ac_normandie.vigie";
+
+/// The activator's class. The installer registers the same.
+pub const CLASS: GUID = GUID::from_u128(0x7d1b0c7e_5f0a_4e0c_9d3e_2b6a1c5e8f47);
+
+/// Where Windows looks, in the user's registry and the machine's.
+const CLASSES: &str = r"Software\Classes";
+
+/// The icon in the Action Centre.
+const ICON: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/icons/icon.png"));
+
+/// Takes the identity, and sees to it that Windows knows it.
+pub fn register() -> windows::core::Result<()> {
+    // SAFETY: the string outlives the call.
+    unsafe { SetCurrentProcessExplicitAppUserModelID(&HSTRING::from(APP_ID)) }?;
+    let program = std::env::current_exe()?;
+    let command = format!("\"{}\"", program.display());
+    let user = RegKey::predef(HKEY_CURRENT_USER);
+    if names(HKEY_LOCAL_MACHINE, &command) {
+        // The user's would come first: what is left of a run without the installer.
+        for key in keys() {
+            match user.delete_subkey_all(key) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+                _ => {}
+            }
+        }
+        return Ok(());
+    }
+    let (classes, _) = user.create_subkey(CLASSES)?;
+    Ok(write(&classes, &class(), &command)?)
+}
+
+/// Whether that registry says that this command is the activator.
+fn names(root: HKEY, command: &str) -> bool {
+    let key = RegKey::predef(root).open_subkey(format!(r"{CLASSES}\CLSID\{}\LocalServer32", class()));
+    key.and_then(|key| key.get_value("")).is_ok_and(|known: String| known.eq_ignore_ascii_case(command))
+}
+
+/// What [`register`] writes for its user, below the user's key.
+pub fn keys() -> [String; 2] {
+    [format!(r"{CLASSES}\AppUserModelId\{APP_ID}"), format!(r"{CLASSES}\CLSID\{}", class())]
+}
+
+/// The class as the registry writes it.
+fn class() -> String {
+    format!("{{{CLASS:?}}}")
+}
+
+fn write(classes: &RegKey, class: &str, command: &str) -> io::Result<()> {
+    let (app, _) = classes.create_subkey(format!(r"AppUserModelId\{APP_ID}"))?;
+    app.set_value("DisplayName", &"Vigie")?;
+    app.set_value("CustomActivator", &class)?;
+    match state_dir().map(|folder| icon(&folder)) {
+        Some(Ok(icon)) => app.set_value("IconUri", &icon)?,
+        Some(Err(error)) => tracing::warn!("notifications have no icon: {error}"),
+        None => {}
+    }
+    // COM starts it where no Vigie runs, with the argument -Embedding; see `cli`.
+    classes.create_subkey(format!(r"CLSID\{class}\LocalServer32"))?.0.set_value("", &command)
+}
+
+/// Windows reads the icon from a file.
+fn icon(folder: &Path) -> io::Result<String> {
+    std::fs::create_dir_all(folder)?;
+    let icon = folder.join("vigie.png");
+    if std::fs::read(&icon).ok().as_deref() != Some(ICON) {
+        std::fs::write(&icon, ICON)?;
+    }
+    Ok(icon.display().to_string())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_registry_names_the_program_its_icon_and_its_activator() {
+        assert_eq!(class(), "{7D1B0C7E-5F0A-4E0C-9D3E-2B6A1C5E8F47}");
+        let path = format!(r"Software\Vigie-test-{}", std::process::id());
+        let user = RegKey::predef(HKEY_CURRENT_USER);
+        let (classes, _) = user.create_subkey(&path).unwrap();
+        write(&classes, &class(), r#""C:\Vigie\vigie.exe""#).unwrap();
+        let app = classes.open_subkey(format!(r"AppUserModelId\{APP_ID}")).unwrap();
+        let value = |key: &RegKey, name| -> String { key.get_value(name).unwrap() };
+        assert_eq!(value(&app, "DisplayName"), "Vigie");
+        assert_eq!(value(&app, "CustomActivator"), class());
+        assert!(std::fs::read(value(&app, "IconUri")).unwrap().starts_with(b"\x89PNG"));
+        let server = classes.open_subkey(format!(r"CLSID\{}\LocalServer32", class())).unwrap();
+        assert_eq!(value(&server, ""), r#""C:\Vigie\vigie.exe""#);
+        user.delete_subkey_all(&path).unwrap();
+    }
+}

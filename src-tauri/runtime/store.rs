@@ -1,0 +1,145 @@
+//! What is remembered from one start to the next: small JSON files in the user's state folder, Vigie's own and that of
+//! the panel's window.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+use vigie_core::state::Memory;
+
+/// Where Vigie keeps what is the user's but not the user's choice: the memory, the logs, and on a machine without a
+/// runtime folder the lock. `$XDG_STATE_HOME/vigie` (XDG Base Directory Specification), `%LOCALAPPDATA%\Vigie`;
+/// `None` where the user has no home.
+pub fn state_dir() -> Option<PathBuf> {
+    let name = if cfg!(windows) { "Vigie" } else { "vigie" };
+    Some(dirs::state_dir().or_else(dirs::data_local_dir)?.join(name))
+}
+
+/// A file that holds a value: the [`Memory`], or where the panel's window stood.
+#[derive(Debug, Clone)]
+pub struct Store<T> {
+    path: Option<PathBuf>,
+    value: PhantomData<fn(T) -> T>,
+}
+
+impl Store<Memory> {
+    /// The user's file, `state.json` in the [`state_dir`].
+    pub fn system() -> Store<Memory> {
+        Store { path: state_dir().map(|dir| dir.join("state.json")), value: PhantomData }
+    }
+}
+
+impl<T: Default + Serialize + DeserializeOwned> Store<T> {
+    /// The window's file, `panel.json` in the [`state_dir`].
+    pub fn panel() -> Store<T> {
+        Store { path: state_dir().map(|dir| dir.join("panel.json")), value: PhantomData }
+    }
+
+    /// A file of the caller's choice.
+    pub fn at(path: impl Into<PathBuf>) -> Store<T> {
+        Store { path: Some(path.into()), value: PhantomData }
+    }
+
+    /// What was saved last; nothing remembered where there is no file. A file that cannot be understood is set aside
+    /// (`state.json.broken`), so that it can be looked at and does not stand in the way.
+    pub fn load(&self) -> T {
+        let Some(path) = &self.path else { return T::default() };
+        let text = match fs::read(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return T::default(),
+            Err(error) => {
+                tracing::warn!("cannot read {}: {error}; starting without", path.display());
+                return T::default();
+            }
+        };
+        serde_json::from_slice(&text).unwrap_or_else(|error| {
+            let aside = beside(path, ".broken");
+            tracing::warn!("{} is broken ({error}); setting it aside as {}", path.display(), aside.display());
+            if let Err(error) = fs::rename(path, &aside) {
+                tracing::warn!("cannot set {} aside: {error}", path.display());
+            }
+            T::default()
+        })
+    }
+
+    /// Saves the value. Whoever reads the file, after a crash or a power cut too, finds the old content or the new.
+    ///
+    /// # Errors
+    /// Where the folder or the file cannot be written, or the user has no home.
+    pub fn save(&self, value: &T) -> io::Result<()> {
+        let Some(path) = &self.path else { return Err(io::Error::new(io::ErrorKind::NotFound, "no state folder")) };
+        if let Some(dir) = path.parent() {
+            fs::create_dir_all(dir)?;
+        }
+        // Only one process writes here, so a fixed name does.
+        let new = beside(path, ".new");
+        let mut file = File::create(&new)?;
+        file.write_all(&serde_json::to_vec_pretty(value)?)?;
+        file.sync_all()?;
+        drop(file);
+        fs::rename(&new, path)
+    }
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store() -> (tempfile::TempDir, PathBuf, Store<Memory>) {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("vigie/state.json");
+        let store = Store::at(&path);
+        (dir, path, store)
+    }
+
+    #[test]
+    fn what_was_saved_is_loaded() {
+        let (_dir, path, store) = store();
+        assert_eq!(store.load(), Memory::default());
+        let memory = Memory { welcomed: true, asked_site: true, ..Memory::default() };
+        store.save(&memory).expect("saved");
+        assert_eq!(store.load(), memory);
+        store.save(&Memory::default()).expect("saved over the old one");
+        assert_eq!(store.load(), Memory::default());
+        let names: Vec<_> = fs::read_dir(path.parent().expect("a folder")).expect("readable").collect();
+        assert_eq!(names.len(), 1, "nothing is left beside it: {names:?}");
+    }
+
+    #[test]
+    fn a_broken_file_is_set_aside() {
+        let (_dir, path, store) = store();
+        store.save(&Memory { welcomed: true, ..Memory::default() }).expect("saved");
+        let whole = fs::read(&path).expect("readable");
+        for broken in [&whole[..whole.len() / 2], b"", b"\xff\xfe", b"[1,2]"] {
+            fs::write(&path, broken).expect("written");
+            assert_eq!(store.load(), Memory::default());
+            assert!(!path.exists());
+            assert_eq!(fs::read(beside(&path, ".broken")).expect("kept"), broken);
+        }
+        store.save(&Memory::default()).expect("saved");
+    }
+
+    #[test]
+    fn a_newer_versions_file_is_understood() {
+        let (_dir, path, store) = store();
+        fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        fs::write(&path, r#"{"welcomed": true, "to-come": 1}"#).expect("written");
+        assert!(store.load().welcomed);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_an_error() {
+        let (_dir, path, _) = store();
+        fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        fs::write(&path, "").expect("written");
+        assert!(Store::<Memory>::at(path.join("below/state.json")).save(&Memory::default()).is_err());
+    }
+}

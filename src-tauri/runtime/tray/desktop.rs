@@ -1,0 +1,516 @@
+//! The tray on Windows and macOS: Tauri's, without a window. Its event loop owns the main thread, and everything that
+//! touches the menu runs there.
+
+#[cfg(windows)]
+mod taskbar;
+
+use super::pictures;
+use crate::Events;
+use std::borrow::Cow;
+use std::process::ExitCode;
+#[cfg(windows)]
+use std::sync::Weak;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tauri::menu::{CheckMenuItem, IsMenuItem, Menu, MenuItem, MenuItemKind, PredefinedMenuItem, Submenu};
+use tauri::tray::{MouseButton, MouseButtonState, TrayIcon, TrayIconBuilder, TrayIconEvent};
+use tauri::utils::assets::{AssetKey, AssetsIter, CspHash};
+use tauri::{AppHandle, Assets, RunEvent, Wry};
+use vigie_core::state::{Action, Event};
+use vigie_view::tray::{self as view, Entry};
+
+/// The longest tooltip in UTF-16 units (NOTIFYICONDATAW.szTip: 128 with the zero at its end).
+const TOOLTIP: usize = 127;
+
+/// Lets `body` run with a tray; the program's exit code is what it returns. Here `body` runs on a thread of its own,
+/// beside the event loop, and the program ends with it.
+pub fn host(body: impl FnOnce(Tray) -> ExitCode + Send + 'static) -> ExitCode {
+    let context = tauri::generate_context!(assets = NoPage);
+    let app = match tauri::Builder::default().build(context) {
+        Ok(app) => app,
+        Err(error) => {
+            tracing::error!("the event loop cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    #[cfg(windows)]
+    crate::runtime::signals::hear();
+    let (end, tray) = (EndWith(app.handle().clone()), Tray { app: app.handle().clone(), shown: Arc::default() });
+    let body = std::thread::spawn(move || {
+        let _end = end;
+        body(tray)
+    });
+    app.run_return(|_, event| {
+        // Without a window Tauri would end at once; only `EndWith` ends it.
+        if let RunEvent::ExitRequested { api, code: None, .. } = event {
+            api.prevent_exit();
+        }
+    });
+    let code = body.join().unwrap_or(ExitCode::FAILURE);
+    #[cfg(windows)]
+    crate::runtime::signals::leave((code != ExitCode::SUCCESS).into());
+    #[cfg(not(windows))]
+    code
+}
+
+/// The panel's page is not for this process: nothing of it is embedded.
+struct NoPage;
+
+impl Assets<Wry> for NoPage {
+    fn get(&self, _: &AssetKey) -> Option<Cow<'_, [u8]>> {
+        None
+    }
+
+    fn iter(&self) -> Box<AssetsIter<'_>> {
+        Box::new(std::iter::empty())
+    }
+
+    fn csp_hashes(&self, _: &AssetKey) -> Box<dyn Iterator<Item = CspHash<'_>> + '_> {
+        Box::new(std::iter::empty())
+    }
+}
+
+/// Ends the event loop with the thread that holds this, a panic included.
+struct EndWith(AppHandle);
+
+impl Drop for EndWith {
+    fn drop(&mut self) {
+        #[cfg(windows)]
+        crate::runtime::signals::let_go();
+        self.0.exit(0);
+    }
+}
+
+/// The tray. Nothing is shown before the first [`Tray::show`].
+#[derive(Debug)]
+pub struct Tray {
+    app: AppHandle,
+    shown: Arc<Mutex<Option<Shown>>>,
+}
+
+impl Tray {
+    /// Shows this. Only what differs from what is shown is touched; an equal value costs nothing.
+    ///
+    /// The first call that succeeds tells [`Event::TrayHost`]. Clicks come back as [`Event::Asked`].
+    pub async fn show(&mut self, wanted: view::Tray, events: &Events) {
+        // Where the main thread is at it (and waits for a taskbar that hangs, maybe), this thread does not wait for it.
+        if self.shown.try_lock().is_ok_and(|shown| shown.as_ref().is_some_and(|shown| shown.value == wanted)) {
+            return;
+        }
+        let (app, standing, events) = (self.app.clone(), self.shown.clone(), events.clone());
+        let (done, end) = tokio::sync::oneshot::channel();
+        let asked = self.app.run_on_main_thread(move || {
+            let mut shown = lock(&standing);
+            let result = match shown.as_mut() {
+                Some(shown) => shown.set(&app, wanted),
+                None => Shown::new(&app, wanted, &events).map(|new| {
+                    #[cfg(windows)]
+                    new.follow(app.clone(), Arc::downgrade(&standing));
+                    *shown = Some(new);
+                }),
+            };
+            if let Err(error) = result {
+                tracing::warn!("the tray cannot show all: {error}");
+            }
+            // The receiver waits, unless the program ends.
+            let _ = done.send(());
+        });
+        if let Err(error) = asked {
+            tracing::warn!("the tray cannot be reached: {error}");
+        }
+        // An error means that the event loop has ended.
+        let _ = end.await;
+    }
+}
+
+fn lock(shown: &Mutex<Option<Shown>>) -> MutexGuard<'_, Option<Shown>> {
+    shown.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a picture is chosen by, beside the icon that it shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Bar {
+    /// The edge in pixels.
+    edge: i32,
+    /// Whether the bar under it is light.
+    light: bool,
+}
+
+/// What the tray has from us. Used on the main thread only.
+struct Shown {
+    /// What it was asked to show last. The taskbar may have refused it: Explorer can be away.
+    #[cfg_attr(not(windows), expect(dead_code, reason = "macOS' bar is always there"))]
+    wanted: view::Tray,
+    /// What it shows.
+    value: view::Tray,
+    /// The bar that the picture was chosen for.
+    bar: Bar,
+    icon: TrayIcon,
+    menu: Menu<Wry>,
+}
+
+impl std::fmt::Debug for Shown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shown").field("value", &self.value).finish_non_exhaustive()
+    }
+}
+
+impl Shown {
+    fn new(app: &AppHandle, value: view::Tray, events: &Events) -> tauri::Result<Shown> {
+        let menu = Menu::new(app)?;
+        for (place, entry) in value.menu.iter().enumerate() {
+            menu.append(line(app, entry, place)?.as_ref())?;
+        }
+        let (clicked, chosen) = (events.clone(), events.clone());
+        let bar = bar();
+        let icon = TrayIconBuilder::with_id("vigie")
+            .icon(image(value.icon, bar))
+            .tooltip(tooltip(&value))
+            .menu(&menu)
+            .show_menu_on_left_click(false)
+            .on_tray_icon_event(move |_, event| {
+                if let TrayIconEvent::Click { button: MouseButton::Left, button_state: MouseButtonState::Up, .. } =
+                    event
+                {
+                    let _ = clicked.send(Event::Asked(Action::ShowPanel));
+                }
+            })
+            .on_menu_event(move |_, event| {
+                if let Some(action) = asked_by(event.id().as_ref()) {
+                    let _ = chosen.send(Event::Asked(action));
+                }
+            })
+            .build(app);
+        let _ = events.send(Event::TrayHost(icon.is_ok()));
+        Ok(Shown { wanted: value.clone(), value, bar, icon: icon?, menu })
+    }
+
+    fn set(&mut self, app: &AppHandle, wanted: view::Tray) -> tauri::Result<()> {
+        self.wanted = wanted.clone();
+        let bar = bar();
+        if wanted.icon != self.value.icon || bar != self.bar {
+            self.icon.set_icon(Some(image(wanted.icon, bar)))?;
+            self.bar = bar;
+        }
+        let tip = tooltip(&wanted);
+        if tip != tooltip(&self.value) {
+            self.icon.set_tooltip(Some(tip))?;
+        }
+        change(app, &Lines::Menu(&self.menu), &self.value.menu, &wanted.menu)?;
+        self.value = wanted;
+        Ok(())
+    }
+
+    /// From now on it is at once as the taskbar wants it, whatever becomes of that; one that was away is told again.
+    /// (The taskbar's listener does not keep the icon: it is to leave with the program, and not only when the pointer meets
+    /// it.)
+    #[cfg(windows)]
+    fn follow(&self, app: AppHandle, standing: Weak<Mutex<Option<Shown>>>) {
+        let changed = move || {
+            if let Some(standing) = standing.upgrade()
+                && let Some(shown) = lock(&standing).as_mut()
+                && let Err(error) = shown.set(&app, shown.wanted.clone())
+            {
+                tracing::warn!("the icon does not fit the taskbar: {error}");
+            }
+        };
+        let followed = self.icon.with_inner_tray_icon(|icon| {
+            taskbar::follow(windows::Win32::Foundation::HWND(icon.window_handle()), Box::new(changed));
+        });
+        if let Err(error) = followed {
+            tracing::warn!("the icon does not follow the taskbar: {error}");
+        }
+    }
+}
+
+/// A menu or a menu in the menu.
+enum Lines<'a> {
+    Menu(&'a Menu<Wry>),
+    Submenu(&'a Submenu<Wry>),
+}
+
+impl Lines<'_> {
+    fn all(&self) -> tauri::Result<Vec<MenuItemKind<Wry>>> {
+        match self {
+            Lines::Menu(menu) => menu.items(),
+            Lines::Submenu(menu) => menu.items(),
+        }
+    }
+
+    fn insert(&self, item: &dyn IsMenuItem<Wry>, place: usize) -> tauri::Result<()> {
+        match self {
+            Lines::Menu(menu) => menu.insert(item, place),
+            Lines::Submenu(menu) => menu.insert(item, place),
+        }
+    }
+
+    fn remove(&self, place: usize) -> tauri::Result<()> {
+        match self {
+            Lines::Menu(menu) => menu.remove_at(place).map(drop),
+            Lines::Submenu(menu) => menu.remove_at(place).map(drop),
+        }
+    }
+}
+
+/// Makes the lines of `old` those of `new`, line by line: in place where it asks for the same, else exchanged alone. So
+/// a menu that stands open stays open.
+fn change(app: &AppHandle, lines: &Lines, old: &[Entry], new: &[Entry]) -> tauri::Result<()> {
+    let standing = lines.all()?;
+    for place in (new.len()..old.len()).rev() {
+        lines.remove(place)?;
+    }
+    for (place, wanted) in new.iter().enumerate() {
+        let kept = match (old.get(place), standing.get(place)) {
+            (Some(before), _) if before == wanted => true,
+            (Some(before), Some(item)) => change_line(app, item, before, wanted)?,
+            _ => false,
+        };
+        if !kept {
+            if place < old.len() {
+                lines.remove(place)?;
+            }
+            lines.insert(line(app, wanted, place)?.as_ref(), place)?;
+        }
+    }
+    Ok(())
+}
+
+/// Changes a line in place; `false` where that cannot be.
+fn change_line(app: &AppHandle, item: &MenuItemKind<Wry>, old: &Entry, new: &Entry) -> tauri::Result<bool> {
+    match (item, old, new) {
+        (MenuItemKind::MenuItem(item), Entry::Item { action: before, .. }, Entry::Item { label, action })
+            if before == action =>
+        {
+            item.set_text(escape_access_key(label))?;
+        }
+        (
+            MenuItemKind::Check(item),
+            Entry::Check { action: before, .. } | Entry::Radio { action: before, .. },
+            Entry::Check { label, checked, action } | Entry::Radio { label, chosen: checked, action },
+        ) if before == action => {
+            item.set_text(escape_access_key(label))?;
+            item.set_checked(*checked)?;
+        }
+        (
+            MenuItemKind::Submenu(item),
+            Entry::Submenu { label: before, entries: old },
+            Entry::Submenu { label, entries },
+        ) => {
+            if before != label {
+                item.set_text(escape_access_key(label))?;
+            }
+            change(app, &Lines::Submenu(item), old, entries)?;
+        }
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+fn line(app: &AppHandle, entry: &Entry, place: usize) -> tauri::Result<Box<dyn IsMenuItem<Wry>>> {
+    let none = None::<&str>;
+    Ok(match entry {
+        Entry::Item { label, action } => {
+            let id = id(action.as_ref(), place);
+            Box::new(MenuItem::with_id(app, id, escape_access_key(label), action.is_some(), none)?)
+        }
+        // There is no radio item; the tick says the same.
+        Entry::Check { label, checked, action } | Entry::Radio { label, chosen: checked, action } => {
+            let (id, label) = (id(action.as_ref(), place), escape_access_key(label));
+            Box::new(CheckMenuItem::with_id(app, id, label, action.is_some(), *checked, none)?)
+        }
+        Entry::Submenu { label, entries } => {
+            let menu = Submenu::new(app, escape_access_key(label), true)?;
+            for (place, entry) in entries.iter().enumerate() {
+                menu.append(line(app, entry, place)?.as_ref())?;
+            }
+            Box::new(menu)
+        }
+        Entry::Separator => Box::new(PredefinedMenuItem::separator(app)?),
+    })
+}
+
+/// The line's id carries what it asks for, so that a click can never mean another line; the place tells equal ones
+/// apart.
+fn id(action: Option<&Action>, place: usize) -> String {
+    serde_json::to_string(&(action, place)).expect("an action has no map and no foreign type in it")
+}
+
+fn asked_by(id: &str) -> Option<Action> {
+    let (action, _place): (Option<Action>, usize) = serde_json::from_str(id).ok()?;
+    action
+}
+
+/// A single ampersand would mark an access key.
+fn escape_access_key(label: &str) -> String {
+    label.replace('&', "&&")
+}
+
+fn tooltip(value: &view::Tray) -> String {
+    let mut left = TOOLTIP;
+    let whole = format!("{}\n{}", value.title, value.detail);
+    let fits = |letter: &char| {
+        let fits = left >= letter.len_utf16();
+        left = left.saturating_sub(letter.len_utf16());
+        fits
+    };
+    whole.trim_end().chars().take_while(fits).collect()
+}
+
+/// The picture in the size that the bar asks for, or the next larger one.
+fn image(icon: view::Icon, bar: Bar) -> tauri::image::Image<'static> {
+    let pictures = pictures(icon, bar.light);
+    let fits = pictures.iter().position(|picture| i32::from(picture.size) >= bar.edge);
+    let place = fits.unwrap_or(pictures.len() - 1);
+    let picture = pictures.into_iter().nth(place).expect("every icon has pictures");
+    tauri::image::Image::new_owned(picture.rgba, picture.size.into(), picture.size.into())
+}
+
+#[cfg(windows)]
+use taskbar::bar;
+
+/// macOS: 22 points on a fine screen.
+#[cfg(not(windows))]
+fn bar() -> Bar {
+    Bar { edge: 48, light: false }
+}
+
+#[cfg(all(test, windows))]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+    use tauri::menu::ContextMenu;
+    use vigie_core::fixture::standing;
+    use vigie_core::vpn::Verdict;
+    use windows::Win32::Foundation::HWND;
+    use windows::Win32::UI::Shell::{NIM_DELETE, NOTIFYICONDATAW, Shell_NotifyIconW};
+    use windows::Win32::UI::WindowsAndMessaging::{
+        DispatchMessageW, GetMenuItemCount, GetMenuItemID, GetMenuItemInfoW, HMENU, MENUITEMINFOW, MFS_CHECKED,
+        MFS_DISABLED, MFT_SEPARATOR, MIIM_FTYPE, MIIM_STATE, MIIM_STRING, MIIM_SUBMENU, MSG, PM_REMOVE, PeekMessageW,
+        RegisterWindowMessageW, SendMessageW,
+    };
+    use windows::core::{PWSTR, w};
+
+    /// A line as Windows has it.
+    #[derive(Debug, PartialEq)]
+    struct Line {
+        text: String,
+        enabled: bool,
+        ticked: bool,
+        below: Vec<Line>,
+    }
+
+    fn shown(menu: HMENU) -> Vec<Line> {
+        // SAFETY: the menu stands; the buffers outlive the calls, and their length is told.
+        unsafe {
+            (0..u32::try_from(GetMenuItemCount(Some(menu))).unwrap())
+                .map(|place| {
+                    let mut text = [0; 256];
+                    let mut info = MENUITEMINFOW {
+                        cbSize: size_of::<MENUITEMINFOW>() as u32,
+                        fMask: MIIM_FTYPE | MIIM_STATE | MIIM_STRING | MIIM_SUBMENU,
+                        dwTypeData: PWSTR(text.as_mut_ptr()),
+                        cch: 256,
+                        ..MENUITEMINFOW::default()
+                    };
+                    GetMenuItemInfoW(menu, place, true, &raw mut info).unwrap();
+                    if info.fType.contains(MFT_SEPARATOR) {
+                        return separator();
+                    }
+                    Line {
+                        text: String::from_utf16(&text[..info.cch as usize]).unwrap(),
+                        enabled: (info.fState & MFS_DISABLED).0 == 0,
+                        ticked: info.fState.contains(MFS_CHECKED),
+                        below: if info.hSubMenu.is_invalid() { Vec::new() } else { shown(info.hSubMenu) },
+                    }
+                })
+                .collect()
+        }
+    }
+
+    fn separator() -> Line {
+        Line { text: "—".into(), enabled: false, ticked: false, below: Vec::new() }
+    }
+
+    fn wanted(entries: &[Entry]) -> Vec<Line> {
+        let line =
+            |label: &str, enabled, ticked| Line { text: label.replace('&', "&&"), enabled, ticked, below: Vec::new() };
+        let lines = entries.iter().map(|entry| match entry {
+            Entry::Item { label, action } => line(label, action.is_some(), false),
+            Entry::Check { label, checked: ticked, action } | Entry::Radio { label, chosen: ticked, action } => {
+                line(label, action.is_some(), *ticked)
+            }
+            Entry::Submenu { label, entries } => Line { below: wanted(entries), ..line(label, true, false) },
+            Entry::Separator => separator(),
+        });
+        lines.collect()
+    }
+
+    #[test]
+    fn windows_menu_is_the_states_also_after_a_restart_of_explorer() {
+        crate::wine::only();
+        let app = tauri::Builder::default().any_thread().build(tauri::generate_context!(assets = NoPage)).unwrap();
+        let (events, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let handle = app.handle();
+        let tray = |verdict| view::tray(&standing(verdict));
+        let new = Shown::new(handle, tray(Verdict::Connected), &events).unwrap();
+        assert_eq!(told.try_recv(), Ok(Event::TrayHost(true)));
+        let menu = HMENU(new.menu.hpopupmenu().unwrap() as *mut _);
+        assert_eq!(shown(menu), wanted(&tray(Verdict::Connected).menu));
+        // SAFETY: the menu stands.
+        let first = || unsafe { GetMenuItemID(menu, 0) };
+        let line = first();
+        let window = new.icon.with_inner_tray_icon(|icon| icon.window_handle() as usize).unwrap();
+        let window = HWND(window as *mut _);
+        let all = Arc::new(Mutex::new(None));
+        new.follow(handle.clone(), Arc::downgrade(&all));
+        *lock(&all) = Some(new);
+        let set = |value: view::Tray| lock(&all).as_mut().unwrap().set(handle, value);
+        for verdict in Verdict::ALL.into_iter().chain([Verdict::Connected]) {
+            set(tray(verdict)).unwrap();
+            assert_eq!(shown(menu), wanted(&tray(verdict).menu), "{verdict:?}");
+            assert_eq!(first(), line, "changed in place: a menu that stands open stays open");
+        }
+
+        // Explorer goes, and comes again: it has lost the icon, and says so to every window.
+        // SAFETY: the numbers are those of the tray's library; messages without pointers.
+        unsafe {
+            let size = size_of::<NOTIFYICONDATAW>() as u32;
+            let lost = (1..9).filter(|id| {
+                let icon = NOTIFYICONDATAW { cbSize: size, hWnd: window, uID: *id, ..NOTIFYICONDATAW::default() };
+                Shell_NotifyIconW(NIM_DELETE, &raw const icon).as_bool()
+            });
+            assert_eq!(lost.count(), 1);
+            assert!(set(tray(Verdict::Offline)).is_err());
+            SendMessageW(window, RegisterWindowMessageW(w!("TaskbarCreated")), None, None);
+            let mut next = MSG::default();
+            while PeekMessageW(&mut next, Some(window), 0, 0, PM_REMOVE).as_bool() {
+                DispatchMessageW(&next);
+            }
+        }
+        assert_eq!(lock(&all).as_ref().unwrap().value, tray(Verdict::Offline));
+        assert_eq!(shown(menu), wanted(&tray(Verdict::Offline).menu));
+
+        let mut odd = tray(Verdict::Connected);
+        odd.menu.truncate(3);
+        odd.menu.push(Entry::Item { label: "Rouen & Caen".into(), action: None });
+        set(odd.clone()).unwrap();
+        assert_eq!(shown(menu), wanted(&odd.menu));
+        app.remove_tray_by_id("vigie");
+    }
+
+    #[test]
+    fn a_click_asks_for_what_the_line_says() {
+        let action = Action::Open("amigo".into());
+        assert_eq!(asked_by(&id(Some(&action), 7)), Some(action));
+        assert_eq!(asked_by(&id(None, 7)), None);
+        assert_eq!(asked_by("7"), None);
+    }
+
+    #[test]
+    fn a_tooltip_is_cut_where_windows_would_cut_it() {
+        let mut value = view::tray(&standing(Verdict::Connected));
+        assert!(tooltip(&value).starts_with("VPN connecté"));
+        value.detail = "é😀".repeat(100);
+        let units = tooltip(&value).encode_utf16().count();
+        assert!((TOOLTIP - 1..=TOOLTIP).contains(&units), "{units}: whole letters, as many as there is room for");
+    }
+}

@@ -1,0 +1,60 @@
+//! The icon in the tray, its tooltip and its menu: a picture of [`vigie_view::tray::Tray`](vigie_view::tray::Tray).
+//!
+//! On Linux it is a StatusNotifierItem of our own (`ksni`), because Tauri's tray has neither clicks nor a tooltip there;
+//! on Windows and macOS it is Tauri's, whose event loop then owns the main thread.
+
+#[cfg_attr(target_os = "linux", path = "linux.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "desktop.rs")]
+mod platform;
+#[cfg(all(test, target_os = "linux"))]
+mod tests;
+
+pub use platform::{Tray, host};
+
+use vigie_core::vpn::Verdict;
+use vigie_view::tray::Icon;
+
+/// An icon in one size.
+#[derive(Debug)]
+pub struct Picture {
+    /// Width and height in pixels.
+    pub size: u8,
+    /// Red, green, blue, alpha for each pixel, row by row from the top; not premultiplied.
+    pub rgba: Vec<u8>,
+}
+
+/// The icon in all its sizes, the smallest first (drawn by `build/icons.rs`): for a bar that is light, or for any.
+pub fn pictures(icon: Icon, light: bool) -> Vec<Picture> {
+    let file = miniz_oxide::inflate::decompress_to_vec(drawn(icon, light)).expect("packed by the build script");
+    let mut pictures = Vec::new();
+    let mut rest = file.as_slice();
+    while let [size, after @ ..] = rest {
+        let (rgba, next) = after.split_at(4 * usize::from(*size) * usize::from(*size));
+        pictures.push(Picture { size: *size, rgba: rgba.to_vec() });
+        rest = next;
+    }
+    pictures
+}
+
+fn drawn(icon: Icon, light: bool) -> &'static [u8] {
+    macro_rules! drawn {
+        ($name:literal) => {
+            match (light, icon.badge) {
+                (false, false) => include_bytes!(concat!(env!("OUT_DIR"), "/", $name)).as_slice(),
+                (false, true) => include_bytes!(concat!(env!("OUT_DIR"), "/", $name, "-badge")).as_slice(),
+                (true, false) => include_bytes!(concat!(env!("OUT_DIR"), "/", $name, "-light")).as_slice(),
+                (true, true) => include_bytes!(concat!(env!("OUT_DIR"), "/", $name, "-light-badge")).as_slice(),
+            }
+        };
+    }
+    match icon.verdict {
+        Verdict::Unknown => drawn!("unknown"),
+        Verdict::Offline => drawn!("offline"),
+        Verdict::Captive => drawn!("captive"),
+        Verdict::Disconnected => drawn!("disconnected"),
+        Verdict::Connecting => drawn!("connecting"),
+        Verdict::Connected => drawn!("connected"),
+        Verdict::Stalled => drawn!("stalled"),
+        Verdict::OnSite => drawn!("on-site"),
+    }
+}

@@ -1,0 +1,293 @@
+use super::Tray;
+use super::platform::host;
+use crate::runtime::test_bus::alone;
+use futures_util::{FutureExt, StreamExt};
+use std::collections::HashMap;
+use std::process::ExitCode;
+use std::sync::mpsc;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use vigie_core::state::{Action, Event};
+use vigie_core::vpn::Verdict;
+use vigie_profile::Choice;
+use vigie_view::tray::{self as view, Entry, Icon};
+use zbus::zvariant::{OwnedValue, Structure, Value};
+use zbus::{Connection, MatchRule, MessageStream};
+
+fn tray() -> Tray {
+    let (hand, taken) = mpsc::channel();
+    host(move |tray| {
+        hand.send(tray).expect("taken below");
+        ExitCode::SUCCESS
+    });
+    taken.recv().expect("handed over")
+}
+
+fn item(label: &str, action: Option<Action>) -> Entry {
+    Entry::Item { label: label.into(), action }
+}
+
+fn value() -> view::Tray {
+    let radio = |label: &str, chosen| Entry::Radio {
+        label: label.into(),
+        chosen,
+        action: Some(Action::Choose(Choice::Site(label.to_lowercase()))),
+    };
+    view::Tray {
+        icon: Icon { verdict: Verdict::Connected, badge: false },
+        title: "VPN connecté".into(),
+        detail: "depuis 14:02, <Rouen> & Caen".into(),
+        menu: vec![
+            item("Panneau d’information", Some(Action::ShowPanel)),
+            item("Lecteur_T", None),
+            Entry::Separator,
+            Entry::Submenu { label: "Mon site".into(), entries: vec![radio("Caen", false), radio("Rouen", true)] },
+            Entry::Check { label: "Lancer".into(), checked: true, action: Some(Action::SetAutostart(false)) },
+            item("Quitter", Some(Action::Quit)),
+        ],
+    }
+}
+
+/// A tray host that shows nothing, and tells which items were registered.
+struct Watcher {
+    host: bool,
+    items: UnboundedSender<String>,
+}
+
+#[zbus::interface(name = "org.kde.StatusNotifierWatcher")]
+impl Watcher {
+    fn register_status_notifier_item(&self, service: String) {
+        let _ = self.items.send(service);
+    }
+
+    #[zbus(property)]
+    fn is_status_notifier_host_registered(&self) -> bool {
+        self.host
+    }
+}
+
+async fn watcher(host: bool) -> (Connection, UnboundedReceiver<String>) {
+    let (items, registered) = unbounded_channel();
+    let builder = zbus::connection::Builder::session().expect("a bus");
+    let builder = builder.serve_at("/StatusNotifierWatcher", Watcher { host, items }).expect("a path");
+    let builder = builder.name("org.kde.StatusNotifierWatcher").expect("a name");
+    (builder.build().await.expect("connected"), registered)
+}
+
+async fn set_host(watcher: &Connection, host: bool) {
+    let served = watcher.object_server().interface::<_, Watcher>("/StatusNotifierWatcher").await.expect("served");
+    served.get_mut().await.host = host;
+    let signal = if host { "StatusNotifierHostRegistered" } else { "StatusNotifierHostUnregistered" };
+    let name = "org.kde.StatusNotifierWatcher";
+    watcher.emit_signal(None::<&str>, "/StatusNotifierWatcher", name, signal, &()).await.expect("sent");
+}
+
+async fn property(bus: &Connection, item: &str, name: &str) -> OwnedValue {
+    let (properties, of) = ("org.freedesktop.DBus.Properties", ("org.kde.StatusNotifierItem", name));
+    let answer = bus.call_method(Some(item), "/StatusNotifierItem", Some(properties), "Get", &of).await;
+    answer.expect("answered").body().deserialize().expect("a value")
+}
+
+async fn menu_call(
+    bus: &Connection,
+    item: &str,
+    method: &str,
+    body: &(impl serde::Serialize + zbus::zvariant::DynamicType),
+) -> zbus::Message {
+    bus.call_method(Some(item), "/MenuBar", Some("com.canonical.dbusmenu"), method, body).await.expect("answered")
+}
+
+type Line = (i32, HashMap<String, OwnedValue>, Vec<OwnedValue>);
+
+/// The menu as a host reads it: one line of text for each line, indented by its depth; and their ids.
+async fn layout(bus: &Connection, item: &str) -> (Vec<String>, Vec<i32>) {
+    let answer = menu_call(bus, item, "GetLayout", &(0, -1, Vec::<String>::new())).await;
+    let (_revision, root): (u32, Line) = answer.body().deserialize().expect("a menu");
+    let (mut lines, mut ids) = (Vec::new(), Vec::new());
+    write(root.2, 0, &mut lines, &mut ids);
+    (lines, ids)
+}
+
+fn write(entries: Vec<OwnedValue>, depth: usize, lines: &mut Vec<String>, ids: &mut Vec<i32>) {
+    for entry in entries {
+        let entry = Structure::try_from(entry).expect("a structure");
+        let (id, properties, entries): Line = entry.try_into().expect("a line");
+        let text = |name: &str| properties.get(name).map(|value| String::try_from(value.clone()).expect("text"));
+        let mut line = text("type").or(text("label")).unwrap_or_default();
+        if let Some(kind) = text("toggle-type") {
+            let on = properties.get("toggle-state").map(|state| i32::try_from(state.clone()).expect("a number"));
+            line = format!("{line} [{kind} {}]", on.unwrap_or_default());
+        }
+        if properties.get("enabled").is_some_and(|enabled| enabled == &OwnedValue::from(false)) {
+            line += " (grey)";
+        }
+        lines.push("  ".repeat(depth) + &line);
+        ids.push(id);
+        write(entries, depth + 1, lines, ids);
+    }
+}
+
+async fn next(events: &mut UnboundedReceiver<Event>) -> Event {
+    events.recv().await.expect("an event")
+}
+
+#[test]
+fn the_desktop_reads_what_the_view_says_and_clicks_come_back() {
+    alone(async {
+        let (bus, mut registered) = watcher(true).await;
+        let (sender, mut events) = unbounded_channel();
+        let mut tray = tray();
+        tray.show(value(), &sender).await;
+        let name = registered.recv().await.expect("registered");
+        assert_eq!(next(&mut events).await, Event::TrayHost(true));
+
+        assert_eq!(property(&bus, &name, "Id").await, Value::from("vigie").try_to_owned().expect("a value"));
+        assert_eq!(property(&bus, &name, "Status").await, Value::from("Active").try_to_owned().expect("a value"));
+        let tip = Structure::try_from(property(&bus, &name, "ToolTip").await).expect("a structure");
+        assert_eq!(tip.fields()[2..], ["VPN connecté", "depuis 14:02, &lt;Rouen&gt; &amp; Caen"].map(Value::from));
+        let pixmaps: Vec<(i32, i32, Vec<u8>)> = property(&bus, &name, "IconPixmap").await.try_into().expect("pictures");
+        let sizes: Vec<_> = pixmaps.iter().map(|(width, ..)| *width).collect();
+        assert_eq!(sizes, [16, 20, 22, 24, 32, 40, 48]);
+        for (width, height, pixels) in &pixmaps {
+            assert_eq!(pixels.len() as i32, 4 * width * height);
+            // The shield's body, under the tick: opaque, and green.
+            let below = 4 * (width * (height * 4 / 5) + width / 2) as usize;
+            assert_eq!(pixels[below..below + 4], [0xff, 0x18, 0x80, 0x3c], "{width} pixels");
+        }
+
+        let (lines, ids) = layout(&bus, &name).await;
+        let expected = [
+            "Panneau d’information",
+            "Lecteur__T (grey)",
+            "separator",
+            "Mon site",
+            "  Caen [radio 0]",
+            "  Rouen [radio 1]",
+            "Lancer [checkmark 1]",
+            "Quitter",
+        ];
+        assert_eq!(lines, expected);
+
+        for (line, action) in [
+            (0, Action::ShowPanel),
+            (4, Action::Choose(Choice::Site("caen".into()))),
+            (5, Action::Choose(Choice::Site("rouen".into()))),
+            (6, Action::SetAutostart(false)),
+            (7, Action::Quit),
+        ] {
+            menu_call(&bus, &name, "Event", &(ids[line], "clicked", Value::from(0), 0_u32)).await;
+            assert_eq!(next(&mut events).await, Event::Asked(action));
+        }
+        menu_call(&bus, &name, "Event", &(ids[1], "clicked", Value::from(0), 0_u32)).await;
+        let (path, interface) = ("/StatusNotifierItem", Some("org.kde.StatusNotifierItem"));
+        bus.call_method(Some(name.as_str()), path, interface, "Activate", &(0, 0)).await.expect("answered");
+        assert_eq!(next(&mut events).await, Event::Asked(Action::ShowPanel), "the grey line asked for nothing");
+        assert!(events.try_recv().is_err());
+    });
+}
+
+#[test]
+fn only_differences_reach_the_bus() {
+    alone(async {
+        let (bus, mut registered) = watcher(true).await;
+        let (sender, _events) = unbounded_channel();
+        let mut tray = tray();
+        tray.show(value(), &sender).await;
+        let name = registered.recv().await.expect("registered");
+        let rule = MatchRule::builder().msg_type(zbus::message::Type::Signal).sender(name.as_str()).expect("a name");
+        let mut signals = MessageStream::for_match_rule(rule.build(), &bus, None).await.expect("heard");
+        let (_, ids) = layout(&bus, &name).await;
+
+        // What the bus has carried of our signals once the item has answered.
+        macro_rules! heard {
+            () => {{
+                property(&bus, &name, "Id").await;
+                let mut heard = Vec::new();
+                while let Some(Some(Ok(message))) = signals.next().now_or_never() {
+                    heard.push(message);
+                }
+                heard
+            }};
+        }
+        let names = |heard: &[zbus::Message]| -> Vec<String> {
+            heard.iter().map(|message| message.header().member().expect("a name").to_string()).collect()
+        };
+
+        tray.show(value(), &sender).await;
+        assert_eq!(names(&heard!()), [""; 0], "nothing new");
+
+        let mut other = value();
+        other.menu[1] = item("Lecteur T: connecté", Some(Action::OpenDrive('T')));
+        tray.show(other.clone(), &sender).await;
+        let changed = heard!();
+        assert_eq!(names(&changed), ["ItemsPropertiesUpdated"], "in place");
+        type Properties = Vec<(i32, HashMap<String, OwnedValue>)>;
+        let body = changed[0].body();
+        let (updated, _): (Properties, Vec<(i32, Vec<String>)>) = body.deserialize().expect("properties");
+        let lines: Vec<_> = updated.iter().map(|(id, _)| *id).collect();
+        assert_eq!(lines, [ids[1]], "this line alone");
+
+        other.icon.badge = true;
+        tray.show(other.clone(), &sender).await;
+        assert_eq!(names(&heard!()), ["NewIcon"]);
+        other.detail = "depuis 14:03".into();
+        tray.show(other.clone(), &sender).await;
+        assert_eq!(names(&heard!()), ["NewToolTip"]);
+        other.menu.remove(2);
+        tray.show(other, &sender).await;
+        assert_eq!(names(&heard!()), ["LayoutUpdated"]);
+    });
+}
+
+#[test]
+fn a_host_that_comes_and_goes_is_told_and_the_item_is_registered_with_each() {
+    alone(async {
+        let (sender, mut events) = unbounded_channel();
+        let mut tray = tray();
+        tray.show(value(), &sender).await;
+        assert_eq!(next(&mut events).await, Event::TrayHost(false), "nobody is there");
+
+        let (bus, mut registered) = watcher(false).await;
+        registered.recv().await.expect("registered");
+        set_host(&bus, true).await;
+        assert_eq!(next(&mut events).await, Event::TrayHost(true));
+
+        // A panel that restarts is not worth a word.
+        bus.close().await.expect("gone");
+        let (bus, mut registered) = watcher(true).await;
+        registered.recv().await.expect("registered again");
+        set_host(&bus, true).await;
+        tray.show(value(), &sender).await;
+
+        set_host(&bus, false).await;
+        assert_eq!(next(&mut events).await, Event::TrayHost(false), "and nothing before");
+        assert!(events.try_recv().is_err());
+    });
+}
+
+#[test]
+fn every_verdict_has_a_shape_of_its_own() {
+    // Without colour, on a dark bar and on a light one: how light each pixel is.
+    for (light, ground) in [(false, 0x1c), (true, 0xf3)] {
+        let shapes: Vec<Vec<u32>> = Verdict::ALL
+            .iter()
+            .map(|verdict| {
+                let pictures = super::pictures(Icon { verdict: *verdict, badge: false }, light);
+                let small = &pictures[0];
+                assert_eq!(small.size, 16);
+                small.rgba.chunks_exact(4).map(|pixel| shade(pixel, ground)).collect()
+            })
+            .collect();
+        for (place, one) in shapes.iter().enumerate() {
+            for other in &shapes[..place] {
+                let different = one.iter().zip(other).filter(|(one, other)| one.abs_diff(**other) > 0x40).count();
+                assert!(different >= 32, "{:?} on {ground:x}: {different} of 256 pixels", Verdict::ALL[place]);
+            }
+        }
+    }
+}
+
+/// The lightness of a pixel over a grey ground (ITU-R BT.601).
+fn shade(pixel: &[u8], ground: u32) -> u32 {
+    let [red, green, blue, alpha] = [0, 1, 2, 3].map(|place| u32::from(pixel[place]));
+    ((red * 299 + green * 587 + blue * 114) / 1000 * alpha + ground * (255 - alpha)) / 255
+}
