@@ -3,7 +3,7 @@
 //! Exit codes are part of the interface (docs/commande.md): scripts of the helpdesk read them.
 
 use crate::runtime::app::{App, Parts, status_once};
-use crate::runtime::instance::{self, Claim, Client, Request};
+use crate::runtime::instance::{self, Client, InstanceLock, Request};
 use crate::runtime::signals::{self, Word};
 use crate::runtime::store::Store;
 use crate::runtime::tray::{self, Tray};
@@ -14,7 +14,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tokio::sync::mpsc;
-use vigie_core::state::{Action, Event, LaunchOutcome, Launchable, Memory, Notification};
+use vigie_core::state::{Action, Event, LaunchOutcome, LaunchTarget, Notification, SavedState};
 use vigie_core::update::State;
 use vigie_profile::Paths;
 use vigie_view::notice::notice;
@@ -236,8 +236,8 @@ fn start(panel: bool) -> ExitCode {
 
 async fn run(tray: Tray, panel: bool) -> ExitCode {
     let server = match instance::claim() {
-        Ok(Claim::First(server)) => server,
-        Ok(Claim::Second(client)) => {
+        Ok(InstanceLock::First(server)) => server,
+        Ok(InstanceLock::Second(client)) => {
             return match client.ask(Request::Show).await {
                 Ok(()) => ExitCode::from(OK),
                 Err(error) => {
@@ -263,7 +263,7 @@ async fn run(tray: Tray, panel: bool) -> ExitCode {
     let quitting = tokio::spawn(quit_on_signal(events.clone()));
     let _ = events.send(Event::Autostart(autostart::enabled()));
     if panel {
-        let _ = events.send(Event::Asked(Action::ShowPanel));
+        let _ = events.send(Event::Action(Action::ShowPanel));
     }
     app.run(received).await;
     serving.abort();
@@ -282,7 +282,7 @@ async fn run(tray: Tray, panel: bool) -> ExitCode {
 /// The session's end, `systemctl stop` and Ctrl-C quit as the menu does.
 async fn quit_on_signal(events: crate::Events) -> io::Result<Word> {
     let word = signals::ended().await.inspect_err(|error| tracing::warn!(%error, "signals cannot be heard"))?;
-    let _ = events.send(Event::Asked(Action::Quit));
+    let _ = events.send(Event::Action(Action::Quit));
     Ok(word)
 }
 
@@ -347,9 +347,9 @@ async fn open(id: Option<&str>) -> ExitCode {
     let profile = &loaded.profile;
     let Some(id) = id else { return print(&vigie_view::guide::openable(profile)) };
     let what = if profile.program(id).is_some() {
-        Launchable::Program(id.to_owned())
+        LaunchTarget::Program(id.to_owned())
     } else if profile.link(id).is_some() {
-        Launchable::Link(id.to_owned())
+        LaunchTarget::Link(id.to_owned())
     } else {
         return failed(&format!("« {id} » n’est pas dans le guide. « vigie open » affiche la liste."));
     };
@@ -357,7 +357,7 @@ async fn open(id: Option<&str>) -> ExitCode {
     let code = if launched.outcome == LaunchOutcome::Started { OK } else { FAILED };
     // The same words as in the notification that a click would have brought.
     let problems = loaded.problems.clone();
-    let state = State::new(profile.clone(), problems, Memory::default(), 0, sensors::clock::now());
+    let state = State::new(profile.clone(), problems, SavedState::default(), 0, sensors::clock::now());
     let said = notice(&Notification::Launch(launched), &state);
     tell(format!("{} {}", said.title, said.body).trim_end());
     ExitCode::from(code)

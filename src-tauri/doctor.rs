@@ -6,7 +6,7 @@ use serde::Serialize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use vigie_core::state::Reading;
-use vigie_core::vpn::{Gateway, Inside, ProbeRequest};
+use vigie_core::vpn::{Gateway, Intranet, ProbeRequest};
 use vigie_profile::{Loaded, Profile};
 use vigie_view::doctor::{Finding, Sensor};
 
@@ -40,7 +40,7 @@ async fn examine(loaded: &Loaded) -> Vec<Finding> {
     let started = Instant::now();
     let limit = Duration::from_secs(profile.vpn.probe_timeout_seconds.into());
     let probed = probe::probe(request, limit).await;
-    let deaf = probed.inside == Inside::Silent && probed.gateway != Some(Gateway::Answered);
+    let deaf = probed.inside == Intranet::Silent && probed.gateway != Some(Gateway::Answered);
     let seen = json(&probed);
     timed(Sensor::Probe, started, if deaf { seen.and_then(Err) } else { seen });
 

@@ -5,7 +5,7 @@ use crate::report::{Report, Row};
 use crate::rig::login1::Login1;
 use crate::rig::tray::Item;
 use crate::rig::vpn::{TUNNEL, Vpn};
-use crate::rig::{Desktop, Running, SOON, run, wait_for};
+use crate::rig::{DEADLINE, Desktop, Running, run, wait_for};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -163,7 +163,7 @@ fn watching(desktop: &Desktop) -> Subject {
 }
 
 fn connected(item: &Item) {
-    wait_for("the verdict Connected", SOON, || item.tooltip().0.starts_with("VPN connecté").then_some(()));
+    wait_for("the verdict Connected", DEADLINE, || item.tooltip().0.starts_with("VPN connecté").then_some(()));
 }
 
 /// The peer that shows a tray item.
@@ -200,7 +200,7 @@ fn starts(desktop: &Desktop, command: &Command) -> f64 {
 
 fn next(signals: &Receiver<(Instant, String)>, wanted: &str) -> Instant {
     loop {
-        let (at, member) = signals.recv_timeout(SOON).unwrap_or_else(|_| panic!("no {wanted}"));
+        let (at, member) = signals.recv_timeout(DEADLINE).unwrap_or_else(|_| panic!("no {wanted}"));
         if member == wanted {
             return at;
         }
@@ -255,8 +255,8 @@ fn reaction(desktop: &Desktop, vpn: &Vpn, item: &Item) -> Vec<Reaction> {
         drain(&drawn);
         let start = Instant::now();
         run(Command::new("ip").args(["-n", vpn.home(), "-batch"]).arg(&changes[flap % 2]));
-        let (printed, _) = printed.recv_timeout(SOON).expect("ip monitor prints");
-        let (drawn, _) = drawn.recv_timeout(SOON).expect("the tray shows the change");
+        let (printed, _) = printed.recv_timeout(DEADLINE).expect("ip monitor prints");
+        let (drawn, _) = drawn.recv_timeout(DEADLINE).expect("the tray shows the change");
         times.push(Reaction { drawn: millis(drawn - start), printed: millis(printed - start) });
         if flap % 2 == 1 {
             connected(item);

@@ -27,7 +27,7 @@ impl Meter {
         Meter { pid, last: first.clone(), first }
     }
 
-    /// Looks again.
+    /// SensorRequests again.
     pub fn look(&mut self) {
         self.last.extend(threads(self.pid));
     }

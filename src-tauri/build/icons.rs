@@ -5,7 +5,7 @@ use resvg::usvg::{Options, Tree};
 use std::path::Path;
 use std::{env, fs};
 
-/// One layer for each verdict; the names are those of `shell/tray/mod.rs`.
+/// One layer for each verdict; the names are those of `runtime/tray/mod.rs`.
 const VERDICTS: [&str; 8] =
     ["unknown", "offline", "captive", "disconnected", "connecting", "connected", "stalled", "on-site"];
 

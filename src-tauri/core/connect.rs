@@ -1,8 +1,8 @@
 //! Connecting: one attempt at a time, from the form to the tunnel.
 //!
 //! The user opens the window ([`Action::Connect`](super::state::Action::Connect)), fills the form and sends it
-//! ([`Submission`]); the shell hands the answers to a client ([`Dial`]) and tells how far it is ([`Progress`]). Here
-//! stands what follows from that. Secrets pass through and are not kept: no field of [`Connect`] holds one.
+//! ([`Submission`]); the shell hands the answers to a client ([`ConnectRequest`]) and tells how far it is ([`ConnectProgress`]). Here
+//! stands what follows from that. Secrets pass through and are not kept: no field of [`ConnectState`] holds one.
 
 use super::Now;
 use jiff::{SignedDuration, Timestamp};
@@ -88,7 +88,7 @@ pub enum Pin {
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Submission {
     /// What to do with it.
-    pub way: Way,
+    pub way: ConnectMethod,
     /// The site.
     pub site: Id,
     /// "Identifiant académique (celui de la messagerie)".
@@ -107,7 +107,7 @@ pub struct Submission {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
-pub enum Way {
+pub enum ConnectMethod {
     /// Connect.
     Connect,
     /// Put PIN and digits, one after the other, on the clipboard, and open the client's own window.
@@ -128,7 +128,7 @@ pub enum Field {
 
 /// What is wrong with the form. `view::connect` gives it words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub enum FormError {
     /// No site of that name.
     Site,
     /// No identifier.
@@ -147,14 +147,14 @@ pub enum Fault {
     Digits,
 }
 
-impl Fault {
+impl FormError {
     /// Where it stands.
     pub fn field(self) -> Field {
         match self {
-            Fault::Site => Field::Site,
-            Fault::NoIdentifier | Fault::OddIdentifier => Field::Identifier,
-            Fault::NoPin | Fault::PinLength | Fault::OddPin | Fault::NothingRemembered => Field::Pin,
-            Fault::Digits => Field::Digits,
+            FormError::Site => Field::Site,
+            FormError::NoIdentifier | FormError::OddIdentifier => Field::Identifier,
+            FormError::NoPin | FormError::PinLength | FormError::OddPin | FormError::NothingRemembered => Field::Pin,
+            FormError::Digits => Field::Digits,
         }
     }
 }
@@ -162,35 +162,35 @@ impl Fault {
 /// What is wrong with a form, one fault a field at most; empty where it can be sent. `site`: whether its site exists;
 /// `remembered`: whether the keyring holds a PIN. Site and identifier count only where Vigie connects: by hand, the
 /// client's own window asks for them.
-pub fn check(form: &Submission, site: bool, remembered: bool, vpn: &Vpn) -> Vec<Fault> {
-    let connects = form.way == Way::Connect;
+pub fn check(form: &Submission, site: bool, remembered: bool, vpn: &Vpn) -> Vec<FormError> {
+    let connects = form.way == ConnectMethod::Connect;
     let identifier = form.identifier.trim();
     let identifier = match identifier {
         _ if !connects => None,
-        "" => Some(Fault::NoIdentifier),
-        odd if !is_valid_identifier(odd) => Some(Fault::OddIdentifier),
+        "" => Some(FormError::NoIdentifier),
+        odd if !is_valid_identifier(odd) => Some(FormError::OddIdentifier),
         _ => None,
     };
     let length = usize::from(vpn.pin_min)..=usize::from(vpn.pin_max);
     let pin = match &form.pin {
-        Pin::Remembered => (!remembered).then_some(Fault::NothingRemembered),
-        Pin::Typed(pin) if pin.expose().is_empty() => Some(Fault::NoPin),
-        Pin::Typed(pin) if !is_valid_passcode(pin.expose()) => Some(Fault::OddPin),
-        Pin::Typed(pin) => (!length.contains(&pin.chars())).then_some(Fault::PinLength),
+        Pin::Remembered => (!remembered).then_some(FormError::NothingRemembered),
+        Pin::Typed(pin) if pin.expose().is_empty() => Some(FormError::NoPin),
+        Pin::Typed(pin) if !is_valid_passcode(pin.expose()) => Some(FormError::OddPin),
+        Pin::Typed(pin) => (!length.contains(&pin.chars())).then_some(FormError::PinLength),
     };
     let digits = form.digits.expose();
     let digits = digits.len() != DIGITS || !digits.bytes().all(|byte| byte.is_ascii_digit());
-    let faults = [(connects && !site).then_some(Fault::Site), identifier, pin, digits.then_some(Fault::Digits)];
+    let faults = [(connects && !site).then_some(FormError::Site), identifier, pin, digits.then_some(FormError::Digits)];
     faults.into_iter().flatten().collect()
 }
 
 /// What the shell is to do with a form that was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dial {
+pub struct ConnectRequest {
     /// Comes back in the answers; one with an old number is thrown away.
     pub number: u64,
     /// The client.
-    pub client: Client,
+    pub client: VpnClient,
     /// The site whose gateway is meant.
     pub site: Id,
     /// "Username".
@@ -205,7 +205,7 @@ pub struct Dial {
 
 /// A client that can be driven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Client {
+pub enum VpnClient {
     /// Cisco Secure Client or AnyConnect, by its command line.
     Cisco,
     /// OpenConnect.
@@ -214,7 +214,7 @@ pub enum Client {
 
 /// How far an attempt is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Progress {
+pub enum ConnectProgress {
     /// Under way.
     Stage(Stage),
     /// The tunnel stands.
@@ -250,7 +250,7 @@ pub enum Reason {
     /// The gateway wants something of the computer that it has not: a certificate of its own, a state of protection.
     Refused,
     /// The client, or the gateway through it, asks for something that Vigie does not answer.
-    Asks,
+    TrackerRequests,
     /// No client is installed that can be driven.
     ClientMissing,
     /// The client's service does not run.
@@ -271,7 +271,7 @@ pub enum Reason {
 
 /// What the OS keyring holds for Vigie.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Remembered {
+pub struct StoredCredentials {
     /// The identifier.
     pub identifier: Option<String>,
     /// Whether there is a PIN. (The PIN itself stays in the keyring until it is handed over.)
@@ -309,7 +309,7 @@ pub enum Phase {
 /// What survives a restart of Vigie: wrong tries.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Memory {
+pub struct AttemptHistory {
     /// Wrong passcodes in a row.
     pub wrong: u8,
     /// When the last of them was.
@@ -318,35 +318,35 @@ pub struct Memory {
 
 /// The one attempt, and what is known around it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Connect {
+pub struct ConnectState {
     /// Where it stands.
     pub phase: Phase,
     /// Whether the window is open.
     pub open: bool,
     /// What the keyring holds; `None` until it was read.
-    pub remembered: Option<Remembered>,
+    pub remembered: Option<StoredCredentials>,
     /// The client that would be used; `None` until it was looked for, `Some(None)` where none can be driven.
-    pub client: Option<Option<Client>>,
+    pub client: Option<Option<VpnClient>>,
     /// Whether Cisco's command line has answered: it can end a tunnel that Vigie did not make.
     pub cisco: bool,
     /// What is wrong with the form that was sent last.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<FormError>,
     /// The window opened by itself: the VPN was lost in sleep.
     pub woken: bool,
     /// The tunnel stands, but was not seen yet.
     unseen: bool,
     number: u64,
-    memory: Memory,
+    memory: AttemptHistory,
 }
 
-impl Connect {
+impl ConnectState {
     /// Nothing tried yet but what is remembered.
-    pub fn new(memory: Memory) -> Connect {
-        Connect { memory, ..Connect::default() }
+    pub fn new(memory: AttemptHistory) -> ConnectState {
+        ConnectState { memory, ..ConnectState::default() }
     }
 
     /// What is to survive a restart.
-    pub fn memory(&self) -> &Memory {
+    pub fn memory(&self) -> &AttemptHistory {
         &self.memory
     }
 
@@ -375,7 +375,7 @@ impl Connect {
     }
 
     /// The client was looked for, and the keyring read. One that cannot be read takes no identifier out of the form.
-    pub fn ready(&mut self, client: Option<Client>, mut remembered: Remembered) {
+    pub fn ready(&mut self, client: Option<VpnClient>, mut remembered: StoredCredentials) {
         if remembered.keyring != Keyring::Ready {
             remembered.identifier = self.remembered.take().and_then(|known| known.identifier);
         }
@@ -422,7 +422,7 @@ impl Connect {
     }
 
     /// The user sent the form: an attempt, unless one is under way, too many were wrong, or the form is not right.
-    pub fn submit(&mut self, form: Submission, site: bool, now: &Now, vpn: &Vpn) -> Option<Dial> {
+    pub fn submit(&mut self, form: Submission, site: bool, now: &Now, vpn: &Vpn) -> Option<ConnectRequest> {
         if !self.right(&form, site, now, vpn) {
             return None;
         }
@@ -432,7 +432,7 @@ impl Connect {
         };
         self.number += 1;
         self.phase = Phase::Connecting(Stage::Contacting);
-        Some(Dial {
+        Some(ConnectRequest {
             number: self.number,
             client,
             site: form.site,
@@ -445,7 +445,7 @@ impl Connect {
 
     /// The user sent the form to connect by hand: the number under which it is told where the PIN is lost. Nothing is
     /// tried, so nothing is under way.
-    pub fn lend(&mut self, form: &Submission, now: &Now, vpn: &Vpn) -> Option<u64> {
+    pub fn copy_passcode(&mut self, form: &Submission, now: &Now, vpn: &Vpn) -> Option<u64> {
         self.right(form, true, now, vpn).then(|| {
             self.number += 1;
             self.phase = Phase::Idle;
@@ -465,18 +465,18 @@ impl Connect {
     }
 
     /// The shell tells how far it is; whether that is news of this attempt.
-    pub fn progress(&mut self, number: u64, progress: Progress, now: &Now) -> bool {
+    pub fn progress(&mut self, number: u64, progress: ConnectProgress, now: &Now) -> bool {
         if number != self.number {
             return false;
         }
         let phase = match progress {
-            Progress::Stage(stage) => Phase::Connecting(stage),
-            Progress::Connected => {
-                self.memory = Memory::default();
+            ConnectProgress::Stage(stage) => Phase::Connecting(stage),
+            ConnectProgress::Connected => {
+                self.memory = AttemptHistory::default();
                 Phase::Connected
             }
-            Progress::Ended => Phase::Idle,
-            Progress::Failed(reason) => {
+            ConnectProgress::Ended => Phase::Idle,
+            ConnectProgress::Failed(reason) => {
                 self.count(&reason, now);
                 if let Some(remembered) = self.remembered.as_mut().filter(|_| reason == Reason::PinLost) {
                     remembered.pin = false;
@@ -499,7 +499,7 @@ impl Connect {
             Reason::Unreachable
             | Reason::Untrusted
             | Reason::Refused
-            | Reason::Asks
+            | Reason::TrackerRequests
             | Reason::ClientMissing
             | Reason::ServiceStopped
             | Reason::Held
@@ -509,7 +509,7 @@ impl Connect {
             | Reason::Cancelled
             | Reason::Unknown(_) => return,
         };
-        self.memory = Memory { wrong, last: Some(now.wall.timestamp()) };
+        self.memory = AttemptHistory { wrong, last: Some(now.wall.timestamp()) };
     }
 }
 
@@ -520,7 +520,7 @@ mod tests {
 
     fn form() -> Submission {
         Submission {
-            way: Way::Connect,
+            way: ConnectMethod::Connect,
             site: "caen".into(),
             identifier: " jdupont ".into(),
             pin: Pin::Typed("4321".to_owned().into()),
@@ -529,15 +529,15 @@ mod tests {
         }
     }
 
-    fn ready() -> Connect {
-        Connect { client: Some(Some(Client::Cisco)), ..Connect::new(Memory::default()) }
+    fn ready() -> ConnectState {
+        ConnectState { client: Some(Some(VpnClient::Cisco)), ..ConnectState::new(AttemptHistory::default()) }
     }
 
     fn vpn() -> Vpn {
         guide().vpn.clone()
     }
 
-    fn try_at(connect: &mut Connect, time: &str, progress: Progress) {
+    fn try_at(connect: &mut ConnectState, time: &str, progress: ConnectProgress) {
         let now = now(&format!("2026-11-24T{time}"));
         let dial = connect.submit(form(), true, &now, &vpn()).expect("a form that is right");
         assert!(connect.progress(dial.number, progress, &now));
@@ -568,46 +568,46 @@ mod tests {
         };
         let typed = |text: &str| Pin::Typed(text.to_owned().into());
         assert_eq!(check(&|_| {}), []);
-        assert_eq!(check(&|form| form.site = "paris".into()), [Fault::Site]);
-        assert_eq!(check(&|form| form.identifier = "  ".into()), [Fault::NoIdentifier]);
+        assert_eq!(check(&|form| form.site = "paris".into()), [FormError::Site]);
+        assert_eq!(check(&|form| form.identifier = "  ".into()), [FormError::NoIdentifier]);
         for odd in ["jean dupont", "jdupont\nyes", "--config=/tmp/x"] {
-            assert_eq!(check(&|form| form.identifier = odd.into()), [Fault::OddIdentifier], "{odd}");
+            assert_eq!(check(&|form| form.identifier = odd.into()), [FormError::OddIdentifier], "{odd}");
         }
-        assert_eq!(check(&|form| form.pin = typed("")), [Fault::NoPin]);
-        assert_eq!(check(&|form| form.pin = typed("12\n34")), [Fault::OddPin]);
-        assert_eq!(check(&|form| form.pin = typed("123")), [Fault::PinLength]);
-        assert_eq!(check(&|form| form.pin = typed(&"1".repeat(60))), [Fault::PinLength]);
-        assert_eq!(check(&|form| form.pin = Pin::Remembered), [Fault::NothingRemembered]);
+        assert_eq!(check(&|form| form.pin = typed("")), [FormError::NoPin]);
+        assert_eq!(check(&|form| form.pin = typed("12\n34")), [FormError::OddPin]);
+        assert_eq!(check(&|form| form.pin = typed("123")), [FormError::PinLength]);
+        assert_eq!(check(&|form| form.pin = typed(&"1".repeat(60))), [FormError::PinLength]);
+        assert_eq!(check(&|form| form.pin = Pin::Remembered), [FormError::NothingRemembered]);
         for odd in ["", "12345", "1234567", "12 456", "12345a", "１２３４５６"] {
-            assert_eq!(check(&|form| form.digits = odd.to_owned().into()), [Fault::Digits], "{odd}");
+            assert_eq!(check(&|form| form.digits = odd.to_owned().into()), [FormError::Digits], "{odd}");
         }
         assert_eq!(
             check(&|form| (form.identifier, form.digits) = (String::new(), String::new().into())),
-            [Fault::NoIdentifier, Fault::Digits]
+            [FormError::NoIdentifier, FormError::Digits]
         );
         let by_hand = |form: &mut Submission| {
-            form.way = Way::Clipboard;
+            form.way = ConnectMethod::Clipboard;
             (form.site, form.identifier, form.digits) = ("paris".into(), String::new(), String::new().into());
         };
-        assert_eq!(check(&by_hand), [Fault::Digits], "the client's own window asks for the rest");
+        assert_eq!(check(&by_hand), [FormError::Digits], "the client's own window asks for the rest");
     }
 
     #[test]
     fn a_pin_that_the_keyring_lost_is_asked_again() {
-        let kept = Remembered { identifier: Some("jdupont".into()), pin: true, keyring: Keyring::Ready };
-        let mut connect = Connect { remembered: Some(kept.clone()), ..ready() };
+        let kept = StoredCredentials { identifier: Some("jdupont".into()), pin: true, keyring: Keyring::Ready };
+        let mut connect = ConnectState { remembered: Some(kept.clone()), ..ready() };
         let form = Submission { pin: Pin::Remembered, ..form() };
         let moment = now("2026-11-24T10:00");
         let dial = connect.submit(form.clone(), true, &moment, &vpn()).expect("it is remembered");
-        assert!(connect.progress(dial.number, Progress::Failed(Reason::PinLost), &moment));
-        assert_eq!(connect.remembered, Some(Remembered { pin: false, ..kept }));
+        assert!(connect.progress(dial.number, ConnectProgress::Failed(Reason::PinLost), &moment));
+        assert_eq!(connect.remembered, Some(StoredCredentials { pin: false, ..kept }));
         assert_eq!(connect.submit(form, true, &moment, &vpn()), None);
-        assert_eq!(connect.faults, [Fault::NothingRemembered]);
-        let locked = Remembered { keyring: Keyring::Locked, ..Remembered::default() };
-        connect.ready(Some(Client::Cisco), locked.clone());
-        assert_eq!(connect.remembered, Some(Remembered { identifier: Some("jdupont".into()), ..locked }));
-        connect.ready(Some(Client::Cisco), Remembered::default());
-        assert_eq!(connect.remembered, Some(Remembered::default()), "an open keyring has the last word");
+        assert_eq!(connect.faults, [FormError::NothingRemembered]);
+        let locked = StoredCredentials { keyring: Keyring::Locked, ..StoredCredentials::default() };
+        connect.ready(Some(VpnClient::Cisco), locked.clone());
+        assert_eq!(connect.remembered, Some(StoredCredentials { identifier: Some("jdupont".into()), ..locked }));
+        connect.ready(Some(VpnClient::Cisco), StoredCredentials::default());
+        assert_eq!(connect.remembered, Some(StoredCredentials::default()), "an open keyring has the last word");
     }
 
     #[test]
@@ -615,12 +615,12 @@ mod tests {
         let mut connect = ready();
         let moment = now("2026-11-24T10:00");
         let dial = connect.submit(form(), true, &moment, &vpn()).expect("the form is right");
-        assert_eq!((dial.identifier.as_str(), dial.client), ("jdupont", Client::Cisco));
+        assert_eq!((dial.identifier.as_str(), dial.client), ("jdupont", VpnClient::Cisco));
         assert_eq!(connect.submit(form(), true, &moment, &vpn()), None, "twice at once");
-        assert!(connect.progress(dial.number, Progress::Stage(Stage::Verifying), &moment));
-        assert!(connect.progress(dial.number, Progress::Connected, &moment));
+        assert!(connect.progress(dial.number, ConnectProgress::Stage(Stage::Verifying), &moment));
+        assert!(connect.progress(dial.number, ConnectProgress::Connected, &moment));
         assert!(connect.ours());
-        assert!(connect.progress(dial.number, Progress::Ended, &moment));
+        assert!(connect.progress(dial.number, ConnectProgress::Ended, &moment));
         assert_eq!(connect.phase, Phase::Idle);
     }
 
@@ -631,14 +631,14 @@ mod tests {
         assert!(!connect.cancel());
         let dial = connect.submit(form(), true, &moment, &vpn()).expect("the form is right");
         assert!(connect.cancel());
-        assert!(!connect.progress(dial.number, Progress::Failed(Reason::WrongPasscode), &moment));
+        assert!(!connect.progress(dial.number, ConnectProgress::Failed(Reason::WrongPasscode), &moment));
         assert_eq!(connect.phase, Phase::Failed(Reason::Cancelled));
-        assert_eq!(connect.memory(), &Memory::default());
+        assert_eq!(connect.memory(), &AttemptHistory::default());
     }
 
     #[test]
     fn three_wrong_tries_stop_it_for_a_while() {
-        let wrong = || Progress::Failed(Reason::WrongPasscode);
+        let wrong = || ConnectProgress::Failed(Reason::WrongPasscode);
         let mut connect = ready();
         for time in ["10:00", "10:01", "10:02"] {
             assert!(!connect.stopped(&now(&format!("2026-11-24T{time}")), &vpn()));
@@ -646,7 +646,8 @@ mod tests {
         }
         // Closing the window changes nothing, nor does a restart.
         connect.open();
-        let mut connect = Connect { client: Some(Some(Client::Cisco)), ..Connect::new(connect.memory().clone()) };
+        let mut connect =
+            ConnectState { client: Some(Some(VpnClient::Cisco)), ..ConnectState::new(connect.memory().clone()) };
         let moment = now("2026-11-24T10:31");
         assert!(connect.stopped(&moment, &vpn()));
         assert_eq!(connect.submit(form(), true, &moment, &vpn()), None);
@@ -658,19 +659,19 @@ mod tests {
     #[test]
     fn a_success_forgets_wrong_tries_and_other_failures_are_none() {
         let mut connect = ready();
-        try_at(&mut connect, "10:00", Progress::Failed(Reason::WrongPasscode));
-        for reason in [Reason::Unreachable, Reason::Refused, Reason::Asks, Reason::Held, Reason::TimedOut] {
-            try_at(&mut connect, "10:01", Progress::Failed(reason));
+        try_at(&mut connect, "10:00", ConnectProgress::Failed(Reason::WrongPasscode));
+        for reason in [Reason::Unreachable, Reason::Refused, Reason::TrackerRequests, Reason::Held, Reason::TimedOut] {
+            try_at(&mut connect, "10:01", ConnectProgress::Failed(reason));
         }
         assert_eq!(connect.memory().wrong, 1);
-        try_at(&mut connect, "10:02", Progress::Connected);
-        assert_eq!(connect.memory(), &Memory::default());
+        try_at(&mut connect, "10:02", ConnectProgress::Connected);
+        assert_eq!(connect.memory(), &AttemptHistory::default());
         connect.phase = Phase::Idle;
-        try_at(&mut connect, "10:03", Progress::Failed(Reason::Locked));
+        try_at(&mut connect, "10:03", ConnectProgress::Failed(Reason::Locked));
         assert!(connect.stopped(&now("2026-11-24T10:04"), &vpn()), "a locked account is not tried on");
         // It is known as locked after a restart, and no number of wrong tries is taken for it.
-        assert!(Connect::new(connect.memory().clone()).locked());
-        let mut connect = Connect { memory: Memory { wrong: LOCKED - 1, last: None }, ..ready() };
+        assert!(ConnectState::new(connect.memory().clone()).locked());
+        let mut connect = ConnectState { memory: AttemptHistory { wrong: LOCKED - 1, last: None }, ..ready() };
         connect.memory.last = Some(now("2026-11-24T10:04").wall.timestamp());
         connect.count(&Reason::WrongPasscode, &now("2026-11-24T10:05"));
         assert!(!connect.locked());
@@ -678,7 +679,7 @@ mod tests {
 
     #[test]
     fn without_a_client_nothing_is_dialled() {
-        let mut connect = Connect { client: Some(None), ..Connect::default() };
+        let mut connect = ConnectState { client: Some(None), ..ConnectState::default() };
         assert_eq!(connect.submit(form(), true, &now("2026-11-24T10:00"), &vpn()), None);
         assert_eq!(connect.phase, Phase::Failed(Reason::ClientMissing));
     }

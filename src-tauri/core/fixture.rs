@@ -1,9 +1,11 @@
 //! What the tests of core and view start from.
 
 use super::Now;
-use super::state::{Battery, DriveMount, DriveState, Effect, Event, Host, Look, Memory, Printer, Reading, Space, Wapt};
+use super::state::{
+    Battery, DriveMount, DriveState, Effect, Event, Host, Printer, Reading, SavedState, SensorRequest, Space, Wapt,
+};
 use super::update::{State, update};
-use super::vpn::{DefaultRoute, Gateway, Inside, Interface, Links, Probe, Verdict};
+use super::vpn::{DefaultRoute, Gateway, Interface, Intranet, Links, Probe, VpnStatus};
 use jiff::ZonedDateTime;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, LazyLock};
@@ -68,12 +70,12 @@ pub fn interface(index: u32, name: &str, address: IpAddr) -> Interface {
 /// A user of Caen who has met Vigie before, on 24 November 2026 at ten.
 pub fn known() -> State {
     let profile = Profile { user: UserChoices { site: Some("caen".into()) }, ..(*guide()).clone() };
-    let memory = Memory { welcomed: true, asked_site: true, ..Memory::default() };
+    let memory = SavedState { welcomed: true, asked_site: true, ..SavedState::default() };
     State::new(Arc::new(profile), [].into(), memory, 7, now("2026-11-24T10:00"))
 }
 
 /// The same user, for whom that verdict stands since 14 h 02, on a machine of which everything is known.
-pub fn standing(verdict: Verdict) -> State {
+pub fn standing(verdict: VpnStatus) -> State {
     let mut state = known();
     let now = now("2026-11-24T14:02");
     let drives = [
@@ -93,17 +95,17 @@ pub fn standing(verdict: Verdict) -> State {
         disk: Reading::Known(Space { total: 200 << 30, free: 50 << 30 }),
     };
     let links = match verdict {
-        Verdict::Unknown | Verdict::Captive | Verdict::Disconnected | Verdict::OnSite => home(),
-        Verdict::Offline => Links::default(),
-        Verdict::Connecting | Verdict::Connected | Verdict::Stalled => with_tunnel(home()),
+        VpnStatus::Unknown | VpnStatus::Captive | VpnStatus::Disconnected | VpnStatus::OnSite => home(),
+        VpnStatus::Offline => Links::default(),
+        VpnStatus::Connecting | VpnStatus::Connected | VpnStatus::Stalled => with_tunnel(home()),
     };
     let inside = match verdict {
-        Verdict::Unknown | Verdict::Offline | Verdict::Connecting => None,
-        Verdict::Captive | Verdict::Disconnected | Verdict::Stalled => Some(Inside::Silent),
-        Verdict::Connected => Some(Inside::Answered { local: TUNNEL }),
-        Verdict::OnSite => Some(Inside::Answered { local: HOME }),
+        VpnStatus::Unknown | VpnStatus::Offline | VpnStatus::Connecting => None,
+        VpnStatus::Captive | VpnStatus::Disconnected | VpnStatus::Stalled => Some(Intranet::Silent),
+        VpnStatus::Connected => Some(Intranet::Answered { local: TUNNEL }),
+        VpnStatus::OnSite => Some(Intranet::Answered { local: HOME }),
     };
-    let gateway = if verdict == Verdict::Captive { Gateway::Impostor } else { Gateway::Answered };
+    let gateway = if verdict == VpnStatus::Captive { Gateway::CertificateMismatch } else { Gateway::Answered };
     let facts = [
         Event::Drives(Reading::Known(drives.map(|(letter, mount)| DriveState { letter, mount }).into())),
         Event::Printers(Reading::Known(vec![printer("I76RC-DSI04-B4", true), printer("Bureau", false)])),
@@ -114,19 +116,19 @@ pub fn standing(verdict: Verdict) -> State {
         Event::Links(Links::default()),
     ];
     // The slow tunnel is silent past its time.
-    let seen = if verdict == Verdict::Stalled { self::now("2026-11-24T14:01:50") } else { now.clone() };
+    let seen = if verdict == VpnStatus::Stalled { self::now("2026-11-24T14:01:50") } else { now.clone() };
     for fact in facts {
         update(&mut state, fact, seen.clone());
     }
     let asked = update(&mut state, Event::Links(links), seen);
     if let Some(inside) = inside {
         let number = asked.iter().find_map(|effect| {
-            let Effect::Look(Look::Probe(request)) = effect else { return None };
+            let Effect::Request(SensorRequest::Probe(request)) = effect else { return None };
             Some(request.number)
         });
         let number = number.expect("links that lead somewhere are probed");
         update(&mut state, Event::Probed(Probe { number, inside, gateway: Some(gateway) }), now);
     }
-    assert_eq!(state.vpn.verdict(), verdict);
+    assert_eq!(state.vpn.status(), verdict);
     state
 }

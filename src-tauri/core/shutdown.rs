@@ -27,7 +27,7 @@ pub struct Reminder {
 /// What survives a restart of Vigie.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Memory {
+pub struct ReminderHistory {
     /// What was shown, oldest first.
     told: Vec<Told>,
     /// The day on which the user wanted no more reminders.
@@ -50,12 +50,12 @@ pub struct Planner {
     /// Minutes ahead, greatest first.
     leads: Vec<u16>,
     machine: Option<Timestamp>,
-    memory: Memory,
+    memory: ReminderHistory,
 }
 
 impl Planner {
     /// Starts with what is remembered from before.
-    pub fn new(profile: &vigie_profile::Shutdown, memory: Memory) -> Planner {
+    pub fn new(profile: &vigie_profile::Shutdown, memory: ReminderHistory) -> Planner {
         let mut planner = Planner { policy: None, leads: Vec::new(), machine: None, memory };
         planner.set_profile(profile);
         planner
@@ -134,7 +134,7 @@ impl Planner {
     }
 
     /// What must survive a restart.
-    pub fn memory(&self) -> Memory {
+    pub fn memory(&self) -> ReminderHistory {
         self.memory.clone()
     }
 
@@ -185,7 +185,7 @@ mod tests {
     use std::time::Duration;
 
     fn planner() -> Planner {
-        Planner::new(&guide().shutdown, Memory::default())
+        Planner::new(&guide().shutdown, ReminderHistory::default())
     }
 
     fn policy(at: &str, leads: &[u16]) -> vigie_profile::Shutdown {
@@ -246,7 +246,7 @@ mod tests {
         assert_eq!(due(&mut planner, "2026-11-24T21:16"), None);
         assert_eq!(due(&mut planner, "2026-11-24T21:25"), Some((5, true)));
         // A state file of a version that remembered nothing.
-        assert_eq!(serde_json::from_str::<Memory>("{}").unwrap(), Memory::default());
+        assert_eq!(serde_json::from_str::<ReminderHistory>("{}").unwrap(), ReminderHistory::default());
     }
 
     #[test]
@@ -262,7 +262,7 @@ mod tests {
         }
         assert_eq!(due(&mut planner, "2026-11-25T21:00"), Some((30, false)));
         // A shutdown just after midnight: the date changes while its leads run.
-        let mut planner = Planner::new(&policy("00:10", &[30, 5]), Memory::default());
+        let mut planner = Planner::new(&policy("00:10", &[30, 5]), ReminderHistory::default());
         planner.not_tonight(&now("2026-11-24T23:30"));
         assert_eq!(due(&mut planner, "2026-11-24T23:50"), None);
         assert_eq!(planner.next_wake(&now("2026-11-24T23:50")), Some(at("2026-11-25T00:00").timestamp()));
@@ -291,7 +291,7 @@ mod tests {
     #[test]
     fn without_a_policy_only_the_machine_speaks() {
         let off = vigie_profile::Shutdown { enabled: false, ..guide().shutdown.clone() };
-        let mut planner = Planner::new(&off, Memory::default());
+        let mut planner = Planner::new(&off, ReminderHistory::default());
         assert_eq!((due(&mut planner, "2026-11-24T21:25"), planner.next_wake(&now("2026-11-24T21:00"))), (None, None));
         assert_eq!(planner.next_shutdown(&now("2026-11-24T21:00")), None);
         assert!(!planner.reminds_tonight(&now("2026-11-24T21:00")));
@@ -304,7 +304,7 @@ mod tests {
 
     #[test]
     fn a_profile_without_leads_never_reminds() {
-        let mut planner = Planner::new(&policy("21:30", &[]), Memory::default());
+        let mut planner = Planner::new(&policy("21:30", &[]), ReminderHistory::default());
         assert_eq!((due(&mut planner, "2026-11-24T21:29"), planner.next_wake(&now("2026-11-24T21:00"))), (None, None));
     }
 
@@ -335,7 +335,7 @@ mod tests {
             ("2027-03-28T00:30", "2027-03-28T03:30+02:00", "2027-03-28T01:30+01:00"),
             ("2026-10-25T00:30", "2026-10-25T02:30+02:00", "2026-10-25T01:30+02:00"),
         ] {
-            let mut planner = Planner::new(&policy("02:30", &[60]), Memory::default());
+            let mut planner = Planner::new(&policy("02:30", &[60]), ReminderHistory::default());
             let now = Now { wall: super::tests::at(date), uptime: Duration::ZERO };
             let instant = |text: &str| text.parse::<Timestamp>().unwrap();
             assert_eq!(planner.next_shutdown(&now).unwrap().timestamp(), instant(at));
@@ -410,7 +410,7 @@ mod tests {
             let zone = zone(zone_index);
             let time = Time::midnight() + jiff::Span::new().minutes(minute);
             let profile = vigie_profile::Shutdown { at: time, enabled: true, leads_minutes: leads.clone() };
-            let mut planner = Planner::new(&profile, Memory::default());
+            let mut planner = Planner::new(&profile, ReminderHistory::default());
             let begin = Timestamp::from_second(start).unwrap();
             let mut instant = begin;
             let mut said = Vec::new();
@@ -469,7 +469,7 @@ mod tests {
         ) {
             let time = Time::midnight() + jiff::Span::new().minutes(minute);
             let profile = vigie_profile::Shutdown { at: time, enabled: true, leads_minutes: leads.clone() };
-            let mut planner = Planner::new(&profile, Memory::default());
+            let mut planner = Planner::new(&profile, ReminderHistory::default());
             let mut zone = self::zone(0);
             let mut instant = Timestamp::from_second(start).unwrap();
             let mut said: Vec<(Timestamp, Timestamp, u16)> = Vec::new();
@@ -516,7 +516,7 @@ mod tests {
             let zone = zone(zone_index);
             let time = Time::midnight() + jiff::Span::new().minutes(minute);
             let profile = vigie_profile::Shutdown { at: time, enabled: true, leads_minutes: leads };
-            let mut planner = Planner::new(&profile, Memory::default());
+            let mut planner = Planner::new(&profile, ReminderHistory::default());
             let mut instant = Timestamp::from_second(start).unwrap();
             planner.set_machine(machine.map(|seconds| instant + SignedDuration::from_secs(seconds)));
             if put_off { planner.not_tonight(&there(instant, &zone)) }

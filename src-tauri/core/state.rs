@@ -26,7 +26,7 @@ pub enum Action {
     OpenClient,
     /// Delete what the keyring holds: identifier and PIN.
     ForgetCredentials,
-    /// Look again at once, and say what is seen: is the inside within reach?
+    /// SensorRequest again at once, and say what is seen: is the inside within reach?
     Refresh,
     /// Start the remote support program, and join the session of that number.
     Join(#[cfg_attr(feature = "typescript", ts(type = "string"))] Digits),
@@ -101,7 +101,7 @@ pub enum Event {
     /// A probe has ended.
     Probed(vpn::Probe),
     /// What Cisco's command line says; `None` where it could not be asked or understood.
-    Client(Option<vpn::ClientState>),
+    ClientState(Option<vpn::ClientState>),
     /// The site that Cisco's files name, or that they name none.
     SiteFound(Option<Id>),
     /// The time for which the machine itself has planned a shutdown.
@@ -125,29 +125,29 @@ pub enum Event {
     /// Whether the panel's window is open.
     PanelOpen(bool),
     /// Whether the window for connecting is open.
-    ConnectOpen(bool),
+    ConnectWindowOpen(bool),
     /// The client that would be used, where one can be driven, and what the keyring holds.
-    ConnectReady(Option<connect::Client>, connect::Remembered),
+    ConnectReady(Option<connect::VpnClient>, connect::StoredCredentials),
     /// The user sent the form. (Its secrets print as `[secret]`.)
-    Submitted(connect::Submission),
+    FormSubmitted(connect::Submission),
     /// How far the attempt of that number is.
-    Dialled(u64, connect::Progress),
+    ConnectProgress(u64, connect::ConnectProgress),
     /// The VPN was to be disconnected; why it was not, for the log.
-    HungUp(Result<(), String>),
+    Disconnected(Result<(), String>),
     /// Whether what the keyring held is gone, and what it holds now.
-    Forgotten(bool, connect::Remembered),
+    CredentialsForgotten(bool, connect::StoredCredentials),
     /// How the start of something ended.
-    Launched(Launch),
+    Launched(LaunchResult),
     /// The computer could not be switched off; why, for the log.
     PowerOffFailed(String),
     /// A choice of the user's could not be kept.
-    NotSaved(NotSaved),
+    NotSaved(SaveFailure),
     /// Whether the clipboard took what was to be copied.
-    Copied(Copied, bool),
+    Copied(ClipboardContent, bool),
     /// The configuration was read: the profile in force, and what is wrong with the files.
     Profile(Arc<Profile>, Arc<[Problem]>),
     /// The user asked for something.
-    Asked(Action),
+    Action(Action),
 }
 
 /// A value that a sensor was asked for: had, not had yet, or not to be had, and why.
@@ -243,14 +243,14 @@ pub struct Battery {
 
 /// How the start of something ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Launch {
-    /// The program's or link's id, the drive's letter, the telephone code's id, [`Launch::PANEL`] or [`Launch::CONNECT`].
+pub struct LaunchResult {
+    /// The program's or link's id, the drive's letter, the telephone code's id, [`LaunchResult::PANEL`] or [`LaunchResult::CONNECT`].
     pub id: Id,
     /// What came of it.
     pub outcome: LaunchOutcome,
 }
 
-impl Launch {
+impl LaunchResult {
     /// The id of the panel's window.
     pub const PANEL: &str = "panel";
     /// The id of the window for connecting.
@@ -276,7 +276,7 @@ pub enum LaunchOutcome {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notification {
     /// A verdict has held long enough, and the user has to know.
-    Vpn(vpn::Verdict),
+    Vpn(vpn::VpnStatus),
     /// The shutdown comes in so many minutes, at that time of day; `last` where no later reminder follows.
     Shutdown(shutdown::Reminder),
     /// "Éteindre maintenant" was asked for: confirm.
@@ -284,17 +284,17 @@ pub enum Notification {
     /// The shutdown could not be started; why, for the log.
     ShutdownFailed,
     /// A start that did not go as asked.
-    Launch(Launch),
+    Launch(LaunchResult),
     /// A configuration file is broken, and Vigie runs without it.
     ConfigBroken,
     /// No tray host: the panel stands in for the icon.
     NoTrayHost,
     /// Something is on the clipboard now.
-    Copied(Copied),
+    Copied(ClipboardContent),
     /// The clipboard did not take it.
     CopyFailed,
     /// A choice of the user's could not be kept.
-    NotSaved(NotSaved),
+    NotSaved(SaveFailure),
     /// An attempt to connect came to nothing, and its window is closed.
     ConnectFailed(connect::Reason),
     /// The VPN could not be disconnected.
@@ -332,7 +332,7 @@ impl Notification {
 
 /// Why a choice of the user's could not be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NotSaved {
+pub enum SaveFailure {
     /// The administrator has locked it.
     Locked,
     /// The user's file is broken, and would be overwritten without having been understood.
@@ -343,7 +343,7 @@ pub enum NotSaved {
 
 /// What was put on the clipboard.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Copied {
+pub enum ClipboardContent {
     /// The code, and the number behind it.
     Code(Call),
     /// The texts for the helpdesk.
@@ -356,38 +356,38 @@ pub enum Copied {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Let a sensor look; what it sees comes back as an event.
-    Look(Look),
+    Request(SensorRequest),
     /// Show a notification; it replaces the one of its category.
     Notify(Notification),
     /// Take back what was shown in that category, if it still stands.
     Withdraw(Category),
     /// Start a program, open a link or a drive.
-    Launch(Launchable),
+    Launch(LaunchTarget),
     /// Put this on the clipboard; the answer is an [`Event::Copied`].
-    Copy(Copied),
+    Copy(ClipboardContent),
     /// Show the panel's window, or bring it to the front.
     ShowPanel,
     /// Show the window for connecting, or bring it to the front.
     ShowConnect,
     /// Close it.
     CloseConnect,
-    /// Look which client can be driven and what the keyring holds; the answer is an [`Event::ConnectReady`].
+    /// SensorRequest which client can be driven and what the keyring holds; the answer is an [`Event::ConnectReady`].
     PrepareConnect,
-    /// Connect; the answers are [`Event::Dialled`].
-    Dial(connect::Dial),
+    /// Connect; the answers are [`Event::ConnectProgress`].
+    Connect(connect::ConnectRequest),
     /// Give up the attempt that is under way: its client is ended.
-    CancelDial,
+    CancelConnect,
     /// Put PIN and digits on the clipboard for a short while; the answer is an [`Event::Copied`], or an
-    /// [`Event::Dialled`] of that number where the keyring no longer gives the PIN.
+    /// [`Event::ConnectProgress`] of that number where the keyring no longer gives the PIN.
     CopyPasscode(u64, connect::Pin, connect::Secret),
-    /// Disconnect the VPN; the answer is an [`Event::HungUp`].
-    HangUp,
-    /// Delete what the keyring holds; the answer is an [`Event::Forgotten`].
+    /// Disconnect the VPN; the answer is an [`Event::Disconnected`].
+    Disconnect,
+    /// Delete what the keyring holds; the answer is an [`Event::CredentialsForgotten`].
     ForgetCredentials,
     /// Keep this for the next start of Vigie.
-    Remember(Memory),
+    SaveState(SavedState),
     /// Write the choice into the user's file.
-    Save(Choice),
+    SaveChoice(Choice),
     /// Start with the session, or no longer.
     SetAutostart(bool),
     /// Switch the computer off, reason "planned".
@@ -398,14 +398,14 @@ pub enum Effect {
 
 /// What a sensor is asked to look at.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Look {
+pub enum SensorRequest {
     /// Interfaces and routes; the answer is an [`Event::Links`].
     Links,
     /// The facts about the machine; the answers are [`Event::Host`], [`Event::Drives`], [`Event::Printers`], ….
-    Machine,
-    /// Inside and gateway; the answer is an [`Event::Probed`] with that number.
+    Host,
+    /// Intranet and gateway; the answer is an [`Event::Probed`] with that number.
     Probe(vpn::ProbeRequest),
-    /// Cisco's command line; the answer is an [`Event::Client`].
+    /// Cisco's command line; the answer is an [`Event::ClientState`].
     Client,
     /// The clock: send [`Event::Tick`] at that moment (and none where it is `None`). Replaces the moment asked for
     /// before.
@@ -416,7 +416,7 @@ pub enum Look {
 
 /// What can be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Launchable {
+pub enum LaunchTarget {
     /// A program of the profile.
     Program(Id),
     /// A link of the profile.
@@ -445,13 +445,13 @@ pub enum Category {
 /// What survives a restart of Vigie.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Memory {
+pub struct SavedState {
     /// Reminders of the shutdown: what was shown, what was put off.
-    pub shutdown: shutdown::Memory,
+    pub shutdown: shutdown::ReminderHistory,
     /// Whether the panel was shown at a first run.
     pub welcomed: bool,
     /// Whether the user was asked for the site (once is enough).
     pub asked_site: bool,
     /// Wrong passcodes.
-    pub connect: connect::Memory,
+    pub connect: connect::AttemptHistory,
 }

@@ -1,15 +1,15 @@
 //! The state, and the one function that changes it.
 
 use super::state::{
-    Action, Battery, Category, Copied, DriveMount, DriveState, Effect, Event, Host, Launch, LaunchOutcome, Launchable,
-    Look, Memory, Notification, Printer, Reading, Wapt,
+    Action, Battery, Category, ClipboardContent, DriveMount, DriveState, Effect, Event, Host, LaunchOutcome,
+    LaunchResult, LaunchTarget, Notification, Printer, Reading, SavedState, SensorRequest, Wapt,
 };
-use super::vpn::{Asks, ProbeRequest, Telling, Tracker, Verdict, Word};
+use super::vpn::{Decision, NotificationPolicy, ProbeRequest, Tracker, TrackerRequests, VpnStatus};
 use super::{Now, connect, helpdesk, shutdown};
 use jiff::{SignedDuration, Timestamp, ZonedDateTime};
 use std::sync::Arc;
 use std::time::Duration;
-use vigie_profile::{Choice, Connect, Id, Problem, Profile, Site};
+use vigie_profile::{Choice, ConnectMode, Id, Problem, Profile, Site};
 
 /// Wall clock and uptime may drift apart by so much between two looks; more means that the clock was set.
 const JUMP: SignedDuration = SignedDuration::from_secs(5);
@@ -26,14 +26,14 @@ pub struct State {
     pub problems: Arc<[Problem]>,
     /// The moment of the last change.
     pub now: Now,
-    /// The VPN's evidence and verdict.
+    /// The VPN's evidence and status.
     pub vpn: Tracker,
     /// The reminders of the automatic shutdown.
     pub shutdown: shutdown::Planner,
     /// AMIGO, open or closed.
     pub helpdesk: helpdesk::Helpdesk,
     /// The attempt to connect, and what is known around it.
-    pub connect: connect::Connect,
+    pub connect: connect::ConnectState,
     /// The site that Cisco's files name.
     pub found_site: Option<Id>,
     /// Facts about the machine.
@@ -54,8 +54,8 @@ pub struct State {
     pub question: Option<Question>,
     /// The panel is on its way for the first time.
     welcoming: bool,
-    memory: Memory,
-    telling: Telling,
+    memory: SavedState,
+    policy: NotificationPolicy,
     helpdesk_changes: Option<ZonedDateTime>,
     /// The last answer to what the user did, and how many there were.
     pub answer: Option<(u32, Notification)>,
@@ -82,15 +82,15 @@ pub enum Question {
 
 impl State {
     /// The state at the start of the program. `seed` spreads the probes of a fleet over time.
-    pub fn new(profile: Arc<Profile>, problems: Arc<[Problem]>, memory: Memory, seed: u64, now: Now) -> State {
+    pub fn new(profile: Arc<Profile>, problems: Arc<[Problem]>, memory: SavedState, seed: u64, now: Now) -> State {
         State {
             vpn: Tracker::new(&profile.vpn, seed, &now),
             shutdown: shutdown::Planner::new(&profile.shutdown, memory.shutdown.clone()),
             helpdesk: helpdesk::state(&profile, &now.wall),
             helpdesk_changes: helpdesk::next_change(&profile, &now.wall),
             answer: None,
-            telling: Telling::new(hold(&profile)),
-            connect: connect::Connect::new(memory.connect.clone()),
+            policy: NotificationPolicy::new(time_to_visible(&profile)),
+            connect: connect::ConnectState::new(memory.connect.clone()),
             reconnect: false,
             found_site: None,
             host: None,
@@ -122,13 +122,13 @@ impl State {
 
     /// Whether the drives and the business applications are within reach; `None` where that is not known.
     pub fn reaches_inside(&self) -> Option<bool> {
-        self.vpn.verdict().reaches_inside()
+        self.vpn.status().reaches_inside()
     }
 
     /// Whether everything that was asked for at the start has been answered.
     pub fn settled(&self) -> bool {
-        self.vpn.verdict() != Verdict::Unknown
-            && self.vpn.verdict() != Verdict::Connecting
+        self.vpn.status() != VpnStatus::Unknown
+            && self.vpn.status() != VpnStatus::Connecting
             && self.host.is_some()
             && self.drives != Reading::Pending
             && self.printers != Reading::Pending
@@ -144,8 +144,8 @@ impl State {
     /// When to send the next [`Event::Tick`].
     pub fn next_wake(&self) -> Option<Timestamp> {
         let now = &self.now;
-        let telling = self.telling.next_wake(self.vpn.verdict(), self.vpn.held_from());
-        let lasting = [self.vpn.next_wake(), telling].into_iter().flatten().min();
+        let policy = self.policy.next_wake(self.vpn.status(), self.vpn.status_since());
+        let lasting = [self.vpn.next_wake(), policy].into_iter().flatten().min();
         let lasting = lasting.and_then(|at| {
             let ahead = SignedDuration::try_from(at.saturating_sub(now.uptime)).ok()?;
             now.wall.timestamp().checked_add(ahead).ok()
@@ -162,14 +162,14 @@ impl State {
 
     /// What to do first, before anything has happened.
     pub fn begin(&mut self) -> Vec<Effect> {
-        let mut effects = vec![Effect::Look(Look::Links), Effect::Look(Look::Machine)];
+        let mut effects = vec![Effect::Request(SensorRequest::Links), Effect::Request(SensorRequest::Host)];
         if !self.problems.is_empty() {
             effects.push(Effect::Notify(Notification::ConfigBroken));
         }
         if !self.memory.welcomed {
             self.memory.welcomed = true;
             self.welcoming = true;
-            effects.extend([Effect::ShowPanel, Effect::Remember(self.memory.clone())]);
+            effects.extend([Effect::ShowPanel, Effect::SaveState(self.memory.clone())]);
         }
         effects
     }
@@ -184,19 +184,19 @@ pub fn update(state: &mut State, event: Event, now: Now) -> Vec<Effect> {
     if event == Event::Woke || asleep_for.is_some_and(|lasted| is_awake(&event, lasted)) {
         wake(state, &mut effects);
     } else if jumped && event != Event::ClockChanged {
-        distrust(state, &mut effects);
+        invalidate(state, &mut effects);
     }
     let site_before = state.site().cloned();
-    take(state, event, &mut effects);
+    handle_event(state, event, &mut effects);
     if state.site() != site_before.as_ref() {
         // Another gateway and other inside hosts: what is known is of the old ones.
-        distrust(state, &mut effects);
+        invalidate(state, &mut effects);
     }
     if let Some(reaches) = state.reaches_inside()
         && state.reached.replace(reaches).is_some_and(|before| before != reaches)
     {
         // Drives and printers come and go with the inside.
-        effects.push(Effect::Look(Look::Machine));
+        effects.push(Effect::Request(SensorRequest::Host));
     }
     if state.question == Some(Question::Site) && state.site().is_some() {
         state.question = None;
@@ -206,9 +206,9 @@ pub fn update(state: &mut State, event: Event, now: Now) -> Vec<Effect> {
         renew_helpdesk(state);
     }
     if state.asleep.is_none() {
-        state.vpn.set_dialling(state.connect.connecting(), &now);
+        state.vpn.set_connecting(state.connect.connecting(), &now);
         reconnect(state, &mut effects);
-        tell(state, &mut effects);
+        notify(state, &mut effects);
         remind(state, &mut effects);
     }
     for effect in &effects {
@@ -222,7 +222,7 @@ pub fn update(state: &mut State, event: Event, now: Now) -> Vec<Effect> {
     if state.shutdown.memory() != state.memory.shutdown || *state.connect.memory() != state.memory.connect {
         state.memory.shutdown = state.shutdown.memory();
         state.memory.connect = state.connect.memory().clone();
-        effects.push(Effect::Remember(state.memory.clone()));
+        effects.push(Effect::SaveState(state.memory.clone()));
     }
     effects
 }
@@ -230,46 +230,46 @@ pub fn update(state: &mut State, event: Event, now: Now) -> Vec<Effect> {
 /// Whether an event shows that the machine is awake, so long after it said that it is about to sleep. The news of the
 /// waking itself can be lost.
 fn is_awake(event: &Event, lasted: Duration) -> bool {
-    matches!(event, Event::Asked(_)) || (*event == Event::Tick && lasted >= SLEEP_DOUBTED)
+    matches!(event, Event::Action(_)) || (*event == Event::Tick && lasted >= SLEEP_DOUBTED)
 }
 
-fn take(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
+fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
     let now = state.now.clone();
     match event {
         // What is seen on the way to sleep is out of date on waking, and a question would be asked for nothing.
-        Event::Tick | Event::Links(_) | Event::Probed(_) | Event::Client(_) if state.asleep.is_some() => {}
+        Event::Tick | Event::Links(_) | Event::Probed(_) | Event::ClientState(_) if state.asleep.is_some() => {}
         Event::Tick => {
-            let asks = state.vpn.tick(&now);
-            ask(state, asks, effects);
+            let requests = state.vpn.tick(&now);
+            request(state, requests, effects);
         }
-        Event::ClockChanged => distrust(state, effects),
+        Event::ClockChanged => invalidate(state, effects),
         Event::Sleeping => {
             state.asleep = Some(now.uptime);
-            state.reconnect = state.profile.vpn.reconnect_after_wake && state.vpn.verdict() == Verdict::Connected;
-            state.vpn.forget(&now);
+            state.reconnect = state.profile.vpn.reconnect_after_wake && state.vpn.status() == VpnStatus::Connected;
+            state.vpn.reset(&now);
         }
         // Done in `update`: other events can bring the same news.
         Event::Woke => {}
         Event::Links(links) => {
             state.connect.looked();
-            let asks = state.vpn.see_links(links, &now);
-            ask(state, asks, effects);
+            let requests = state.vpn.on_links(links, &now);
+            request(state, requests, effects);
         }
         Event::Probed(probe) => {
-            let asks = state.vpn.see_probe(probe, &now);
-            ask(state, asks, effects);
+            let requests = state.vpn.on_probe(probe, &now);
+            request(state, requests, effects);
         }
-        Event::Client(client) => {
+        Event::ClientState(client) => {
             state.connect.cisco |= client.is_some();
-            let asks = state.vpn.see_client(client, &now);
-            ask(state, asks, effects);
+            let requests = state.vpn.on_client(client, &now);
+            request(state, requests, effects);
         }
         Event::SiteFound(site) => {
             state.found_site = site;
             if state.site().is_none() && !state.memory.asked_site {
                 state.memory.asked_site = true;
                 state.question = Some(Question::Site);
-                effects.push(Effect::Remember(state.memory.clone()));
+                effects.push(Effect::SaveState(state.memory.clone()));
                 ask_site(state, effects);
             }
         }
@@ -293,23 +293,23 @@ fn take(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
             state.panel_open = open;
             state.welcoming = false;
         }
-        Event::ConnectOpen(open) => state.connect.open = open,
+        Event::ConnectWindowOpen(open) => state.connect.open = open,
         Event::ConnectReady(client, remembered) => {
-            state.connect.ready(client.filter(|_| state.profile.vpn.connect == Connect::Auto), remembered);
+            state.connect.ready(client.filter(|_| state.profile.vpn.connect == ConnectMode::Auto), remembered);
         }
-        Event::Submitted(form) => submit(state, form, effects),
-        Event::Dialled(number, progress) => dialled(state, number, progress, effects),
-        Event::HungUp(done) => {
+        Event::FormSubmitted(form) => on_form(state, form, effects),
+        Event::ConnectProgress(number, progress) => on_progress(state, number, progress, effects),
+        Event::Disconnected(done) => {
             if done.is_err() {
                 effects.push(Effect::Notify(Notification::DisconnectFailed));
             }
         }
-        Event::Forgotten(done, remembered) => {
+        Event::CredentialsForgotten(done, remembered) => {
             state.connect.remembered = Some(remembered);
             effects.push(Effect::Notify(Notification::Forgotten(done)));
         }
         Event::Launched(launch) => {
-            if launch.id == Launch::PANEL && std::mem::take(&mut state.welcoming) {
+            if launch.id == LaunchResult::PANEL && std::mem::take(&mut state.welcoming) {
                 ask_site(state, effects);
             }
             if launch.outcome != LaunchOutcome::Started {
@@ -319,7 +319,7 @@ fn take(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
         Event::PowerOffFailed(_) => effects.push(Effect::Notify(Notification::ShutdownFailed)),
         Event::NotSaved(why) => effects.push(Effect::Notify(Notification::NotSaved(why))),
         Event::Copied(what, true) => {
-            if what == Copied::Passcode {
+            if what == ClipboardContent::Passcode {
                 // It is of use in the client's own window, and there alone.
                 open_client(state, effects);
                 effects.push(Effect::CloseConnect);
@@ -328,71 +328,71 @@ fn take(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
         }
         Event::Copied(_, false) => effects.push(Effect::Notify(Notification::CopyFailed)),
         Event::Profile(profile, problems) => set_profile(state, profile, problems, effects),
-        Event::Asked(action) => obey(state, action, effects),
+        Event::Action(action) => handle_action(state, action, effects),
     }
 }
 
-/// Asks for the site in a notification, unless the panel, which asks too, is before the user's eyes or will be at once.
+/// TrackerRequests for the site in a notification, unless the panel, which requests too, is before the user's eyes or will be at once.
 fn ask_site(state: &State, effects: &mut Vec<Effect>) {
     if state.question == Some(Question::Site) && !state.panel_open && !state.welcoming {
         effects.push(Effect::Notify(Notification::AskSite));
     }
 }
 
-fn obey(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
+fn handle_action(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
     let now = state.now.clone();
     match action {
         Action::ShowPanel => {
-            let asks = state.vpn.refresh(&now);
-            ask(state, asks, effects);
-            effects.extend([Effect::Look(Look::Machine), Effect::ShowPanel]);
+            let requests = state.vpn.refresh(&now);
+            request(state, requests, effects);
+            effects.extend([Effect::Request(SensorRequest::Host), Effect::ShowPanel]);
         }
         Action::Refresh => {
-            // Somebody waits for an answer: nothing of before counts, and the new verdict is told.
-            distrust(state, effects);
-            state.telling.ask();
-            effects.push(Effect::Look(Look::Machine));
+            // Somebody waits for an answer: nothing of before counts, and the new status is told.
+            invalidate(state, effects);
+            state.policy.ask();
+            effects.push(Effect::Request(SensorRequest::Host));
         }
         Action::Open(id) => {
             if state.profile.program(&id).is_some() {
-                effects.push(Effect::Launch(Launchable::Program(id)));
+                effects.push(Effect::Launch(LaunchTarget::Program(id)));
             } else if state.profile.link(&id).is_some() {
-                effects.push(Effect::Launch(Launchable::Link(id)));
+                effects.push(Effect::Launch(LaunchTarget::Link(id)));
             } else {
                 effects.push(missing(id));
             }
         }
         Action::Connect => match state.profile.vpn.connect {
-            Connect::Auto | Connect::ByHand => show_connect(state, effects),
-            Connect::OpenClient => open_client(state, effects),
+            ConnectMode::Auto | ConnectMode::ByHand => show_connect(state, effects),
+            ConnectMode::OpenClient => open_client(state, effects),
         },
-        Action::Disconnect => effects.push(Effect::HangUp),
+        Action::Disconnect => effects.push(Effect::Disconnect),
         Action::CancelConnect => {
             if state.connect.cancel() {
-                effects.push(Effect::CancelDial);
+                effects.push(Effect::CancelConnect);
             }
         }
         Action::OpenClient => open_client(state, effects),
         Action::ForgetCredentials => effects.push(Effect::ForgetCredentials),
-        Action::Join(number) => effects.push(Effect::Launch(Launchable::Session(number))),
+        Action::Join(number) => effects.push(Effect::Launch(LaunchTarget::Session(number))),
         Action::CopyCode(call) | Action::Dial(call) if call.dialled(&state.profile).is_none() => {
             effects.push(missing(call.code));
         }
-        Action::CopyCode(call) => effects.push(Effect::Copy(Copied::Code(call))),
-        Action::Dial(call) => effects.push(Effect::Launch(Launchable::Dial(call))),
+        Action::CopyCode(call) => effects.push(Effect::Copy(ClipboardContent::Code(call))),
+        Action::Dial(call) => effects.push(Effect::Launch(LaunchTarget::Dial(call))),
         Action::OpenDrive(letter) => effects.push(match state.drive(letter) {
             Some(DriveMount::Connected(path) | DriveMount::Disconnected(path)) => {
-                Effect::Launch(Launchable::Drive(letter, path.clone()))
+                Effect::Launch(LaunchTarget::Drive(letter, path.clone()))
             }
             Some(DriveMount::Absent) | None => missing(letter.to_string()),
         }),
-        Action::CopySupportInfo => effects.push(Effect::Copy(Copied::SupportInfo)),
+        Action::CopySupportInfo => effects.push(Effect::Copy(ClipboardContent::SupportInfo)),
         Action::Choose(choice) => {
             let is_site = matches!(choice, Choice::Site(_));
             if is_site && state.question.take_if(|question| *question == Question::Site).is_some() {
                 effects.push(Effect::Withdraw(Category::Program));
             }
-            effects.push(Effect::Save(choice));
+            effects.push(Effect::SaveChoice(choice));
         }
         Action::SetAutostart(on) => effects.push(Effect::SetAutostart(on)),
         Action::ShutDown => {
@@ -426,7 +426,7 @@ fn obey(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
 }
 
 fn open_client(state: &State, effects: &mut Vec<Effect>) {
-    effects.push(Effect::Launch(Launchable::Program(state.profile.vpn.client.clone())));
+    effects.push(Effect::Launch(LaunchTarget::Program(state.profile.vpn.client.clone())));
 }
 
 fn show_connect(state: &mut State, effects: &mut Vec<Effect>) {
@@ -434,87 +434,87 @@ fn show_connect(state: &mut State, effects: &mut Vec<Effect>) {
     effects.extend([Effect::PrepareConnect, Effect::ShowConnect]);
 }
 
-fn submit(state: &mut State, form: connect::Submission, effects: &mut Vec<Effect>) {
+fn on_form(state: &mut State, form: connect::Submission, effects: &mut Vec<Effect>) {
     let now = state.now.clone();
     let profile = state.profile.clone();
-    if profile.vpn.connect == Connect::OpenClient {
+    if profile.vpn.connect == ConnectMode::OpenClient {
         return;
     }
     let site = profile.sites.iter().any(|site| site.id == form.site);
     match form.way {
-        connect::Way::Connect => {
-            effects.extend(state.connect.submit(form, site, &now, &profile.vpn).map(Effect::Dial));
+        connect::ConnectMethod::Connect => {
+            effects.extend(state.connect.submit(form, site, &now, &profile.vpn).map(Effect::Connect));
         }
-        connect::Way::Clipboard => {
-            let number = state.connect.lend(&form, &now, &profile.vpn);
+        connect::ConnectMethod::Clipboard => {
+            let number = state.connect.copy_passcode(&form, &now, &profile.vpn);
             effects.extend(number.map(|number| Effect::CopyPasscode(number, form.pin, form.digits)));
         }
     }
 }
 
-fn dialled(state: &mut State, number: u64, progress: connect::Progress, effects: &mut Vec<Effect>) {
+fn on_progress(state: &mut State, number: u64, progress: connect::ConnectProgress, effects: &mut Vec<Effect>) {
     let now = state.now.clone();
     if !state.connect.progress(number, progress, &now) {
         return;
     }
     match &state.connect.phase {
         connect::Phase::Connected => {
-            // The new verdict is the answer to who waits for it.
-            state.telling.ask();
-            effects.extend([Effect::CloseConnect, Effect::Look(Look::Links)]);
+            // The new status is the answer to who waits for it.
+            state.policy.ask();
+            effects.extend([Effect::CloseConnect, Effect::Request(SensorRequest::Links)]);
         }
         connect::Phase::Failed(reason) => {
             if *reason == connect::Reason::Held {
                 open_client(state, effects);
             }
             if *reason == connect::Reason::PinLost {
-                // The form asks for it; what else the keyring no longer gives is to be seen.
+                // The form requests for it; what else the keyring no longer gives is to be seen.
                 effects.push(Effect::PrepareConnect);
             }
             if !state.connect.open {
                 effects.push(Effect::Notify(Notification::ConnectFailed(reason.clone())));
             }
         }
-        connect::Phase::Idle => effects.push(Effect::Look(Look::Links)),
+        connect::Phase::Idle => effects.push(Effect::Request(SensorRequest::Links)),
         connect::Phase::Connecting(_) => {}
     }
 }
 
 /// After sleep: opens the window for connecting where the VPN was connected before and is no longer.
 fn reconnect(state: &mut State, effects: &mut Vec<Effect>) {
-    match state.vpn.verdict() {
-        Verdict::Disconnected if std::mem::take(&mut state.reconnect) => {
-            if state.profile.vpn.connect != Connect::OpenClient {
+    match state.vpn.status() {
+        VpnStatus::Disconnected if std::mem::take(&mut state.reconnect) => {
+            if state.profile.vpn.connect != ConnectMode::OpenClient {
                 show_connect(state, effects);
                 state.connect.woken = true;
             }
         }
-        Verdict::Connected | Verdict::OnSite => state.reconnect = false,
-        Verdict::Unknown
-        | Verdict::Offline
-        | Verdict::Captive
-        | Verdict::Disconnected
-        | Verdict::Connecting
-        | Verdict::Stalled => {}
+        VpnStatus::Connected | VpnStatus::OnSite => state.reconnect = false,
+        VpnStatus::Unknown
+        | VpnStatus::Offline
+        | VpnStatus::Captive
+        | VpnStatus::Disconnected
+        | VpnStatus::Connecting
+        | VpnStatus::Stalled => {}
     }
 }
 
 fn missing(id: Id) -> Effect {
-    Effect::Notify(Notification::Launch(Launch { id, outcome: LaunchOutcome::Missing }))
+    Effect::Notify(Notification::Launch(LaunchResult { id, outcome: LaunchOutcome::Missing }))
 }
 
 /// Turns the tracker's wishes into effects.
-fn ask(state: &State, asks: Asks, effects: &mut Vec<Effect>) {
-    if asks.links {
-        effects.push(Effect::Look(Look::Links));
+fn request(state: &State, requests: TrackerRequests, effects: &mut Vec<Effect>) {
+    if requests.links {
+        effects.push(Effect::Request(SensorRequest::Links));
     }
-    if let Some((number, gateway)) = asks.probe {
+    if let Some((number, gateway)) = requests.probe {
         let site = state.site().map(|site| site.id.as_str());
         let request = ProbeRequest::new(&state.profile, site, number, gateway);
-        effects.push(Effect::Look(Look::Probe(request)));
+        effects.push(Effect::Request(SensorRequest::Probe(request)));
     }
-    if asks.client {
-        effects.push(Effect::Look(Look::Client));
+    if requests.client {
+        effects.push(Effect::Request(SensorRequest::Client));
     }
 }
 
@@ -524,17 +524,17 @@ fn wake(state: &mut State, effects: &mut Vec<Effect>) {
     if state.question == Some(Question::ShutDown) {
         withdraw_reminder(state, effects);
     }
-    distrust(state, effects);
-    effects.push(Effect::Look(Look::Machine));
+    invalidate(state, effects);
+    effects.push(Effect::Request(SensorRequest::Host));
 }
 
 /// What was known may be out of date: nothing is claimed until it was looked at again.
-fn distrust(state: &mut State, effects: &mut Vec<Effect>) {
+fn invalidate(state: &mut State, effects: &mut Vec<Effect>) {
     let now = state.now.clone();
-    state.vpn.forget(&now);
+    state.vpn.reset(&now);
     renew_helpdesk(state);
     if state.asleep.is_none() {
-        effects.push(Effect::Look(Look::Links));
+        effects.push(Effect::Request(SensorRequest::Links));
     }
 }
 
@@ -544,12 +544,12 @@ fn jumped(before: &Now, now: &Now) -> bool {
     (wall - lasted).abs() > JUMP
 }
 
-/// Tells the user of a verdict that has held.
-fn tell(state: &mut State, effects: &mut Vec<Effect>) {
-    let verdict = state.vpn.verdict();
-    match state.telling.word(verdict, state.vpn.held_from(), state.now.uptime, state.panel_open) {
-        Some(Word::Tell) => effects.push(Effect::Notify(Notification::Vpn(verdict))),
-        Some(Word::Withdraw) => effects.push(Effect::Withdraw(Category::Vpn)),
+/// Tells the user of a status that has held.
+fn notify(state: &mut State, effects: &mut Vec<Effect>) {
+    let status = state.vpn.status();
+    match state.policy.decide(status, state.vpn.status_since(), state.now.uptime, state.panel_open) {
+        Some(Decision::Notify) => effects.push(Effect::Notify(Notification::Vpn(status))),
+        Some(Decision::Withdraw) => effects.push(Effect::Withdraw(Category::Vpn)),
         None => {}
     }
 }
@@ -592,17 +592,17 @@ fn tray_host(state: &mut State, there: bool, effects: &mut Vec<Effect>) {
 fn set_profile(state: &mut State, profile: Arc<Profile>, problems: Arc<[Problem]>, effects: &mut Vec<Effect>) {
     state.vpn.set_profile(&profile.vpn);
     state.shutdown.set_profile(&profile.shutdown);
-    state.telling.set_hold(hold(&profile));
+    state.policy.set_time_to_visible(time_to_visible(&profile));
     if !problems.is_empty() && problems != state.problems {
         effects.push(Effect::Notify(Notification::ConfigBroken));
     }
-    effects.push(Effect::Look(Look::Profile(profile.clone())));
+    effects.push(Effect::Request(SensorRequest::Profile(profile.clone())));
     let watched_otherwise = profile.vpn != state.profile.vpn;
     state.profile = profile;
     state.problems = problems;
     renew_helpdesk(state);
     if watched_otherwise {
-        distrust(state, effects);
+        invalidate(state, effects);
     }
 }
 
@@ -611,7 +611,7 @@ fn renew_helpdesk(state: &mut State) {
     state.helpdesk_changes = helpdesk::next_change(&state.profile, &state.now.wall);
 }
 
-fn hold(profile: &Profile) -> Duration {
+fn time_to_visible(profile: &Profile) -> Duration {
     Duration::from_secs(profile.vpn.hold_seconds.into())
 }
 
@@ -630,18 +630,20 @@ impl State {
         (percent < self.profile.panel.warn_disk_free_percent).then_some(percent)
     }
 
-    /// Whether anything deserves the badge. What the verdict says, the icon's shape says already; the site is asked for; a
+    /// Whether anything deserves the badge. What the status says, the icon's shape says already; the site is asked for; a
     /// drive that is disconnected comes back when it is opened.
     pub fn badge(&self) -> bool {
         !self.problems.is_empty() || self.disk_low().is_some() || self.long_uptime().is_some()
     }
 }
 
-/// Whether a verdict is one in which connecting makes sense.
-pub fn can_connect(verdict: Verdict) -> bool {
-    match verdict {
-        Verdict::Disconnected | Verdict::Stalled | Verdict::Captive | Verdict::Unknown | Verdict::Offline => true,
-        Verdict::Connecting | Verdict::Connected | Verdict::OnSite => false,
+/// Whether a status is one in which connecting makes sense.
+pub fn can_connect(status: VpnStatus) -> bool {
+    match status {
+        VpnStatus::Disconnected | VpnStatus::Stalled | VpnStatus::Captive | VpnStatus::Unknown | VpnStatus::Offline => {
+            true
+        }
+        VpnStatus::Connecting | VpnStatus::Connected | VpnStatus::OnSite => false,
     }
 }
 
@@ -659,16 +661,21 @@ mod tests {
     use crate::digits::Digits;
     use crate::fixture::{HOME, TUNNEL, guide, home, known, now, with_tunnel};
     use crate::state::{Call, Space, Wapt};
-    use crate::vpn::{ClientState, Gateway, Inside, Links, Probe};
+    use crate::vpn::{ClientState, Gateway, Intranet, Links, Probe};
     use vigie_profile::UserChoices;
 
     fn stranger() -> State {
-        State::new(guide(), [].into(), Memory::default(), 7, now("2026-11-24T10:00"))
+        State::new(guide(), [].into(), SavedState::default(), 7, now("2026-11-24T10:00"))
     }
 
     fn problems() -> Arc<[Problem]> {
-        [Problem { file: "/etc/vigie/vigie.toml".into(), line: None, key: None, fault: vigie_profile::Fault::TooLarge }]
-            .into()
+        [Problem {
+            file: "/etc/vigie/vigie.toml".into(),
+            line: None,
+            key: None,
+            error: vigie_profile::ConfigError::TooLarge,
+        }]
+        .into()
     }
 
     impl State {
@@ -678,13 +685,13 @@ mod tests {
 
         fn asked(&mut self, action: Action) -> Vec<Effect> {
             let now = self.now.clone();
-            update(self, Event::Asked(action), now)
+            update(self, Event::Action(action), now)
         }
 
         /// The number of the question that stands among the effects.
         fn probe(effects: &[Effect]) -> ProbeRequest {
             let request = effects.iter().find_map(|effect| {
-                let Effect::Look(Look::Probe(request)) = effect else { return None };
+                let Effect::Request(SensorRequest::Probe(request)) = effect else { return None };
                 Some(request.clone())
             });
             request.expect("a probe was asked for")
@@ -693,7 +700,7 @@ mod tests {
         /// The network as given; the inside answers from that address, or nothing does.
         fn see(&mut self, links: Links, inside: Option<std::net::IpAddr>, time: &str) -> Vec<Effect> {
             let asked = self.on(Event::Links(links), time);
-            let inside = inside.map_or(Inside::Silent, |local| Inside::Answered { local });
+            let inside = inside.map_or(Intranet::Silent, |local| Intranet::Answered { local });
             let probe = Probe { number: State::probe(&asked).number, inside, gateway: Some(Gateway::Answered) };
             self.on(Event::Probed(probe), time)
         }
@@ -702,7 +709,7 @@ mod tests {
         fn connected(mut self) -> State {
             self.see(with_tunnel(home()), Some(TUNNEL), "10:00");
             self.on(Event::Tick, "10:00:05");
-            assert_eq!(self.vpn.verdict(), Verdict::Connected);
+            assert_eq!(self.vpn.status(), VpnStatus::Connected);
             self
         }
     }
@@ -715,24 +722,24 @@ mod tests {
         notifications.collect()
     }
 
-    const LINKS: Effect = Effect::Look(Look::Links);
-    const MACHINE: Effect = Effect::Look(Look::Machine);
+    const LINKS: Effect = Effect::Request(SensorRequest::Links);
+    const MACHINE: Effect = Effect::Request(SensorRequest::Host);
 
     #[test]
     fn the_first_run_shows_the_panel_and_asks_for_the_site_once() {
         let mut state = stranger();
-        let remembered = Memory { welcomed: true, ..Memory::default() };
-        assert_eq!(state.begin(), [LINKS, MACHINE, Effect::ShowPanel, Effect::Remember(remembered)]);
-        let asked = Memory { welcomed: true, asked_site: true, ..Memory::default() };
-        // The panel is on its way, and asks; a notification beside it would ask twice.
+        let remembered = SavedState { welcomed: true, ..SavedState::default() };
+        assert_eq!(state.begin(), [LINKS, MACHINE, Effect::ShowPanel, Effect::SaveState(remembered)]);
+        let asked = SavedState { welcomed: true, asked_site: true, ..SavedState::default() };
+        // The panel is on its way, and requests; a notification beside it would ask twice.
         let effects = state.on(Event::SiteFound(None), "10:00");
-        assert_eq!(effects, [Effect::Remember(asked)]);
+        assert_eq!(effects, [Effect::SaveState(asked)]);
         assert_eq!(state.question, Some(Question::Site));
         state.on(Event::PanelOpen(true), "10:00");
         assert_eq!(state.on(Event::SiteFound(None), "10:01"), []);
         assert_eq!(
             state.asked(Action::Choose(Choice::Site("rouen".into()))),
-            [Effect::Withdraw(Category::Program), Effect::Save(Choice::Site("rouen".into()))]
+            [Effect::Withdraw(Category::Program), Effect::SaveChoice(Choice::Site("rouen".into()))]
         );
         assert_eq!(state.question, None);
         assert_eq!(known().begin(), [LINKS, MACHINE]);
@@ -757,13 +764,14 @@ mod tests {
         let mut state = stranger();
         state.begin();
         state.on(Event::SiteFound(None), "10:00");
-        let broken = Launch { id: Launch::PANEL.into(), outcome: LaunchOutcome::Failed("no screen".into()) };
+        let broken =
+            LaunchResult { id: LaunchResult::PANEL.into(), outcome: LaunchOutcome::Failed("no screen".into()) };
         let effects = state.on(Event::Launched(broken.clone()), "10:00");
-        let asks = Effect::Notify(Notification::AskSite);
-        assert_eq!(effects, [asks.clone(), Effect::Notify(Notification::Launch(broken))]);
+        let requests = Effect::Notify(Notification::AskSite);
+        assert_eq!(effects, [requests.clone(), Effect::Notify(Notification::Launch(broken))]);
 
         let mut welcomed = stranger();
-        assert!(welcomed.on(Event::SiteFound(None), "10:00").contains(&asks));
+        assert!(welcomed.on(Event::SiteFound(None), "10:00").contains(&requests));
     }
 
     #[test]
@@ -800,8 +808,8 @@ mod tests {
         let rouen = Profile { user: UserChoices { site: Some("rouen".into()) }, ..(*guide()).clone() };
         let rouen = Arc::new(rouen);
         let effects = state.on(Event::Profile(rouen.clone(), [].into()), "10:01");
-        assert_eq!(effects, [Effect::Look(Look::Profile(rouen)), LINKS]);
-        assert_eq!(state.vpn.verdict(), Verdict::Unknown);
+        assert_eq!(effects, [Effect::Request(SensorRequest::Profile(rouen)), LINKS]);
+        assert_eq!(state.vpn.status(), VpnStatus::Unknown);
         assert_eq!(State::probe(&state.on(Event::Links(home()), "10:01")).gateways[0].0, "api.ac-rouen.fr");
     }
 
@@ -811,21 +819,26 @@ mod tests {
         let profile = state.profile.clone();
         assert_eq!(
             state.on(Event::Profile(profile.clone(), problems()), "10:01"),
-            [Effect::Notify(Notification::ConfigBroken), Effect::Look(Look::Profile(profile.clone())),]
+            [Effect::Notify(Notification::ConfigBroken), Effect::Request(SensorRequest::Profile(profile.clone())),]
         );
         assert!(state.badge());
         // The same problems again are not told again.
         assert_eq!(
             state.on(Event::Profile(profile.clone(), problems()), "10:02"),
-            [Effect::Look(Look::Profile(profile))]
+            [Effect::Request(SensorRequest::Profile(profile))]
         );
-        assert_eq!(state.vpn.verdict(), Verdict::Connected);
+        assert_eq!(state.vpn.status(), VpnStatus::Connected);
     }
 
     #[test]
     fn a_broken_file_at_the_start_is_told_once() {
-        let mut state =
-            State::new(guide(), problems(), Memory { welcomed: true, ..Memory::default() }, 7, now("2026-11-24T10:00"));
+        let mut state = State::new(
+            guide(),
+            problems(),
+            SavedState { welcomed: true, ..SavedState::default() },
+            7,
+            now("2026-11-24T10:00"),
+        );
         assert_eq!(state.begin(), [LINKS, MACHINE, Effect::Notify(Notification::ConfigBroken)]);
     }
 
@@ -833,11 +846,11 @@ mod tests {
     fn lost_is_told_when_it_has_held_and_back_too() {
         let mut state = known().connected();
         assert_eq!(notified(&state.see(home(), None, "11:00")), Vec::<&Notification>::new());
-        assert_eq!(state.vpn.verdict(), Verdict::Disconnected);
+        assert_eq!(state.vpn.status(), VpnStatus::Disconnected);
         assert_eq!(state.next_wake(), Some(now("2026-11-24T11:00:05").wall.timestamp()));
-        assert_eq!(state.on(Event::Tick, "11:00:05"), [Effect::Notify(Notification::Vpn(Verdict::Disconnected))]);
+        assert_eq!(state.on(Event::Tick, "11:00:05"), [Effect::Notify(Notification::Vpn(VpnStatus::Disconnected))]);
         state.see(with_tunnel(home()), Some(TUNNEL), "11:10");
-        assert_eq!(state.on(Event::Tick, "11:10:05"), [Effect::Notify(Notification::Vpn(Verdict::Connected))]);
+        assert_eq!(state.on(Event::Tick, "11:10:05"), [Effect::Notify(Notification::Vpn(VpnStatus::Connected))]);
     }
 
     #[test]
@@ -865,9 +878,12 @@ mod tests {
             };
             let effects = update(&mut state, Event::Tick, now.clone());
             if !effects.is_empty() {
-                let [Effect::Look(Look::Probe(request))] = effects.as_slice() else { panic!("{effects:?}") };
+                let [Effect::Request(SensorRequest::Probe(request))] = effects.as_slice() else {
+                    panic!("{effects:?}")
+                };
                 probes += 1;
-                let probe = Probe { number: request.number, inside: Inside::Answered { local: TUNNEL }, gateway: None };
+                let probe =
+                    Probe { number: request.number, inside: Intranet::Answered { local: TUNNEL }, gateway: None };
                 assert_eq!(update(&mut state, Event::Probed(probe), now), []);
             }
         }
@@ -897,16 +913,16 @@ mod tests {
     fn asleep_nothing_is_asked_and_nothing_is_said() {
         let mut state = known().connected();
         assert_eq!(state.on(Event::Sleeping, "20:59:58"), []);
-        assert_eq!(state.vpn.verdict(), Verdict::Unknown);
+        assert_eq!(state.vpn.status(), VpnStatus::Unknown);
         assert_eq!(state.on(Event::Links(home()), "20:59:59"), []);
-        assert_eq!(state.on(Event::Client(Some(ClientState::Connecting)), "20:59:59"), []);
+        assert_eq!(state.on(Event::ClientState(Some(ClientState::Connecting)), "20:59:59"), []);
         assert_eq!(state.on(Event::Tick, "21:00"), []);
-        assert_eq!(state.vpn.verdict(), Verdict::Unknown);
+        assert_eq!(state.vpn.status(), VpnStatus::Unknown);
         // Awake: one reminder, and everything is looked at again.
         let effects = state.on(Event::Woke, "21:20");
         assert_eq!(effects[..2], [LINKS, MACHINE]);
         assert!(matches!(notified(&effects)[..], [Notification::Shutdown(reminder)] if reminder.minutes == 10));
-        assert_eq!(state.vpn.verdict(), Verdict::Unknown);
+        assert_eq!(state.vpn.status(), VpnStatus::Unknown);
     }
 
     #[test]
@@ -917,19 +933,19 @@ mod tests {
         assert_eq!(state.on(Event::Tick, "17:00"), [LINKS, MACHINE]);
         let mut state = known();
         state.on(Event::Sleeping, "10:00");
-        assert_eq!(state.on(Event::Asked(Action::Quit), "10:00:01"), [LINKS, MACHINE, Effect::Quit]);
+        assert_eq!(state.on(Event::Action(Action::Quit), "10:00:01"), [LINKS, MACHINE, Effect::Quit]);
     }
 
     #[test]
     fn a_clock_that_was_set_leaves_nothing_certain() {
         let mut state = known().connected();
         assert_eq!(state.on(Event::ClockChanged, "10:00:10"), [LINKS]);
-        assert_eq!(state.vpn.verdict(), Verdict::Unknown);
+        assert_eq!(state.vpn.status(), VpnStatus::Unknown);
         // Told by nobody, it shows: the wall clock has gone on for an hour, the machine for a second.
         let mut state = known().connected();
         let jumped = Now { wall: now("2026-11-24T11:00").wall, uptime: state.now.uptime + Duration::from_secs(1) };
         assert_eq!(update(&mut state, Event::Autostart(true), jumped), [LINKS]);
-        assert_eq!((state.vpn.verdict(), state.autostart), (Verdict::Unknown, true));
+        assert_eq!((state.vpn.status(), state.autostart), (VpnStatus::Unknown, true));
     }
 
     #[test]
@@ -948,7 +964,7 @@ mod tests {
     #[test]
     fn an_evening_of_reminders() {
         let mut state = known();
-        let remembered = |effects: &[Effect]| effects.iter().any(|effect| matches!(effect, Effect::Remember(_)));
+        let remembered = |effects: &[Effect]| effects.iter().any(|effect| matches!(effect, Effect::SaveState(_)));
         let effects = state.on(Event::Tick, "21:00");
         assert!(matches!(notified(&effects)[..], [Notification::Shutdown(reminder)] if reminder.minutes == 30));
         assert!(remembered(&effects));
@@ -1013,7 +1029,7 @@ mod tests {
         state.asked(Action::ShutDown);
         state.on(Event::Woke, "10:10");
         assert_eq!(state.question, None);
-        // Without a notification server the panel asks.
+        // Without a notification server the panel requests.
         state.asked(Action::ShutDown);
         assert_eq!(state.on(Event::NotificationServer(false), "10:11"), [Effect::ShowPanel]);
         assert_eq!(state.asked(Action::ShutDown), [Effect::Notify(Notification::ConfirmShutdown), Effect::ShowPanel]);
@@ -1021,8 +1037,9 @@ mod tests {
 
     #[test]
     fn what_each_click_starts() {
-        let missing =
-            |id: &str| Effect::Notify(Notification::Launch(Launch { id: id.into(), outcome: LaunchOutcome::Missing }));
+        let missing = |id: &str| {
+            Effect::Notify(Notification::Launch(LaunchResult { id: id.into(), outcome: LaunchOutcome::Missing }))
+        };
         let digits = |text| Digits::new(text).expect("digits");
         let mobile = |code: &str| Call { code: code.into(), number: Some(digits("0612345678")) };
         let mut state = known();
@@ -1034,33 +1051,33 @@ mod tests {
             ])),
             "10:00",
         );
-        let drive = |letter, path: &str| Effect::Launch(Launchable::Drive(letter, path.into()));
+        let drive = |letter, path: &str| Effect::Launch(LaunchTarget::Drive(letter, path.into()));
         let (amigo, code) = (state.profile.helpdesk.link.clone(), state.profile.codes[0].id.clone());
         let cases = [
-            (Action::OpenClient, Effect::Launch(Launchable::Program(state.profile.vpn.client.clone()))),
-            (Action::Disconnect, Effect::HangUp),
+            (Action::OpenClient, Effect::Launch(LaunchTarget::Program(state.profile.vpn.client.clone()))),
+            (Action::Disconnect, Effect::Disconnect),
             (Action::ForgetCredentials, Effect::ForgetCredentials),
-            (Action::Open(amigo.clone()), Effect::Launch(Launchable::Link(amigo))),
+            (Action::Open(amigo.clone()), Effect::Launch(LaunchTarget::Link(amigo))),
             (
                 Action::Open(state.profile.remote_support.clone()),
-                Effect::Launch(Launchable::Program(state.profile.remote_support.clone())),
+                Effect::Launch(LaunchTarget::Program(state.profile.remote_support.clone())),
             ),
             (Action::Open("rien".into()), missing("rien")),
-            (Action::CopyCode(Call::of(&*code)), Effect::Copy(Copied::Code(Call::of(&*code)))),
+            (Action::CopyCode(Call::of(&*code)), Effect::Copy(ClipboardContent::Code(Call::of(&*code)))),
             (Action::CopyCode(Call::of("rien")), missing("rien")),
-            (Action::CopyCode(mobile(&code)), Effect::Copy(Copied::Code(mobile(&code)))),
-            (Action::Dial(Call::of(&*code)), Effect::Launch(Launchable::Dial(Call::of(&*code)))),
-            (Action::Dial(mobile(&code)), Effect::Launch(Launchable::Dial(mobile(&code)))),
+            (Action::CopyCode(mobile(&code)), Effect::Copy(ClipboardContent::Code(mobile(&code)))),
+            (Action::Dial(Call::of(&*code)), Effect::Launch(LaunchTarget::Dial(Call::of(&*code)))),
+            (Action::Dial(mobile(&code)), Effect::Launch(LaunchTarget::Dial(mobile(&code)))),
             (Action::Dial(mobile("sans-renvoi")), missing("sans-renvoi")),
             (Action::Dial(Call::of("rien")), missing("rien")),
-            (Action::Join(digits("12345678")), Effect::Launch(Launchable::Session(digits("12345678")))),
+            (Action::Join(digits("12345678")), Effect::Launch(LaunchTarget::Session(digits("12345678")))),
             (Action::OpenDrive('I'), drive('I', "/mnt/i")),
             (Action::OpenDrive('S'), drive('S', r"S:\")),
             (Action::OpenDrive('T'), missing("T")),
             (Action::OpenDrive('U'), missing("U")),
-            (Action::CopySupportInfo, Effect::Copy(Copied::SupportInfo)),
+            (Action::CopySupportInfo, Effect::Copy(ClipboardContent::SupportInfo)),
             (Action::SetAutostart(true), Effect::SetAutostart(true)),
-            (Action::Choose(Choice::Pinned(true)), Effect::Save(Choice::Pinned(true))),
+            (Action::Choose(Choice::Pinned(true)), Effect::SaveChoice(Choice::Pinned(true))),
             (Action::About, Effect::Notify(Notification::About)),
             (Action::Quit, Effect::Quit),
         ];
@@ -1071,7 +1088,7 @@ mod tests {
 
     fn form() -> connect::Submission {
         connect::Submission {
-            way: connect::Way::Connect,
+            way: connect::ConnectMethod::Connect,
             site: "caen".into(),
             identifier: "mdupont".into(),
             pin: connect::Pin::Typed("4321".to_owned().into()),
@@ -1086,52 +1103,52 @@ mod tests {
         state.see(home(), None, "10:00");
         state.on(Event::Tick, "10:00:05");
         assert_eq!(state.asked(Action::Connect), [Effect::PrepareConnect, Effect::ShowConnect]);
-        state.on(Event::ConnectOpen(true), "10:00:06");
-        let ready = Event::ConnectReady(Some(connect::Client::Cisco), connect::Remembered::default());
+        state.on(Event::ConnectWindowOpen(true), "10:00:06");
+        let ready = Event::ConnectReady(Some(connect::VpnClient::Cisco), connect::StoredCredentials::default());
         assert_eq!(state.on(ready, "10:00:06"), []);
         state
     }
 
-    fn dial(effects: &[Effect]) -> connect::Dial {
-        let [Effect::Dial(dial)] = effects else { panic!("{effects:?}") };
+    fn dial(effects: &[Effect]) -> connect::ConnectRequest {
+        let [Effect::Connect(dial)] = effects else { panic!("{effects:?}") };
         dial.clone()
     }
 
     #[test]
     fn a_form_that_is_right_connects_and_the_verdict_says_so_meanwhile() {
-        use connect::{Phase, Progress, Stage};
+        use connect::{ConnectProgress, Phase, Stage};
         let mut state = at_the_form();
         let wrong = connect::Submission { digits: "12".to_owned().into(), ..form() };
-        assert_eq!(state.on(Event::Submitted(wrong), "10:01"), []);
-        assert_eq!(state.connect.faults, [connect::Fault::Digits]);
-        let number = dial(&state.on(Event::Submitted(form()), "10:01")).number;
-        assert_eq!((state.vpn.verdict(), &state.connect.faults[..]), (Verdict::Connecting, &[][..]));
-        assert_eq!(state.on(Event::Submitted(form()), "10:01"), [], "twice at once");
-        let verifying = Progress::Stage(Stage::Verifying);
-        assert_eq!(state.on(Event::Dialled(number, verifying), "10:01:01"), []);
-        let connected = Event::Dialled(number, Progress::Connected);
+        assert_eq!(state.on(Event::FormSubmitted(wrong), "10:01"), []);
+        assert_eq!(state.connect.faults, [connect::FormError::Digits]);
+        let number = dial(&state.on(Event::FormSubmitted(form()), "10:01")).number;
+        assert_eq!((state.vpn.status(), &state.connect.faults[..]), (VpnStatus::Connecting, &[][..]));
+        assert_eq!(state.on(Event::FormSubmitted(form()), "10:01"), [], "twice at once");
+        let verifying = ConnectProgress::Stage(Stage::Verifying);
+        assert_eq!(state.on(Event::ConnectProgress(number, verifying), "10:01:01"), []);
+        let connected = Event::ConnectProgress(number, ConnectProgress::Connected);
         assert_eq!(state.on(connected, "10:01:02"), [Effect::CloseConnect, LINKS]);
         state.see(with_tunnel(home()), Some(TUNNEL), "10:01:03");
         let effects = state.on(Event::Tick, "10:01:08");
         assert_eq!(notified(&effects), [] as [&Notification; 0], "told before");
-        assert_eq!((state.vpn.verdict(), &state.connect.phase), (Verdict::Connected, &Phase::Connected));
+        assert_eq!((state.vpn.status(), &state.connect.phase), (VpnStatus::Connected, &Phase::Connected));
     }
 
     #[test]
     fn an_attempt_that_fails_is_told_where_its_window_is_closed_and_wrong_tries_are_remembered() {
-        use connect::{Progress, Reason};
+        use connect::{ConnectProgress, Reason};
         let mut state = at_the_form();
         let failed = |state: &mut State, reason: Reason| {
             let now = state.now.clone();
-            let number = dial(&update(state, Event::Submitted(form()), now.clone())).number;
-            update(state, Event::Dialled(number, Progress::Failed(reason)), now)
+            let number = dial(&update(state, Event::FormSubmitted(form()), now.clone())).number;
+            update(state, Event::ConnectProgress(number, ConnectProgress::Failed(reason)), now)
         };
         let effects = failed(&mut state, Reason::WrongPasscode);
-        assert!(matches!(&effects[..], [Effect::Remember(memory)] if memory.connect.wrong == 1), "{effects:?}");
-        assert_eq!(state.vpn.verdict(), Verdict::Disconnected);
-        let client = Effect::Launch(Launchable::Program(state.profile.vpn.client.clone()));
+        assert!(matches!(&effects[..], [Effect::SaveState(memory)] if memory.connect.wrong == 1), "{effects:?}");
+        assert_eq!(state.vpn.status(), VpnStatus::Disconnected);
+        let client = Effect::Launch(LaunchTarget::Program(state.profile.vpn.client.clone()));
         assert_eq!(failed(&mut state, Reason::Held), [client], "brought to the front");
-        state.on(Event::ConnectOpen(false), "10:02");
+        state.on(Event::ConnectWindowOpen(false), "10:02");
         let told = Effect::Notify(Notification::ConnectFailed(Reason::Unreachable));
         assert_eq!(failed(&mut state, Reason::Unreachable), [told]);
     }
@@ -1140,56 +1157,56 @@ mod tests {
     fn an_attempt_can_be_given_up() {
         let mut state = at_the_form();
         assert_eq!(state.asked(Action::CancelConnect), []);
-        let number = dial(&state.on(Event::Submitted(form()), "10:01")).number;
-        assert_eq!(state.asked(Action::CancelConnect), [Effect::CancelDial]);
-        assert_eq!(state.vpn.verdict(), Verdict::Disconnected);
-        assert_eq!(state.on(Event::Dialled(number, connect::Progress::Connected), "10:01:01"), []);
+        let number = dial(&state.on(Event::FormSubmitted(form()), "10:01")).number;
+        assert_eq!(state.asked(Action::CancelConnect), [Effect::CancelConnect]);
+        assert_eq!(state.vpn.status(), VpnStatus::Disconnected);
+        assert_eq!(state.on(Event::ConnectProgress(number, connect::ConnectProgress::Connected), "10:01:01"), []);
     }
 
     #[test]
     fn the_clients_own_window_gets_the_passcode_by_the_clipboard() {
         let mut state = at_the_form();
-        let by_hand = connect::Submission { way: connect::Way::Clipboard, ..form() };
-        // Who he is, and where he connects, its own window asks.
+        let by_hand = connect::Submission { way: connect::ConnectMethod::Clipboard, ..form() };
+        // Who he is, and where he connects, its own window requests.
         let by_hand = connect::Submission { site: "".into(), identifier: String::new(), ..by_hand };
-        let client = Effect::Launch(Launchable::Program(state.profile.vpn.client.clone()));
-        let copied = Copied::Passcode;
+        let client = Effect::Launch(LaunchTarget::Program(state.profile.vpn.client.clone()));
+        let copied = ClipboardContent::Passcode;
         for number in [1, 2] {
             let copy = Effect::CopyPasscode(number, form().pin, form().digits);
-            assert_eq!(state.on(Event::Submitted(by_hand.clone()), "10:01"), [copy]);
+            assert_eq!(state.on(Event::FormSubmitted(by_hand.clone()), "10:01"), [copy]);
         }
         let told = Effect::Notify(Notification::Copied(copied.clone()));
         assert_eq!(state.on(Event::Copied(copied, true), "10:01"), [client, Effect::CloseConnect, told]);
         let wrong = connect::Submission { digits: "12".to_owned().into(), ..by_hand };
-        assert_eq!(state.on(Event::Submitted(wrong), "10:01"), []);
+        assert_eq!(state.on(Event::FormSubmitted(wrong), "10:01"), []);
         // The keyring was locked meanwhile.
-        let lost = connect::Progress::Failed(connect::Reason::PinLost);
-        assert_eq!(state.on(Event::Dialled(2, lost), "10:01"), [Effect::PrepareConnect]);
+        let lost = connect::ConnectProgress::Failed(connect::Reason::PinLost);
+        assert_eq!(state.on(Event::ConnectProgress(2, lost), "10:01"), [Effect::PrepareConnect]);
     }
 
     #[test]
     fn where_the_administrator_wants_it_no_client_is_driven() {
         let mut state = known();
         let mut profile = (*state.profile).clone();
-        profile.vpn.connect = Connect::ByHand;
+        profile.vpn.connect = ConnectMode::ByHand;
         state.profile = Arc::new(profile);
         assert_eq!(state.asked(Action::Connect), [Effect::PrepareConnect, Effect::ShowConnect]);
-        state.on(Event::ConnectOpen(true), "10:00");
-        state.on(Event::ConnectReady(Some(connect::Client::Cisco), connect::Remembered::default()), "10:00");
-        assert_eq!(state.on(Event::Submitted(form()), "10:01"), []);
-        let by_hand = connect::Submission { way: connect::Way::Clipboard, ..form() };
-        assert!(matches!(state.on(Event::Submitted(by_hand), "10:01")[..], [Effect::CopyPasscode(..)]));
+        state.on(Event::ConnectWindowOpen(true), "10:00");
+        state.on(Event::ConnectReady(Some(connect::VpnClient::Cisco), connect::StoredCredentials::default()), "10:00");
+        assert_eq!(state.on(Event::FormSubmitted(form()), "10:01"), []);
+        let by_hand = connect::Submission { way: connect::ConnectMethod::Clipboard, ..form() };
+        assert!(matches!(state.on(Event::FormSubmitted(by_hand), "10:01")[..], [Effect::CopyPasscode(..)]));
     }
 
     #[test]
     fn where_the_administrator_wants_it_only_the_clients_window_opens() {
         let mut state = known();
         let mut profile = (*state.profile).clone();
-        profile.vpn.connect = Connect::OpenClient;
+        profile.vpn.connect = ConnectMode::OpenClient;
         state.profile = Arc::new(profile);
-        let client = Effect::Launch(Launchable::Program(state.profile.vpn.client.clone()));
+        let client = Effect::Launch(LaunchTarget::Program(state.profile.vpn.client.clone()));
         assert_eq!(state.asked(Action::Connect), [client]);
-        assert_eq!(state.on(Event::Submitted(form()), "10:01"), []);
+        assert_eq!(state.on(Event::FormSubmitted(form()), "10:01"), []);
     }
 
     #[test]
@@ -1216,10 +1233,10 @@ mod tests {
     fn showing_the_panel_looks_at_everything_again() {
         let mut state = known().connected();
         let effects = state.asked(Action::ShowPanel);
-        assert!([LINKS, MACHINE, Effect::Look(Look::Client)].iter().all(|look| effects.contains(look)));
+        assert!([LINKS, MACHINE, Effect::Request(SensorRequest::Client)].iter().all(|look| effects.contains(look)));
         State::probe(&effects);
         assert!(effects.contains(&Effect::ShowPanel));
-        assert_eq!(state.vpn.verdict(), Verdict::Connected);
+        assert_eq!(state.vpn.status(), VpnStatus::Connected);
     }
 
     #[test]
@@ -1227,11 +1244,11 @@ mod tests {
         let mut state = known();
         state.see(home(), None, "10:00");
         state.on(Event::Tick, "10:00:05");
-        assert_eq!(state.vpn.verdict(), Verdict::Disconnected);
-        assert_eq!(state.on(Event::Asked(Action::Refresh), "10:01"), [LINKS, MACHINE]);
-        assert_eq!(state.vpn.verdict(), Verdict::Unknown);
+        assert_eq!(state.vpn.status(), VpnStatus::Disconnected);
+        assert_eq!(state.on(Event::Action(Action::Refresh), "10:01"), [LINKS, MACHINE]);
+        assert_eq!(state.vpn.status(), VpnStatus::Unknown);
         let effects = state.see(home(), None, "10:01");
-        assert_eq!(notified(&effects), [&Notification::Vpn(Verdict::Disconnected)]);
+        assert_eq!(notified(&effects), [&Notification::Vpn(VpnStatus::Disconnected)]);
         assert_eq!(notified(&state.on(Event::Tick, "10:02")), [] as [&Notification; 0]);
     }
 
@@ -1287,14 +1304,14 @@ mod tests {
     #[test]
     fn what_came_of_a_click_is_told_where_it_is_not_seen() {
         let mut state = known();
-        let launch = |outcome| Launch { id: "cisco".into(), outcome };
+        let launch = |outcome| LaunchResult { id: "cisco".into(), outcome };
         assert_eq!(state.on(Event::Launched(launch(LaunchOutcome::Started)), "10:00"), []);
         let failed = launch(LaunchOutcome::Failed("no".into()));
         assert_eq!(state.on(Event::Launched(failed.clone()), "10:00"), [Effect::Notify(Notification::Launch(failed))]);
-        let copied = Event::Copied(Copied::SupportInfo, true);
-        assert_eq!(state.on(copied, "10:00"), [Effect::Notify(Notification::Copied(Copied::SupportInfo))]);
+        let copied = Event::Copied(ClipboardContent::SupportInfo, true);
+        assert_eq!(state.on(copied, "10:00"), [Effect::Notify(Notification::Copied(ClipboardContent::SupportInfo))]);
         assert_eq!(
-            state.on(Event::Copied(Copied::SupportInfo, false), "10:00"),
+            state.on(Event::Copied(ClipboardContent::SupportInfo, false), "10:00"),
             [Effect::Notify(Notification::CopyFailed)]
         );
     }
@@ -1304,10 +1321,10 @@ mod tests {
         let mut state = known();
         assert_eq!(state.reaches_inside(), None);
         state.see(home(), Some(HOME), "10:00");
-        assert_eq!((state.vpn.verdict(), state.reaches_inside()), (Verdict::OnSite, Some(true)));
-        for verdict in Verdict::ALL {
-            let reached = verdict.reaches_inside() == Some(true);
-            assert!(!(reached && can_connect(verdict)));
+        assert_eq!((state.vpn.status(), state.reaches_inside()), (VpnStatus::OnSite, Some(true)));
+        for status in VpnStatus::ALL {
+            let reached = status.reaches_inside() == Some(true);
+            assert!(!(reached && can_connect(status)));
         }
     }
 }

@@ -9,7 +9,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 use vigie_openconnect::{PROGRAMS, REFUSED, STARTED};
 use vigie_profile::{
-    Calendar, Fault, Paths, Site, Source, is_valid_identifier, is_valid_passcode, load_with, read_text,
+    Calendar, ConfigError, Paths, Site, Source, is_valid_identifier, is_valid_passcode, load_with, read_text,
 };
 use zeroize::Zeroizing;
 
@@ -23,11 +23,11 @@ const GRACE: Duration = Duration::from_secs(8);
 struct MachineFile;
 
 impl Source for MachineFile {
-    fn text(&self, file: &Path) -> Result<Option<String>, Fault> {
+    fn text(&self, file: &Path) -> Result<Option<String>, ConfigError> {
         if file == Path::new(Paths::LINUX_MACHINE) { read_text(file) } else { Ok(None) }
     }
 
-    fn add_holidays(&self, _: &mut Calendar, _: &str) -> Result<(), (Option<usize>, Fault)> {
+    fn add_holidays(&self, _: &mut Calendar, _: &str) -> Result<(), (Option<usize>, ConfigError)> {
         Ok(())
     }
 }

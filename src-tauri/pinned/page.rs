@@ -13,8 +13,8 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use vigie::runtime::panel::FromPanel;
 use vigie::runtime::tray;
-use vigie_core::vpn::Verdict;
-use vigie_view::panel::{self as view, Mark, Panel, Row};
+use vigie_core::vpn::VpnStatus;
+use vigie_view::panel::{self as view, Panel, Row, Severity};
 use vigie_view::tray::Icon;
 
 /// Edge of the verdict's picture, in logical pixels.
@@ -35,7 +35,7 @@ pub struct Page {
     /// What `colours` were made of.
     painted: RefCell<Option<(bool, u8)>>,
     shown: RefCell<Panel>,
-    rows: RefCell<Vec<Rc<Fact>>>,
+    rows: RefCell<Vec<Rc<RowKind>>>,
 }
 
 impl Page {
@@ -85,7 +85,7 @@ impl Page {
     /// Shows this. Where the same rows come with other values, the widgets stay, and the keyboard where it was.
     pub fn show(&self, panel: &Panel) {
         let shown = self.shown.replace(panel.clone());
-        let verdict = panel.verdict.unwrap_or(Verdict::Unknown);
+        let verdict = panel.verdict.unwrap_or(VpnStatus::Unknown);
         if shown.verdict != panel.verdict {
             self.draw(verdict);
         }
@@ -118,7 +118,7 @@ impl Page {
             }
             self.groups.pack_start(&title, false, false, 0);
             for row in &group.rows {
-                let fact = Fact::new(row);
+                let fact = RowKind::new(row);
                 self.groups.pack_start(&fact.button, false, false, 0);
                 facts.push(fact);
             }
@@ -128,7 +128,7 @@ impl Page {
     }
 
     /// The tray's own picture.
-    fn draw(&self, verdict: Verdict) {
+    fn draw(&self, verdict: VpnStatus) {
         let scale = self.picture.scale_factor();
         let edge = PICTURE * scale;
         let mut pictures = tray::pictures(Icon { verdict, badge: false }, false);
@@ -163,7 +163,7 @@ fn outline(panel: &Panel) -> Vec<[&str; 3]> {
 }
 
 /// A row: a button that copies its value.
-struct Fact {
+struct RowKind {
     button: gtk::Button,
     warning: gtk::Image,
     value: gtk::Label,
@@ -173,7 +173,7 @@ struct Fact {
     timer: RefCell<Option<SourceId>>,
 }
 
-impl Drop for Fact {
+impl Drop for RowKind {
     fn drop(&mut self) {
         if let Some(timer) = self.timer.take() {
             timer.remove();
@@ -181,8 +181,8 @@ impl Drop for Fact {
     }
 }
 
-impl Fact {
-    fn new(row: &Row) -> Rc<Fact> {
+impl RowKind {
+    fn new(row: &Row) -> Rc<RowKind> {
         let name = label(&row.label, "name");
         name.set_valign(Align::Start);
         let value = label("", "value");
@@ -206,8 +206,14 @@ impl Fact {
         button.style_context().add_class("row");
         button.set_relief(gtk::ReliefStyle::None);
         button.add(&line);
-        let fact =
-            Rc::new(Fact { button, warning, value, icon, row: RefCell::new(row.clone()), timer: RefCell::default() });
+        let fact = Rc::new(RowKind {
+            button,
+            warning,
+            value,
+            icon,
+            row: RefCell::new(row.clone()),
+            timer: RefCell::default(),
+        });
         fact.show(row);
         let weak = Rc::downgrade(&fact);
         fact.button.connect_clicked(move |_| {
@@ -222,10 +228,10 @@ impl Fact {
         self.row.replace(row.clone());
         self.count();
         let style = self.value.style_context();
-        for (class, on) in [("warned", row.mark == Mark::Warning), ("missing", row.mark == Mark::Unavailable)] {
+        for (class, on) in [("warned", row.mark == Severity::Warning), ("missing", row.mark == Severity::Unavailable)] {
             if on { style.add_class(class) } else { style.remove_class(class) }
         }
-        self.warning.set_visible(row.mark == Mark::Warning);
+        self.warning.set_visible(row.mark == Severity::Warning);
         let hint: Vec<&str> = row.details.iter().map(String::as_str).chain(["Copier"]).collect();
         self.button.set_tooltip_text(Some(&hint.join("\n")));
         self.settle();
@@ -260,9 +266,9 @@ impl Fact {
     fn settle(&self) {
         let row = self.row.borrow();
         let said = match row.mark {
-            Mark::Warning => "Attention : ",
-            Mark::Unavailable => "Indisponible : ",
-            Mark::Normal => "",
+            Severity::Warning => "Attention : ",
+            Severity::Unavailable => "Indisponible : ",
+            Severity::Normal => "",
         };
         self.icon.set_from_icon_name(Some("edit-copy-symbolic"), gtk::IconSize::Menu);
         self.name(&format!("{} : {said}{}", row.label, row.value));

@@ -1,6 +1,6 @@
 //! What types cannot say: addresses, hours, names that refer to other names.
 
-use super::fault::{Expected, Fault};
+use super::error::{ConfigError, Expected};
 use super::tree::{Found, Path};
 use super::{Day, Holiday, Hours, Profile};
 use jiff::civil::Time;
@@ -8,7 +8,7 @@ use jiff::civil::Time;
 impl Profile {
     /// Returns what types cannot rule out and the loader refuses: the path to each value, and what is wrong with it.
     /// Empty for every profile that [`load_with`](crate::load_with) returns.
-    pub fn inconsistencies(&self) -> Vec<(Vec<String>, Fault)> {
+    pub fn inconsistencies(&self) -> Vec<(Vec<String>, ConfigError)> {
         check(self)
     }
 }
@@ -51,26 +51,26 @@ fn at(list: &str, name: &str, key: &str) -> Path {
 }
 
 impl Checks {
-    fn add(&mut self, path: Path, fault: Fault) {
-        self.0.push((path, fault));
+    fn add(&mut self, path: Path, error: ConfigError) {
+        self.0.push((path, error));
     }
 
     fn expect(&mut self, good: bool, path: Path, found: &str, expected: Expected) {
         if !good {
             let found = toml_edit::Value::from(found).to_string();
-            self.add(path, Fault::WrongValue { found, expected });
+            self.add(path, ConfigError::WrongValue { found, expected });
         }
     }
 
     fn text(&mut self, path: Path, text: &str) {
         if text.trim().is_empty() {
-            self.add(path, Fault::Empty);
+            self.add(path, ConfigError::Empty);
         }
     }
 
     fn texts(&mut self, path: &Path, texts: &[String]) {
         if texts.iter().any(|text| text.trim().is_empty()) {
-            self.add(path.clone(), Fault::Empty);
+            self.add(path.clone(), ConfigError::Empty);
         }
     }
 
@@ -82,21 +82,21 @@ impl Checks {
 
     fn refers(&mut self, path: Path, exists: bool, list: &'static str, name: &str) {
         if !exists {
-            self.add(path, Fault::NoSuch { list, name: name.to_owned() });
+            self.add(path, ConfigError::NoSuch { list, name: name.to_owned() });
         }
     }
 
     fn number(&mut self, key: &str, number: i64, from: i64, to: i64) {
         if !(from..=to).contains(&number) {
-            let fault = Fault::WrongValue { found: number.to_string(), expected: Expected::Number(from, to) };
-            self.add(path(key), fault);
+            let error = ConfigError::WrongValue { found: number.to_string(), expected: Expected::Number(from, to) };
+            self.add(path(key), error);
         }
     }
 
     fn leads(&mut self, leads: &[u16]) {
         let descending = leads.windows(2).all(|pair| pair[0] > pair[1]);
         if !descending || leads.contains(&0) {
-            self.add(path("shutdown.leads_minutes"), Fault::LeadsNotDescending);
+            self.add(path("shutdown.leads_minutes"), ConfigError::LeadsNotDescending);
         }
     }
 }
@@ -109,7 +109,7 @@ fn sites(profile: &Profile, found: &mut Checks) {
         found.texts(&at("departments"), &site.departments);
         found.expect(is_host(&site.gateway), at("gateway"), &site.gateway, Expected::Host);
         if site.inside.is_empty() {
-            found.add(at("inside"), Fault::Empty);
+            found.add(at("inside"), ConfigError::Empty);
         }
         for pin in &site.certificate_pins {
             let hash = pin.strip_prefix("pin-sha256:").unwrap_or_default();
@@ -146,7 +146,7 @@ fn vpn(profile: &Profile, found: &mut Checks) {
         found.texts(&path(key), patterns);
         // Such a pattern would take the cable for a tunnel.
         if patterns.iter().any(|pattern| !pattern.is_empty() && pattern.chars().all(|c| c == '*')) {
-            found.add(path(key), Fault::MatchesAll);
+            found.add(path(key), ConfigError::MatchesAll);
         }
     }
     found.refers(path("vpn.client"), profile.program(&vpn.client).is_some(), "program", &vpn.client);
@@ -192,7 +192,7 @@ fn helpdesk(profile: &Profile, found: &mut Checks) {
         };
         found.text(at("establishments"), &urgent.establishments);
         if urgent.numbers.is_empty() {
-            found.add(at("numbers"), Fault::Empty);
+            found.add(at("numbers"), ConfigError::Empty);
         }
         for number in &urgent.numbers {
             let good = number.chars().all(|c| c.is_ascii_digit() || c == ' ' || c == '+');
@@ -211,17 +211,17 @@ fn hours(key: &str, hours: &[Hours], found: &mut Checks) {
             steps
         };
         if stretch.days.is_empty() {
-            found.add(at("days"), Fault::Empty);
+            found.add(at("days"), ConfigError::Empty);
         }
         if stretch.from >= stretch.to {
-            found.add(at("to"), Fault::HoursReversed);
+            found.add(at("to"), ConfigError::HoursReversed);
             continue;
         }
         for day in &stretch.days {
             let overlaps =
                 |(other, from, to): &(Day, Time, Time)| other == day && *from < stretch.to && stretch.from < *to;
             if open.iter().any(overlaps) {
-                found.add(at("days"), Fault::HoursOverlap);
+                found.add(at("days"), ConfigError::HoursOverlap);
                 break;
             }
             open.push((*day, stretch.from, stretch.to));
@@ -233,22 +233,22 @@ fn calendar(profile: &Profile, found: &mut Checks) {
     let calendar = &profile.calendar;
     found.text(path("calendar.zone"), &calendar.zone);
     if calendar.covers.from > calendar.covers.to {
-        found.add(path("calendar.covers.to"), Fault::DatesReversed);
+        found.add(path("calendar.covers.to"), ConfigError::DatesReversed);
     }
     let mut before: Option<&Holiday> = None;
     for holiday in &calendar.holidays {
         let at = |key: &str| at("calendar.holiday", &holiday.from.to_string(), key);
         found.text(at("name"), &holiday.name);
         if holiday.from >= holiday.back {
-            found.add(at("back"), Fault::DatesReversed);
+            found.add(at("back"), ConfigError::DatesReversed);
             continue;
         }
         if before.is_some_and(|before| holiday.from < before.back) {
-            found.add(at("from"), Fault::HolidaysOverlap);
+            found.add(at("from"), ConfigError::HolidaysOverlap);
         }
         let last = holiday.back.yesterday().unwrap_or(holiday.back);
         if holiday.from < calendar.covers.from || last > calendar.covers.to {
-            found.add(at("from"), Fault::OutsideCalendar);
+            found.add(at("from"), ConfigError::OutsideCalendar);
         }
         before = Some(holiday);
     }
@@ -295,13 +295,13 @@ fn things_to_open(profile: &Profile, found: &mut Checks) {
             found.refers(at("site"), has_site(profile, site), "site", site);
         }
         if profile.program(&link.id).is_some() {
-            found.add(at("id"), Fault::NameTaken { by: "program" });
+            found.add(at("id"), ConfigError::NameTaken { by: "program" });
         }
     }
     for code in &profile.codes {
         let taken = [("program", profile.program(&code.id).is_some()), ("link", profile.link(&code.id).is_some())];
         for (by, _) in taken.into_iter().filter(|(_, taken)| *taken) {
-            found.add(at("code", &code.id, "id"), Fault::NameTaken { by });
+            found.add(at("code", &code.id, "id"), ConfigError::NameTaken { by });
         }
     }
     for (key, id) in [("remote_support", &profile.remote_support), ("wapt.program", &profile.wapt.program)] {

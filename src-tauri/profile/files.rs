@@ -1,8 +1,8 @@
 //! The configuration files on the disk: where they are, and how they are read and written.
 
-use super::fault::{Fault, Problem};
+use super::error::{ConfigError, Problem};
 use super::load::{Loaded, Paths, Source, check_with, load_with};
-use super::save::{Choice, Refused};
+use super::save::{Choice, SaveError};
 use super::text::read_text;
 use super::{Calendar, ics};
 use std::io::{ErrorKind, Write};
@@ -28,11 +28,11 @@ impl Paths {
 pub struct Disk;
 
 impl Source for Disk {
-    fn text(&self, file: &Path) -> Result<Option<String>, Fault> {
+    fn text(&self, file: &Path) -> Result<Option<String>, ConfigError> {
         read_text(file)
     }
 
-    fn add_holidays(&self, calendar: &mut Calendar, text: &str) -> Result<(), (Option<usize>, Fault)> {
+    fn add_holidays(&self, calendar: &mut Calendar, text: &str) -> Result<(), (Option<usize>, ConfigError)> {
         ics::add(calendar, text)
     }
 }
@@ -45,8 +45,8 @@ pub fn load(paths: &Paths) -> Loaded {
 /// Returns what is wrong with a file, read as a machine file over the guide; empty if nothing is.
 pub fn check_file(file: &Path) -> Vec<Problem> {
     if !file.exists() {
-        let fault = Fault::Unreadable(ErrorKind::NotFound);
-        return vec![Problem { file: file.to_owned(), line: None, key: None, fault }];
+        let error = ConfigError::Unreadable(ErrorKind::NotFound);
+        return vec![Problem { file: file.to_owned(), line: None, key: None, error }];
     }
     check_with(file, &Disk)
 }
@@ -55,12 +55,12 @@ pub fn check_file(file: &Path) -> Vec<Problem> {
 ///
 /// # Errors
 /// As [`Loaded::edited`], and if the file cannot be written.
-pub fn save(paths: &Paths, choice: &Choice) -> Result<(), Refused> {
+pub fn save(paths: &Paths, choice: &Choice) -> Result<(), SaveError> {
     let loaded = load(paths);
     // A file that cannot be read is broken, which `edited` reports.
     let text = read_text(&paths.user).ok().flatten().unwrap_or_default();
     let text = loaded.edited(choice, &text)?;
-    write(&paths.user, &text).map_err(|error| Refused::Write(paths.user.clone(), error))
+    write(&paths.user, &text).map_err(|error| SaveError::Write(paths.user.clone(), error))
 }
 
 fn write(file: &Path, text: &str) -> std::io::Result<()> {

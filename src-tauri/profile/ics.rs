@@ -5,17 +5,17 @@
 //! how far the calendar reaches. `DTEND` is the day of return. In the file for all zones a stretch of holidays is cut
 //! where another zone's begins or ends.
 
-use super::fault::Fault;
+use super::error::ConfigError;
 use super::{Calendar, Covers, Holiday};
 use icalendar::parser::{Component, read_calendar, unfold};
 use jiff::civil::{Date, DateTime};
 use jiff::{SignedDuration, Timestamp};
 
 /// Adds the holidays of a file. Where it speaks of the same days as the calendar, the file is right.
-pub(super) fn add(calendar: &mut Calendar, text: &str) -> Result<(), (Option<usize>, Fault)> {
+pub(super) fn add(calendar: &mut Calendar, text: &str) -> Result<(), (Option<usize>, ConfigError)> {
     let unfolded = unfold(text.trim_start_matches('\u{feff}'));
-    let read =
-        read_calendar(&unfolded).map_err(|error| (None, Fault::NotIcs(error.lines().collect::<Vec<_>>().join(" "))))?;
+    let read = read_calendar(&unfolded)
+        .map_err(|error| (None, ConfigError::NotIcs(error.lines().collect::<Vec<_>>().join(" "))))?;
     let mut holidays = Vec::new();
     let mut reach: Option<Covers> = None;
     for event in read.components.iter().filter(|component| component.name == "VEVENT") {
@@ -23,7 +23,7 @@ pub(super) fn add(calendar: &mut Calendar, text: &str) -> Result<(), (Option<usi
         if !concerns(event, summary, &calendar.zone) {
             continue;
         }
-        let unreadable = || (None, Fault::EventDates { event: summary.to_owned() });
+        let unreadable = || (None, ConfigError::EventDates { event: summary.to_owned() });
         let from = value(event, "DTSTART").and_then(day).ok_or_else(unreadable)?;
         let back = match value(event, "DTEND") {
             Some(end) => day(end).ok_or_else(unreadable)?,
@@ -43,11 +43,11 @@ pub(super) fn add(calendar: &mut Calendar, text: &str) -> Result<(), (Option<usi
         }
     }
     let (false, Some(reach)) = (holidays.is_empty(), reach) else {
-        return Err((None, Fault::NoHolidays { zone: calendar.zone.clone() }));
+        return Err((None, ConfigError::NoHolidays { zone: calendar.zone.clone() }));
     };
     let touches = |day: Date| day.tomorrow().unwrap_or(day);
     if reach.from > touches(calendar.covers.to) || calendar.covers.from > touches(reach.to) {
-        return Err((None, Fault::CalendarGap));
+        return Err((None, ConfigError::CalendarGap));
     }
     let mut holidays = joined(holidays);
     let elsewhere = |old: &Holiday| holidays.iter().all(|new| old.back <= new.from || new.back <= old.from);

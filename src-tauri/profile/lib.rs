@@ -6,7 +6,7 @@
 
 mod check;
 mod credentials;
-mod fault;
+mod error;
 #[cfg(feature = "files")]
 mod files;
 #[cfg(feature = "files")]
@@ -20,13 +20,13 @@ mod text;
 mod tree;
 
 pub use credentials::{is_valid_identifier, is_valid_passcode};
-pub use fault::{Expected, Fault, Problem};
+pub use error::{ConfigError, Expected, Problem};
 #[cfg(feature = "files")]
 pub use files::{Disk, check_file, load, save};
 pub use load::{Layer, Loaded, Paths, Setting, Source, check_with, guide, load_with};
 
 pub use path::expand;
-pub use save::{Choice, Refused};
+pub use save::{Choice, SaveError};
 #[cfg(feature = "read")]
 pub use text::read_text;
 
@@ -155,7 +155,7 @@ pub struct Vpn {
     /// The program that opens the VPN client's window (an id in `program`).
     pub client: Id,
     /// How "Se connecter" connects.
-    pub connect: Connect,
+    pub connect: ConnectMode,
     /// Whether the user may let the keyring hold the PIN.
     pub store_pin: bool,
     /// Characters that a PIN has at least.
@@ -178,7 +178,7 @@ pub struct Vpn {
 /// How "Se connecter" connects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Connect {
+pub enum ConnectMode {
     /// In Vigie's own window, through the client that is installed.
     Auto,
     /// In the client's own window, with the passcode that Vigie's window puts on the clipboard. No client is driven.
@@ -482,14 +482,14 @@ pub struct Panel {
     /// Height of the pinned panel, in logical pixels; a lower work area makes it less.
     pub height: u16,
     /// Rows that the pinned panel does not show.
-    pub hidden: Vec<Fact>,
+    pub hidden: Vec<RowKind>,
 }
 
 /// What the panel has a row for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
-pub enum Fact {
+pub enum RowKind {
     /// The user's site.
     Site,
     /// The VPN's verdict.
@@ -532,54 +532,54 @@ pub enum Fact {
     Shutdown,
 }
 
-impl Fact {
+impl RowKind {
     /// Every one, in the panel's order.
-    pub const ALL: [Fact; 20] = [
-        Fact::Vpn,
-        Fact::Site,
-        Fact::LocalAddress,
-        Fact::VpnAddress,
-        Fact::Router,
-        Fact::Dns,
-        Fact::Computer,
-        Fact::User,
-        Fact::System,
-        Fact::Booted,
-        Fact::Memory,
-        Fact::Disk,
-        Fact::Battery,
-        Fact::Version,
-        Fact::Drives,
-        Fact::Printers,
-        Fact::Wapt,
-        Fact::Amigo,
-        Fact::Urgent,
-        Fact::Shutdown,
+    pub const ALL: [RowKind; 20] = [
+        RowKind::Vpn,
+        RowKind::Site,
+        RowKind::LocalAddress,
+        RowKind::VpnAddress,
+        RowKind::Router,
+        RowKind::Dns,
+        RowKind::Computer,
+        RowKind::User,
+        RowKind::System,
+        RowKind::Booted,
+        RowKind::Memory,
+        RowKind::Disk,
+        RowKind::Battery,
+        RowKind::Version,
+        RowKind::Drives,
+        RowKind::Printers,
+        RowKind::Wapt,
+        RowKind::Amigo,
+        RowKind::Urgent,
+        RowKind::Shutdown,
     ];
 
     /// Its name in a file.
     pub fn id(self) -> &'static str {
         match self {
-            Fact::Site => "site",
-            Fact::Vpn => "vpn",
-            Fact::LocalAddress => "local-address",
-            Fact::VpnAddress => "vpn-address",
-            Fact::Router => "router",
-            Fact::Dns => "dns",
-            Fact::Computer => "computer",
-            Fact::User => "user",
-            Fact::System => "system",
-            Fact::Booted => "booted",
-            Fact::Memory => "memory",
-            Fact::Disk => "disk",
-            Fact::Battery => "battery",
-            Fact::Version => "version",
-            Fact::Drives => "drives",
-            Fact::Printers => "printers",
-            Fact::Wapt => "wapt",
-            Fact::Amigo => "amigo",
-            Fact::Urgent => "urgent",
-            Fact::Shutdown => "shutdown",
+            RowKind::Site => "site",
+            RowKind::Vpn => "vpn",
+            RowKind::LocalAddress => "local-address",
+            RowKind::VpnAddress => "vpn-address",
+            RowKind::Router => "router",
+            RowKind::Dns => "dns",
+            RowKind::Computer => "computer",
+            RowKind::User => "user",
+            RowKind::System => "system",
+            RowKind::Booted => "booted",
+            RowKind::Memory => "memory",
+            RowKind::Disk => "disk",
+            RowKind::Battery => "battery",
+            RowKind::Version => "version",
+            RowKind::Drives => "drives",
+            RowKind::Printers => "printers",
+            RowKind::Wapt => "wapt",
+            RowKind::Amigo => "amigo",
+            RowKind::Urgent => "urgent",
+            RowKind::Shutdown => "shutdown",
         }
     }
 }

@@ -3,7 +3,7 @@
 //! A layer that does not stand (it cannot be read, or the whole is not right with it) is left out as a whole; what is
 //! wrong with it is reported, and the layers below go on.
 
-use super::fault::{Fault, Problem};
+use super::error::{ConfigError, Problem};
 use super::tree::{Found, Node, Origin, Value, written};
 use super::{Calendar, Holiday, Profile, check, read, tree};
 use jiff::civil::Date;
@@ -108,32 +108,32 @@ impl Loaded {
 
     /// Lays a file over what is there, or leaves it out and says why.
     fn add(&mut self, layer: Layer, file: &Path, source: &dyn Source, problems: &mut Vec<Problem>) {
-        let problem = |line, key, fault| Problem { file: file.to_owned(), line, key, fault };
+        let problem = |line, key, error| Problem { file: file.to_owned(), line, key, error };
         let text = match source.text(file) {
             Ok(Some(text)) => text,
             Ok(None) => return,
-            Err(fault) => {
-                problems.push(problem(None, None, fault));
+            Err(error) => {
+                problems.push(problem(None, None, error));
                 return self.broken.push(layer);
             }
         };
         let mut over = match tree::parse(&text, layer) {
             Ok(over) => over,
-            Err((line, fault)) => {
-                problems.push(problem(line, None, fault));
+            Err((line, error)) => {
+                problems.push(problem(line, None, error));
                 return self.broken.push(layer);
             }
         };
         let whole = over.clone();
-        let report = |(path, fault): Found| {
+        let report = |(path, error): Found| {
             let (node, there) = whole.nearest(&path);
             let line = (there || node != &whole).then_some(node.origin.line);
-            problem(line, Some(written(&path)), fault)
+            problem(line, Some(written(&path)), error)
         };
         let locks = over.take("locked");
         if layer == Layer::User {
             if locks.is_some() {
-                problems.push(report((vec!["locked".into()], Fault::OnlyMachineLocks)));
+                problems.push(report((vec!["locked".into()], ConfigError::OnlyMachineLocks)));
             }
             problems.extend(self.leave_out_locked(&mut over).into_iter().map(report));
         }
@@ -158,7 +158,7 @@ impl Loaded {
     fn lock(&mut self, locks: &Node) -> Vec<Found> {
         let wrong = |path: &[&str], node: &Node, expected| {
             let path = path.iter().map(|step| (*step).to_owned()).collect();
-            (path, Fault::WrongValue { found: node.toml(), expected })
+            (path, ConfigError::WrongValue { found: node.toml(), expected })
         };
         let Value::List(keys) = &locks.value else {
             return vec![wrong(&["locked"], locks, super::Expected::List)];
@@ -174,7 +174,7 @@ impl Loaded {
             if knows(&self.tree, &path) {
                 self.locks.push(path);
             } else {
-                found.push((vec!["locked".into(), at], Fault::NothingToLock));
+                found.push((vec!["locked".into(), at], ConfigError::NothingToLock));
             }
         }
         found
@@ -185,12 +185,12 @@ impl Loaded {
         let mut found = Vec::new();
         for lock in &self.locks {
             if over.prune(lock) {
-                found.push((lock.clone(), Fault::Locked));
+                found.push((lock.clone(), ConfigError::Locked));
             }
             // Removing an entry would change what is locked in it.
             for depth in 1..lock.len() {
                 if over.find(&lock[..depth]).is_some_and(tree::removes) && over.prune(&lock[..depth]) {
-                    found.push((lock[..depth].to_vec(), Fault::Locked));
+                    found.push((lock[..depth].to_vec(), ConfigError::Locked));
                 }
             }
         }
@@ -206,8 +206,8 @@ impl Loaded {
         let mut calendar = self.profile.calendar.clone();
         let added = match source.text(&file) {
             Ok(Some(text)) => source.add_holidays(&mut calendar, &text),
-            Ok(None) => Err((None, Fault::Unreadable(ErrorKind::NotFound))),
-            Err(fault) => Err((None, fault)),
+            Ok(None) => Err((None, ConfigError::Unreadable(ErrorKind::NotFound))),
+            Err(error) => Err((None, error)),
         };
         match added {
             Ok(()) => {
@@ -216,7 +216,7 @@ impl Loaded {
                 profile.calendar = calendar;
                 self.profile = Arc::new(profile);
             }
-            Err((line, fault)) => problems.push(Problem { file, line, key: Some("calendar.ics".into()), fault }),
+            Err((line, error)) => problems.push(Problem { file, line, key: Some("calendar.ics".into()), error }),
         }
     }
 }
@@ -232,13 +232,13 @@ pub trait Source {
     ///
     /// # Errors
     /// If it cannot be read.
-    fn text(&self, file: &Path) -> Result<Option<String>, Fault>;
+    fn text(&self, file: &Path) -> Result<Option<String>, ConfigError>;
 
     /// Adds the holidays of an .ics file's text to the calendar.
     ///
     /// # Errors
     /// If the text is no calendar: the line, if it is known, and what is wrong.
-    fn add_holidays(&self, calendar: &mut Calendar, text: &str) -> Result<(), (Option<usize>, Fault)>;
+    fn add_holidays(&self, calendar: &mut Calendar, text: &str) -> Result<(), (Option<usize>, ConfigError)>;
 }
 
 /// Merges the layers, as `source` reads them. Never fails: a broken file is left out and reported.
@@ -281,8 +281,8 @@ pub(super) fn lay(base: &Node, mut over: Node) -> Result<(Node, Profile), Vec<Fo
             }
             Err(error) => {
                 let path = error.path();
-                let missing = error.fault == Fault::MissingKey;
-                found.push((path.clone(), error.fault));
+                let missing = error.error == ConfigError::MissingKey;
+                found.push((path.clone(), error.error));
                 let culprit = if missing { &path[..path.len() - 1] } else { &path[..] };
                 if found.len() >= MOST_PROBLEMS || !over.prune(culprit) {
                     found.append(&mut laid);
@@ -308,7 +308,7 @@ fn knows(tree: &Node, path: &[String]) -> bool {
     }
     match read::read::<Profile>(&tried) {
         Ok(_) => true,
-        Err(error) => !matches!(error.fault, Fault::UnknownKey { .. }),
+        Err(error) => !matches!(error.error, ConfigError::UnknownKey { .. }),
     }
 }
 

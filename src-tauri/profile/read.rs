@@ -1,6 +1,6 @@
-//! A tree becomes a typed profile. What does not fit is a [`Fault`] with the path to it, not a sentence.
+//! A tree becomes a typed profile. What does not fit is a [`ConfigError`] with the path to it, not a sentence.
 
-use super::fault::{Expected, Fault};
+use super::error::{ConfigError, Expected};
 use super::tree::{Node, Path, Value, step};
 use serde::de::value::StrDeserializer;
 use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor};
@@ -12,12 +12,12 @@ pub(super) struct Error {
     /// The way to it, innermost step first.
     steps: Vec<String>,
     /// What is wrong.
-    pub fault: Fault,
+    pub error: ConfigError,
 }
 
 impl Error {
-    fn new(fault: Fault) -> Error {
-        Error { steps: Vec::new(), fault }
+    fn new(error: ConfigError) -> Error {
+        Error { steps: Vec::new(), error }
     }
 
     fn under(mut self, step: String) -> Error {
@@ -32,7 +32,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {:?}", super::tree::written(&self.path()), self.fault)
+        write!(f, "{}: {:?}", super::tree::written(&self.path()), self.error)
     }
 }
 
@@ -40,15 +40,15 @@ impl std::error::Error for Error {}
 
 impl de::Error for Error {
     fn custom<T: fmt::Display>(message: T) -> Error {
-        Error::new(Fault::Refused(message.to_string()))
+        Error::new(ConfigError::Refused(message.to_string()))
     }
 
     fn unknown_field(_field: &str, known: &'static [&'static str]) -> Error {
-        Error::new(Fault::UnknownKey { known })
+        Error::new(ConfigError::UnknownKey { known })
     }
 
     fn missing_field(field: &'static str) -> Error {
-        Error::new(Fault::MissingKey).under(field.to_owned())
+        Error::new(ConfigError::MissingKey).under(field.to_owned())
     }
 }
 
@@ -85,7 +85,7 @@ struct At<'a> {
 
 impl At<'_> {
     fn wrong(self, expected: Expected) -> Error {
-        Error::new(Fault::WrongValue { found: self.node.toml(), expected })
+        Error::new(ConfigError::WrongValue { found: self.node.toml(), expected })
     }
 
     fn number(self, from: i64, to: i64) -> Result<i64, Error> {
@@ -183,7 +183,7 @@ impl<'de> de::Deserializer<'de> for At<'_> {
     ) -> Result<V::Value, Error> {
         let text = self.node.text().unwrap_or_default();
         if !variants.contains(&text) {
-            return Err(Error::new(Fault::NotOneOf { found: self.node.toml(), expected: variants }));
+            return Err(Error::new(ConfigError::NotOneOf { found: self.node.toml(), expected: variants }));
         }
         let name: StrDeserializer<'_, Error> = text.into_deserializer();
         visitor.visit_enum(name)

@@ -1,8 +1,8 @@
 //! The user's choices, and how one is written into the text of the user's file.
 
-use super::fault::{Fault, Problem};
+use super::error::{ConfigError, Problem};
 use super::load::{Layer, Loaded, lay};
-use super::{Fact, Id, Profile, tree};
+use super::{Id, Profile, RowKind, tree};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -22,7 +22,7 @@ pub enum Choice {
     /// Width and height of the pinned panel, in logical pixels.
     Size(u16, u16),
     /// Show a row of the pinned panel, or no longer.
-    Shown(Fact, bool),
+    RowVisible(RowKind, bool),
 }
 
 impl Choice {
@@ -34,7 +34,7 @@ impl Choice {
             Choice::Pinned(_) => ("panel", &["pinned"]),
             Choice::Opacity(_) => ("panel", &["opacity_percent"]),
             Choice::Size(..) => ("panel", &["width", "height"]),
-            Choice::Shown(..) => ("panel", &["hidden"]),
+            Choice::RowVisible(..) => ("panel", &["hidden"]),
         }
     }
 
@@ -58,9 +58,9 @@ impl Choice {
             Choice::Pinned(on) => vec![(*on).into()],
             Choice::Opacity(percent) => vec![i64::from(*percent).into()],
             Choice::Size(width, height) => [*width, *height].map(|pixels| i64::from(pixels).into()).into(),
-            Choice::Shown(fact, on) => {
-                let hidden = |other: &Fact| if other == fact { !on } else { profile.panel.hidden.contains(other) };
-                vec![Fact::ALL.into_iter().filter(hidden).map(Fact::id).collect()]
+            Choice::RowVisible(fact, on) => {
+                let hidden = |other: &RowKind| if other == fact { !on } else { profile.panel.hidden.contains(other) };
+                vec![RowKind::ALL.into_iter().filter(hidden).map(RowKind::id).collect()]
             }
         }
     }
@@ -68,7 +68,7 @@ impl Choice {
 
 /// Why the user's choice was not written.
 #[derive(Debug, thiserror::Error)]
-pub enum Refused {
+pub enum SaveError {
     /// The file could not be written.
     #[error("cannot write {0}: {1}")]
     Write(PathBuf, std::io::Error),
@@ -80,7 +80,7 @@ pub enum Refused {
     Locked(PathBuf),
     /// Nothing of the kind can be chosen.
     #[error("not possible: {0:?}")]
-    Unfit(Fault),
+    Unfit(ConfigError),
 }
 
 impl Loaded {
@@ -89,25 +89,25 @@ impl Loaded {
     ///
     /// # Errors
     /// If the file is broken, the choice is not possible, or the machine's file locks it.
-    pub fn edited(&self, choice: &Choice, text: &str) -> Result<String, Refused> {
+    pub fn edited(&self, choice: &Choice, text: &str) -> Result<String, SaveError> {
         if choice.is_locked(&self.profile) {
-            return Err(Refused::Locked(self.paths.machine.clone()));
+            return Err(SaveError::Locked(self.paths.machine.clone()));
         }
         if self.broken.contains(&Layer::User)
             && let Some(problem) = self.problems.iter().find(|problem| problem.file == self.paths.user)
         {
-            return Err(Refused::Broken(problem.clone()));
+            return Err(SaveError::Broken(problem.clone()));
         }
         let (table, keys) = choice.keys();
         let entries: Vec<_> = keys.iter().copied().zip(choice.values(&self.profile)).collect();
         let change: String = entries.iter().map(|(key, value)| format!("{table}.{key} = {value}\n")).collect();
-        let change = tree::parse(&change, Layer::User).map_err(|(_, fault)| Refused::Unfit(fault))?;
+        let change = tree::parse(&change, Layer::User).map_err(|(_, error)| SaveError::Unfit(error))?;
         if let Err(found) = lay(&self.tree, change)
-            && let Some((_, fault)) = found.into_iter().next()
+            && let Some((_, error)) = found.into_iter().next()
         {
-            return Err(Refused::Unfit(fault));
+            return Err(SaveError::Unfit(error));
         }
-        edit(text, table, entries).map_err(|error| Refused::Write(self.paths.user.clone(), error))
+        edit(text, table, entries).map_err(|error| SaveError::Write(self.paths.user.clone(), error))
     }
 }
 

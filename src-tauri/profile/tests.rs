@@ -40,18 +40,18 @@ impl Files {
     }
 }
 
-/// The problems of a user's file, as (line, key, fault).
-fn user_problems(text: &str) -> Vec<(Option<usize>, String, Fault)> {
+/// The problems of a user's file, as (line, key, error).
+fn user_problems(text: &str) -> Vec<(Option<usize>, String, ConfigError)> {
     let files = Files::with("", text);
     let loaded = files.load();
     assert_eq!(*loaded.profile, guide(), "a broken layer is left out: {text}");
     problems_of(&loaded, &files.paths.user)
 }
 
-fn problems_of(loaded: &Loaded, file: &Path) -> Vec<(Option<usize>, String, Fault)> {
+fn problems_of(loaded: &Loaded, file: &Path) -> Vec<(Option<usize>, String, ConfigError)> {
     let triple = |problem: &Problem| {
         assert_eq!(problem.file, file);
-        (problem.line, problem.key.clone().unwrap_or_default(), problem.fault.clone())
+        (problem.line, problem.key.clone().unwrap_or_default(), problem.error.clone())
     };
     loaded.problems.iter().map(triple).collect()
 }
@@ -222,10 +222,10 @@ fn a_year_is_added_to_the_calendar_by_its_dates_alone() {
 #[test]
 fn every_fault_names_its_line_and_key() {
     use Expected as E;
-    let wrong = |found: &str, expected| Fault::WrongValue { found: found.into(), expected };
-    let no_such = |list, name: &str| Fault::NoSuch { list, name: name.into() };
+    let wrong = |found: &str, expected| ConfigError::WrongValue { found: found.into(), expected };
+    let no_such = |list, name: &str| ConfigError::NoSuch { list, name: name.into() };
     let entry = |list: &str, rest: &str| format!("\n[[{list}]]\n{rest}\n");
-    let cases: Vec<(String, usize, &str, Fault)> = vec![
+    let cases: Vec<(String, usize, &str, ConfigError)> = vec![
         // Kinds of values.
         (
             "\n[vpn]\nprobe_seconds = \"60\"".into(),
@@ -254,14 +254,19 @@ fn every_fault_names_its_line_and_key() {
             entry("drive", "letter = \"I\"\nholds = \"secret\""),
             4,
             "drive.I.holds",
-            Fault::NotOneOf { found: "\"secret\"".into(), expected: &["personal", "professional"] },
+            ConfigError::NotOneOf { found: "\"secret\"".into(), expected: &["personal", "professional"] },
         ),
-        ("\n[user]\ncity = \"Caen\"".into(), 3, "user.city", Fault::UnknownKey { known: &["site"] }),
-        (entry("link", "id = \"new\"\nlabel = \"Neu\"\nsection = \"intranet\""), 2, "link.new.url", Fault::MissingKey),
-        (entry("link", "label = \"Neu\""), 2, "link[0].id", Fault::MissingKey),
+        ("\n[user]\ncity = \"Caen\"".into(), 3, "user.city", ConfigError::UnknownKey { known: &["site"] }),
+        (
+            entry("link", "id = \"new\"\nlabel = \"Neu\"\nsection = \"intranet\""),
+            2,
+            "link.new.url",
+            ConfigError::MissingKey,
+        ),
+        (entry("link", "label = \"Neu\""), 2, "link[0].id", ConfigError::MissingKey),
         (entry("link", "id = 3"), 3, "link[0].id", wrong("3", E::Text)),
-        ("\n[[link]]\nid = \"amigo\"\n[[link]]\nid = \"amigo\"".into(), 2, "link.amigo", Fault::Duplicate),
-        (entry("link", "id = \"nowhere\"\nremove = true"), 2, "link.nowhere", Fault::NothingToRemove),
+        ("\n[[link]]\nid = \"amigo\"\n[[link]]\nid = \"amigo\"".into(), 2, "link.amigo", ConfigError::Duplicate),
+        (entry("link", "id = \"nowhere\"\nremove = true"), 2, "link.nowhere", ConfigError::NothingToRemove),
         // The whole.
         ("user.site = \"paris\"".into(), 1, "user.site", no_such("site", "paris")),
         ("vpn.client = \"none\"".into(), 1, "vpn.client", no_such("program", "none")),
@@ -293,13 +298,13 @@ fn every_fault_names_its_line_and_key() {
             entry("link", "id = \"cisco\"\nlabel = \"E\"\nurl = \"http://a\"\nsection = \"intranet\""),
             3,
             "link.cisco.id",
-            Fault::NameTaken { by: "program" },
+            ConfigError::NameTaken { by: "program" },
         ),
         (
             entry("code", "id = \"amigo\"\nlabel = \"E\"\ncode = \"*1\""),
             3,
             "code.amigo.id",
-            Fault::NameTaken { by: "link" },
+            ConfigError::NameTaken { by: "link" },
         ),
         (
             entry("code", "id = \"sans-renvoi\"\ncode = \"*21;ext\""),
@@ -319,8 +324,8 @@ fn every_fault_names_its_line_and_key() {
             "site.caen.inside",
             wrong("\"a:0\"", E::HostAndPort),
         ),
-        (entry("site", "id = \"caen\"\ninside = []"), 4, "site.caen.inside", Fault::Empty),
-        (entry("site", "id = \"caen\"\nname = \" \""), 4, "site.caen.name", Fault::Empty),
+        (entry("site", "id = \"caen\"\ninside = []"), 4, "site.caen.inside", ConfigError::Empty),
+        (entry("site", "id = \"caen\"\nname = \" \""), 4, "site.caen.name", ConfigError::Empty),
         ("vpn.gateway_port = 0".into(), 1, "vpn.gateway_port", wrong("0", E::Number(1, 65_535))),
         ("wapt.service_port = 0".into(), 1, "wapt.service_port", wrong("0", E::Number(1, 65_535))),
         ("vpn.probe_seconds = 1".into(), 1, "vpn.probe_seconds", wrong("1", E::Number(5, 86_400))),
@@ -330,28 +335,28 @@ fn every_fault_names_its_line_and_key() {
             "panel.warn_disk_free_percent",
             wrong("101", E::Number(0, 100)),
         ),
-        ("vpn.tunnel_names = [\"**\"]".into(), 1, "vpn.tunnel_names", Fault::MatchesAll),
-        ("vpn.tunnel_names = [\"\"]".into(), 1, "vpn.tunnel_names", Fault::Empty),
-        ("vpn.command_line.linux = [\"\"]".into(), 1, "vpn.command_line.linux", Fault::Empty),
+        ("vpn.tunnel_names = [\"**\"]".into(), 1, "vpn.tunnel_names", ConfigError::MatchesAll),
+        ("vpn.tunnel_names = [\"\"]".into(), 1, "vpn.tunnel_names", ConfigError::Empty),
+        ("vpn.command_line.linux = [\"\"]".into(), 1, "vpn.command_line.linux", ConfigError::Empty),
         (entry("drive", "letter = \"i\"\nholds = \"personal\""), 3, "drive.i.letter", wrong("\"i\"", E::DriveLetter)),
         (
             entry("helpdesk.school", "days = [\"monday\"]\nfrom = \"17:00\"\nto = \"08:00\""),
             5,
             "helpdesk.school[0].to",
-            Fault::HoursReversed,
+            ConfigError::HoursReversed,
         ),
         (
             entry("helpdesk.school", "days = []\nfrom = \"07:00\"\nto = \"08:00\""),
             3,
             "helpdesk.school[0].days",
-            Fault::Empty,
+            ConfigError::Empty,
         ),
         (
             entry("helpdesk.school", "days = [\"monday\"]\nfrom = \"08:00\"\nto = \"12:00\"")
                 + "[[helpdesk.school]]\ndays = [\"monday\"]\nfrom = \"11:59\"\nto = \"13:00\"",
             7,
             "helpdesk.school[1].days",
-            Fault::HoursOverlap,
+            ConfigError::HoursOverlap,
         ),
         (
             entry("helpdesk.urgent", "establishments = \"Tous\"\nnumbers = [\"dix\"]"),
@@ -359,26 +364,26 @@ fn every_fault_names_its_line_and_key() {
             "helpdesk.urgent[0].numbers",
             wrong("\"dix\"", E::TelephoneNumber),
         ),
-        ("shutdown.leads_minutes = [5, 15]".into(), 1, "shutdown.leads_minutes", Fault::LeadsNotDescending),
-        ("shutdown.leads_minutes = [5, 0]".into(), 1, "shutdown.leads_minutes", Fault::LeadsNotDescending),
-        ("calendar.covers.to = 2020-01-01".into(), 1, "calendar.covers.to", Fault::DatesReversed),
+        ("shutdown.leads_minutes = [5, 15]".into(), 1, "shutdown.leads_minutes", ConfigError::LeadsNotDescending),
+        ("shutdown.leads_minutes = [5, 0]".into(), 1, "shutdown.leads_minutes", ConfigError::LeadsNotDescending),
+        ("calendar.covers.to = 2020-01-01".into(), 1, "calendar.covers.to", ConfigError::DatesReversed),
         (
             entry("calendar.holiday", "name = \"x\"\nfrom = 2027-05-10\nback = 2027-05-10"),
             5,
             "calendar.holiday.2027-05-10.back",
-            Fault::DatesReversed,
+            ConfigError::DatesReversed,
         ),
         (
             entry("calendar.holiday", "name = \"x\"\nfrom = 2026-12-20\nback = 2026-12-22"),
             4,
             "calendar.holiday.2026-12-20.from",
-            Fault::HolidaysOverlap,
+            ConfigError::HolidaysOverlap,
         ),
         (
             entry("calendar.holiday", "name = \"x\"\nfrom = 2028-12-20\nback = 2028-12-22"),
             4,
             "calendar.holiday.2028-12-20.from",
-            Fault::OutsideCalendar,
+            ConfigError::OutsideCalendar,
         ),
         (
             entry("printing.place", "code = \"rect\"\nname = \"Rectorat\""),
@@ -386,11 +391,11 @@ fn every_fault_names_its_line_and_key() {
             "printing.place.rect.code",
             wrong("\"rect\"", E::PrinterCode),
         ),
-        ("locked = [\"vpn\"]\n".into(), 1, "locked", Fault::OnlyMachineLocks),
+        ("locked = [\"vpn\"]\n".into(), 1, "locked", ConfigError::OnlyMachineLocks),
     ];
-    for (text, line, key, fault) in cases {
+    for (text, line, key, error) in cases {
         let problems = user_problems(&text);
-        let wanted = (Some(line), key.to_owned(), fault);
+        let wanted = (Some(line), key.to_owned(), error);
         assert!(problems.contains(&wanted), "{text}\nwanted {wanted:?}\nfound {problems:?}");
         // A check of the file as an administrator's says the same, but for locks.
         if key != "locked" {
@@ -407,26 +412,26 @@ fn every_fault_names_its_line_and_key() {
 
 #[test]
 fn files_that_cannot_be_read_are_left_out() {
-    let (line, key, fault) = user_problems("[vpn]\nprobe_seconds = \n").remove(0);
+    let (line, key, error) = user_problems("[vpn]\nprobe_seconds = \n").remove(0);
     assert_eq!((line, key.as_str()), (Some(2), ""));
-    assert!(matches!(fault, Fault::Syntax(_)), "{fault:?}");
+    assert!(matches!(error, ConfigError::Syntax(_)), "{error:?}");
 
     let files = Files::with("", "user.site = \"caen\"");
     fs::write(&files.paths.machine, b"# \xe9t\xe9").unwrap();
     let loaded = files.load();
-    assert_eq!(problems_of(&loaded, &files.paths.machine), [(None, String::new(), Fault::NotUtf8)]);
+    assert_eq!(problems_of(&loaded, &files.paths.machine), [(None, String::new(), ConfigError::NotUtf8)]);
     assert_eq!(loaded.profile.user.site.as_deref(), Some("caen"), "the other layer stands");
 
     fs::write(&files.paths.machine, " ".repeat((1 << 20) + 1)).unwrap();
-    assert_eq!(problems_of(&files.load(), &files.paths.machine), [(None, String::new(), Fault::TooLarge)]);
+    assert_eq!(problems_of(&files.load(), &files.paths.machine), [(None, String::new(), ConfigError::TooLarge)]);
 
     fs::remove_file(&files.paths.machine).unwrap();
     fs::create_dir(&files.paths.machine).unwrap();
     let problems = problems_of(&files.load(), &files.paths.machine);
-    assert!(matches!(problems[..], [(None, _, Fault::Unreadable(_))]), "{problems:?}");
+    assert!(matches!(problems[..], [(None, _, ConfigError::Unreadable(_))]), "{problems:?}");
 
     let missing = check_file(Path::new("/nowhere/vigie.toml"));
-    assert!(matches!(missing[..], [Problem { fault: Fault::Unreadable(_), .. }]), "{missing:?}");
+    assert!(matches!(missing[..], [Problem { error: ConfigError::Unreadable(_), .. }]), "{missing:?}");
 }
 
 #[test]
@@ -462,14 +467,14 @@ fn what_the_machine_locks_the_user_cannot_change() {
     let amigo = profile.link("amigo").expect("AMIGO");
     assert_eq!((amigo.url.as_str(), amigo.label.as_str()), ("http://assistance.ac-normandie.fr/", "Aide"));
     let problems = problems_of(&loaded, &files.paths.user);
-    let locked = |line, key: &str| (Some(line), key.to_owned(), Fault::Locked);
+    let locked = |line, key: &str| (Some(line), key.to_owned(), ConfigError::Locked);
     assert_eq!(
         problems,
         [locked(4, "vpn.probe_seconds"), locked(2, "user.site"), locked(10, "link.amigo.url"), locked(6, "calendar")]
     );
     let shown = config::show(&loaded);
     assert!(shown.contains("ligne 2), verrouillé\n"), "{shown}");
-    assert!(matches!(save(&files.paths, &Choice::Site("caen".into())), Err(Refused::Locked(_))));
+    assert!(matches!(save(&files.paths, &Choice::Site("caen".into())), Err(SaveError::Locked(_))));
     assert!(files.user_text().contains("site = \"caen\""), "the file is as it was");
 
     let files = Files::with("locked = [\"link.amigo.url\"]", "[[link]]\nid = \"amigo\"\nremove = true\n");
@@ -483,15 +488,15 @@ fn locks_hold_where_the_rest_of_the_machines_file_does_not_stand() {
     let files = Files::with("locked = [\"vpn.probe_seconds\", \"vpn.prob\", 3]\nx = 1\n", "vpn.probe_seconds = 7");
     let loaded = files.load();
     assert_eq!(loaded.profile.vpn.probe_seconds, 60);
-    let faults: Vec<_> = loaded.problems.iter().map(|problem| (problem.key.as_deref(), &problem.fault)).collect();
+    let faults: Vec<_> = loaded.problems.iter().map(|problem| (problem.key.as_deref(), &problem.error)).collect();
     assert!(
         matches!(
             faults[..],
             [
-                (Some("x"), Fault::UnknownKey { .. }),
-                (Some("locked[1]"), Fault::NothingToLock),
-                (Some("locked[2]"), Fault::WrongValue { expected: Expected::Text, .. }),
-                (Some("vpn.probe_seconds"), Fault::Locked),
+                (Some("x"), ConfigError::UnknownKey { .. }),
+                (Some("locked[1]"), ConfigError::NothingToLock),
+                (Some("locked[2]"), ConfigError::WrongValue { expected: Expected::Text, .. }),
+                (Some("vpn.probe_seconds"), ConfigError::Locked),
             ]
         ),
         "{faults:?}"
@@ -499,7 +504,7 @@ fn locks_hold_where_the_rest_of_the_machines_file_does_not_stand() {
     let files = Files::with("locked = true", "");
     assert_eq!(
         problems_of(&files.load(), &files.paths.machine),
-        [(Some(1), "locked".into(), Fault::WrongValue { found: "true".into(), expected: Expected::List })]
+        [(Some(1), "locked".into(), ConfigError::WrongValue { found: "true".into(), expected: Expected::List })]
     );
 }
 
@@ -533,20 +538,20 @@ fn a_broken_users_file_is_not_overwritten() {
     for text in ["[user", "vpn.x = 1\n", "user = 3\n"] {
         let files = Files::with("", text);
         let refused = save(&files.paths, &Choice::Site("caen".into()));
-        assert!(matches!(&refused, Err(Refused::Broken(problem)) if problem.file == files.paths.user), "{refused:?}");
+        assert!(matches!(&refused, Err(SaveError::Broken(problem)) if problem.file == files.paths.user), "{refused:?}");
         assert_eq!(files.user_text(), text);
     }
     let files = Files::new();
     assert!(matches!(
         save(&files.paths, &Choice::Site("paris".into())),
-        Err(Refused::Unfit(Fault::NoSuch { list: "site", .. }))
+        Err(SaveError::Unfit(ConfigError::NoSuch { list: "site", .. }))
     ));
     assert!(!files.paths.user.exists());
     // A folder that cannot be made: a file stands in its way.
     let files = Files::with("x = 1", "");
     let paths = Paths { machine: files.paths.user.clone(), user: files.paths.machine.join("vigie.toml") };
     let refused = save(&paths, &Choice::Site("caen".into()));
-    assert!(matches!(refused, Err(Refused::Write(..) | Refused::Broken(_))), "{refused:?}");
+    assert!(matches!(refused, Err(SaveError::Write(..) | SaveError::Broken(_))), "{refused:?}");
 }
 
 #[test]
@@ -559,9 +564,9 @@ fn every_choice_is_written_and_the_rest_stays() {
         Choice::Pinned(true),
         Choice::Opacity(80),
         Choice::Size(360, 720),
-        Choice::Shown(Fact::Memory, false),
-        Choice::Shown(Fact::Router, false),
-        Choice::Shown(Fact::Memory, true),
+        Choice::RowVisible(RowKind::Memory, false),
+        Choice::RowVisible(RowKind::Router, false),
+        Choice::RowVisible(RowKind::Memory, true),
     ];
     for choice in &choices {
         save(&files.paths, choice).expect("it is written");
@@ -569,7 +574,7 @@ fn every_choice_is_written_and_the_rest_stays() {
     let loaded = files.load();
     assert_eq!(*loaded.problems, []);
     assert_eq!(loaded.profile.shutdown.leads_minutes, [15, 10, 5]);
-    let hidden = vec![Fact::Router, Fact::Dns];
+    let hidden = vec![RowKind::Router, RowKind::Dns];
     let expected = Panel { pinned: true, opacity_percent: 80, width: 360, height: 720, hidden, ..guide().panel };
     assert_eq!(loaded.profile.panel, expected);
     let text = files.user_text();
@@ -586,11 +591,13 @@ fn every_choice_is_written_and_the_rest_stays() {
     for (choice, from, to) in [(Choice::Opacity(59), 60, 100), (Choice::Size(279, 700), 280, 1600)] {
         let refused = save(&files.paths, &choice);
         let expected = Expected::Number(from, to);
-        let fits =
-            matches!(&refused, Err(Refused::Unfit(Fault::WrongValue { expected: said, .. })) if *said == expected);
+        let fits = matches!(&refused, Err(SaveError::Unfit(ConfigError::WrongValue { expected: said, .. })) if *said == expected);
         assert!(fits, "{refused:?}");
     }
-    assert!(matches!(save(&files.paths, &Choice::Lead(0, true)), Err(Refused::Unfit(Fault::LeadsNotDescending))));
+    assert!(matches!(
+        save(&files.paths, &Choice::Lead(0, true)),
+        Err(SaveError::Unfit(ConfigError::LeadsNotDescending))
+    ));
     assert_eq!(files.user_text(), text);
 }
 
@@ -599,11 +606,11 @@ fn what_the_machine_locks_is_not_written() {
     let files =
         Files::with("locked = [\"panel.height\", \"shutdown\", \"panel.hidden\"]\n[panel]\nhidden = [\"dns\"]", "");
     let profile = files.load().profile;
-    assert_eq!(profile.panel.hidden, [Fact::Dns]);
-    let locked = [Choice::Size(300, 300), Choice::Lead(5, false), Choice::Shown(Fact::Dns, true)];
+    assert_eq!(profile.panel.hidden, [RowKind::Dns]);
+    let locked = [Choice::Size(300, 300), Choice::Lead(5, false), Choice::RowVisible(RowKind::Dns, true)];
     for choice in locked {
         assert!(choice.is_locked(&profile), "{choice:?}");
-        assert!(matches!(save(&files.paths, &choice), Err(Refused::Locked(_))), "{choice:?}");
+        assert!(matches!(save(&files.paths, &choice), Err(SaveError::Locked(_))), "{choice:?}");
     }
     let free = [Choice::Site("caen".into()), Choice::Pinned(true), Choice::Opacity(70)];
     for choice in free {
@@ -614,7 +621,7 @@ fn what_the_machine_locks_is_not_written() {
 
 #[test]
 fn each_row_has_the_name_that_files_know() {
-    for fact in Fact::ALL {
+    for fact in RowKind::ALL {
         let file = format!("panel.hidden = [\"{}\"]", fact.id());
         let loaded = Files::with("", &file).load();
         assert_eq!((&*loaded.problems, &*loaded.profile.panel.hidden), (&[][..], &[fact][..]));
@@ -713,24 +720,26 @@ fn the_ministrys_file_is_right_about_the_days_it_speaks_of() {
 #[test]
 fn a_wrong_ics_file_is_a_problem_and_the_rest_stands() {
     let event = |rest: &str| format!("BEGIN:VCALENDAR\nBEGIN:VEVENT\n{rest}\nEND:VEVENT\nEND:VCALENDAR\n");
-    type Is = fn(&Fault) -> bool;
+    type Is = fn(&ConfigError) -> bool;
     let cases: [(String, Is); 5] = [
-        ("<html>".into(), |fault| matches!(fault, Fault::NotIcs(_))),
-        (String::new(), |fault| matches!(fault, Fault::NotIcs(_) | Fault::NoHolidays { .. })),
+        ("<html>".into(), |error| matches!(error, ConfigError::NotIcs(_))),
+        (String::new(), |error| matches!(error, ConfigError::NotIcs(_) | ConfigError::NoHolidays { .. })),
         (
             event("DTSTART:demain\nDTEND:20270901\nSUMMARY:Vacances"),
-            |fault| matches!(fault, Fault::EventDates { event } if event == "Vacances"),
+            |error| matches!(error, ConfigError::EventDates { event } if event == "Vacances"),
         ),
         (
             event("DTSTART:20270703\nDTEND:20270901\nSUMMARY:Vacances - Zone C\nLOCATION:Zone C"),
-            |fault| matches!(fault, Fault::NoHolidays { zone } if zone == "B"),
+            |error| matches!(error, ConfigError::NoHolidays { zone } if zone == "B"),
         ),
-        (event("DTSTART:20300703\nDTEND:20300901\nSUMMARY:Vacances"), |fault| matches!(fault, Fault::CalendarGap)),
+        (event("DTSTART:20300703\nDTEND:20300901\nSUMMARY:Vacances"), |error| {
+            matches!(error, ConfigError::CalendarGap)
+        }),
     ];
     for (text, is) in cases {
         let (files, loaded) = with_ics(&text);
         let [problem] = &loaded.problems[..] else { unreachable!("one problem for {text}: {:?}", loaded.problems) };
-        assert!(is(&problem.fault), "{text}: {:?}", problem.fault);
+        assert!(is(&problem.error), "{text}: {:?}", problem.error);
         assert_eq!(problem.file, files.paths.user.with_file_name("zone-b.ics"));
         assert_eq!(problem.key.as_deref(), Some("calendar.ics"));
         assert_eq!(loaded.profile.calendar.holidays, guide().calendar.holidays);
@@ -739,7 +748,7 @@ fn a_wrong_ics_file_is_a_problem_and_the_rest_stands() {
     }
     let files = Files::with("calendar.ics = \"nowhere.ics\"", "");
     let problem = &files.load().problems[0];
-    assert!(matches!(problem.fault, Fault::Unreadable(_)));
+    assert!(matches!(problem.error, ConfigError::Unreadable(_)));
     assert_eq!(check_file(&files.paths.machine).len(), 1);
 }
 

@@ -1,6 +1,6 @@
 //! Reading a configuration file.
 
-use super::fault::Fault;
+use super::error::ConfigError;
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -11,11 +11,11 @@ const MOST_BYTES: u64 = 1 << 20;
 ///
 /// # Errors
 /// If it cannot be read, is not a regular file, is larger than 1 MiB or is not UTF-8.
-pub fn read_text(file: &Path) -> Result<Option<String>, Fault> {
+pub fn read_text(file: &Path) -> Result<Option<String>, ConfigError> {
     if file.as_os_str().is_empty() {
         return Ok(None);
     }
-    let unreadable = |error: std::io::Error| Fault::Unreadable(error.kind());
+    let unreadable = |error: std::io::Error| ConfigError::Unreadable(error.kind());
     let about = match std::fs::metadata(file) {
         Ok(about) => about,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -23,11 +23,11 @@ pub fn read_text(file: &Path) -> Result<Option<String>, Fault> {
     };
     // A pipe or a device would keep the start waiting.
     if !about.is_file() {
-        return Err(Fault::Unreadable(ErrorKind::InvalidInput));
+        return Err(ConfigError::Unreadable(ErrorKind::InvalidInput));
     }
     if about.len() > MOST_BYTES {
-        return Err(Fault::TooLarge);
+        return Err(ConfigError::TooLarge);
     }
     let bytes = std::fs::read(file).map_err(unreadable)?;
-    String::from_utf8(bytes).map(Some).map_err(|_| Fault::NotUtf8)
+    String::from_utf8(bytes).map(Some).map_err(|_| ConfigError::NotUtf8)
 }

@@ -1,7 +1,7 @@
 //! A configuration file as a tree in which every node knows where it stands, and the rules by which one tree is laid
 //! over another.
 
-use super::fault::{Expected, Fault};
+use super::error::{ConfigError, Expected};
 use super::load::Layer;
 use toml_edit::{Document, Item, TableLike};
 
@@ -53,8 +53,8 @@ pub(super) enum Value {
 /// A path in the tree: keys, names of entries, and `[0]` for entries without a name.
 pub(super) type Path = Vec<String>;
 
-/// A fault with its path.
-pub(super) type Found = (Path, Fault);
+/// A error with its path.
+pub(super) type Found = (Path, ConfigError);
 
 /// `vpn.probe_seconds`, `helpdesk.school[0].from`.
 pub(super) fn written(path: &[String]) -> String {
@@ -69,11 +69,11 @@ pub(super) fn written(path: &[String]) -> String {
 }
 
 /// Reads a file's text. The error has the line, where it is known.
-pub(super) fn parse(text: &str, layer: Layer) -> Result<Node, (Option<usize>, Fault)> {
+pub(super) fn parse(text: &str, layer: Layer) -> Result<Node, (Option<usize>, ConfigError)> {
     let reader = Reader { starts: line_starts(text), layer };
     let document = Document::parse(text).map_err(|error| {
         let line = error.span().map(|span| reader.line(span.start));
-        (line, Fault::Syntax(error.message().trim().replace('\n', " ; ")))
+        (line, ConfigError::Syntax(error.message().trim().replace('\n', " ; ")))
     })?;
     Ok(reader.table(document.as_table(), 1))
 }
@@ -316,29 +316,29 @@ fn lay_entries(list: &mut Vec<Node>, entries: Vec<Node>, key: &str, path: &mut P
         let Some(name) = entry.get(key).and_then(Node::text).map(str::to_owned) else {
             let mut at = path.clone();
             at.push(format!("[{index}]"));
-            let fault = match (&entry.value, entry.get(key)) {
+            let error = match (&entry.value, entry.get(key)) {
                 (Value::Table(_), None) => {
                     at.push(key.to_owned());
-                    Fault::MissingKey
+                    ConfigError::MissingKey
                 }
                 (Value::Table(_), Some(other)) => {
                     at.push(key.to_owned());
-                    Fault::WrongValue { found: other.toml(), expected: Expected::Text }
+                    ConfigError::WrongValue { found: other.toml(), expected: Expected::Text }
                 }
-                _ => Fault::WrongValue { found: entry.toml(), expected: Expected::Table },
+                _ => ConfigError::WrongValue { found: entry.toml(), expected: Expected::Table },
             };
-            found.push((at, fault));
+            found.push((at, error));
             continue;
         };
         path.push(name.clone());
         let at = list.iter().position(|there| there.get(key).and_then(Node::text) == Some(&name));
         let remove = removes(&entry);
         match at {
-            _ if seen.contains(&name) => found.push((path.clone(), Fault::Duplicate)),
+            _ if seen.contains(&name) => found.push((path.clone(), ConfigError::Duplicate)),
             Some(at) if remove => {
                 list.remove(at);
             }
-            None if remove => found.push((path.clone(), Fault::NothingToRemove)),
+            None if remove => found.push((path.clone(), ConfigError::NothingToRemove)),
             Some(at) => list[at].lay_at(entry, path, found),
             None => list.push(entry),
         }

@@ -1,7 +1,7 @@
 //! The loop: events in, effects out, and the pictures of the state brought up to date.
 
 use super::clipboard::Clipboard;
-use super::connect::{Dialler, passcode};
+use super::connect::{VpnConnector, passcode};
 use super::notify::Notifier;
 use super::store::Store;
 use super::tray::Tray;
@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use vigie_core::Now;
-use vigie_core::connect::{Pin, Progress, Reason, Secret};
-use vigie_core::state::{Copied, Effect, Event, Look, Memory, NotSaved};
+use vigie_core::connect::{ConnectProgress, Pin, Reason, Secret};
+use vigie_core::state::{ClipboardContent, Effect, Event, SaveFailure, SavedState, SensorRequest};
 use vigie_core::update::{State, update};
-use vigie_profile::{Choice, Loaded, Paths, Refused};
+use vigie_profile::{Choice, Loaded, Paths, SaveError};
 use vigie_view::notice::notice;
 use vigie_view::status::{Status, status, support_info};
 
@@ -24,13 +24,13 @@ pub struct Parts {
     /// The clock.
     pub now: fn() -> Now,
     /// Where the sensors are asked to look.
-    pub looks: mpsc::UnboundedSender<Look>,
+    pub looks: mpsc::UnboundedSender<SensorRequest>,
     /// A sender of the events, for those who answer later.
     pub events: Events,
     /// The configuration files.
     pub paths: Paths,
     /// What survives a restart.
-    pub store: Store<Memory>,
+    pub store: Store<SavedState>,
     /// The tray.
     pub tray: Tray,
 }
@@ -45,13 +45,13 @@ pub struct App {
     panel: panel::Window<vigie_view::page::Page>,
     pin: panel::Pin,
     connect: panel::Window<vigie_view::connect::Form>,
-    dialler: Dialler,
+    connector: VpnConnector,
     wake_at: Option<Timestamp>,
 }
 
 impl App {
     /// Everything ready, nothing shown. The status goes to those who ask from outside.
-    pub fn new(loaded: &Loaded, memory: Memory, parts: Parts) -> (App, watch::Receiver<Arc<Status>>) {
+    pub fn new(loaded: &Loaded, memory: SavedState, parts: Parts) -> (App, watch::Receiver<Arc<Status>>) {
         let state = State::new(loaded.profile.clone(), loaded.problems.clone(), memory, seed(), (parts.now)());
         let (status, watched) = watch::channel(Arc::new(status(&state)));
         let app = App {
@@ -62,7 +62,7 @@ impl App {
             panel: panel::Window::new(parts.events.clone()),
             pin: panel::Pin::new(parts.events.clone()),
             connect: panel::Window::new(parts.events.clone()),
-            dialler: Dialler::new(parts.events.clone()),
+            connector: VpnConnector::new(parts.events.clone()),
             wake_at: None,
             parts,
         };
@@ -78,9 +78,9 @@ impl App {
         while going.is_continue() {
             let Some(event) = events.recv().await else { break };
             tracing::debug!(?event, "event");
-            let before = self.state.vpn.verdict();
+            let before = self.state.vpn.status();
             let effects = update(&mut self.state, event, (self.parts.now)());
-            let after = self.state.vpn.verdict();
+            let after = self.state.vpn.status();
             if before != after {
                 tracing::info!(?before, ?after, "verdict");
             }
@@ -112,7 +112,7 @@ impl App {
         let wake_at = self.state.next_wake();
         if wake_at != self.wake_at {
             self.wake_at = wake_at;
-            self.look(Look::WakeAt(wake_at));
+            self.look(SensorRequest::WakeAt(wake_at));
         }
     }
 
@@ -120,7 +120,7 @@ impl App {
         for effect in effects {
             tracing::debug!(?effect, "effect");
             match effect {
-                Effect::Look(look) => self.look(look),
+                Effect::Request(look) => self.look(look),
                 Effect::Notify(notification) => self.notifier.show(notice(&notification, &self.state)),
                 Effect::Withdraw(category) => self.notifier.withdraw(category),
                 Effect::Launch(what) => {
@@ -135,22 +135,22 @@ impl App {
                 Effect::ShowPanel => self.panel.show(&vigie_view::page::page(&self.state)),
                 Effect::ShowConnect => self.connect.show(&vigie_view::connect::form(&self.state)),
                 Effect::CloseConnect => self.connect.close(),
-                Effect::PrepareConnect => self.dialler.prepare(&self.state.profile),
-                Effect::Dial(dial) => self.dialler.dial(&self.state.profile, dial),
-                Effect::CancelDial => self.dialler.cancel(),
-                Effect::HangUp => self.dialler.hang_up(&self.state.profile),
-                Effect::ForgetCredentials => self.dialler.forget(),
+                Effect::PrepareConnect => self.connector.prepare(&self.state.profile),
+                Effect::Connect(dial) => self.connector.dial(&self.state.profile, dial),
+                Effect::CancelConnect => self.connector.cancel(),
+                Effect::Disconnect => self.connector.hang_up(&self.state.profile),
+                Effect::ForgetCredentials => self.connector.forget(),
                 Effect::CopyPasscode(number, pin, digits) => self.copy_passcode(number, pin, digits),
-                Effect::Remember(memory) => {
+                Effect::SaveState(memory) => {
                     if let Err(error) = self.parts.store.save(&memory) {
                         tracing::error!(%error, "what must survive a restart was not written");
                     }
                 }
-                Effect::Save(choice) => self.save(&choice),
+                Effect::SaveChoice(choice) => self.save(&choice),
                 Effect::SetAutostart(on) => {
                     if let Err(error) = autostart::set(on) {
                         tracing::error!(%error, on, "start with the session was not changed");
-                        send(&self.parts.events, Event::NotSaved(NotSaved::Unwritable));
+                        send(&self.parts.events, Event::NotSaved(SaveFailure::Unwritable));
                     }
                     send(&self.parts.events, Event::Autostart(autostart::enabled()));
                 }
@@ -169,17 +169,17 @@ impl App {
         std::ops::ControlFlow::Continue(())
     }
 
-    fn look(&self, look: Look) {
+    fn look(&self, look: SensorRequest) {
         if self.parts.looks.send(look).is_err() {
             tracing::error!("the sensors have ended");
         }
     }
 
-    fn copy(&self, what: Copied) {
+    fn copy(&self, what: ClipboardContent) {
         let text = match &what {
-            Copied::Code(call) => call.dialled(&self.state.profile),
-            Copied::SupportInfo => Some(support_info(&self.state)),
-            Copied::Passcode => None,
+            ClipboardContent::Code(call) => call.dialled(&self.state.profile),
+            ClipboardContent::SupportInfo => Some(support_info(&self.state)),
+            ClipboardContent::Passcode => None,
         };
         let Some(text) = text else {
             send(&self.parts.events, Event::Copied(what, false));
@@ -202,14 +202,14 @@ impl App {
                 Ok(passcode) => passcode,
                 Err(why) => {
                     tracing::warn!(%why, "the PIN cannot be had");
-                    return send(&events, Event::Dialled(number, Progress::Failed(Reason::PinLost)));
+                    return send(&events, Event::ConnectProgress(number, ConnectProgress::Failed(Reason::PinLost)));
                 }
             };
-            let copied = Clipboard::lend(lender, passcode, clipboard::LENT).await;
+            let copied = Clipboard::copy_with_expiry(lender, passcode, clipboard::PASSCODE_EXPIRY).await;
             if let Err(why) = &copied {
                 tracing::error!(%why, "the clipboard did not take the passcode");
             }
-            send(&events, Event::Copied(Copied::Passcode, copied.is_ok()));
+            send(&events, Event::Copied(ClipboardContent::Passcode, copied.is_ok()));
         });
     }
 
@@ -217,9 +217,9 @@ impl App {
         if let Err(error) = vigie_profile::save(&self.parts.paths, choice) {
             tracing::error!(%error, ?choice, "a choice was not saved");
             let why = match error {
-                Refused::Locked(_) => NotSaved::Locked,
-                Refused::Broken(_) => NotSaved::Broken,
-                Refused::Write(..) | Refused::Unfit(_) => NotSaved::Unwritable,
+                SaveError::Locked(_) => SaveFailure::Locked,
+                SaveError::Broken(_) => SaveFailure::Broken,
+                SaveError::Write(..) | SaveError::Unfit(_) => SaveFailure::Unwritable,
             };
             send(&self.parts.events, Event::NotSaved(why));
             return;
@@ -248,9 +248,9 @@ pub const STATUS_LIMIT: Duration = Duration::from_secs(15);
 /// read, or when [`STATUS_LIMIT`] has passed.
 pub async fn status_once(
     loaded: &Loaded,
-    memory: Memory,
+    memory: SavedState,
     now: fn() -> Now,
-    looks: mpsc::UnboundedSender<Look>,
+    looks: mpsc::UnboundedSender<SensorRequest>,
     mut events: mpsc::UnboundedReceiver<Event>,
 ) -> Status {
     let mut state = State::new(loaded.profile.clone(), loaded.problems.clone(), memory, seed(), now());
@@ -258,9 +258,9 @@ pub async fn status_once(
     let limit = tokio::time::sleep(STATUS_LIMIT);
     tokio::pin!(limit);
     loop {
-        let wake_at = Look::WakeAt(state.next_wake());
+        let wake_at = SensorRequest::WakeAt(state.next_wake());
         for effect in effects.drain(..) {
-            if let Effect::Look(look) = effect {
+            if let Effect::Request(look) = effect {
                 // A sensor that has ended cannot answer; the limit ends the wait.
                 let _ = looks.send(look);
             }

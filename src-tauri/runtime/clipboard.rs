@@ -11,7 +11,7 @@ use vigie_core::connect::Secret;
 use zeroize::Zeroizing;
 
 /// How long a passcode stays on the clipboard: its six digits are of no use for longer.
-pub const LENT: Duration = Duration::from_secs(30);
+pub const PASSCODE_EXPIRY: Duration = Duration::from_secs(30);
 
 /// What Vigie has copied.
 #[derive(Default)]
@@ -38,7 +38,7 @@ impl Clipboard {
     ///
     /// # Errors
     /// As [`Clipboard::set`].
-    pub async fn lend(this: Arc<Mutex<Clipboard>>, secret: Secret, lasts: Duration) -> Result<(), String> {
+    pub async fn copy_with_expiry(this: Arc<Mutex<Clipboard>>, secret: Secret, lasts: Duration) -> Result<(), String> {
         let lent = secret.clone();
         this.lock().await.put(move |owner| mark(owner.set()).text(lent.expose())).await?;
         tokio::spawn(async move {
@@ -134,7 +134,8 @@ mod windows_tests {
         const LASTS: Duration = Duration::from_secs(1);
         crate::wine::only();
         let clipboard = Arc::new(Mutex::new(Clipboard::new()));
-        let lend = |secret: &str| Clipboard::lend(clipboard.clone(), Secret::from(secret.to_owned()), LASTS);
+        let lend =
+            |secret: &str| Clipboard::copy_with_expiry(clipboard.clone(), Secret::from(secret.to_owned()), LASTS);
         lend("4321123456").await.unwrap();
         assert_eq!((text().as_deref(), marked()), (Some("4321123456"), 3));
         let end = Instant::now() + 10 * LASTS;
@@ -190,7 +191,9 @@ mod tests {
             }
             "lender" => runtime.block_on(async {
                 let clipboard = Arc::new(Mutex::new(Clipboard::new()));
-                let lend = |secret: &str| Clipboard::lend(clipboard.clone(), Secret::from(secret.to_owned()), LASTS);
+                let lend = |secret: &str| {
+                    Clipboard::copy_with_expiry(clipboard.clone(), Secret::from(secret.to_owned()), LASTS)
+                };
                 lend("4321123456").await.expect("copied");
                 tokio::time::sleep(2 * LASTS).await;
                 lend("4321654321").await.expect("copied");

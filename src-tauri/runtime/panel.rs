@@ -17,7 +17,7 @@ use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use vigie_core::connect::Submission;
-use vigie_core::state::{Action, Event, Launch, LaunchOutcome};
+use vigie_core::state::{Action, Event, LaunchOutcome, LaunchResult};
 use vigie_view::connect::Form;
 use vigie_view::page::{Page, Part};
 use vigie_view::panel::Pinned;
@@ -58,17 +58,17 @@ pub const LINE_LIMIT: u64 = 1 << 20;
 const SAID_LIMIT: usize = 64 * 1024;
 
 /// How long the tray waits until it starts a pinned panel anew that has crashed.
-const CONVALESCENCE: Duration = Duration::from_secs(10);
+const RESTART_BACKOFF: Duration = Duration::from_secs(10);
 
 /// The environment of a window on Linux. None draws pictures that would need a GPU. Without the first, WebKitGTK takes
 /// some 50 MB more on a machine that has none; without the second, GTK loads OpenGL, 26 MB, to choose the window's
 /// colours.
-const FRUGAL: [(&str, &str); 2] = [("WEBKIT_DISABLE_DMABUF_RENDERER", "1"), ("GDK_GL", "disable")];
+const LOW_MEMORY_ENV: [(&str, &str); 2] = [("WEBKIT_DISABLE_DMABUF_RENDERER", "1"), ("GDK_GL", "disable")];
 
 /// The environment of one where secrets are typed: WebKit takes its memory from glibc, and glibc overwrites what is
 /// given back at once (<https://www.gnu.org/software/libc/manual/html_node/Memory-Allocation-Tunables.html>). The cache
 /// of each thread, which it does not overwrite, is turned off.
-const WIPING: [(&str, &str); 2] =
+const WIPE_MEMORY_ENV: [(&str, &str); 2] =
     [("Malloc", "1"), ("GLIBC_TUNABLES", "glibc.malloc.perturb=170:glibc.malloc.tcache_count=0")];
 
 /// How long a panel that was told to end may take.
@@ -87,7 +87,7 @@ pub trait Model: Clone + PartialEq + Send + Sync + 'static {
 }
 
 impl Model for Page {
-    const ID: &str = Launch::PANEL;
+    const ID: &str = LaunchResult::PANEL;
     fn lines(&self, before: Option<&Page>) -> Vec<ToPanel> {
         match before {
             Some(before) => self.parts(Some(before)).into_iter().map(ToPanel::Part).collect(),
@@ -100,18 +100,18 @@ impl Model for Page {
 }
 
 impl Model for Form {
-    const ID: &str = Launch::CONNECT;
+    const ID: &str = LaunchResult::CONNECT;
     const SECRET: bool = true;
     fn lines(&self, before: Option<&Form>) -> Vec<ToPanel> {
         if before == Some(self) { Vec::new() } else { vec![ToPanel::Connect(self.clone())] }
     }
     fn opened(open: bool) -> Option<Event> {
-        Some(Event::ConnectOpen(open))
+        Some(Event::ConnectWindowOpen(open))
     }
 }
 
 impl Model for Pinned {
-    const ID: &str = Launch::PANEL;
+    const ID: &str = LaunchResult::PANEL;
     fn lines(&self, before: Option<&Pinned>) -> Vec<ToPanel> {
         if before == Some(self) { Vec::new() } else { vec![ToPanel::Pinned(self.clone())] }
     }
@@ -138,7 +138,7 @@ struct Wanted<M> {
 }
 
 impl<M: Model> Window<M> {
-    /// A window that is closed. Tells [`Model::opened`], [`Event::Asked`], [`Event::Submitted`], and [`Event::Launched`]
+    /// A window that is closed. Tells [`Model::opened`], [`Event::Action`], [`Event::FormSubmitted`], and [`Event::Launched`]
     /// with the id [`Model::ID`] where it does not open. Call its functions on a tokio runtime; none of them waits.
     pub fn new(events: Events) -> Window<M> {
         Window::of(beside("vigie-panel"), events)
@@ -188,7 +188,7 @@ pub struct Pin {
 }
 
 impl Pin {
-    /// No panel is pinned. Tells [`Event::Asked`]. Call its functions on a tokio runtime; none of them waits.
+    /// No panel is pinned. Tells [`Event::Action`]. Call its functions on a tokio runtime; none of them waits.
     pub fn new(events: Events) -> Pin {
         Pin::of(beside(if cfg!(target_os = "linux") { "vigie-pinned" } else { "vigie-panel" }), events)
     }
@@ -243,7 +243,7 @@ async fn keep_pinned(program: PathBuf, mut wanted: watch::Receiver<Wanted<Pinned
             return;
         }
         let given_up = async { while wanted.changed().await.is_ok() {} };
-        if timeout(CONVALESCENCE, given_up).await.is_ok() {
+        if timeout(RESTART_BACKOFF, given_up).await.is_ok() {
             return;
         }
     }
@@ -276,7 +276,7 @@ fn let_to_front(_: Option<u32>) {}
 async fn keep<M: Model>(program: PathBuf, mut wanted: watch::Receiver<Wanted<M>>, events: Events) {
     if !engine_is_there() {
         let outcome = LaunchOutcome::Missing;
-        return send(&events, Event::Launched(Launch { id: M::ID.into(), outcome }));
+        return send(&events, Event::Launched(LaunchResult { id: M::ID.into(), outcome }));
     }
     loop {
         let mut life = Life::default();
@@ -294,7 +294,7 @@ async fn keep<M: Model>(program: PathBuf, mut wanted: watch::Receiver<Wanted<M>>
             tracing::warn!(failure, shown = life.shown, "the panel failed");
             if !life.shown {
                 let outcome = LaunchOutcome::Failed(failure);
-                send(&events, Event::Launched(Launch { id: M::ID.into(), outcome }));
+                send(&events, Event::Launched(LaunchResult { id: M::ID.into(), outcome }));
             }
             return;
         }
@@ -326,7 +326,7 @@ impl Life {
     ) -> io::Result<ExitStatus> {
         let mut command = Command::new(program);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
-        for (name, value) in FRUGAL.iter().chain(WIPING.iter().filter(|_| M::SECRET)) {
+        for (name, value) in LOW_MEMORY_ENV.iter().chain(WIPE_MEMORY_ENV.iter().filter(|_| M::SECRET)) {
             if std::env::var_os(name).is_none() {
                 command.env(name, value);
             }
@@ -377,8 +377,8 @@ impl Life {
                                 tell_opened::<M>(events, true);
                             }
                         }
-                        Some(FromPanel::Asked(action)) => send(events, Event::Asked(action)),
-                        Some(FromPanel::Submitted(form)) => send(events, Event::Submitted(form)),
+                        Some(FromPanel::Asked(action)) => send(events, Event::Action(action)),
+                        Some(FromPanel::Submitted(form)) => send(events, Event::FormSubmitted(form)),
                         None => return Ok(()),
                     },
                 }

@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
-use vigie_core::state::Memory;
+use vigie_core::state::SavedState;
 
 /// Where Vigie keeps what is the user's but not the user's choice: the memory, the logs, and on a machine without a
 /// runtime folder the lock. `$XDG_STATE_HOME/vigie` (XDG Base Directory Specification), `%LOCALAPPDATA%\Vigie`;
@@ -17,16 +17,16 @@ pub fn state_dir() -> Option<PathBuf> {
     Some(dirs::state_dir().or_else(dirs::data_local_dir)?.join(name))
 }
 
-/// A file that holds a value: the [`Memory`], or where the panel's window stood.
+/// A file that holds a value: the [`SavedState`], or where the panel's window stood.
 #[derive(Debug, Clone)]
 pub struct Store<T> {
     path: Option<PathBuf>,
     value: PhantomData<fn(T) -> T>,
 }
 
-impl Store<Memory> {
+impl Store<SavedState> {
     /// The user's file, `state.json` in the [`state_dir`].
-    pub fn system() -> Store<Memory> {
+    pub fn system() -> Store<SavedState> {
         Store { path: state_dir().map(|dir| dir.join("state.json")), value: PhantomData }
     }
 }
@@ -93,7 +93,7 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
 mod tests {
     use super::*;
 
-    fn store() -> (tempfile::TempDir, PathBuf, Store<Memory>) {
+    fn store() -> (tempfile::TempDir, PathBuf, Store<SavedState>) {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let path = dir.path().join("vigie/state.json");
         let store = Store::at(&path);
@@ -103,12 +103,12 @@ mod tests {
     #[test]
     fn what_was_saved_is_loaded() {
         let (_dir, path, store) = store();
-        assert_eq!(store.load(), Memory::default());
-        let memory = Memory { welcomed: true, asked_site: true, ..Memory::default() };
+        assert_eq!(store.load(), SavedState::default());
+        let memory = SavedState { welcomed: true, asked_site: true, ..SavedState::default() };
         store.save(&memory).expect("saved");
         assert_eq!(store.load(), memory);
-        store.save(&Memory::default()).expect("saved over the old one");
-        assert_eq!(store.load(), Memory::default());
+        store.save(&SavedState::default()).expect("saved over the old one");
+        assert_eq!(store.load(), SavedState::default());
         let names: Vec<_> = fs::read_dir(path.parent().expect("a folder")).expect("readable").collect();
         assert_eq!(names.len(), 1, "nothing is left beside it: {names:?}");
     }
@@ -116,15 +116,15 @@ mod tests {
     #[test]
     fn a_broken_file_is_set_aside() {
         let (_dir, path, store) = store();
-        store.save(&Memory { welcomed: true, ..Memory::default() }).expect("saved");
+        store.save(&SavedState { welcomed: true, ..SavedState::default() }).expect("saved");
         let whole = fs::read(&path).expect("readable");
         for broken in [&whole[..whole.len() / 2], b"", b"\xff\xfe", b"[1,2]"] {
             fs::write(&path, broken).expect("written");
-            assert_eq!(store.load(), Memory::default());
+            assert_eq!(store.load(), SavedState::default());
             assert!(!path.exists());
             assert_eq!(fs::read(beside(&path, ".broken")).expect("kept"), broken);
         }
-        store.save(&Memory::default()).expect("saved");
+        store.save(&SavedState::default()).expect("saved");
     }
 
     #[test]
@@ -140,6 +140,6 @@ mod tests {
         let (_dir, path, _) = store();
         fs::create_dir_all(path.parent().expect("a folder")).expect("made");
         fs::write(&path, "").expect("written");
-        assert!(Store::<Memory>::at(path.join("below/state.json")).save(&Memory::default()).is_err());
+        assert!(Store::<SavedState>::at(path.join("below/state.json")).save(&SavedState::default()).is_err());
     }
 }

@@ -93,7 +93,7 @@ mod tests {
     use std::time::Duration;
     use tokio::time::timeout;
 
-    const SOON: Duration = Duration::from_secs(5);
+    const DEADLINE: Duration = Duration::from_secs(5);
     const NEVER: Duration = Duration::from_millis(100);
 
     #[tokio::test]
@@ -106,12 +106,12 @@ mod tests {
         assert!(timeout(NEVER, files.changed()).await.is_err(), "a neighbour is nobody's business");
 
         std::os::unix::fs::symlink("/a", &file).unwrap();
-        timeout(SOON, files.changed()).await.expect("created").unwrap();
+        timeout(DEADLINE, files.changed()).await.expect("created").unwrap();
 
         let new = folder.path().join("new");
         std::os::unix::fs::symlink("/b", &new).unwrap();
         std::fs::rename(&new, &file).unwrap();
-        timeout(SOON, files.changed()).await.expect("renamed over").unwrap();
+        timeout(DEADLINE, files.changed()).await.expect("renamed over").unwrap();
     }
 
     #[test]

@@ -25,21 +25,21 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
-use vigie_core::state::{Event, Look};
+use vigie_core::state::{Event, SensorRequest};
 use vigie_profile::Profile;
 
 /// Where the sensors are asked to look.
-pub type Looks = mpsc::UnboundedSender<Look>;
+pub type SensorRequests = mpsc::UnboundedSender<SensorRequest>;
 
 /// Starts all sensors on the current tokio runtime. They end when the returned sender or the events' receiver is
 /// gone.
-pub fn start(profile: Arc<Profile>, events: Events) -> Looks {
+pub fn start(profile: Arc<Profile>, events: Events) -> SensorRequests {
     let (looks, asked) = mpsc::unbounded_channel();
     tokio::spawn(serve(profile, events, asked));
     looks
 }
 
-async fn serve(profile: Arc<Profile>, events: Events, mut asked: UnboundedReceiver<Look>) {
+async fn serve(profile: Arc<Profile>, events: Events, mut asked: UnboundedReceiver<SensorRequest>) {
     let (alarm, wake_at) = watch::channel(None);
     let (profiles, current) = watch::channel(profile);
     let (links, agent) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
@@ -55,8 +55,8 @@ async fn serve(profile: Arc<Profile>, events: Events, mut asked: UnboundedReceiv
         watchers.spawn(printers::watch(events.clone()));
     }
     watchers.spawn(wapt::watch(current.clone(), agent.clone(), events.clone()));
-    let mut probe = Latest::default();
-    let mut client = Latest::default();
+    let mut probe = AbortOnReplace::default();
+    let mut client = AbortOnReplace::default();
     find_site(&current, &events);
     loop {
         let look = tokio::select! {
@@ -67,8 +67,8 @@ async fn serve(profile: Arc<Profile>, events: Events, mut asked: UnboundedReceiv
         let profile = current.borrow().clone();
         let events = events.clone();
         match look {
-            Look::Links => links.notify_one(),
-            Look::Machine => {
+            SensorRequest::Links => links.notify_one(),
+            SensorRequest::Host => {
                 // One that waits hears it; one that looks already needs not.
                 agent.notify_waiters();
                 spawn_blocking(move || {
@@ -78,17 +78,17 @@ async fn serve(profile: Arc<Profile>, events: Events, mut asked: UnboundedReceiv
                     let _ = events.send(Event::Power(power::battery()));
                 });
             }
-            Look::Probe(request) => probe.replace(async move {
+            SensorRequest::Probe(request) => probe.replace(async move {
                 let limit = Duration::from_secs(profile.vpn.probe_timeout_seconds.into());
                 let _ = events.send(Event::Probed(probe::probe(request, limit).await));
             }),
-            Look::Client => client.replace(async move {
-                let _ = events.send(Event::Client(vpn_client::state(&profile).await));
+            SensorRequest::Client => client.replace(async move {
+                let _ = events.send(Event::ClientState(vpn_client::state(&profile).await));
             }),
-            Look::WakeAt(at) => {
+            SensorRequest::WakeAt(at) => {
                 alarm.send_replace(at);
             }
-            Look::Profile(profile) => {
+            SensorRequest::Profile(profile) => {
                 profiles.send_replace(profile);
                 find_site(&current, &events);
             }
@@ -105,9 +105,9 @@ fn find_site(profile: &watch::Receiver<Arc<Profile>>, events: &Events) {
 
 /// A question of which only the latest is still worth an answer.
 #[derive(Default)]
-struct Latest(Option<AbortHandle>);
+struct AbortOnReplace(Option<AbortHandle>);
 
-impl Latest {
+impl AbortOnReplace {
     fn replace(&mut self, answer: impl Future<Output = ()> + Send + 'static) {
         if let Some(older) = self.0.replace(tokio::spawn(answer).abort_handle()) {
             older.abort();
@@ -115,7 +115,7 @@ impl Latest {
     }
 }
 
-impl Drop for Latest {
+impl Drop for AbortOnReplace {
     fn drop(&mut self) {
         if let Some(last) = &self.0 {
             last.abort();
@@ -157,11 +157,11 @@ mod tests {
         use test_support::{in_namespace, profile, run};
         use tokio::time::timeout;
         use vigie_core::vpn::ProbeRequest;
-        const SOON: Duration = Duration::from_secs(10);
+        const DEADLINE: Duration = Duration::from_secs(10);
 
         async fn hear(heard: &mut UnboundedReceiver<Event>, wanted: impl Fn(&Event) -> bool) -> Event {
             loop {
-                let event = timeout(SOON, heard.recv()).await.expect("an answer comes").expect("the sensors live");
+                let event = timeout(DEADLINE, heard.recv()).await.expect("an answer comes").expect("the sensors live");
                 if wanted(&event) {
                     return event;
                 }
@@ -178,18 +178,21 @@ mod tests {
             let looks = start(Arc::new(profile()), events);
             assert_eq!(hear(&mut heard, |event| matches!(event, Event::SiteFound(_))).await, Event::SiteFound(None));
 
-            looks.send(Look::Links).unwrap();
+            looks.send(SensorRequest::Links).unwrap();
             hear(&mut heard, |event| matches!(event, Event::Links(_))).await;
-            looks.send(Look::Client).unwrap();
-            assert_eq!(hear(&mut heard, |event| matches!(event, Event::Client(_))).await, Event::Client(None));
-            looks.send(Look::WakeAt(Some(jiff::Timestamp::now()))).unwrap();
+            looks.send(SensorRequest::Client).unwrap();
+            assert_eq!(
+                hear(&mut heard, |event| matches!(event, Event::ClientState(_))).await,
+                Event::ClientState(None)
+            );
+            looks.send(SensorRequest::WakeAt(Some(jiff::Timestamp::now()))).unwrap();
             hear(&mut heard, |event| *event == Event::Tick).await;
-            looks.send(Look::Machine).unwrap();
+            looks.send(SensorRequest::Host).unwrap();
             hear(&mut heard, |event| matches!(event, Event::Power(_))).await;
 
             // Nobody has the address 10.9.0.9, and to find that out takes a while; the newer question does not wait.
             let request = |number, host: &str| {
-                Look::Probe(ProbeRequest { number, inside: vec![host.to_owned()], gateways: Vec::new() })
+                SensorRequest::Probe(ProbeRequest { number, inside: vec![host.to_owned()], gateways: Vec::new() })
             };
             looks.send(request(1, "10.9.0.9:445")).unwrap();
             looks.send(request(2, "127.0.0.1:1")).unwrap();
@@ -200,7 +203,7 @@ mod tests {
 
             looks.send(request(3, "10.9.0.9:445")).unwrap();
             drop(looks);
-            while let Some(event) = timeout(SOON, heard.recv()).await.expect("the sensors end") {
+            while let Some(event) = timeout(DEADLINE, heard.recv()).await.expect("the sensors end") {
                 assert!(!matches!(event, Event::Probed(_)), "{event:?}");
             }
         });

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{sleep, timeout};
-use vigie_core::vpn::{Gateway, Inside, Probe, ProbeRequest};
+use vigie_core::vpn::{Gateway, Intranet, Probe, ProbeRequest};
 
 /// Pause before the next inside machine is tried beside those that have not answered yet.
 const STAGGER: Duration = Duration::from_millis(250);
@@ -18,7 +18,7 @@ const STAGGER: Duration = Duration::from_millis(250);
 /// stands close by and is quick.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Asks what the request asks for. Each attempt is given up after `limit`; the first inside machine that answers
+/// TrackerRequests what the request asks for. Each attempt is given up after `limit`; the first inside machine that answers
 /// decides, and the gateway is then waited for a second longer at most: it tells whether the inside or a portal
 /// has answered. Dropping the future ends the probe.
 pub async fn probe(request: ProbeRequest, limit: Duration) -> Probe {
@@ -32,8 +32,8 @@ pub async fn probe(request: ProbeRequest, limit: Duration) -> Probe {
             answer = &mut inside => {
                 if asked && known.is_none() {
                     known = match answer {
-                        Inside::Silent => Some(gateway.await),
-                        Inside::Answered { .. } => timeout(GRACE, gateway).await.ok(),
+                        Intranet::Silent => Some(gateway.await),
+                        Intranet::Answered { .. } => timeout(GRACE, gateway).await.ok(),
                     };
                 }
                 return Probe { number: request.number, inside: answer, gateway: known.flatten() };
@@ -43,7 +43,7 @@ pub async fn probe(request: ProbeRequest, limit: Duration) -> Probe {
     }
 }
 
-async fn inside(hosts: Vec<String>, limit: Duration) -> Inside {
+async fn inside(hosts: Vec<String>, limit: Duration) -> Intranet {
     let mut attempts = JoinSet::new();
     for (position, host) in hosts.into_iter().enumerate() {
         let wait = STAGGER.saturating_mul(u32::try_from(position).unwrap_or(u32::MAX));
@@ -54,12 +54,12 @@ async fn inside(hosts: Vec<String>, limit: Duration) -> Inside {
     }
     while let Some(attempt) = attempts.join_next().await {
         match attempt {
-            Ok(Ok(local)) => return Inside::Answered { local },
+            Ok(Ok(local)) => return Intranet::Answered { local },
             Ok(Err(error)) => tracing::debug!("an inside machine did not answer: {error}"),
             Err(error) => tracing::warn!("an attempt came to grief: {error}"),
         }
     }
-    Inside::Silent
+    Intranet::Silent
 }
 
 async fn connect(host: &str) -> io::Result<IpAddr> {
@@ -77,7 +77,7 @@ async fn gateways(gateways: Vec<(String, u16)>, limit: Duration) -> Option<Gatew
     while let Some(attempt) = attempts.join_next().await {
         match (attempt, best) {
             (Ok(Some(Gateway::Answered)), _) => return Some(Gateway::Answered),
-            (Ok(Some(Gateway::Impostor)), _) => best = Some(Gateway::Impostor),
+            (Ok(Some(Gateway::CertificateMismatch)), _) => best = Some(Gateway::CertificateMismatch),
             (Ok(Some(Gateway::Silent)), None) => best = Some(Gateway::Silent),
             (Ok(Some(Gateway::Silent) | None), _) => {}
             (Err(error), _) => tracing::warn!("an attempt came to grief: {error}"),
@@ -111,7 +111,7 @@ fn judge(error: &io::Error) -> Option<Gateway> {
     use rustls::Error::{FailedToGetCurrentTime, FailedToGetRandomBytes, General};
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(General(_) | FailedToGetCurrentTime | FailedToGetRandomBytes) => None,
-        Some(_) => Some(Gateway::Impostor),
+        Some(_) => Some(Gateway::CertificateMismatch),
         None => Some(Gateway::Silent),
     }
 }
@@ -245,9 +245,17 @@ mod tests {
         let issuer = authority();
         assert_eq!(at("localhost", tls_server("localhost", issuer)).await, Some(Gateway::Answered));
         assert_eq!(at("127.0.0.1", tls_server("127.0.0.1", issuer)).await, Some(Gateway::Answered));
-        assert_eq!(at("localhost", tls_server("portail.example", issuer)).await, Some(Gateway::Impostor), "other name");
+        assert_eq!(
+            at("localhost", tls_server("portail.example", issuer)).await,
+            Some(Gateway::CertificateMismatch),
+            "other name"
+        );
         let stranger = new_authority();
-        assert_eq!(at("localhost", tls_server("localhost", &stranger)).await, Some(Gateway::Impostor), "untrusted");
+        assert_eq!(
+            at("localhost", tls_server("localhost", &stranger)).await,
+            Some(Gateway::CertificateMismatch),
+            "untrusted"
+        );
     }
 
     #[tokio::test]
@@ -256,7 +264,7 @@ mod tests {
             let _ = stream.read(&mut [0; 1024]);
             let _ = stream.write_all(b"HTTP/1.1 302 Found\r\nLocation: http://login.portal/\r\n\r\n");
         });
-        assert_eq!(at("localhost", port).await, Some(Gateway::Impostor));
+        assert_eq!(at("localhost", port).await, Some(Gateway::CertificateMismatch));
     }
 
     #[tokio::test]
@@ -297,7 +305,7 @@ mod tests {
         let none = ("localhost".to_owned(), closed_port());
         let best = async |hosts: &[&(String, u16)]| gateways(hosts.iter().copied().cloned().collect(), LIMIT).await;
         assert_eq!(best(&[&none, &wrong, &right]).await, Some(Gateway::Answered));
-        assert_eq!(best(&[&wrong, &none]).await, Some(Gateway::Impostor));
+        assert_eq!(best(&[&wrong, &none]).await, Some(Gateway::CertificateMismatch));
         assert_eq!(best(&[&none, &none]).await, Some(Gateway::Silent));
     }
 
@@ -313,7 +321,7 @@ mod tests {
         let begun = Instant::now();
         let answer = probe(request(&hosts, &[]), LIMIT).await;
         let local = "127.0.0.1".parse().unwrap();
-        assert_eq!(answer, Probe { number: 7, inside: Inside::Answered { local }, gateway: None });
+        assert_eq!(answer, Probe { number: 7, inside: Intranet::Answered { local }, gateway: None });
         assert!(begun.elapsed() < LIMIT, "the silent one is not waited for");
     }
 
@@ -325,12 +333,12 @@ mod tests {
         let local = "127.0.0.1".parse().unwrap();
         let portal = ("localhost".to_owned(), tls_server("elsewhere", issuer));
         let answer = probe(request(&hosts, &[portal]), LIMIT).await;
-        let impostor = Some(Gateway::Impostor);
-        assert_eq!(answer, Probe { number: 7, inside: Inside::Answered { local }, gateway: impostor });
+        let impostor = Some(Gateway::CertificateMismatch);
+        assert_eq!(answer, Probe { number: 7, inside: Intranet::Answered { local }, gateway: impostor });
         let begun = Instant::now();
         // 192.0.2.0/24 is for documentation (RFC 5737): nobody answers there.
         let answer = probe(request(&hosts, &[("192.0.2.1".to_owned(), 443)]), Duration::from_secs(30)).await;
-        assert_eq!(answer.inside, Inside::Answered { local });
+        assert_eq!(answer.inside, Intranet::Answered { local });
         assert!(begun.elapsed() < Duration::from_secs(5), "the silent gateway holds the answer back");
     }
 
@@ -341,10 +349,10 @@ mod tests {
         let hosts = [format!("127.0.0.1:{}", closed_port()), "no-such-host.invalid:443".to_owned()];
         let gateway = ("localhost".to_owned(), tls_server("localhost", authority()));
         let answer = probe(request(&hosts, &[gateway]), LIMIT).await;
-        assert_eq!(answer, Probe { number: 7, inside: Inside::Silent, gateway: Some(Gateway::Answered) });
+        assert_eq!(answer, Probe { number: 7, inside: Intranet::Silent, gateway: Some(Gateway::Answered) });
         let answer = probe(request(&hosts, &[]), LIMIT).await;
-        assert_eq!(answer, Probe { number: 7, inside: Inside::Silent, gateway: None });
+        assert_eq!(answer, Probe { number: 7, inside: Intranet::Silent, gateway: None });
         let answer = probe(request(&[], &[]), LIMIT).await;
-        assert_eq!(answer.inside, Inside::Silent);
+        assert_eq!(answer.inside, Intranet::Silent);
     }
 }

@@ -1,7 +1,7 @@
 //! The configuration in words: what is wrong with a file, and every value with where it comes from.
 
 use std::io::ErrorKind;
-use vigie_profile::{Expected, Fault, Layer, Loaded, Problem, Setting};
+use vigie_profile::{ConfigError, Expected, Layer, Loaded, Problem, Setting};
 
 /// One sentence: which file, where, what is wrong, what is expected.
 pub fn problem(problem: &Problem) -> String {
@@ -12,7 +12,7 @@ pub fn problem(problem: &Problem) -> String {
     if let Some(key) = &problem.key {
         text.push_str(&format!(", « {key} »"));
     }
-    format!("{text} : {}", fault(&problem.fault))
+    format!("{text} : {}", fault(&problem.error))
 }
 
 /// `vigie config show`: one line a value, then what is wrong with the files.
@@ -40,57 +40,61 @@ fn line(setting: &Setting) -> String {
     format!("{} = {}  # {layer}{place}{locked}", setting.key, setting.value)
 }
 
-fn fault(fault: &Fault) -> String {
+fn fault(fault: &ConfigError) -> String {
     match fault {
-        Fault::Unreadable(ErrorKind::NotFound) => "ce fichier n’existe pas".into(),
-        Fault::Unreadable(ErrorKind::PermissionDenied) => "le fichier ne peut pas être lu : accès refusé".into(),
-        Fault::Unreadable(ErrorKind::InvalidInput) => "ce n’est pas un fichier ordinaire".into(),
-        Fault::Unreadable(why) => format!("le fichier ne peut pas être lu ({why})"),
-        Fault::TooLarge => "le fichier est trop grand pour une configuration (1 Mo au plus)".into(),
-        Fault::NotUtf8 => "le fichier n’est pas en UTF-8 ; enregistrez-le dans ce codage".into(),
-        Fault::Syntax(why) => format!("ce n’est pas du TOML ({why})"),
-        Fault::UnknownKey { known } => format!("cette clé n’existe pas ; clés possibles : {}", known.join(", ")),
-        Fault::MissingKey => "cette clé manque".into(),
-        Fault::WrongValue { found, expected } => {
+        ConfigError::Unreadable(ErrorKind::NotFound) => "ce fichier n’existe pas".into(),
+        ConfigError::Unreadable(ErrorKind::PermissionDenied) => "le fichier ne peut pas être lu : accès refusé".into(),
+        ConfigError::Unreadable(ErrorKind::InvalidInput) => "ce n’est pas un fichier ordinaire".into(),
+        ConfigError::Unreadable(why) => format!("le fichier ne peut pas être lu ({why})"),
+        ConfigError::TooLarge => "le fichier est trop grand pour une configuration (1 Mo au plus)".into(),
+        ConfigError::NotUtf8 => "le fichier n’est pas en UTF-8 ; enregistrez-le dans ce codage".into(),
+        ConfigError::Syntax(why) => format!("ce n’est pas du TOML ({why})"),
+        ConfigError::UnknownKey { known } => format!("cette clé n’existe pas ; clés possibles : {}", known.join(", ")),
+        ConfigError::MissingKey => "cette clé manque".into(),
+        ConfigError::WrongValue { found, expected } => {
             format!("la valeur {found} ne convient pas ; il faut {}", self::expected(expected))
         }
-        Fault::NotOneOf { found, expected } => {
+        ConfigError::NotOneOf { found, expected } => {
             format!("la valeur {found} ne convient pas ; valeurs possibles : {}", expected.join(", "))
         }
-        Fault::Refused(why) => format!("la valeur est refusée ({why})"),
-        Fault::Duplicate => "ce nom figure deux fois dans la liste ; il doit être unique".into(),
-        Fault::NameTaken { by } => {
+        ConfigError::Refused(why) => format!("la valeur est refusée ({why})"),
+        ConfigError::Duplicate => "ce nom figure deux fois dans la liste ; il doit être unique".into(),
+        ConfigError::NameTaken { by } => {
             format!("ce nom est déjà celui d’une entrée de la liste « {by} » ; il doit être unique")
         }
-        Fault::NothingToRemove => "rien de ce nom n’est à retirer".into(),
-        Fault::NoSuch { list, name } => {
+        ConfigError::NothingToRemove => "rien de ce nom n’est à retirer".into(),
+        ConfigError::NoSuch { list, name } => {
             format!("« {name} » n’existe pas ; il faut le nom d’une entrée de la liste « {list} »")
         }
-        Fault::Empty => "c’est vide ; il faut au moins une valeur, et aucun texte vide".into(),
-        Fault::MatchesAll => "ce motif convient à toutes les interfaces ; il faut un nom plus précis".into(),
-        Fault::HoursReversed => "l’heure de fermeture doit suivre l’heure d’ouverture".into(),
-        Fault::HoursOverlap => "ces heures en recouvrent d’autres du même jour ; il faut des plages séparées".into(),
-        Fault::DatesReversed => "la date de fin doit suivre la date de début".into(),
-        Fault::HolidaysOverlap => {
+        ConfigError::Empty => "c’est vide ; il faut au moins une valeur, et aucun texte vide".into(),
+        ConfigError::MatchesAll => "ce motif convient à toutes les interfaces ; il faut un nom plus précis".into(),
+        ConfigError::HoursReversed => "l’heure de fermeture doit suivre l’heure d’ouverture".into(),
+        ConfigError::HoursOverlap => {
+            "ces heures en recouvrent d’autres du même jour ; il faut des plages séparées".into()
+        }
+        ConfigError::DatesReversed => "la date de fin doit suivre la date de début".into(),
+        ConfigError::HolidaysOverlap => {
             "ces vacances commencent avant la fin des précédentes ; il faut des périodes séparées".into()
         }
-        Fault::OutsideCalendar => {
+        ConfigError::OutsideCalendar => {
             "ces vacances sortent des jours du calendrier ; il faut étendre « calendar.covers »".into()
         }
-        Fault::LeadsNotDescending => "il faut des minutes de la plus grande à la plus petite, toutes après zéro".into(),
-        Fault::Locked => {
+        ConfigError::LeadsNotDescending => {
+            "il faut des minutes de la plus grande à la plus petite, toutes après zéro".into()
+        }
+        ConfigError::Locked => {
             "cette clé est verrouillée par l’administrateur ; votre valeur n’est pas prise en compte".into()
         }
-        Fault::OnlyMachineLocks => "seul le fichier du poste peut verrouiller des clés".into(),
-        Fault::NothingToLock => "aucune clé ne porte ce nom : rien n’est verrouillé".into(),
-        Fault::NotIcs(why) => format!("ce n’est pas un calendrier .ics ({why})"),
-        Fault::EventDates { event } => {
+        ConfigError::OnlyMachineLocks => "seul le fichier du poste peut verrouiller des clés".into(),
+        ConfigError::NothingToLock => "aucune clé ne porte ce nom : rien n’est verrouillé".into(),
+        ConfigError::NotIcs(why) => format!("ce n’est pas un calendrier .ics ({why})"),
+        ConfigError::EventDates { event } => {
             format!("les dates de l’événement « {event} » sont illisibles ; il faut DTSTART et DTEND de la RFC 5545")
         }
-        Fault::NoHolidays { zone } => {
+        ConfigError::NoHolidays { zone } => {
             format!("aucunes vacances de la zone {zone} n’y figurent ; il faut le calendrier scolaire de cette zone")
         }
-        Fault::CalendarGap => {
+        ConfigError::CalendarGap => {
             "il laisse un trou avec les jours déjà connus ; il faut un calendrier qui les prolonge, ou étendre \
              « calendar.covers »"
                 .into()

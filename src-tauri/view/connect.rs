@@ -14,7 +14,7 @@
 use super::french;
 use super::panel::{Button, button};
 use serde::{Deserialize, Serialize};
-use vigie_core::connect::{Client, Fault, Field, Keyring, Phase, Reason, Stage, Submission, Way};
+use vigie_core::connect::{ConnectMethod, Field, FormError, Keyring, Phase, Reason, Stage, Submission, VpnClient};
 use vigie_core::state::Action;
 use vigie_core::update::State;
 use vigie_profile::{Id, Vpn};
@@ -42,7 +42,7 @@ pub struct Form {
     /// Characters that a PIN has at most.
     pub pin_max: u8,
     /// What is wrong with the form that was sent, one a field at most.
-    pub faults: Vec<FieldFault>,
+    pub faults: Vec<FieldError>,
     /// What there is to say above the fields.
     pub message: Option<Message>,
     /// Whether an attempt is under way.
@@ -50,7 +50,7 @@ pub struct Form {
     /// Whether the form can be sent to connect.
     pub can_connect: bool,
     /// Whether the form can be sent to put the passcode on the clipboard and open the client's own window
-    /// ([`Way::Clipboard`]): the words on the button. Then PIN and digits are all that it asks for.
+    /// ([`ConnectMethod::Clipboard`]): the words on the button. Then PIN and digits are all that it asks for.
     pub by_hand: Option<String>,
     /// What can be asked for besides.
     pub buttons: Vec<Button>,
@@ -69,7 +69,7 @@ pub struct SiteChoice {
 /// What is wrong with a field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
-pub struct FieldFault {
+pub struct FieldError {
     /// The field.
     pub field: Field,
     /// What the user reads.
@@ -115,8 +115,8 @@ impl Form {
     /// Whether it can be sent in that way. The page may send nothing else.
     pub fn takes(&self, form: &Submission) -> bool {
         match form.way {
-            Way::Connect => self.can_connect,
-            Way::Clipboard => self.by_hand.is_some(),
+            ConnectMethod::Connect => self.can_connect,
+            ConnectMethod::Clipboard => self.by_hand.is_some(),
         }
     }
 }
@@ -150,7 +150,7 @@ pub fn form(state: &State) -> Form {
         pin_min: vpn.pin_min,
         pin_max: vpn.pin_max,
         faults: (connect.faults.iter())
-            .map(|fault| FieldFault { field: fault.field(), text: french::typeset(self::fault(*fault, vpn)) })
+            .map(|fault| FieldError { field: fault.field(), text: french::typeset(self::fault(*fault, vpn)) })
             .collect(),
         message: message(state),
         busy,
@@ -168,17 +168,17 @@ fn client(state: &State) -> &str {
 }
 
 /// What is wrong with a field.
-fn fault(fault: Fault, vpn: &Vpn) -> String {
+fn fault(fault: FormError, vpn: &Vpn) -> String {
     match fault {
-        Fault::Site => "Choisissez votre site.".into(),
-        Fault::NoIdentifier => "Tapez votre identifiant académique, celui de la messagerie.".into(),
-        Fault::OddIdentifier => "Un identifiant n’a ni espace ni accent : tapez celui de la messagerie.".into(),
-        Fault::NoPin => "Tapez votre code PIN.".into(),
-        Fault::OddPin => "Un code PIN n’a ni espace ni accent.".into(),
-        Fault::PinLength if vpn.pin_min == vpn.pin_max => format!("Le code PIN a {} caractères.", vpn.pin_min),
-        Fault::PinLength => format!("Le code PIN a de {} à {} caractères.", vpn.pin_min, vpn.pin_max),
-        Fault::NothingRemembered => "Votre code PIN n’est pas enregistré : tapez-le.".into(),
-        Fault::Digits => "Tapez les 6 chiffres qu’affiche votre clé OTP.".into(),
+        FormError::Site => "Choisissez votre site.".into(),
+        FormError::NoIdentifier => "Tapez votre identifiant académique, celui de la messagerie.".into(),
+        FormError::OddIdentifier => "Un identifiant n’a ni espace ni accent : tapez celui de la messagerie.".into(),
+        FormError::NoPin => "Tapez votre code PIN.".into(),
+        FormError::OddPin => "Un code PIN n’a ni espace ni accent.".into(),
+        FormError::PinLength if vpn.pin_min == vpn.pin_max => format!("Le code PIN a {} caractères.", vpn.pin_min),
+        FormError::PinLength => format!("Le code PIN a de {} à {} caractères.", vpn.pin_min, vpn.pin_max),
+        FormError::NothingRemembered => "Votre code PIN n’est pas enregistré : tapez-le.".into(),
+        FormError::Digits => "Tapez les 6 chiffres qu’affiche votre clé OTP.".into(),
     }
 }
 
@@ -272,7 +272,7 @@ pub fn failed(reason: &Reason, state: &State) -> Message {
             "Il manque à cet ordinateur un certificat ou une autorisation. Contactez l’assistance AMIGO.",
             vec![amigo(state)],
         ),
-        Reason::Asks => (
+        Reason::TrackerRequests => (
             Tone::Warning,
             "Le serveur VPN demande autre chose qu’un code".into(),
             "Vigie ne peut pas répondre à votre place : connectez-vous dans la fenêtre du client VPN, avec 6 nouveaux \
@@ -315,7 +315,7 @@ pub fn failed(reason: &Reason, state: &State) -> Message {
             "La connexion a pris trop de temps".into(),
             "Attendez que la clé OTP affiche 6 nouveaux chiffres, puis recommencez.",
             // Its window may know why.
-            if state.connect.client == Some(Some(Client::Cisco)) { vec![open()] } else { Vec::new() },
+            if state.connect.client == Some(Some(VpnClient::Cisco)) { vec![open()] } else { Vec::new() },
         ),
         Reason::Cancelled => (Tone::Info, "Connexion annulée".into(), "Vous pouvez recommencer.", Vec::new()),
         Reason::Unknown(_) => (
@@ -339,14 +339,14 @@ fn amigo(state: &State) -> Button {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vigie_core::connect::{Memory, Pin, Progress, Remembered};
+    use vigie_core::connect::{AttemptHistory, ConnectProgress, Pin, StoredCredentials};
     use vigie_core::fixture::{known, now};
     use vigie_core::state::Event;
     use vigie_core::update::update;
 
     fn sent() -> Submission {
         Submission {
-            way: Way::Connect,
+            way: ConnectMethod::Connect,
             site: "caen".into(),
             identifier: "mdupont".into(),
             pin: Pin::Typed("4321".to_owned().into()),
@@ -359,17 +359,17 @@ mod tests {
         update(state, event, now("2026-11-24T10:00"));
     }
 
-    fn at_the_form(client: Option<Client>, remembered: Remembered) -> State {
+    fn at_the_form(client: Option<VpnClient>, remembered: StoredCredentials) -> State {
         let mut state = known();
-        on(&mut state, Event::Asked(Action::Connect));
+        on(&mut state, Event::Action(Action::Connect));
         on(&mut state, Event::ConnectReady(client, remembered));
         state
     }
 
-    fn after(progress: Progress) -> State {
-        let mut state = at_the_form(Some(Client::Cisco), Remembered::default());
-        on(&mut state, Event::Submitted(sent()));
-        on(&mut state, Event::Dialled(1, progress));
+    fn after(progress: ConnectProgress) -> State {
+        let mut state = at_the_form(Some(VpnClient::Cisco), StoredCredentials::default());
+        on(&mut state, Event::FormSubmitted(sent()));
+        on(&mut state, Event::ConnectProgress(1, progress));
         state
     }
 
@@ -383,7 +383,7 @@ mod tests {
 
     #[test]
     fn the_form_begins_with_what_is_known() {
-        let state = at_the_form(Some(Client::Cisco), Remembered::default());
+        let state = at_the_form(Some(VpnClient::Cisco), StoredCredentials::default());
         let empty = form(&state);
         assert_eq!(empty.sites.iter().map(|site| site.id.as_str()).collect::<Vec<_>>(), ["caen", "rouen"]);
         assert_eq!(empty.site.as_deref(), Some("caen"));
@@ -391,15 +391,15 @@ mod tests {
         assert!(empty.can_connect && !empty.busy && empty.by_hand.is_none() && empty.message.is_none());
         assert!(empty.buttons.is_empty());
 
-        let remembered = Remembered { identifier: Some("mdupont".into()), pin: true, keyring: Keyring::Ready };
-        let filled = form(&at_the_form(Some(Client::Cisco), remembered));
+        let remembered = StoredCredentials { identifier: Some("mdupont".into()), pin: true, keyring: Keyring::Ready };
+        let filled = form(&at_the_form(Some(VpnClient::Cisco), remembered));
         assert_eq!((filled.identifier.as_str(), filled.pin_remembered), ("mdupont", true));
         assert!(filled.offers(&Action::ForgetCredentials) && !filled.offers(&Action::CancelConnect));
     }
 
     #[test]
     fn a_window_that_opens_by_itself_says_why() {
-        let mut state = at_the_form(Some(Client::Cisco), Remembered::default());
+        let mut state = at_the_form(Some(VpnClient::Cisco), StoredCredentials::default());
         assert_eq!(says(&state), "");
         state.connect.woken = true;
         assert!(says(&state).starts_with("Le VPN s’est déconnecté pendant la veille | Pour vous reconnecter"));
@@ -408,7 +408,7 @@ mod tests {
 
     #[test]
     fn each_fault_stands_at_its_field() {
-        let mut state = at_the_form(Some(Client::Cisco), Remembered::default());
+        let mut state = at_the_form(Some(VpnClient::Cisco), StoredCredentials::default());
         let wrong = Submission {
             site: "paris".into(),
             identifier: String::new(),
@@ -416,7 +416,7 @@ mod tests {
             digits: "12".to_owned().into(),
             ..sent()
         };
-        on(&mut state, Event::Submitted(wrong));
+        on(&mut state, Event::FormSubmitted(wrong));
         let faults: Vec<String> =
             form(&state).faults.iter().map(|fault| format!("{:?}: {}", fault.field, fault.text)).collect();
         assert_eq!(
@@ -433,13 +433,19 @@ mod tests {
     #[test]
     fn what_is_said_on_the_way() {
         let rows = [
-            (Progress::Stage(Stage::Contacting), "Le serveur VPN est appelé… | Cela prend quelques secondes."),
-            (Progress::Stage(Stage::Verifying), "Le serveur VPN vérifie votre code… | Cela prend quelques secondes."),
-            (Progress::Stage(Stage::Establishing), "La connexion s’établit… | Cela prend quelques secondes."),
-            (Progress::Connected, "VPN connecté | Cette fenêtre se ferme d’elle-même. | [Se déconnecter du VPN]"),
+            (ConnectProgress::Stage(Stage::Contacting), "Le serveur VPN est appelé… | Cela prend quelques secondes."),
+            (
+                ConnectProgress::Stage(Stage::Verifying),
+                "Le serveur VPN vérifie votre code… | Cela prend quelques secondes.",
+            ),
+            (ConnectProgress::Stage(Stage::Establishing), "La connexion s’établit… | Cela prend quelques secondes."),
+            (
+                ConnectProgress::Connected,
+                "VPN connecté | Cette fenêtre se ferme d’elle-même. | [Se déconnecter du VPN]",
+            ),
         ];
         for (progress, text) in rows {
-            let busy = progress != Progress::Connected;
+            let busy = progress != ConnectProgress::Connected;
             let state = after(progress);
             assert_eq!(says(&state), text);
             assert_eq!((form(&state).busy, form(&state).offers(&Action::CancelConnect)), (busy, busy));
@@ -453,7 +459,7 @@ mod tests {
             (Reason::Unreachable, "Le serveur VPN ne répond pas", ""),
             (Reason::Untrusted, "Le serveur VPN n’est pas reconnu", "[Ouvrir AMIGO]"),
             (Reason::Refused, "Le serveur VPN n’accepte pas cet ordinateur", "[Ouvrir AMIGO]"),
-            (Reason::Asks, "Le serveur VPN demande autre chose qu’un code", "[Ouvrir Cisco Secure Client]"),
+            (Reason::TrackerRequests, "Le serveur VPN demande autre chose qu’un code", "[Ouvrir Cisco Secure Client]"),
             (Reason::ServiceStopped, "Le service du client VPN est arrêté", "[Ouvrir AMIGO]"),
             (Reason::ClientMissing, "La connexion se fait dans Cisco Secure Client", "[Ouvrir Cisco Secure Client]"),
             (Reason::Held, "Cisco Secure Client est déjà ouvert", "[Ouvrir Cisco Secure Client]"),
@@ -466,7 +472,7 @@ mod tests {
         ];
         for (reason, begins, ends) in rows {
             let locked = reason == Reason::Locked;
-            let state = after(Progress::Failed(reason));
+            let state = after(ConnectProgress::Failed(reason));
             let said = says(&state);
             assert!(said.starts_with(begins) && said.ends_with(ends), "{said}");
             assert!(!said.contains("secret words"));
@@ -476,9 +482,9 @@ mod tests {
 
     #[test]
     fn after_too_many_wrong_tries_only_amigo_is_left() {
-        let mut state = at_the_form(None, Remembered::default());
-        let wrong = Memory { wrong: 3, last: Some(state.now.wall.timestamp()) };
-        state.connect = vigie_core::connect::Connect::new(wrong);
+        let mut state = at_the_form(None, StoredCredentials::default());
+        let wrong = AttemptHistory { wrong: 3, last: Some(state.now.wall.timestamp()) };
+        state.connect = vigie_core::connect::ConnectState::new(wrong);
         state.connect.client = Some(None);
         let form = form(&state);
         assert!(!form.can_connect && form.by_hand.is_none());
@@ -488,10 +494,10 @@ mod tests {
 
     #[test]
     fn where_no_client_can_be_driven_its_window_is_offered() {
-        let form = form(&at_the_form(None, Remembered::default()));
+        let form = form(&at_the_form(None, StoredCredentials::default()));
         assert!(!form.can_connect && !form.may_remember_pin && form.offers(&Action::OpenClient));
         assert_eq!(form.by_hand.as_deref(), Some("Copier le code et ouvrir Cisco Secure Client"));
-        assert!(!form.takes(&sent()) && form.takes(&Submission { way: Way::Clipboard, ..sent() }));
+        assert!(!form.takes(&sent()) && form.takes(&Submission { way: ConnectMethod::Clipboard, ..sent() }));
     }
 
     #[test]
@@ -499,8 +505,8 @@ mod tests {
         for (keyring, begins) in
             [(Keyring::Locked, "Le trousseau de clés est verrouillé"), (Keyring::Absent, "Aucun trousseau de clés")]
         {
-            let remembered = Remembered { keyring, ..Remembered::default() };
-            let state = at_the_form(Some(Client::OpenConnect), remembered);
+            let remembered = StoredCredentials { keyring, ..StoredCredentials::default() };
+            let state = at_the_form(Some(VpnClient::OpenConnect), remembered);
             assert!(says(&state).starts_with(begins));
             assert!(form(&state).can_connect && !form(&state).may_remember_pin);
         }

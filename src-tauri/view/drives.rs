@@ -2,7 +2,7 @@
 
 use vigie_core::state::{DriveMount, Reading};
 use vigie_core::update::State;
-use vigie_core::vpn::Verdict;
+use vigie_core::vpn::VpnStatus;
 use vigie_profile::{Drive, DriveUse};
 
 /// Whether a click on the drive has a chance.
@@ -29,13 +29,13 @@ pub fn purpose(holds: DriveUse) -> &'static str {
 
 /// Why the drive cannot be opened now.
 pub fn why_not(state: &State, drive: &Drive) -> Option<&'static str> {
-    match state.vpn.verdict() {
-        Verdict::Offline => return Some("hors d’atteinte : pas de réseau"),
-        Verdict::Captive => return Some("hors d’atteinte : connexion limitée"),
-        Verdict::Disconnected => return Some("hors d’atteinte : VPN déconnecté"),
-        Verdict::Connecting => return Some("connexion en cours"),
-        Verdict::Stalled => return Some("hors d’atteinte : le VPN ne répond plus"),
-        Verdict::Unknown | Verdict::Connected | Verdict::OnSite => {}
+    match state.vpn.status() {
+        VpnStatus::Offline => return Some("hors d’atteinte : pas de réseau"),
+        VpnStatus::Captive => return Some("hors d’atteinte : connexion limitée"),
+        VpnStatus::Disconnected => return Some("hors d’atteinte : VPN déconnecté"),
+        VpnStatus::Connecting => return Some("connexion en cours"),
+        VpnStatus::Stalled => return Some("hors d’atteinte : le VPN ne répond plus"),
+        VpnStatus::Unknown | VpnStatus::Connected | VpnStatus::OnSite => {}
     }
     match state.drive(drive.letter) {
         Some(DriveMount::Connected(_) | DriveMount::Disconnected(_)) => None,

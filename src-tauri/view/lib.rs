@@ -14,4 +14,4 @@ pub mod settings;
 pub mod shutdown;
 pub mod status;
 pub mod tray;
-pub mod verdict;
+pub mod vpn;

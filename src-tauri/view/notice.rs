@@ -1,9 +1,11 @@
 //! What a notification says.
 
-use super::{drives, french, shutdown, verdict};
-use vigie_core::state::{Action, Call, Category, Copied, Launch, LaunchOutcome, NotSaved, Notification};
+use super::{drives, french, shutdown, vpn};
+use vigie_core::state::{
+    Action, Call, Category, ClipboardContent, LaunchOutcome, LaunchResult, Notification, SaveFailure,
+};
 use vigie_core::update::State;
-use vigie_core::vpn::Verdict;
+use vigie_core::vpn::VpnStatus;
 use vigie_profile::Choice;
 
 /// A notification in words.
@@ -88,7 +90,7 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
             "L’icône de Vigie ne peut pas s’afficher",
             "Ce bureau n’a pas de zone de notification. Le panneau de Vigie la remplace ; relancez Vigie pour le revoir.",
         ),
-        Notification::Copied(Copied::Code(call)) => {
+        Notification::Copied(ClipboardContent::Code(call)) => {
             let (title, body) = match state.profile.code(&call.code) {
                 Some(code) if let Some(number) = &call.number => {
                     (format!("{} {} est copié", code.code, number.as_str()), code.label.clone())
@@ -102,7 +104,7 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
             };
             Notice::new(Category::Answer, title, body).transient()
         }
-        Notification::Copied(Copied::SupportInfo) => Notice::new(
+        Notification::Copied(ClipboardContent::SupportInfo) => Notice::new(
             Category::Answer,
             "Les infos pour l’assistance sont copiées",
             "Collez-les dans votre message ou dans votre demande AMIGO (Ctrl + V).",
@@ -113,7 +115,7 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
             "La copie n’a pas fonctionné",
             "Le presse-papiers ne répond pas. Réessayez dans un instant.",
         ),
-        Notification::Copied(Copied::Passcode) => Notice::new(
+        Notification::Copied(ClipboardContent::Passcode) => Notice::new(
             Category::Answer,
             "Votre code est copié pour 30 secondes",
             "Collez-le comme « Passcode » (Ctrl + V) : les 6 chiffres ne restent pas valables longtemps.",
@@ -147,12 +149,12 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
             Category::Answer,
             "Votre choix n’a pas été enregistré",
             match why {
-                NotSaved::Locked => "Ce réglage est fixé par votre administrateur.",
-                NotSaved::Broken => {
+                SaveFailure::Locked => "Ce réglage est fixé par votre administrateur.",
+                SaveFailure::Broken => {
                     "Le fichier de vos réglages contient une erreur, que le panneau montre. Corrigez-la, ou contactez \
                      l’assistance AMIGO."
                 }
-                NotSaved::Unwritable => {
+                SaveFailure::Unwritable => {
                     "Le fichier de vos réglages ne se laisse pas écrire. Si cela se répète, contactez l’assistance AMIGO."
                 }
             },
@@ -180,22 +182,24 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
     }
 }
 
-fn vpn(verdict: Verdict, state: &State) -> Notice {
-    let detail = verdict::detail(state);
+fn vpn(verdict: VpnStatus, state: &State) -> Notice {
+    let detail = vpn::detail(state);
     let notice = match verdict {
-        Verdict::Disconnected => Notice::new(Category::Vpn, "VPN déconnecté", lost(state)),
-        Verdict::Offline => Notice::new(Category::Vpn, "Hors ligne", format!("{detail} {}", lost(state))),
-        Verdict::Stalled => Notice::new(Category::Vpn, "Le VPN ne répond plus", detail),
-        Verdict::Captive => Notice::new(Category::Vpn, "Connexion limitée", detail),
-        Verdict::Connected => Notice::new(Category::Vpn, "VPN connecté", detail).transient(),
-        Verdict::Unknown | Verdict::Connecting | Verdict::OnSite => {
-            Notice::new(Category::Vpn, verdict::headline(state), detail).transient()
+        VpnStatus::Disconnected => Notice::new(Category::Vpn, "VPN déconnecté", lost(state)),
+        VpnStatus::Offline => Notice::new(Category::Vpn, "Hors ligne", format!("{detail} {}", lost(state))),
+        VpnStatus::Stalled => Notice::new(Category::Vpn, "Le VPN ne répond plus", detail),
+        VpnStatus::Captive => Notice::new(Category::Vpn, "Connexion limitée", detail),
+        VpnStatus::Connected => Notice::new(Category::Vpn, "VPN connecté", detail).transient(),
+        VpnStatus::Unknown | VpnStatus::Connecting | VpnStatus::OnSite => {
+            Notice::new(Category::Vpn, vpn::headline(state), detail).transient()
         }
     };
     match verdict {
-        Verdict::Disconnected | Verdict::Stalled => notice.button("Se reconnecter", Action::Connect),
-        Verdict::Captive => notice.button("Réessayer", Action::Refresh),
-        Verdict::Unknown | Verdict::Offline | Verdict::Connecting | Verdict::Connected | Verdict::OnSite => notice,
+        VpnStatus::Disconnected | VpnStatus::Stalled => notice.button("Se reconnecter", Action::Connect),
+        VpnStatus::Captive => notice.button("Réessayer", Action::Refresh),
+        VpnStatus::Unknown | VpnStatus::Offline | VpnStatus::Connecting | VpnStatus::Connected | VpnStatus::OnSite => {
+            notice
+        }
     }
 }
 
@@ -205,7 +209,7 @@ fn lost(state: &State) -> String {
     format!("Les lecteurs {} et les applications métiers sont hors d’atteinte.", letters.join(", "))
 }
 
-fn launched(launch: &Launch, state: &State) -> Notice {
+fn launched(launch: &LaunchResult, state: &State) -> Notice {
     let name = name(&launch.id, state);
     let answer = |title: String, body: &str| Notice::new(Category::Answer, title, body);
     if let Some(code) = state.profile.code(&launch.id)
@@ -227,8 +231,8 @@ fn launched(launch: &Launch, state: &State) -> Notice {
             format!("{name} n’est pas installé"),
             "La page de téléchargement s’ouvre dans votre navigateur : enregistrez le programme, puis lancez-le.",
         ),
-        // Only Windows has panels without an engine (`shell/panel.rs`).
-        LaunchOutcome::Missing if [Launch::PANEL, Launch::CONNECT].contains(&launch.id.as_str()) => answer(
+        // Only Windows has panels without an engine (`runtime/panel.rs`).
+        LaunchOutcome::Missing if [LaunchResult::PANEL, LaunchResult::CONNECT].contains(&launch.id.as_str()) => answer(
             format!("{name} a besoin de « Microsoft Edge WebView2 »"),
             "Ce composant manque sur cet ordinateur : l’assistance peut l’installer. L’icône, son menu et les rappels \
              fonctionnent sans lui.",
@@ -249,10 +253,10 @@ fn launched(launch: &Launch, state: &State) -> Notice {
 
 /// What the user calls the thing that was to be started.
 fn name(id: &str, state: &State) -> String {
-    if id == Launch::PANEL {
+    if id == LaunchResult::PANEL {
         return "Le panneau d’information".into();
     }
-    if id == Launch::CONNECT {
+    if id == LaunchResult::CONNECT {
         return "La fenêtre de connexion".into();
     }
     let profile = &state.profile;
@@ -267,8 +271,8 @@ fn retry(id: &str, state: &State) -> Action {
     let mut letters = state.profile.drives.iter().map(|drive| drive.letter);
     match letters.find(|letter| id == letter.to_string()) {
         Some(letter) => Action::OpenDrive(letter),
-        None if id == Launch::PANEL => Action::ShowPanel,
-        None if id == Launch::CONNECT => Action::OpenClient,
+        None if id == LaunchResult::PANEL => Action::ShowPanel,
+        None if id == LaunchResult::CONNECT => Action::OpenClient,
         None => Action::Open(id.into()),
     }
 }
@@ -291,20 +295,20 @@ mod tests {
     fn what_is_said_of_each_verdict() {
         let rows = [
             (
-                Verdict::Offline,
+                VpnStatus::Offline,
                 "Hors ligne | Aucun réseau : vérifiez le câble ou le Wi-Fi. Les lecteurs I:, S:, T:, U: et les applications métiers sont hors d’atteinte.",
             ),
             (
-                Verdict::Captive,
+                VpnStatus::Captive,
                 "Connexion limitée | Le serveur VPN ne répond pas. Si le réseau demande une identification, ouvrez un navigateur ; sinon, réessayez plus tard. | [Réessayer]",
             ),
             (
-                Verdict::Disconnected,
+                VpnStatus::Disconnected,
                 "VPN déconnecté | Les lecteurs I:, S:, T:, U: et les applications métiers sont hors d’atteinte. | [Se reconnecter]",
             ),
-            (Verdict::Connected, "VPN connecté | Les lecteurs réseau et les applications métiers sont accessibles."),
+            (VpnStatus::Connected, "VPN connecté | Les lecteurs réseau et les applications métiers sont accessibles."),
             (
-                Verdict::Stalled,
+                VpnStatus::Stalled,
                 "Le VPN ne répond plus | Les lecteurs réseau et les applications métiers ne répondent pas. Déconnectez puis reconnectez le VPN. | [Se reconnecter]",
             ),
         ];
@@ -315,7 +319,7 @@ mod tests {
 
     #[test]
     fn what_is_said_of_the_shutdown() {
-        let state = standing(Verdict::Connected);
+        let state = standing(VpnStatus::Connected);
         let reminder = |minutes, last| Notification::Shutdown(Reminder { at: at("2026-11-24T21:30"), minutes, last });
         let work = "Cet ordinateur s’éteindra à 21 h 30. Enregistrez votre travail et fermez vos documents.";
         assert_eq!(
@@ -343,8 +347,8 @@ mod tests {
 
     #[test]
     fn what_is_said_of_a_start() {
-        let state = standing(Verdict::Connected);
-        let launch = |id: &str, outcome| says(&Notification::Launch(Launch { id: id.into(), outcome }), &state);
+        let state = standing(VpnStatus::Connected);
+        let launch = |id: &str, outcome| says(&Notification::Launch(LaunchResult { id: id.into(), outcome }), &state);
         let failed = || LaunchOutcome::Failed("no such file".into());
         assert_eq!(
             launch("isl-light", LaunchOutcome::MissingOpenedSelfService),
@@ -371,26 +375,26 @@ mod tests {
             "Le lecteur T: (données professionnelles) est introuvable sur cet ordinateur | L’assistance AMIGO peut vous aider. | [Ouvrir AMIGO]"
         );
         assert_eq!(
-            launch(Launch::PANEL, LaunchOutcome::Missing),
+            launch(LaunchResult::PANEL, LaunchOutcome::Missing),
             "Le panneau d’information a besoin de « Microsoft Edge WebView2 » | Ce composant manque sur cet ordinateur : l’assistance peut l’installer. L’icône, son menu et les rappels fonctionnent sans lui. | [Ouvrir AMIGO]"
         );
-        let launch = Launch { id: "T".into(), outcome: failed() };
+        let launch = LaunchResult { id: "T".into(), outcome: failed() };
         let drive = notice(&Notification::Launch(launch), &state);
         assert_eq!(drive.actions[0].1, Action::OpenDrive('T'));
     }
 
     #[test]
     fn what_is_said_of_the_rest() {
-        let state = standing(Verdict::Connected);
+        let state = standing(VpnStatus::Connected);
         let rows = [
             (Notification::NoTrayHost, "L’icône de Vigie ne peut pas s’afficher | Ce bureau n’a pas de zone de notification. Le panneau de Vigie la remplace ; relancez Vigie pour le revoir.".to_owned()),
-            (Notification::Copied(Copied::Code(Call::of("renvoi-immediat"))), "*21 est copié | Renvoi immédiat : ajoutez le n° de poste ou de portable.".into()),
-            (Notification::Copied(Copied::Code(Call::of("sans-renvoi"))), "*20 est copié | Désactiver tous les renvois".into()),
-            (Notification::Copied(Copied::Code(Call { code: "renvoi-immediat".into(), number: vigie_core::digits::Digits::new("0612345678") })), "*21 0612345678 est copié | Renvoi immédiat".into()),
-            (Notification::NotSaved(NotSaved::Locked), "Votre choix n’a pas été enregistré | Ce réglage est fixé par votre administrateur.".into()),
-            (Notification::Copied(Copied::SupportInfo), "Les infos pour l’assistance sont copiées | Collez-les dans votre message ou dans votre demande AMIGO (Ctrl + V).".into()),
+            (Notification::Copied(ClipboardContent::Code(Call::of("renvoi-immediat"))), "*21 est copié | Renvoi immédiat : ajoutez le n° de poste ou de portable.".into()),
+            (Notification::Copied(ClipboardContent::Code(Call::of("sans-renvoi"))), "*20 est copié | Désactiver tous les renvois".into()),
+            (Notification::Copied(ClipboardContent::Code(Call { code: "renvoi-immediat".into(), number: vigie_core::digits::Digits::new("0612345678") })), "*21 0612345678 est copié | Renvoi immédiat".into()),
+            (Notification::NotSaved(SaveFailure::Locked), "Votre choix n’a pas été enregistré | Ce réglage est fixé par votre administrateur.".into()),
+            (Notification::Copied(ClipboardContent::SupportInfo), "Les infos pour l’assistance sont copiées | Collez-les dans votre message ou dans votre demande AMIGO (Ctrl + V).".into()),
             (Notification::CopyFailed, "La copie n’a pas fonctionné | Le presse-papiers ne répond pas. Réessayez dans un instant.".into()),
-            (Notification::Copied(Copied::Passcode), "Votre code est copié pour 30 secondes | Collez-le comme « Passcode » (Ctrl + V) : les 6 chiffres ne restent pas valables longtemps.".into()),
+            (Notification::Copied(ClipboardContent::Passcode), "Votre code est copié pour 30 secondes | Collez-le comme « Passcode » (Ctrl + V) : les 6 chiffres ne restent pas valables longtemps.".into()),
             (Notification::ConnectFailed(Reason::Untrusted), "Le serveur VPN n’est pas reconnu | Son certificat n’est pas celui attendu : rien ne lui a été envoyé. Essayez depuis un autre réseau ; si cela se répète, contactez l’assistance AMIGO. | [Réessayer] | [Ouvrir AMIGO]".into()),
             (Notification::DisconnectFailed, "Le VPN n’a pas pu être déconnecté | Déconnectez-le dans la fenêtre du client VPN. | [Ouvrir le client VPN]".into()),
             (Notification::Forgotten(true), "Vos identifiants sont oubliés | Le trousseau de clés de cet ordinateur ne contient plus ni votre identifiant VPN ni votre code PIN.".into()),

@@ -13,7 +13,7 @@ use vigie_profile::{Link, Program};
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Page {
-    /// Verdict, question, buttons and facts.
+    /// VpnStatus, question, buttons and facts.
     pub panel: Panel,
     /// What can be searched, joined and dialled.
     pub guide: Guide,
@@ -244,9 +244,9 @@ mod tests {
     use std::sync::Arc;
     use vigie_core::digits::Digits;
     use vigie_core::fixture::{known, now, standing};
-    use vigie_core::state::{Copied, Event};
+    use vigie_core::state::{ClipboardContent, Event};
     use vigie_core::update::{State, update};
-    use vigie_core::vpn::Verdict;
+    use vigie_core::vpn::VpnStatus;
     use vigie_profile::{Choice, Profile};
 
     fn told(state: &State) -> Vec<String> {
@@ -306,7 +306,7 @@ mod tests {
 
     #[test]
     fn it_offers_what_it_shows_and_nothing_else() {
-        let page = page(&standing(Verdict::Disconnected));
+        let page = page(&standing(VpnStatus::Disconnected));
         let number = || Digits::new("0612345678");
         let call = |code: &str, number| Call { code: code.into(), number };
         for action in [
@@ -342,7 +342,7 @@ mod tests {
 
     #[test]
     fn only_what_has_changed_is_told_again() {
-        let mut state = standing(Verdict::Connected);
+        let mut state = standing(VpnStatus::Connected);
         let first = page(&state);
         let mut shown = Page::default();
         for part in first.parts(None) {
@@ -357,12 +357,12 @@ mod tests {
         update(&mut state, Event::Autostart(true), now("2026-11-25T00:00"));
         let third = page(&state);
         assert!(matches!(third.parts(Some(&second))[..], [Part::Settings(_)]));
-        update(&mut state, Event::Copied(Copied::SupportInfo, true), now("2026-11-25T00:00"));
+        update(&mut state, Event::Copied(ClipboardContent::SupportInfo, true), now("2026-11-25T00:00"));
         let fourth = page(&state);
         let parts = fourth.parts(Some(&third));
         let [Part::Answer(Some(answer))] = &parts[..] else { panic!("{parts:?}") };
         assert_eq!((answer.number, &*answer.title), (1, "Les infos pour l’assistance sont copiées"));
-        update(&mut state, Event::Copied(Copied::SupportInfo, true), now("2026-11-25T00:00"));
+        update(&mut state, Event::Copied(ClipboardContent::SupportInfo, true), now("2026-11-25T00:00"));
         assert_eq!(page(&state).parts(Some(&fourth)).len(), 1, "the same words, said again");
         let mut profile = Profile::clone(&state.profile);
         profile.links.truncate(3);

@@ -2,14 +2,14 @@
 //!
 //! The page renders groups, rows and buttons without knowing each of them; what there is to show is decided here.
 
-use super::{drives, french, helpdesk, shutdown, verdict};
+use super::{drives, french, helpdesk, shutdown, vpn};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use vigie_core::shutdown::Reminder;
 use vigie_core::state::{Action, DriveMount, Host, Reading};
 use vigie_core::update::{Question, State, can_connect};
-use vigie_core::vpn::Verdict;
-use vigie_profile::{Choice, Fact};
+use vigie_core::vpn::VpnStatus;
+use vigie_profile::{Choice, RowKind};
 
 /// All that the panel shows.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -20,9 +20,9 @@ pub struct Panel {
     /// One sentence under the heading.
     pub subtitle: String,
     /// The verdict, for the heading's colour and picture.
-    pub verdict: Option<Verdict>,
+    pub verdict: Option<VpnStatus>,
     /// Something to answer first.
-    pub question: Option<Asked>,
+    pub question: Option<Prompt>,
     /// What to do, most wanted first.
     pub buttons: Vec<Button>,
     /// The facts.
@@ -59,13 +59,13 @@ pub struct Row {
     /// A stable name.
     pub id: String,
     /// What it is a row of; absent for what is said in any case.
-    pub fact: Option<Fact>,
+    pub fact: Option<RowKind>,
     /// What it is.
     pub label: String,
     /// The fact, or why there is none.
     pub value: String,
     /// How to take it.
-    pub mark: Mark,
+    pub mark: Severity,
     /// What there is to know beyond it, for whoever asks.
     pub details: Vec<String>,
     /// The moment that it speaks of, in seconds since 1970: the page says how long it is until then.
@@ -77,7 +77,7 @@ pub struct Row {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
-pub enum Mark {
+pub enum Severity {
     /// As it should be.
     #[default]
     Normal,
@@ -100,7 +100,7 @@ pub struct Button {
 /// A question with its answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
-pub struct Asked {
+pub struct Prompt {
     /// The question.
     pub title: String,
     /// What to know before answering.
@@ -119,7 +119,7 @@ impl Panel {
 
 impl Panel {
     /// The panel without the rows of these facts.
-    pub fn without(mut self, hidden: &[Fact]) -> Panel {
+    pub fn without(mut self, hidden: &[RowKind]) -> Panel {
         for group in &mut self.groups {
             group.rows.retain(|row| row.fact.is_none_or(|fact| !hidden.contains(&fact)));
         }
@@ -173,9 +173,9 @@ pub fn pinned(state: &State) -> Option<Pinned> {
 /// The panel for a state.
 pub fn panel(state: &State) -> Panel {
     Panel {
-        title: french::typeset(verdict::headline(state)),
-        subtitle: french::typeset(verdict::detail(state)),
-        verdict: Some(state.vpn.verdict()),
+        title: french::typeset(vpn::headline(state)),
+        subtitle: french::typeset(vpn::detail(state)),
+        verdict: Some(state.vpn.status()),
         question: question(state),
         buttons: buttons(state),
         groups: vec![
@@ -195,7 +195,7 @@ fn buttons(state: &State) -> Vec<Button> {
         button("Installer un logiciel", Action::Open(profile.wapt.program.clone())),
         button("AMIGO", Action::Open(profile.helpdesk.link.clone())),
     ];
-    if can_connect(state.vpn.verdict()) {
+    if can_connect(state.vpn.status()) {
         buttons.insert(0, button("Se connecter au VPN", Action::Connect));
     }
     let intranet = |site: &str| profile.links.iter().find(|link| link.site.as_deref() == Some(site));
@@ -207,15 +207,15 @@ fn buttons(state: &State) -> Vec<Button> {
 }
 
 /// What waits for an answer: a question, else the reminder that stands.
-fn question(state: &State) -> Option<Asked> {
+fn question(state: &State) -> Option<Prompt> {
     let Some(question) = state.question else { return state.reminded.as_ref().map(reminder) };
     Some(match question {
-        Question::ShutDown => Asked {
+        Question::ShutDown => Prompt {
             title: french::typeset("Éteindre l’ordinateur maintenant ?"),
             text: "Enregistrez d’abord votre travail et fermez vos documents.".into(),
             answers: vec![button("Éteindre", Action::ConfirmShutDown), button("Annuler", Action::Cancel)],
         },
-        Question::Site => Asked {
+        Question::Site => Prompt {
             title: french::typeset("Quel est votre site ?"),
             text: "Vigie choisit d’après lui le serveur VPN et les liens.".into(),
             answers: (state.profile.sites.iter())
@@ -229,28 +229,28 @@ fn question(state: &State) -> Option<Asked> {
 }
 
 /// With the time of day alone: the minutes that are left would change while one reads.
-fn reminder(reminder: &Reminder) -> Asked {
+fn reminder(reminder: &Reminder) -> Prompt {
     let mut answers = vec![button("Éteindre maintenant", Action::ShutDown)];
     if !reminder.last {
         answers.push(button("Plus tard", Action::RemindLater));
     }
     answers.push(button("Ce soir, ne plus me le rappeler", Action::NotTonight));
     let title = format!("Arrêt automatique à {}", french::time(reminder.at.time()));
-    Asked { title, text: "Enregistrez votre travail et fermez vos documents.".into(), answers }
+    Prompt { title, text: "Enregistrez votre travail et fermez vos documents.".into(), answers }
 }
 
 fn network(state: &State) -> Vec<Row> {
     let site = match state.site() {
-        Some(site) => normal(Fact::Site, "Site", french::site(site)),
-        None => warning(Fact::Site, "Site", "à choisir dans les réglages ou dans le menu « Mon site »"),
+        Some(site) => normal(RowKind::Site, "Site", french::site(site)),
+        None => warning(RowKind::Site, "Site", "à choisir dans les réglages ou dans le menu « Mon site »"),
     };
     let vpn = match state.reaches_inside() {
-        Some(false) => warning(Fact::Vpn, "VPN", verdict::line(state)),
-        Some(true) | None => normal(Fact::Vpn, "VPN", verdict::line(state)),
+        Some(false) => warning(RowKind::Vpn, "VPN", vpn::line(state)),
+        Some(true) | None => normal(RowKind::Vpn, "VPN", vpn::line(state)),
     };
     let mut rows = vec![vpn, site];
     let Some(links) = state.vpn.links() else {
-        rows.push(unavailable(Fact::LocalAddress, "Adresse locale", READING));
+        rows.push(unavailable(RowKind::LocalAddress, "Adresse locale", READING));
         return rows;
     };
     let list = |addresses: &[std::net::IpAddr]| -> String {
@@ -258,21 +258,21 @@ fn network(state: &State) -> Vec<Row> {
         texts.join(", ")
     };
     rows.push(match links.underlay().or_else(|| links.interfaces.iter().find(|interface| !interface.tunnel)) {
-        Some(interface) => normal(Fact::LocalAddress, "Adresse locale", list(&interface.addresses)),
-        None => unavailable(Fact::LocalAddress, "Adresse locale", "aucune (pas de réseau)"),
+        Some(interface) => normal(RowKind::LocalAddress, "Adresse locale", list(&interface.addresses)),
+        None => unavailable(RowKind::LocalAddress, "Adresse locale", "aucune (pas de réseau)"),
     });
     rows.push(match links.tunnel() {
-        Some(tunnel) => normal(Fact::VpnAddress, "Adresse VPN", list(&tunnel.addresses)),
-        None => unavailable(Fact::VpnAddress, "Adresse VPN", "aucune (pas de tunnel)"),
+        Some(tunnel) => normal(RowKind::VpnAddress, "Adresse VPN", list(&tunnel.addresses)),
+        None => unavailable(RowKind::VpnAddress, "Adresse VPN", "aucune (pas de tunnel)"),
     });
     rows.push(match links.default_route.as_ref().and_then(|route| route.router) {
-        Some(router) => normal(Fact::Router, "Passerelle", router.to_string()),
-        None => unavailable(Fact::Router, "Passerelle", "aucune (pas de route par défaut)"),
+        Some(router) => normal(RowKind::Router, "Passerelle", router.to_string()),
+        None => unavailable(RowKind::Router, "Passerelle", "aucune (pas de route par défaut)"),
     });
     rows.push(if links.dns.is_empty() {
-        unavailable(Fact::Dns, "Serveurs DNS", "aucun (le système n’en nomme pas)")
+        unavailable(RowKind::Dns, "Serveurs DNS", "aucun (le système n’en nomme pas)")
     } else {
-        normal(Fact::Dns, "Serveurs DNS", list(&links.dns))
+        normal(RowKind::Dns, "Serveurs DNS", list(&links.dns))
     });
     rows
 }
@@ -280,20 +280,20 @@ fn network(state: &State) -> Vec<Row> {
 fn computer(state: &State) -> Vec<Row> {
     let mut rows = match &state.host {
         Some(host) => machine(state, host),
-        None => vec![unavailable(Fact::Computer, "Nom de l’ordinateur", READING)],
+        None => vec![unavailable(RowKind::Computer, "Nom de l’ordinateur", READING)],
     };
     match &state.battery {
         Reading::Known(Some(battery)) => {
             let plugged = if battery.plugged { "sur secteur" } else { "sur batterie" };
-            rows.push(normal(Fact::Battery, "Batterie", format!("{} % ({plugged})", battery.percent)));
+            rows.push(normal(RowKind::Battery, "Batterie", format!("{} % ({plugged})", battery.percent)));
         }
         Reading::Unavailable(_) => {
-            rows.push(unavailable(Fact::Battery, "Batterie", "le système n’indique pas son état"));
+            rows.push(unavailable(RowKind::Battery, "Batterie", "le système n’indique pas son état"));
         }
         // A computer without one has nothing to say of it.
         Reading::Known(None) | Reading::Pending => {}
     }
-    rows.push(normal(Fact::Version, "Vigie", env!("CARGO_PKG_VERSION")));
+    rows.push(normal(RowKind::Version, "Vigie", env!("CARGO_PKG_VERSION")));
     rows
 }
 
@@ -305,30 +305,30 @@ fn machine(state: &State, host: &Host) -> Vec<Row> {
     let booted = host.booted.to_zoned_datetime(state.now.wall.time_zone().clone());
     let started = french::moment(&booted, &state.now.wall);
     let started = match state.long_uptime() {
-        Some(days) => warning(Fact::Booted, "Démarré", format!("{started} ({days} jours : redémarrez bientôt)")),
-        None => normal(Fact::Booted, "Démarré", started),
+        Some(days) => warning(RowKind::Booted, "Démarré", format!("{started} ({days} jours : redémarrez bientôt)")),
+        None => normal(RowKind::Booted, "Démarré", started),
     };
     let disk = match (&host.disk, state.disk_low()) {
         (Reading::Known(space), Some(percent)) => {
             let text = format!("{} libres ({percent} % : faites de la place)", french::bytes(space.free));
-            warning(Fact::Disk, "Disque système", text)
+            warning(RowKind::Disk, "Disque système", text)
         }
         (Reading::Known(space), None) => {
             let text = format!("{} libres sur {}", french::bytes(space.free), french::bytes(space.total));
-            normal(Fact::Disk, "Disque système", text)
+            normal(RowKind::Disk, "Disque système", text)
         }
-        (Reading::Pending, _) => unavailable(Fact::Disk, "Disque système", READING),
+        (Reading::Pending, _) => unavailable(RowKind::Disk, "Disque système", READING),
         (Reading::Unavailable(_), _) => {
-            unavailable(Fact::Disk, "Disque système", "le système n’indique pas la place qui reste")
+            unavailable(RowKind::Disk, "Disque système", "le système n’indique pas la place qui reste")
         }
     };
     let memory = format!("{} libres sur {}", french::bytes(host.memory.free), french::bytes(host.memory.total));
     vec![
-        normal(Fact::Computer, "Nom de l’ordinateur", host.name.clone()),
-        normal(Fact::User, "Utilisateur", user),
-        normal(Fact::System, "Système", host.system.clone()),
+        normal(RowKind::Computer, "Nom de l’ordinateur", host.name.clone()),
+        normal(RowKind::User, "Utilisateur", user),
+        normal(RowKind::System, "Système", host.system.clone()),
         started,
-        normal(Fact::Memory, "Mémoire", memory),
+        normal(RowKind::Memory, "Mémoire", memory),
         disk,
     ]
 }
@@ -337,13 +337,13 @@ fn drive_rows(state: &State) -> Vec<Row> {
     let rows = state.profile.drives.iter().map(|drive| {
         let label = format!("{}: {}", drive.letter, drives::purpose(drive.holds));
         let (value, mark) = match (drives::why_not(state, drive), state.drive(drive.letter)) {
-            (Some(reason), Some(DriveMount::Absent) | None) => (reason, Mark::Unavailable),
-            (Some(reason), Some(_)) => (reason, Mark::Warning),
-            (None, Some(DriveMount::Connected(_))) => ("accessible", Mark::Normal),
-            (None, _) => ("déconnecté : ouvrez-le pour le reconnecter", Mark::Warning),
+            (Some(reason), Some(DriveMount::Absent) | None) => (reason, Severity::Unavailable),
+            (Some(reason), Some(_)) => (reason, Severity::Warning),
+            (None, Some(DriveMount::Connected(_))) => ("accessible", Severity::Normal),
+            (None, _) => ("déconnecté : ouvrez-le pour le reconnecter", Severity::Warning),
         };
         let id = format!("drive-{}", drive.letter.to_ascii_lowercase());
-        Row { id, mark, ..normal(Fact::Drives, &label, value) }
+        Row { id, mark, ..normal(RowKind::Drives, &label, value) }
     });
     rows.collect()
 }
@@ -352,7 +352,7 @@ fn software(state: &State) -> Vec<Row> {
     let mut rows = Vec::new();
     match &state.printers {
         Reading::Known(printers) if printers.is_empty() => {
-            rows.push(unavailable(Fact::Printers, "Imprimantes", "aucune n’est installée"));
+            rows.push(unavailable(RowKind::Printers, "Imprimantes", "aucune n’est installée"));
         }
         Reading::Known(printers) => rows.extend(printers.iter().map(|printer| {
             let decoded = vigie_core::printers::decode(&state.profile.printing, &printer.name);
@@ -363,11 +363,11 @@ fn software(state: &State) -> Vec<Row> {
                 (None, true) => format!("{} (par défaut)", printer.name),
                 (None, false) => printer.name.clone(),
             };
-            Row { id: format!("printer-{}", printer.name), ..normal(Fact::Printers, "Imprimante", value) }
+            Row { id: format!("printer-{}", printer.name), ..normal(RowKind::Printers, "Imprimante", value) }
         })),
-        Reading::Pending => rows.push(unavailable(Fact::Printers, "Imprimantes", READING)),
+        Reading::Pending => rows.push(unavailable(RowKind::Printers, "Imprimantes", READING)),
         Reading::Unavailable(_) => {
-            rows.push(unavailable(Fact::Printers, "Imprimantes", "le service d’impression ne répond pas"));
+            rows.push(unavailable(RowKind::Printers, "Imprimantes", "le service d’impression ne répond pas"));
         }
     }
     rows.push(match &state.wapt {
@@ -381,28 +381,28 @@ fn software(state: &State) -> Vec<Row> {
             if let Some(task) = &wapt.running {
                 text.push_str(&format!(", en cours : {task}"));
             }
-            Row { details: wapt.pending.clone(), ..normal(Fact::Wapt, "WAPT", text) }
+            Row { details: wapt.pending.clone(), ..normal(RowKind::Wapt, "WAPT", text) }
         }
-        Reading::Pending => unavailable(Fact::Wapt, "WAPT", READING),
-        Reading::Unavailable(_) => unavailable(Fact::Wapt, "WAPT", "absent, ou ne répond pas"),
+        Reading::Pending => unavailable(RowKind::Wapt, "WAPT", READING),
+        Reading::Unavailable(_) => unavailable(RowKind::Wapt, "WAPT", "absent, ou ne répond pas"),
     });
     rows
 }
 
 fn services(state: &State) -> Vec<Row> {
-    let mut rows = vec![normal(Fact::Amigo, "AMIGO", helpdesk::hours(state))];
+    let mut rows = vec![normal(RowKind::Amigo, "AMIGO", helpdesk::hours(state))];
     rows.extend(state.profile.helpdesk.urgent.iter().enumerate().map(|(index, urgent)| {
         let label = format!("En cas d’urgence ({})", urgent.establishments);
-        Row { id: format!("urgent-{index}"), ..normal(Fact::Urgent, &label, urgent.numbers.join(" ou ")) }
+        Row { id: format!("urgent-{index}"), ..normal(RowKind::Urgent, &label, urgent.numbers.join(" ou ")) }
     }));
-    let mark = if shutdown::is_near(state) { Mark::Warning } else { Mark::Normal };
+    let mark = if shutdown::is_near(state) { Severity::Warning } else { Severity::Normal };
     let until = state.shutdown.next_shutdown(&state.now).map(|at| at.timestamp().as_second());
-    rows.push(Row { mark, until, ..normal(Fact::Shutdown, "Arrêt automatique", shutdown::next(state)) });
+    rows.push(Row { mark, until, ..normal(RowKind::Shutdown, "Arrêt automatique", shutdown::next(state)) });
     rows.extend(state.problems.iter().enumerate().map(|(index, problem)| Row {
         id: format!("problem-{index}"),
         label: "Configuration ignorée".into(),
         value: french::typeset(super::config::problem(problem)),
-        mark: Mark::Warning,
+        mark: Severity::Warning,
         ..Row::default()
     }));
     rows
@@ -419,17 +419,17 @@ pub(super) fn button(label: impl Into<String>, action: Action) -> Button {
 /// Why there is no value yet.
 const READING: &str = "en cours de lecture";
 
-fn normal(fact: Fact, label: &str, value: impl Into<String>) -> Row {
+fn normal(fact: RowKind, label: &str, value: impl Into<String>) -> Row {
     let (label, value) = (french::typeset(label), french::typeset(value));
     Row { id: fact.id().into(), fact: Some(fact), label, value, ..Row::default() }
 }
 
-fn warning(fact: Fact, label: &str, value: impl Into<String>) -> Row {
-    Row { mark: Mark::Warning, ..normal(fact, label, value) }
+fn warning(fact: RowKind, label: &str, value: impl Into<String>) -> Row {
+    Row { mark: Severity::Warning, ..normal(fact, label, value) }
 }
 
-fn unavailable(fact: Fact, label: &str, why: impl Into<String>) -> Row {
-    Row { mark: Mark::Unavailable, ..normal(fact, label, why) }
+fn unavailable(fact: RowKind, label: &str, why: impl Into<String>) -> Row {
+    Row { mark: Severity::Unavailable, ..normal(fact, label, why) }
 }
 
 #[cfg(test)]
@@ -442,7 +442,7 @@ mod tests {
 
     #[test]
     fn offers_its_buttons_and_answers_and_nothing_else() {
-        let question = Asked {
+        let question = Prompt {
             title: "Éteindre ?".into(),
             text: String::new(),
             answers: vec![button("Éteindre", Action::ConfirmShutDown)],
@@ -489,7 +489,7 @@ mod tests {
         profile.panel.width = 333;
         state.profile = profile.into();
         // What waits for an answer is asked in the opened panel.
-        update(&mut state, Event::Asked(Action::ShutDown), now("2026-11-24T14:02"));
+        update(&mut state, Event::Action(Action::ShutDown), now("2026-11-24T14:02"));
         let pinned = pinned(&state).expect("it is wanted");
         let wanted = &state.profile.panel;
         assert_eq!((pinned.width, pinned.height, pinned.opacity_percent), (333, wanted.height, wanted.opacity_percent));
@@ -510,13 +510,13 @@ mod tests {
         let [off, later, not_tonight] = ["Éteindre maintenant", "Plus tard", "Ce soir, ne plus me le rappeler"];
         update(&mut state, Event::Tick, now("2026-11-24T21:00"));
         assert_eq!(asked(&state), Some((title.clone(), [off, later, not_tonight].map(String::from).to_vec())));
-        update(&mut state, Event::Asked(Action::RemindLater), now("2026-11-24T21:01"));
+        update(&mut state, Event::Action(Action::RemindLater), now("2026-11-24T21:01"));
         assert_eq!(asked(&state), None);
         update(&mut state, Event::Tick, now("2026-11-24T21:25"));
         assert_eq!(asked(&state), Some((title.clone(), [off, not_tonight].map(String::from).to_vec())));
-        update(&mut state, Event::Asked(Action::ShutDown), now("2026-11-24T21:26"));
+        update(&mut state, Event::Action(Action::ShutDown), now("2026-11-24T21:26"));
         assert_eq!(asked(&state).map(|(title, _)| title), Some("Éteindre l’ordinateur maintenant\u{a0}?".into()));
-        update(&mut state, Event::Asked(Action::Cancel), now("2026-11-24T21:26"));
+        update(&mut state, Event::Action(Action::Cancel), now("2026-11-24T21:26"));
         assert_eq!(asked(&state).map(|(title, _)| title), Some(title));
         update(&mut state, Event::Tick, now("2026-11-24T21:30"));
         assert_eq!(asked(&state), None);
@@ -524,12 +524,12 @@ mod tests {
 
     #[test]
     fn rows_are_hidden_but_never_what_is_wrong_with_the_configuration() {
-        let mut state = standing(Verdict::Connected);
+        let mut state = standing(VpnStatus::Connected);
         let problem = vigie_profile::Problem {
             file: "/etc/vigie/vigie.toml".into(),
             line: Some(3),
             key: None,
-            fault: vigie_profile::Fault::TooLarge,
+            error: vigie_profile::ConfigError::TooLarge,
         };
         state.problems = [problem].into();
         let ids = |panel: Panel| -> Vec<String> {
@@ -537,19 +537,19 @@ mod tests {
         };
         let all = panel(&state);
         let groups = all.groups.len();
-        let left = all.clone().without(&[Fact::Drives, Fact::Wapt, Fact::Urgent]);
+        let left = all.clone().without(&[RowKind::Drives, RowKind::Wapt, RowKind::Urgent]);
         assert_eq!(left.groups.len(), groups - 1, "a group without rows is gone");
         let gone: Vec<String> = ids(all.clone()).into_iter().filter(|id| !ids(left.clone()).contains(id)).collect();
         assert_eq!(gone, ["drive-i", "drive-s", "drive-t", "drive-u", "wapt", "urgent-0", "urgent-1"]);
-        assert_eq!(ids(all.clone().without(&Fact::ALL)), ["problem-0"]);
+        assert_eq!(ids(all.clone().without(&RowKind::ALL)), ["problem-0"]);
         // Each row can be hidden, and each name hides something.
-        let told: Vec<Fact> = all.groups.iter().flat_map(|group| &group.rows).filter_map(|row| row.fact).collect();
-        assert!(Fact::ALL.iter().all(|fact| told.contains(fact)));
+        let told: Vec<RowKind> = all.groups.iter().flat_map(|group| &group.rows).filter_map(|row| row.fact).collect();
+        assert!(RowKind::ALL.iter().all(|fact| told.contains(fact)));
     }
 
     #[test]
     fn what_cannot_be_had_is_said_with_why() {
-        let mut state = standing(Verdict::OnSite);
+        let mut state = standing(VpnStatus::OnSite);
         let why = || Reading::Unavailable("for the log".into());
         let host = state.host.take().expect("it is known");
         let events = [
@@ -575,7 +575,7 @@ mod tests {
             ("wapt", "absent, ou ne répond pas"),
         ] {
             let row = rows.iter().find(|row| row.id == id).expect("it is never left out");
-            assert_eq!((row.value.as_str(), row.mark), (why, Mark::Unavailable), "{id}");
+            assert_eq!((row.value.as_str(), row.mark), (why, Severity::Unavailable), "{id}");
         }
         assert!(rows.iter().all(|row| !row.value.is_empty() && !row.value.contains("for the log")));
     }
@@ -586,7 +586,7 @@ mod tests {
 
     #[test]
     fn the_names_of_what_waits_and_the_time_of_the_shutdown_stand_behind_their_rows() {
-        let panel = panel(&standing(Verdict::Connected));
+        let panel = panel(&standing(VpnStatus::Connected));
         let rows: Vec<&Row> = panel.groups.iter().flat_map(|group| &group.rows).collect();
         let row = |id: &str| *rows.iter().find(|row| row.id == id).expect("it is there");
         assert_eq!(row("wapt").details, ["firefox"]);

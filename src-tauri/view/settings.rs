@@ -5,7 +5,7 @@ use super::panel::{Button, button};
 use serde::{Deserialize, Serialize};
 use vigie_core::state::Action;
 use vigie_core::update::State;
-use vigie_profile::{Choice, Fact};
+use vigie_profile::{Choice, RowKind};
 
 /// Something to choose.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +22,7 @@ pub struct Setting {
     /// Whether the administrator has fixed it: then nothing of it can be chosen.
     pub locked: bool,
     /// What can be chosen, in order.
-    pub options: Vec<Choosable>,
+    pub options: Vec<SettingOption>,
 }
 
 /// How many are chosen.
@@ -39,7 +39,7 @@ pub enum Kind {
 /// What can be chosen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
-pub struct Choosable {
+pub struct SettingOption {
     /// The words, and what a click asks for: that it be chosen, or where it is [`Kind::Each`] and chosen, no longer.
     pub button: Button,
     /// Whether it is chosen now.
@@ -123,9 +123,9 @@ fn size(state: &State) -> Setting {
 
 fn rows(state: &State) -> Setting {
     let hidden = &state.profile.panel.hidden;
-    let options = Fact::ALL.into_iter().map(|fact| {
+    let options = RowKind::ALL.into_iter().map(|fact| {
         let shown = !hidden.contains(&fact);
-        (name(fact).into(), shown, Choice::Shown(fact, !shown))
+        (name(fact).into(), shown, Choice::RowVisible(fact, !shown))
     });
     let hint = "Le panneau que vous ouvrez les montre toutes.";
     setting(state, "rows", "Lignes du panneau posé", hint, Kind::Each, options.collect())
@@ -134,7 +134,7 @@ fn rows(state: &State) -> Setting {
 fn start(state: &State) -> Setting {
     let on = state.autostart;
     let button = button("Lancer Vigie à l’ouverture de session", Action::SetAutostart(!on));
-    let options = vec![Choosable { button, chosen: on }];
+    let options = vec![SettingOption { button, chosen: on }];
     Setting { options, ..setting(state, "start", "Démarrage", "", Kind::Each, Vec::new()) }
 }
 
@@ -153,33 +153,33 @@ fn setting(
         kind,
         locked: options.iter().any(|(_, _, choice)| choice.is_locked(&state.profile)),
         options: (options.into_iter())
-            .map(|(label, chosen, choice)| Choosable { button: button(label, Action::Choose(choice)), chosen })
+            .map(|(label, chosen, choice)| SettingOption { button: button(label, Action::Choose(choice)), chosen })
             .collect(),
     }
 }
 
-fn name(fact: Fact) -> &'static str {
+fn name(fact: RowKind) -> &'static str {
     match fact {
-        Fact::Site => "Site",
-        Fact::Vpn => "VPN",
-        Fact::LocalAddress => "Adresse locale",
-        Fact::VpnAddress => "Adresse VPN",
-        Fact::Router => "Passerelle",
-        Fact::Dns => "Serveurs DNS",
-        Fact::Computer => "Nom de l’ordinateur",
-        Fact::User => "Utilisateur",
-        Fact::System => "Système",
-        Fact::Booted => "Dernier démarrage",
-        Fact::Memory => "Mémoire",
-        Fact::Disk => "Disque système",
-        Fact::Battery => "Batterie",
-        Fact::Version => "Version de Vigie",
-        Fact::Drives => "Lecteurs réseau",
-        Fact::Printers => "Imprimantes",
-        Fact::Wapt => "WAPT",
-        Fact::Amigo => "Horaires d’AMIGO",
-        Fact::Urgent => "Numéros d’urgence",
-        Fact::Shutdown => "Arrêt automatique",
+        RowKind::Site => "Site",
+        RowKind::Vpn => "VPN",
+        RowKind::LocalAddress => "Adresse locale",
+        RowKind::VpnAddress => "Adresse VPN",
+        RowKind::Router => "Passerelle",
+        RowKind::Dns => "Serveurs DNS",
+        RowKind::Computer => "Nom de l’ordinateur",
+        RowKind::User => "Utilisateur",
+        RowKind::System => "Système",
+        RowKind::Booted => "Dernier démarrage",
+        RowKind::Memory => "Mémoire",
+        RowKind::Disk => "Disque système",
+        RowKind::Battery => "Batterie",
+        RowKind::Version => "Version de Vigie",
+        RowKind::Drives => "Lecteurs réseau",
+        RowKind::Printers => "Imprimantes",
+        RowKind::Wapt => "WAPT",
+        RowKind::Amigo => "Horaires d’AMIGO",
+        RowKind::Urgent => "Numéros d’urgence",
+        RowKind::Shutdown => "Arrêt automatique",
     }
 }
 
@@ -203,7 +203,7 @@ mod tests {
     fn what_is_in_force_is_chosen() {
         let mut state = known();
         let mut profile = Profile::clone(&state.profile);
-        profile.panel.hidden = vec![Fact::Dns];
+        profile.panel.hidden = vec![RowKind::Dns];
         profile.panel.opacity_percent = 83;
         profile.panel.width = 333;
         profile.shutdown.leads_minutes = vec![45, 5];
@@ -214,7 +214,7 @@ mod tests {
         assert_eq!(chosen(of(&settings, "pinned")), [] as [&str; 0]);
         assert_eq!(chosen(of(&settings, "opacity")), ["83 %"]);
         assert_eq!(chosen(of(&settings, "size")), ["Sur mesure (333 × 680)"]);
-        assert_eq!(chosen(of(&settings, "rows")).len(), Fact::ALL.len() - 1);
+        assert_eq!(chosen(of(&settings, "rows")).len(), RowKind::ALL.len() - 1);
         assert_eq!(chosen(of(&settings, "start")), [] as [&str; 0]);
         for setting in settings.iter().filter(|setting| setting.kind == Kind::One) {
             assert_eq!(chosen(setting).len(), 1, "{setting:?}");
@@ -224,7 +224,7 @@ mod tests {
         assert!(reminders.offers(&Action::Choose(Choice::Lead(45, false))));
         assert!(reminders.offers(&Action::Choose(Choice::Lead(60, true))));
         assert!(!reminders.offers(&Action::Choose(Choice::Lead(45, true))));
-        assert!(of(&settings, "rows").offers(&Action::Choose(Choice::Shown(Fact::Dns, true))));
+        assert!(of(&settings, "rows").offers(&Action::Choose(Choice::RowVisible(RowKind::Dns, true))));
         assert!(of(&settings, "start").offers(&Action::SetAutostart(true)));
     }
 

@@ -4,13 +4,13 @@ use super::panel::{Panel, panel};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use vigie_core::update::State;
-use vigie_core::vpn::Verdict;
+use vigie_core::vpn::VpnStatus;
 
 /// The state for programs and for the command line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
     /// The verdict.
-    pub verdict: Verdict,
+    pub verdict: VpnStatus,
     /// Since when it stands.
     pub since: Timestamp,
     /// Whether the drives and the business applications are within reach; `null` where that is not known.
@@ -28,7 +28,7 @@ pub struct Status {
 /// The status of a state.
 pub fn status(state: &State) -> Status {
     Status {
-        verdict: state.vpn.verdict(),
+        verdict: state.vpn.status(),
         since: state.vpn.since().timestamp(),
         reaches_inside: state.reaches_inside(),
         site: state.site().map(|site| site.id.clone()),
@@ -109,20 +109,20 @@ Assistance et arrêt automatique
 ",
             env!("CARGO_PKG_VERSION")
         );
-        let state = standing(Verdict::Connected);
+        let state = standing(VpnStatus::Connected);
         assert_eq!(text(&status(&state)), expected);
         assert_eq!(support_info(&state), format!("Vigie, le 24/11/2026 14:02\n{expected}"));
     }
 
     #[test]
     fn the_status_as_json_and_back() {
-        for verdict in Verdict::ALL {
+        for verdict in VpnStatus::ALL {
             let status = status(&standing(verdict));
             let json = serde_json::to_string(&status).expect("a status is JSON");
             assert_eq!(serde_json::from_str::<Status>(&json).expect("its own JSON is read"), status);
             assert_eq!((status.verdict, status.reaches_inside), (verdict, verdict.reaches_inside()));
         }
-        let json = serde_json::to_value(status(&standing(Verdict::OnSite))).expect("a status is JSON");
+        let json = serde_json::to_value(status(&standing(VpnStatus::OnSite))).expect("a status is JSON");
         assert_eq!(json["verdict"], "on-site");
         assert_eq!(json["site"], "caen");
         assert_eq!(json["gateway"], "portailotp.ac-caen.fr");
@@ -163,7 +163,7 @@ Assistance et arrêt automatique
             }
         }
         let json = |state: &State| serde_json::to_value((tray(state), status(state))).expect("views are JSON");
-        for verdict in Verdict::ALL {
+        for verdict in VpnStatus::ALL {
             let mut state = standing(verdict);
             for question in [None, Some(Question::ShutDown), Some(Question::Site)] {
                 state.question = question;
@@ -178,7 +178,7 @@ Assistance et arrêt automatique
 
     #[test]
     fn the_panel_asks_and_offers() {
-        let mut state = standing(Verdict::Disconnected);
+        let mut state = standing(VpnStatus::Disconnected);
         let labels =
             |state: &State| -> Vec<String> { panel(state).buttons.into_iter().map(|button| button.label).collect() };
         assert_eq!(
@@ -193,7 +193,7 @@ Assistance et arrêt automatique
             ]
         );
         assert_eq!(panel(&state).buttons[4].action, Action::Open("intranet-caen".into()));
-        assert_eq!(labels(&standing(Verdict::Connected))[0], "Télémaintenance");
+        assert_eq!(labels(&standing(VpnStatus::Connected))[0], "Télémaintenance");
         assert_eq!(panel(&state).question, None);
         state.question = Some(Question::ShutDown);
         let asked = panel(&state).question.expect("the question stands");

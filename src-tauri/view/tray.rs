@@ -1,11 +1,11 @@
 //! The tray as a value: icon, tooltip and menu. Compared with the last one; only differences reach the tray.
 
-use super::{drives, french, helpdesk, verdict};
+use super::{drives, french, helpdesk, vpn};
 use serde::Serialize;
 use vigie_core::state::{Action, Call};
 use vigie_core::update::{State, can_connect};
-use vigie_core::vpn::Verdict;
-use vigie_profile::{Choice, Connect, Link};
+use vigie_core::vpn::VpnStatus;
+use vigie_profile::{Choice, ConnectMode, Link};
 
 /// All that the tray shows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -24,7 +24,7 @@ pub struct Tray {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub struct Icon {
     /// The shape and colour.
-    pub verdict: Verdict,
+    pub verdict: VpnStatus,
     /// Whether the panel has a warning.
     pub badge: bool,
 }
@@ -72,16 +72,16 @@ pub enum Entry {
 /// The tray for a state.
 pub fn tray(state: &State) -> Tray {
     Tray {
-        icon: Icon { verdict: state.vpn.verdict(), badge: state.badge() },
-        title: french::typeset(verdict::headline(state)),
-        detail: french::typeset(verdict::detail(state)),
+        icon: Icon { verdict: state.vpn.status(), badge: state.badge() },
+        title: french::typeset(vpn::headline(state)),
+        detail: french::typeset(vpn::detail(state)),
         menu: menu(state),
     }
 }
 
 fn menu(state: &State) -> Vec<Entry> {
     let profile = &state.profile;
-    let mut menu = vec![item(verdict::line(state), Action::ShowPanel)];
+    let mut menu = vec![item(vpn::line(state), Action::ShowPanel)];
     if !state.problems.is_empty() {
         menu.push(item("Configuration en partie ignorée : voir le panneau", Action::ShowPanel));
     }
@@ -102,7 +102,7 @@ fn menu(state: &State) -> Vec<Entry> {
         Entry::Separator,
         submenu("Mon site", sites_menu(state)),
     ]);
-    if profile.vpn.connect != Connect::OpenClient {
+    if profile.vpn.connect != ConnectMode::OpenClient {
         menu.push(item("Oublier mes identifiants", Action::ForgetCredentials));
     }
     menu.extend([
@@ -119,7 +119,7 @@ fn menu(state: &State) -> Vec<Entry> {
 
 /// Connecting and disconnecting; and the client's own window, where that is what there is to do.
 fn vpn(state: &State) -> Vec<Entry> {
-    let verdict = state.vpn.verdict();
+    let verdict = state.vpn.status();
     let mut entries = Vec::new();
     if state.connect.busy() {
         entries.push(item("Annuler la connexion", Action::CancelConnect));
@@ -226,7 +226,7 @@ mod tests {
     use super::*;
     use std::fmt::Write;
     use vigie_core::fixture::{guide, known, now, standing};
-    use vigie_core::state::{Event, Memory};
+    use vigie_core::state::{Event, SavedState};
     use vigie_core::update::update;
 
     /// The menu as lines; greyed lines stand in brackets.
@@ -347,52 +347,52 @@ Oublier mes identifiants
 À propos
 Quitter
 ";
-        assert_eq!(text(&tray(&standing(Verdict::Connected)).menu), expected);
+        assert_eq!(text(&tray(&standing(VpnStatus::Connected)).menu), expected);
     }
 
     #[test]
     fn each_verdict_in_the_menu_the_tooltip_and_the_drives() {
         let rows = [
-            (Verdict::Unknown, "Vérification du réseau…", "Se connecter au VPN…", "I: données professionnelles"),
+            (VpnStatus::Unknown, "Vérification du réseau…", "Se connecter au VPN…", "I: données professionnelles"),
             (
-                Verdict::Offline,
+                VpnStatus::Offline,
                 "Hors ligne depuis 14 h 02",
                 "Se connecter au VPN…",
                 "[I: données professionnelles (hors d’atteinte : pas de réseau)]",
             ),
             (
-                Verdict::Captive,
+                VpnStatus::Captive,
                 "Connexion limitée (portail captif ?) (portailotp.ac-caen.fr)",
                 "Se connecter au VPN…",
                 "[I: données professionnelles (hors d’atteinte : connexion limitée)]",
             ),
             (
-                Verdict::Disconnected,
+                VpnStatus::Disconnected,
                 "VPN déconnecté depuis 14 h 02 (portailotp.ac-caen.fr)",
                 "Se connecter au VPN…",
                 "[I: données professionnelles (hors d’atteinte : VPN déconnecté)]",
             ),
             (
-                Verdict::Connecting,
+                VpnStatus::Connecting,
                 "Connexion en cours… (portailotp.ac-caen.fr)",
                 "Ouvrir Cisco…",
                 "[I: données professionnelles (connexion en cours)]",
             ),
             (
-                Verdict::Connected,
+                VpnStatus::Connected,
                 "VPN connecté depuis 14 h 02 (portailotp.ac-caen.fr)",
                 "Ouvrir Cisco…",
                 "I: données professionnelles",
             ),
             (
-                Verdict::Stalled,
+                VpnStatus::Stalled,
                 "Le VPN ne répond plus depuis 14 h 02 (portailotp.ac-caen.fr)",
                 "Se connecter au VPN…",
                 "[I: données professionnelles (hors d’atteinte : le VPN ne répond plus)]",
             ),
-            (Verdict::OnSite, "Sur site, VPN inutile", "Ouvrir Cisco…", "I: données professionnelles"),
+            (VpnStatus::OnSite, "Sur site, VPN inutile", "Ouvrir Cisco…", "I: données professionnelles"),
         ];
-        assert_eq!(rows.map(|row| row.0), Verdict::ALL);
+        assert_eq!(rows.map(|row| row.0), VpnStatus::ALL);
         for (verdict, first, second, drive) in rows {
             let state = standing(verdict);
             let tray = tray(&state);
@@ -408,16 +408,16 @@ Quitter
 
     #[test]
     fn connecting_and_disconnecting_in_the_menu() {
-        use vigie_core::connect::{Client, Progress, Remembered};
+        use vigie_core::connect::{ConnectProgress, StoredCredentials, VpnClient};
         use vigie_core::fixture::home;
         let second = |state: &State| -> Vec<String> {
             text(&tray(state).menu).lines().skip(1).take_while(|line| *line != "—").map(str::to_owned).collect()
         };
-        let mut state = standing(Verdict::Disconnected);
+        let mut state = standing(VpnStatus::Disconnected);
         let mut on = |event| update(&mut state, event, now("2026-11-24T14:02:10"));
-        on(Event::ConnectReady(Some(Client::Cisco), Remembered::default()));
-        on(Event::Submitted(vigie_core::connect::Submission {
-            way: vigie_core::connect::Way::Connect,
+        on(Event::ConnectReady(Some(VpnClient::Cisco), StoredCredentials::default()));
+        on(Event::FormSubmitted(vigie_core::connect::Submission {
+            way: vigie_core::connect::ConnectMethod::Connect,
             site: "caen".into(),
             identifier: "mdupont".into(),
             pin: vigie_core::connect::Pin::Typed("4321".to_owned().into()),
@@ -425,14 +425,14 @@ Quitter
             remember_pin: false,
         }));
         assert_eq!(second(&state), ["Annuler la connexion"]);
-        assert_eq!(tray(&state).icon.verdict, Verdict::Connecting);
+        assert_eq!(tray(&state).icon.verdict, VpnStatus::Connecting);
         let mut on = |event| update(&mut state, event, now("2026-11-24T14:02:10"));
-        on(Event::Dialled(1, Progress::Connected));
+        on(Event::ConnectProgress(1, ConnectProgress::Connected));
         assert_eq!(second(&state), ["Ouvrir Cisco…", "Se déconnecter du VPN"]);
         // Cisco's own tunnel can be ended too, one of somebody else's cannot.
-        let mut state = standing(Verdict::Connected);
+        let mut state = standing(VpnStatus::Connected);
         assert_eq!(second(&state), ["Ouvrir Cisco…"]);
-        let said = Event::Client(Some(vigie_core::vpn::ClientState::Connected));
+        let said = Event::ClientState(Some(vigie_core::vpn::ClientState::Connected));
         update(&mut state, said, now("2026-11-24T14:02:10"));
         assert_eq!(second(&state), ["Ouvrir Cisco…", "Se déconnecter du VPN"]);
         update(&mut state, Event::Links(home()), now("2026-11-24T14:02:11"));
@@ -441,7 +441,7 @@ Quitter
 
     #[test]
     fn only_what_changes_changes_the_tray() {
-        let mut state = standing(Verdict::Connected);
+        let mut state = standing(VpnStatus::Connected);
         let before = tray(&state);
         for time in ["14:03", "15:30", "16:59:59"] {
             update(&mut state, Event::Tick, now(&format!("2026-11-24T{time}")));
@@ -457,7 +457,7 @@ Quitter
     #[test]
     fn the_shutdown_in_the_menu() {
         let mut state = known();
-        update(&mut state, Event::Asked(Action::NotTonight), now("2026-11-24T20:00"));
+        update(&mut state, Event::Action(Action::NotTonight), now("2026-11-24T20:00"));
         let quiet = "[Prochain arrêt : aujourd’hui à 21 h 30]\n[Plus de rappel ce soir]\nÉteindre maintenant…\n";
         assert_eq!(submenu_text(&state, "Arrêt automatique"), quiet);
         update(&mut state, Event::Tick, now("2026-11-24T21:30"));
@@ -466,7 +466,7 @@ Quitter
 
     #[test]
     fn without_a_site_both_sites_links_stand_there_with_their_names() {
-        let state = State::new(guide(), [].into(), Memory::default(), 7, now("2026-11-24T10:00"));
+        let state = State::new(guide(), [].into(), SavedState::default(), 7, now("2026-11-24T10:00"));
         let applications = submenu_text(&state, "Applications");
         assert!(applications.starts_with("Intranet ▸\n  Intranet (Caen)\n  Intranet (Rouen)\n"), "{applications}");
         assert_eq!(
@@ -482,7 +482,7 @@ Quitter
             file: "/etc/vigie/vigie.toml".into(),
             line: Some(3),
             key: None,
-            fault: vigie_profile::Fault::TooLarge,
+            error: vigie_profile::ConfigError::TooLarge,
         };
         let profile = state.profile.clone();
         update(&mut state, Event::Profile(profile, [problem].into()), now("2026-11-24T10:01"));

@@ -2,7 +2,7 @@
 
 use crate::rig::login1::Login1;
 use crate::rig::vpn::Vpn;
-use crate::rig::{Desktop, SOON, wait_for};
+use crate::rig::{DEADLINE, Desktop, wait_for};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::process::Stdio;
@@ -72,7 +72,7 @@ fn watching_tells_each_change_on_a_line() {
         whole.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
     };
     let last_is = |verdict: &str| {
-        wait_for(&format!("{verdict} as the last line"), SOON, || {
+        wait_for(&format!("{verdict} as the last line"), DEADLINE, || {
             said().last().is_some_and(|line| line["verdict"] == verdict).then_some(())
         });
     };
@@ -84,8 +84,8 @@ fn watching_tells_each_change_on_a_line() {
     let lines = said();
     assert!(lines.windows(2).all(|pair| pair[0] != pair[1]), "said twice");
     running.signal(Signal::TERM);
-    running.wait(SOON);
-    assert_eq!(watch.wait(SOON).code(), Some(0));
+    running.wait(DEADLINE);
+    assert_eq!(watch.wait(DEADLINE).code(), Some(0));
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn quitting_ends_the_running_vigie() {
     let (mut running, _item) = desktop.start_vigie();
     let (text, errors, code) = vigie(&desktop, &["quit"]);
     assert_eq!((text.as_str(), errors.as_str(), code), ("", "", Some(0)));
-    assert!(running.wait(SOON).success());
+    assert!(running.wait(DEADLINE).success());
     let (text, errors, code) = vigie(&desktop, &["quit"]);
     assert_eq!((text.as_str(), errors.as_str(), code), ("Vigie n’est pas lancée.\n", "", Some(0)));
 }

@@ -4,7 +4,7 @@
 use crate::rig::connecting::{family, files_with, leaks, name};
 use crate::rig::tray::Item;
 use crate::rig::vpn::{INSIDE, PIN, Vpn};
-use crate::rig::{Desktop, Running, SOON, run, wait_for};
+use crate::rig::{DEADLINE, Desktop, Running, run, wait_for};
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
 use std::fs;
@@ -49,7 +49,7 @@ impl Home {
     /// As [`Home::restarted`]; this is done while it does not run.
     fn restarted_after(mut self, meanwhile: impl FnOnce(&Home)) -> Home {
         self.item.click(&["Quitter"]);
-        assert!(self.vigie.wait(SOON).success());
+        assert!(self.vigie.wait(DEADLINE).success());
         meanwhile(&self);
         Home::open(self.settings, self.desktop, self.vpn)
     }
@@ -65,7 +65,7 @@ impl Home {
         let (asked, told) = (self.vpn.logs().matches(Vpn::USER).count(), self.desktop.notifications().all().len());
         self.desktop.submit(PIN, digits);
         self.desktop.say(&json!({"asked": {"do": "about"}}));
-        wait_for("what was asked for after it", SOON, || self.desktop.notifications().all().get(told).cloned());
+        wait_for("what was asked for after it", DEADLINE, || self.desktop.notifications().all().get(told).cloned());
         self.is_clean();
         assert_eq!(self.vpn.logs().matches(Vpn::USER).count(), asked);
     }
@@ -91,7 +91,7 @@ impl Home {
 
     /// No client is left over.
     fn is_clean(&self) {
-        wait_for("the end of every client", SOON, || {
+        wait_for("the end of every client", DEADLINE, || {
             let left = family(&self.vigie).into_iter().filter(|pid| {
                 let name = name(*pid);
                 name.starts_with("openconnect") || name.starts_with("vigie-openconn") || name.starts_with("pkexec")
@@ -141,7 +141,7 @@ fn the_right_code_connects_and_leaves_no_trace() {
     home.connects(&Vpn::digits(1));
     // With Vigie the tunnel ends.
     home.item.click(&["Quitter"]);
-    wait_for("the end of the tunnel", SOON, || (!home.vpn.answers(INSIDE)).then_some(()));
+    wait_for("the end of the tunnel", DEADLINE, || (!home.vpn.answers(INSIDE)).then_some(()));
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn three_wrong_codes_stop_it() {
     });
     home.desktop.form_after(home.seen, "that can be sent", |form| form["can_connect"] == true);
     home.connects(&Vpn::digits(1));
-    wait_for("that no wrong code is remembered", SOON, || (home.memory()["connect"]["wrong"] == 0).then_some(()));
+    wait_for("that no wrong code is remembered", DEADLINE, || (home.memory()["connect"]["wrong"] == 0).then_some(()));
 }
 
 #[test]
@@ -240,7 +240,7 @@ fn twice_at_once_is_once_and_what_is_given_up_ends() {
     home.desktop.submit(PIN, &digits);
     home.desktop.submit(PIN, &digits);
     home.desktop.form("under way", |form| form["busy"] == true);
-    wait_for("one client", SOON, || {
+    wait_for("one client", DEADLINE, || {
         let clients = family(&home.vigie).into_iter().filter(|pid| name(*pid) == "openconnect");
         (clients.count() == 1).then_some(())
     });

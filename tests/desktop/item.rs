@@ -2,7 +2,7 @@
 
 use crate::rig::login1::Login1;
 use crate::rig::vpn::Vpn;
-use crate::rig::{Desktop, Running, SOON, wait_for};
+use crate::rig::{DEADLINE, Desktop, Running, wait_for};
 use rustix::process::Signal;
 
 /// The panel's window.
@@ -40,7 +40,7 @@ fn a_first_start_shows_icon_and_panel_and_a_left_click_the_panel_again() {
     item.activate();
     item.click(&["Panneau d’information"]);
     vigie.signal(Signal::TERM);
-    assert_eq!(vigie.wait(SOON).code(), Some(0));
+    assert_eq!(vigie.wait(DEADLINE).code(), Some(0));
     desktop.wait_for_window(PANEL, false);
     assert!(desktop.items().is_empty());
 
@@ -49,7 +49,7 @@ fn a_first_start_shows_icon_and_panel_and_a_left_click_the_panel_again() {
     item.wait_for_menu("VPN déconnecté");
     assert!(!desktop.windows().contains(&PANEL.to_owned()));
     item.click(&["Quitter"]);
-    assert_eq!(vigie.wait(SOON).code(), Some(0));
+    assert_eq!(vigie.wait(DEADLINE).code(), Some(0));
     assert!(desktop.vigie_log().contains("ended"), "{}", desktop.vigie_log());
     desktop.assert_calm();
 }
@@ -77,7 +77,7 @@ fn a_second_start_shows_the_panel_and_ends() {
     desktop.welcome();
     let (_vigie, _item) = desktop.start_vigie();
     let mut second = desktop.spawn("second", &desktop.vigie());
-    assert_eq!(second.wait(SOON).code(), Some(0));
+    assert_eq!(second.wait(DEADLINE).code(), Some(0));
     desktop.wait_for_window(PANEL, true);
     assert_eq!(desktop.items().len(), 1);
 }
@@ -88,13 +88,13 @@ fn of_starts_that_race_one_wins() {
     let desktop = Desktop::at_home(&vpn);
     desktop.welcome();
     let mut racers: Vec<Running> = (0..4).map(|n| desktop.spawn(&format!("racer{n}"), &desktop.vigie())).collect();
-    wait_for("all but one to end", SOON, || {
+    wait_for("all but one to end", DEADLINE, || {
         (racers.iter_mut().filter_map(|racer| racer.is_alive().then_some(())).count() == 1).then_some(())
     });
     let winner = racers.iter_mut().find_map(|racer| racer.is_alive().then_some(racer.pid())).expect("one is left");
     desktop.item_of(winner);
     assert_eq!(desktop.items().len(), 1);
-    let lost = racers.iter_mut().filter(|racer| racer.pid() != winner).map(|racer| racer.wait(SOON).code());
+    let lost = racers.iter_mut().filter(|racer| racer.pid() != winner).map(|racer| racer.wait(DEADLINE).code());
     assert_eq!(lost.collect::<Vec<_>>(), [Some(0); 3]);
     desktop.wait_for_window(PANEL, true);
 }
@@ -106,8 +106,8 @@ fn after_a_kill_the_next_start_works() {
     let (mut vigie, _item) = desktop.start_vigie();
     desktop.wait_for_window(PANEL, true);
     vigie.signal(Signal::KILL);
-    vigie.wait(SOON);
-    wait_for("its item to go", SOON, || desktop.items().is_empty().then_some(()));
+    vigie.wait(DEADLINE);
+    wait_for("its item to go", DEADLINE, || desktop.items().is_empty().then_some(()));
     // The panel does not outlive the tray.
     desktop.wait_for_window(PANEL, false);
 
@@ -115,7 +115,7 @@ fn after_a_kill_the_next_start_works() {
     item.wait_for_menu("VPN déconnecté");
     assert_eq!(desktop.items().len(), 1);
     vigie.signal(Signal::TERM);
-    assert_eq!(vigie.wait(SOON).code(), Some(0));
+    assert_eq!(vigie.wait(DEADLINE).code(), Some(0));
 }
 
 #[test]
@@ -126,6 +126,6 @@ fn it_ends_with_the_session() {
     let (mut vigie, item) = desktop.start_vigie();
     item.wait_for_menu("VPN déconnecté");
     desktop.end_session();
-    assert_eq!(vigie.wait(SOON).code(), Some(0));
+    assert_eq!(vigie.wait(DEADLINE).code(), Some(0));
     assert!(!vigie.log().contains("panicked"), "{}", vigie.log());
 }

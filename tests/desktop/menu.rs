@@ -3,7 +3,7 @@
 use crate::rig::login1::Login1;
 use crate::rig::tray::{Icon, Item};
 use crate::rig::vpn::Vpn;
-use crate::rig::{Desktop, SOON, run, wait_for};
+use crate::rig::{DEADLINE, Desktop, run, wait_for};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -129,7 +129,7 @@ fn each_state_has_its_icon_and_its_words() {
     let (_vigie, item) = desktop.start_vigie();
     let mut icons: Vec<Icon> = Vec::new();
     let mut seen = |line: &str, second: &str, tooltip: &str| {
-        wait_for(&format!("{line:?} in the menu"), SOON, || (first_line(&item) == line).then_some(()));
+        wait_for(&format!("{line:?} in the menu"), DEADLINE, || (first_line(&item) == line).then_some(()));
         assert_eq!(item.menu().lines().nth(1), Some(second));
         let (title, detail) = item.tooltip();
         assert!(line.starts_with(&timeless(&title.replace('\u{a0}', " "))), "{title}");
@@ -174,13 +174,13 @@ fn while_nothing_happens_nothing_is_said_on_the_bus() {
     let mut monitor = desktop.command("dbus-monitor");
     monitor.args(["--session", &format!("type='signal',sender='{}'", item.service())]);
     let monitor = desktop.spawn("monitor", &monitor);
-    wait_for("the monitor to listen", SOON, || monitor.log().contains("NameAcquired").then_some(()));
+    wait_for("the monitor to listen", DEADLINE, || monitor.log().contains("NameAcquired").then_some(()));
     let before = item.menu();
     std::thread::sleep(Duration::from_secs(4));
     assert!(!monitor.log().contains(item.service()), "{}", monitor.log());
     assert_eq!(item.menu(), before);
     vpn.unplug();
-    wait_for("icon and menu to change", SOON, || {
+    wait_for("icon and menu to change", DEADLINE, || {
         let log = monitor.log();
         (log.contains("member=NewIcon") && log.contains("member=ItemsPropertiesUpdated")).then_some(())
     });
@@ -199,7 +199,7 @@ fn the_desktops_own_panel_takes_mouse_and_keyboard() {
     item.wait_for_menu("Sur site");
     let xdotool = |arguments: &[&str]| run(desktop.command("xdotool").args(arguments));
     // Where the first saturated colour of the desktop's lower edge is, from the left: the blue house, 22 px wide.
-    let place = wait_for("the icon on the screen", SOON, || {
+    let place = wait_for("the icon on the screen", DEADLINE, || {
         let mut find = desktop.command("convert");
         find.arg(desktop.screenshot("tray")).args(["-crop", "640x32+640+768", "-colorspace", "HSL", "-channel", "G"]);
         let said = run(find.args(["-separate", "-threshold", "60%", "-trim", "-format", "%w %X", "info:"]));
@@ -214,9 +214,9 @@ fn the_desktops_own_panel_takes_mouse_and_keyboard() {
 
     let before = desktop.windows().len();
     xdotool(&["mousemove", &place.to_string(), "784", "click", "3"]);
-    wait_for("the menu on the screen", SOON, || (desktop.windows().len() > before).then_some(()));
+    wait_for("the menu on the screen", DEADLINE, || (desktop.windows().len() > before).then_some(()));
     desktop.screenshot("menu");
-    // Verdict, Cisco, Télémaintenance.
+    // VpnStatus, Cisco, Télémaintenance.
     xdotool(&["key", "Down", "Down", "Down", "Return"]);
     assert_eq!(isl.next_call(0), Vec::<String>::new());
 }

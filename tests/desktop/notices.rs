@@ -2,7 +2,7 @@
 //! there or not.
 
 use crate::rig::vpn::{GATEWAY, INSIDE, Vpn};
-use crate::rig::{Desktop, SOON, wait_for};
+use crate::rig::{DEADLINE, Desktop, wait_for};
 use rustix::process::Signal;
 use std::fs;
 use std::time::Duration;
@@ -25,12 +25,12 @@ fn the_site_is_asked_once_and_the_answer_written() {
     desktop.screenshot("site");
 
     vigie.signal(Signal::TERM);
-    vigie.wait(SOON);
+    vigie.wait(DEADLINE);
     let (mut vigie, item) = desktop.start_vigie();
     item.wait_for_menu("VPN déconnecté");
     assert_eq!(desktop.notifications().all().len(), 1, "asked again");
     vigie.signal(Signal::TERM);
-    vigie.wait(SOON);
+    vigie.wait(DEADLINE);
 
     desktop.write(".local/state/vigie/state.json", r#"{"welcomed": true}"#);
     let (_vigie, item) = desktop.start_vigie();
@@ -55,7 +55,7 @@ fn without_a_tray_the_panel_stands_in_and_the_icon_comes_when_it_can() {
     desktop.start_panel();
     desktop.item_of(vigie.pid()).wait_for_menu("VPN déconnecté");
     // What it says is no longer so.
-    wait_for("it to be taken back", SOON, || desktop.notifications().all()[0].closed);
+    wait_for("it to be taken back", DEADLINE, || desktop.notifications().all()[0].closed);
     // The panel of the desktop is started anew.
     desktop.stop_panel();
     desktop.start_panel();
@@ -83,7 +83,7 @@ fn what_could_not_be_shown_is_shown_when_the_server_comes() {
     desktop.stop_notifier();
     let seen = desktop.notifications().all().len();
     item.click(&["À propos"]);
-    wait_for("it to be tried", SOON, || desktop.vigie_log().contains("cannot be shown yet").then_some(()));
+    wait_for("it to be tried", DEADLINE, || desktop.vigie_log().contains("cannot be shown yet").then_some(()));
     desktop.start_notifier();
     desktop.notifications().wait(seen, &about);
     // Buttons of the new server work.

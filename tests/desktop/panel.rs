@@ -7,7 +7,7 @@ use crate::rig::page::{Page, Row, open_to_driver};
 use crate::rig::tray::Item;
 use crate::rig::vpn::{GATEWAY, TUNNEL, Vpn};
 use crate::rig::wapt::Wapt;
-use crate::rig::{Desktop, Running, SOON, run, wait_for};
+use crate::rig::{DEADLINE, Desktop, Running, run, wait_for};
 use serde_json::{Value, json};
 use std::fs;
 use std::process::Command;
@@ -248,7 +248,7 @@ fn every_row_says_what_the_systems_own_commands_say() {
     assert_eq!(page.wait_for_row("drive-i", "absent de cet ordinateur").mark, "unavailable");
     let printers = page.wait_for_row("printers", "le service d’impression ne répond pas");
     assert_eq!((printers.label.as_str(), printers.mark.as_str()), ("Imprimantes", "unavailable"));
-    wait_for("the battery's row to go", SOON, || page.rows().iter().all(|row| row.id != "battery").then_some(()));
+    wait_for("the battery's row to go", DEADLINE, || page.rows().iter().all(|row| row.id != "battery").then_some(()));
 }
 
 #[test]
@@ -273,7 +273,7 @@ fn each_button_does_what_it_says() {
 
     // What is copied for the helpdesk is what the command line says, under the moment at which it was taken.
     page.click("Copier les infos pour l’assistance");
-    let copied = wait_for("the helpdesk's text to paste", SOON, || {
+    let copied = wait_for("the helpdesk's text to paste", DEADLINE, || {
         let text = pasted(&desktop);
         text.starts_with("Vigie, le ").then_some(text)
     });
@@ -291,7 +291,7 @@ fn each_button_does_what_it_says() {
 
     // The page says so too, over its lower edge, and takes the word away again.
     page.wait_for_text(".answer", "Les infos pour l’assistance sont copiées");
-    wait_for("the answer to go", SOON, || page.text(".answer").is_empty().then_some(()));
+    wait_for("the answer to go", DEADLINE, || page.text(".answer").is_empty().then_some(()));
 
     // Each row's own button copies the row's value.
     let rows = page.rows();
@@ -306,7 +306,7 @@ fn each_button_does_what_it_says() {
     for row in &rows {
         page.click_on(&format!("[data-id={}] button", json!(row.id)));
         let told = format!("{} : copié", row.label);
-        wait_for(&format!("{told:?} to be told"), SOON, || {
+        wait_for(&format!("{told:?} to be told"), DEADLINE, || {
             let heard: Vec<String> = page.run("return heard", &[]);
             heard.iter().any(|heard| heard.replace('\u{a0}', " ") == told).then_some(())
         });
@@ -336,7 +336,7 @@ fn asks_for_the_site_at_first_and_before_it_switches_off() {
     );
     page.click("Caen (Calvados, Manche, Orne)");
     page.wait_for_row("site", "Caen (Calvados, Manche, Orne)");
-    wait_for("the question to go", SOON, || (!page.text("main").contains("Quel est votre site ?")).then_some(()));
+    wait_for("the question to go", DEADLINE, || (!page.text("main").contains("Quel est votre site ?")).then_some(()));
     let settings = fs::read_to_string(desktop.home().join(".config/vigie/vigie.toml")).expect("it was written");
     assert!(settings.contains("site = \"caen\""), "{settings}");
 
@@ -347,12 +347,12 @@ fn asks_for_the_site_at_first_and_before_it_switches_off() {
     };
     ask();
     page.click("Annuler");
-    wait_for("the question to go", SOON, || (!page.text("main").contains("Éteindre l’ordinateur")).then_some(()));
+    wait_for("the question to go", DEADLINE, || (!page.text("main").contains("Éteindre l’ordinateur")).then_some(()));
     let offs = || login1.calls().iter().filter(|call| call.starts_with("PowerOff")).count();
     assert_eq!(offs(), 0);
     ask();
     page.click("Éteindre");
-    wait_for("the machine to be switched off", SOON, || (offs() > 0).then_some(()));
+    wait_for("the machine to be switched off", DEADLINE, || (offs() > 0).then_some(()));
     assert_eq!(offs(), 1);
 }
 
@@ -369,7 +369,7 @@ fn what_the_guide_offers_is_found_joined_and_dialled() {
     let search = |words: &str, wanted: &str| {
         page.fill("#search", words);
         let first = || found().first().map(|first| first.replace('\u{a0}', " "));
-        wait_for(&format!("{wanted:?} as the first of what {words:?} finds: {:?}", found()), SOON, || {
+        wait_for(&format!("{wanted:?} as the first of what {words:?} finds: {:?}", found()), DEADLINE, || {
             (first().as_deref() == Some(wanted)).then_some(())
         });
     };
@@ -383,14 +383,14 @@ fn what_the_guide_offers_is_found_joined_and_dialled() {
     assert_eq!(browser.next_call(0).len(), 1);
     search("messagerie vocale *98", "Consulter la messagerie vocale : *98");
     page.click_on("[role=search] li button");
-    wait_for("the code to paste", SOON, || (pasted(&desktop) == "*98").then_some(()));
+    wait_for("the code to paste", DEADLINE, || (pasted(&desktop) == "*98").then_some(()));
     page.wait_for_text("main", "*98 est copié");
     page.fill("#search", "xyzzy");
     page.wait_for_text("[role=search]", "Aucun résultat");
     assert_eq!(found(), Vec::<String>::new());
     // Escape empties the field first; the panel stays.
     page.press("\u{e00c}");
-    wait_for("the field to be empty", SOON, || {
+    wait_for("the field to be empty", DEADLINE, || {
         page.run::<String>("return document.querySelector('#search').value", &[]).is_empty().then_some(())
     });
 
@@ -410,7 +410,7 @@ fn what_the_guide_offers_is_found_joined_and_dialled() {
     page.fill("#telephone", "+33 (0)2 31 30 15 15");
     page.wait_for_text("main", "*210231301515");
     page.click("Copier *21 : Renvoi immédiat");
-    wait_for("the code to paste", SOON, || (pasted(&desktop) == "*210231301515").then_some(()));
+    wait_for("the code to paste", DEADLINE, || (pasted(&desktop) == "*210231301515").then_some(()));
     portrait(&desktop, &page, "panneau-telephonie", "section:has(#telephone)");
     page.click("Composer *22 : Renvoi sur non-réponse");
     assert_eq!(browser.next_call(1), ["tel:*220231301515"]);
@@ -446,21 +446,21 @@ fn the_settings_are_written_and_hold_at_once_but_for_what_is_locked() {
 
     // Reminders.
     page.click_on("label[for=reminders-0]");
-    wait_for("the reminder in the user's file", SOON, || {
+    wait_for("the reminder in the user's file", DEADLINE, || {
         file().contains("leads_minutes = [60, 30, 15, 5]").then_some(())
     });
-    wait_for("the box to stand", SOON, || (chosen("reminders")[0] == "1 heure avant").then_some(()));
+    wait_for("the box to stand", DEADLINE, || (chosen("reminders")[0] == "1 heure avant").then_some(()));
     assert!(file().contains("# Mon serveur de fichiers\n"), "what else stands there stays: {}", file());
 
     // The site: the tray's menu and the page's own buttons follow at once.
     page.click_on("#site option[value='1']");
-    wait_for("the site in the user's file", SOON, || file().contains("site = \"rouen\"").then_some(()));
+    wait_for("the site in the user's file", DEADLINE, || file().contains("site = \"rouen\"").then_some(()));
     item.wait_for_menu("(o) Rouen");
 
     // Start with the session.
     page.click_on("label[for=start-0]");
     let entry = desktop.home().join(".config/autostart/vigie.desktop");
-    wait_for("the session's entry", SOON, || entry.exists().then_some(()));
+    wait_for("the session's entry", DEADLINE, || entry.exists().then_some(()));
 
     // What the administrator has fixed is seen, and cannot be changed.
     let locked = |setting: &str| -> (bool, bool) {
@@ -531,7 +531,7 @@ pub fn resize(desktop: &Desktop, page: &Page, width: u32, height: u32) {
         &width,
         &height,
     ]));
-    wait_for("the page to have the window's width", SOON, || {
+    wait_for("the page to have the window's width", DEADLINE, || {
         let (inner, zoom): (f64, f64) = page.run("return [innerWidth, devicePixelRatio]", &[]);
         ((inner * zoom).round() == width.parse::<f64>().expect("a number")).then_some(())
     });
@@ -546,7 +546,7 @@ pub fn zoom(desktop: &Desktop, page: &Page, wanted: f64) {
             return;
         }
         desktop.press_key(page.title, if now < wanted { "ctrl+plus" } else { "ctrl+minus" });
-        wait_for("another zoom", SOON, || ((factor() - now).abs() > 0.01).then_some(()));
+        wait_for("another zoom", DEADLINE, || ((factor() - now).abs() > 0.01).then_some(()));
     }
     panic!("no zoom of {wanted}: {}", factor());
 }

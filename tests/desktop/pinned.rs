@@ -1,7 +1,7 @@
 //! The panel on the desktop beside the opened one, and the command that opens it.
 
 use crate::rig::vpn::Vpn;
-use crate::rig::{Desktop, SOON, run, wait_for};
+use crate::rig::{DEADLINE, Desktop, run, wait_for};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
@@ -10,7 +10,7 @@ use std::time::Duration;
 const OPENED: &str = "Vigie";
 const PINNED: &str = "Vigie sur le bureau";
 
-/// Asks the running Vigie for something, as its menu would.
+/// TrackerRequests the running Vigie for something, as its menu would.
 fn ask(desktop: &Desktop, action: &str) {
     let mut door = UnixStream::connect(desktop.home().join("run/vigie/socket")).expect("it runs");
     writeln!(door, r#"{{"ask":{action}}}"#).expect("it listens");
@@ -51,7 +51,7 @@ fn the_pinned_panel_comes_and_goes_with_its_setting_and_silences_nothing() {
     let vigie = desktop.spawn("vigie", &desktop.vigie_on_own_machine());
     let item = desktop.item_of(vigie.pid());
     desktop.wait_for_window(PINNED, true);
-    wait_for("the verdict Connected", SOON, || item.tooltip().0.starts_with("VPN connecté").then_some(()));
+    wait_for("the verdict Connected", DEADLINE, || item.tooltip().0.starts_with("VPN connecté").then_some(()));
 
     // Only what has held is missed.
     std::thread::sleep(Duration::from_secs(3));
@@ -77,7 +77,7 @@ fn the_pinned_panel_comes_and_goes_with_its_setting_and_silences_nothing() {
     desktop.wait_for_window(PINNED, true);
     desktop.screenshot_of(PINNED, "panel-pinned-dark");
     ask(&desktop, r#"{"do":"choose","with":{"what":"size","to":[300,400]}}"#);
-    wait_for("the new size", SOON, || {
+    wait_for("the new size", DEADLINE, || {
         let told = run(desktop.command("xwininfo").args(["-name", PINNED]));
         (told.contains("Width: 300\n") && told.contains("Height: 400\n")).then_some(())
     });

@@ -4,7 +4,7 @@ use crate::rig::connecting::name;
 use crate::rig::login1::Login1;
 use crate::rig::tray::Icon;
 use crate::rig::vpn::{INSIDE, Vpn};
-use crate::rig::{Desktop, SOON, run, wait_for};
+use crate::rig::{DEADLINE, Desktop, run, wait_for};
 use std::fs;
 
 #[test]
@@ -18,7 +18,7 @@ fn a_tray_program_is_seen_with_its_menu() {
     assert_ne!(item.icon(), Icon { name: String::new(), pixmaps: Vec::new() });
     assert!(item.menu().contains("\n---\n"), "{}", item.menu());
     item.click(&["Edit Connections…"]);
-    wait_for("the window that the click opens", SOON, || {
+    wait_for("the window that the click opens", DEADLINE, || {
         desktop.windows().iter().any(|title| title == "Network Connections").then_some(())
     });
     desktop.screenshot("applet");
@@ -47,7 +47,7 @@ fn a_notification_is_read_and_its_button_pressed() {
     assert_eq!((notification.urgency, notification.pressed.clone()), (2, None));
     desktop.screenshot("notification");
     desktop.press(&notification, "Plus tard");
-    sender.wait(SOON);
+    sender.wait(DEADLINE);
     assert_eq!(sender.log().trim(), "later");
     desktop.stop_notifier();
     assert!(!desktop.command("notify-send").arg("personne n’écoute").status().expect("it starts").success());
@@ -68,7 +68,7 @@ fn logind_is_only_played() {
     assert_eq!(login1.calls(), ["PowerOff(false)"]);
     let mut monitor = desktop.command("dbus-monitor");
     let monitor = desktop.spawn("monitor", monitor.args(["--system", "type=signal"]));
-    wait_for("the signal", SOON, || {
+    wait_for("the signal", DEADLINE, || {
         login1.prepare_for_sleep(true);
         monitor.log().contains("PrepareForSleep").then_some(())
     });
@@ -106,7 +106,7 @@ fn a_vpn_connects_stalls_and_falls() {
 
     vpn.connect();
     vpn.stop_server();
-    wait_for("the client to be sent away", SOON, || (!vpn.has_tunnel()).then_some(()));
+    wait_for("the client to be sent away", DEADLINE, || (!vpn.has_tunnel()).then_some(()));
     assert!(!vpn.answers("192.168.77.1:443"));
     vpn.start_impostor();
     assert!(!vpn.gateway_is_genuine());
@@ -114,7 +114,7 @@ fn a_vpn_connects_stalls_and_falls() {
     vpn.start_server();
     vpn.connect();
     vpn.kill_server();
-    wait_for("the client to give up", SOON, || (!vpn.has_tunnel()).then_some(()));
+    wait_for("the client to give up", DEADLINE, || (!vpn.has_tunnel()).then_some(()));
 
     vpn.be_on_site();
     assert!(vpn.answers(INSIDE));
@@ -157,5 +157,5 @@ fn a_machine_of_its_own_leaves_nothing_running() {
     };
     assert_eq!(running().len(), 2, "{:?}", running());
     drop(vigie);
-    wait_for("the end of the machine's bus and polkit", SOON, || running().is_empty().then_some(()));
+    wait_for("the end of the machine's bus and polkit", DEADLINE, || running().is_empty().then_some(()));
 }

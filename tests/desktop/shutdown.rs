@@ -3,7 +3,7 @@
 use crate::rig::login1::Login1;
 use crate::rig::notifications::Notification;
 use crate::rig::vpn::Vpn;
-use crate::rig::{Desktop, Running, SOON, around_noon, wait_for};
+use crate::rig::{DEADLINE, Desktop, Running, around_noon, wait_for};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ZonedDateTime};
 use rustix::process::Signal;
@@ -37,7 +37,7 @@ fn reminders(desktop: &Desktop) -> Vec<Notification> {
 
 fn ends(vigie: &mut Running) {
     vigie.signal(Signal::TERM);
-    assert_eq!(vigie.wait(SOON).code(), Some(0));
+    assert_eq!(vigie.wait(DEADLINE).code(), Some(0));
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn switching_off_is_asked_twice_and_done_once() {
     let reminder = desktop.notifications().wait(0, ONE_MINUTE);
     desktop.press(&reminder, OFF);
     let question = desktop.notifications().wait(1, "Éteindre l’ordinateur maintenant\u{a0}?");
-    wait_for("the answered reminder to leave the screen", SOON, || {
+    wait_for("the answered reminder to leave the screen", DEADLINE, || {
         desktop.notifications().all().into_iter().find(|it| it.id == reminder.id)?.closed.map(drop)
     });
     assert_eq!(question.buttons(), ["Éteindre", "Annuler"]);
@@ -96,7 +96,7 @@ fn switching_off_is_asked_twice_and_done_once() {
     desktop.screenshot("switch-off");
     assert_eq!(off(), Vec::<String>::new());
     desktop.press(&question, "Éteindre");
-    wait_for("logind to be asked", SOON, || (!off().is_empty()).then_some(()));
+    wait_for("logind to be asked", DEADLINE, || (!off().is_empty()).then_some(()));
     assert_eq!(off(), ["PowerOff(true)"]);
 }
 
@@ -137,7 +137,7 @@ fn the_machines_own_shutdown_is_reminded_of_and_called_off() {
     assert_eq!(reminder.buttons(), [OFF, "Plus tard", NOT_TONIGHT]);
     fs::remove_file(desktop.home().join("machine/run/systemd/shutdown/scheduled")).expect("just written");
     item.wait_for_menu("Prochain arrêt : aujourd’hui à 21 h 30");
-    wait_for("the reminder to be taken back", SOON, || reminders(&desktop)[0].closed);
+    wait_for("the reminder to be taken back", DEADLINE, || reminders(&desktop)[0].closed);
     assert_eq!(reminders(&desktop).len(), 1);
 }
 
@@ -154,7 +154,7 @@ fn asleep_nothing_is_said_and_on_waking_everything_is_looked_at_again() {
     item.wait_for_menu("Vérification du réseau…");
     vpn.be_away();
     assert_eq!(reminders(&desktop).len(), 0);
-    wait_for("the reminder's moment to pass", SOON, || {
+    wait_for("the reminder's moment to pass", DEADLINE, || {
         (Instant::now() > moment + Duration::from_secs(3)).then_some(())
     });
     assert_eq!((item.menu().lines().next(), reminders(&desktop).len()), (Some("Vérification du réseau…"), 0));
@@ -188,7 +188,7 @@ fn without_a_notification_server_the_panel_reminds_and_asks() {
     // The first button of the page.
     desktop.press_key("Vigie", "Tab");
     desktop.press_key("Vigie", "Return");
-    wait_for("logind to be asked", SOON, || login1.calls().contains(&"PowerOff(true)".into()).then_some(()));
+    wait_for("logind to be asked", DEADLINE, || login1.calls().contains(&"PowerOff(true)".into()).then_some(()));
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn a_reminder_waits_for_the_notification_server() {
     let desktop = shuts_down_in(&vpn, 10 * 60, "15, 5");
     desktop.stop_notifier();
     let (_vigie, _item) = desktop.start_vigie();
-    wait_for("it to be tried", SOON, || desktop.vigie_log().contains("cannot be shown yet").then_some(()));
+    wait_for("it to be tried", DEADLINE, || desktop.vigie_log().contains("cannot be shown yet").then_some(()));
     desktop.start_notifier();
     let shown = desktop.notifications().wait(0, "Arrêt automatique dans 10 minutes");
     assert_eq!(shown.buttons(), [OFF, "Plus tard", NOT_TONIGHT]);

@@ -4,7 +4,7 @@ use crate::rig::login1::Login1;
 use crate::rig::notifications::Notification;
 use crate::rig::tray::{Icon, Item};
 use crate::rig::vpn::{TUNNEL, Vpn};
-use crate::rig::{Desktop, Recorder, Running, SOON, run, wait_for};
+use crate::rig::{DEADLINE, Desktop, Recorder, Running, run, wait_for};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::thread::sleep;
@@ -151,7 +151,7 @@ impl Home {
         let (_vigie, item) = desktop.start_vigie();
         let mut watch = desktop.vigie();
         let watch = desktop.spawn("watch", watch.args(["status", "--watch", "--json"]));
-        wait_for("the status to be watched", SOON, || watch.log().contains('\n').then_some(()));
+        wait_for("the status to be watched", DEADLINE, || watch.log().contains('\n').then_some(()));
         Home { watch, _vigie, item, icons: RefCell::default(), cisco, login1, desktop, vpn }
     }
 
@@ -208,7 +208,7 @@ impl Home {
 
     /// The verdicts after the first `before` ones went this way, to its end. (One that is left at once may be missed.)
     fn went(&self, before: usize, way: &[&str]) {
-        let went = wait_for("the last verdict", SOON, || {
+        let went = wait_for("the last verdict", DEADLINE, || {
             let verdicts = self.verdicts();
             (verdicts.last().map(String::as_str) == way.last().copied()).then_some(verdicts)
         });
@@ -239,7 +239,7 @@ impl Home {
 
     /// Waits until Vigie has taken back a notification.
     fn is_closed(&self, notification: &Notification) {
-        wait_for("the notification to be taken back", SOON, || {
+        wait_for("the notification to be taken back", DEADLINE, || {
             let all = self.desktop.notifications().all();
             all.iter().rfind(|other| other.id == notification.id).and_then(|other| other.closed)
         });
@@ -291,7 +291,7 @@ fn a_whole_day_with_a_real_server() {
 
     let before = home.verdicts().len();
     home.vpn.kill_server();
-    wait_for("the client to give up", SOON, || (!home.vpn.has_tunnel()).then_some(()));
+    wait_for("the client to give up", DEADLINE, || (!home.vpn.has_tunnel()).then_some(()));
     let seen = home.sees(&DISCONNECTED, AT_ONCE);
     let lost = home.is_told(3, "VPN déconnecté", seen);
     assert_eq!((lost.body.as_str(), lost.buttons()), (LOST, vec!["Se reconnecter"]));
@@ -311,7 +311,7 @@ fn a_silent_gateway_is_lost_first_and_limited_when_confirmed() {
     let before = home.verdicts().len();
     home.vpn.kill_server();
     // The client tries to reach it for some seconds; then the tunnel is gone.
-    wait_for("the client to give up", SOON, || (!home.vpn.has_tunnel()).then_some(()));
+    wait_for("the client to give up", DEADLINE, || (!home.vpn.has_tunnel()).then_some(()));
     let seen = home.sees(&DISCONNECTED, AT_ONCE);
     let lost = home.is_told(0, "VPN déconnecté", seen);
     // Two probes into silence, and the gateway is out of reach for good.

@@ -7,7 +7,7 @@ use crate::rig::login1::Login1;
 use crate::rig::page::{Page, open_to_driver};
 use crate::rig::tray::Item;
 use crate::rig::vpn::{INSIDE, PIN, Vpn};
-use crate::rig::{Desktop, Running, SOON, owner, wait_for};
+use crate::rig::{DEADLINE, Desktop, Running, owner, wait_for};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -34,13 +34,13 @@ fn keyring(desktop: &Desktop) -> Running {
     let mut keyring = desktop.command("sh");
     keyring.args(["-c", "echo password | exec gnome-keyring-daemon --foreground --unlock --components=secrets"]);
     let keyring = desktop.spawn("keyring", &keyring);
-    wait_for("the keyring", SOON, || owner(desktop.session(), SECRETS));
+    wait_for("the keyring", DEADLINE, || owner(desktop.session(), SECRETS));
     keyring
 }
 
 const SECRETS: &str = "org.freedesktop.secrets";
 
-/// Asks the keyring, as any program of the session can.
+/// TrackerRequests the keyring, as any program of the session can.
 fn ask_keyring<B: Serialize + DynamicType>(desktop: &Desktop, method: &str, body: &B) -> zbus::Message {
     let interface = Some("org.freedesktop.Secret.Service");
     let asked = desktop.session().call_method(Some(SECRETS), "/org/freedesktop/secrets", interface, method, body);
@@ -84,7 +84,7 @@ fn again(desktop: &Desktop, item: &Item) -> Page {
 /// Waits for the window, and until the form can be sent.
 fn opened(desktop: &Desktop) -> Page {
     let page = Page::of_window(desktop, TITLE);
-    wait_for("a form that can be sent", SOON, || {
+    wait_for("a form that can be sent", DEADLINE, || {
         page.run::<bool>("return document.querySelector('[type=submit]')?.disabled === false", &[]).then_some(())
     });
     page
@@ -188,7 +188,7 @@ fn from_the_menu_to_the_tunnel_and_the_next_day_six_digits_are_enough() {
     item.click(&["Se déconnecter du VPN"]);
     item.wait_for_menu("VPN déconnecté");
     let page = again(&desktop, &item);
-    wait_for("what the keyring holds", SOON, || (focused(&page) == "digits").then_some(()));
+    wait_for("what the keyring holds", DEADLINE, || (focused(&page) == "digits").then_some(()));
     assert_eq!(value(&page, "identifier"), Vpn::USER);
     portrait(&desktop, &page, "connexion-clair-retenu");
     enter(&desktop, &page, &Vpn::digits(1));
@@ -250,7 +250,7 @@ fn after_three_wrong_codes_it_points_to_the_helpdesk_in_the_dark_zoomed_and_with
 }
 
 /// How long a passcode stays on the clipboard.
-const LENT: Duration = Duration::from_secs(30);
+const PASSCODE_EXPIRY: Duration = Duration::from_secs(30);
 
 #[test]
 fn by_hand_the_passcode_waits_for_ciscos_window_on_the_clipboard_and_not_for_long() {
@@ -278,11 +278,11 @@ fn by_hand_the_passcode_waits_for_ciscos_window_on_the_clipboard_and_not_for_lon
     desktop.wait_for_window(TITLE, false);
     desktop.screenshot("connexion-main-cisco");
     assert_eq!(desktop.starts_of_ciscos_window(), 1);
-    wait_for("an empty clipboard", LENT + SOON, || {
+    wait_for("an empty clipboard", PASSCODE_EXPIRY + DEADLINE, || {
         desktop.pasted("UTF8_STRING").is_none_or(|text| text.is_empty()).then_some(())
     });
     let lasted = told.at.elapsed();
-    assert!(lasted > LENT - Duration::from_secs(2), "{lasted:?}");
+    assert!(lasted > PASSCODE_EXPIRY - Duration::from_secs(2), "{lasted:?}");
     assert!(!vpn.logs().contains(Vpn::USER), "nobody else was told");
     for secret in [PIN, &passcode] {
         shows_nobody(&desktop, &vigie, secret);
@@ -310,7 +310,7 @@ fn where_no_client_can_be_driven_it_goes_by_hand_and_what_was_copied_since_stays
     assert_eq!(desktop.paste(), format!("{PIN}{digits}"));
     desktop.wait_for_window("Cisco Secure Client", true);
     let _copied = desktop.copy("Compte rendu");
-    let left = (LENT + Duration::from_secs(3)).saturating_sub(told.at.elapsed());
+    let left = (PASSCODE_EXPIRY + Duration::from_secs(3)).saturating_sub(told.at.elapsed());
     std::thread::sleep(left);
     assert_eq!(desktop.paste(), "Compte rendu");
 }
@@ -327,10 +327,10 @@ fn ciscos_window_holds_the_connection_and_comes_to_the_front_until_it_is_closed(
     page.press(&format!("{}{TAB}", Vpn::USER));
     send(&desktop, &page, &digits);
     page.wait_for_text("[role=status]", "Cisco Secure Client est déjà ouvert");
-    wait_for("Cisco's window to be called", SOON, || (desktop.starts_of_ciscos_window() == 2).then_some(()));
+    wait_for("Cisco's window to be called", DEADLINE, || (desktop.starts_of_ciscos_window() == 2).then_some(()));
     portrait(&desktop, &page, "connexion-cisco-ouvert");
     page.click("Ouvrir Cisco Secure Client");
-    wait_for("Cisco's window to be called again", SOON, || (desktop.starts_of_ciscos_window() == 3).then_some(()));
+    wait_for("Cisco's window to be called again", DEADLINE, || (desktop.starts_of_ciscos_window() == 3).then_some(()));
 
     // The digits were told to nobody: they are good still.
     desktop.press_key("Cisco Secure Client", "Return");
@@ -376,7 +376,7 @@ fn a_locked_account_is_left_alone_also_after_a_restart() {
 /// Ends Vigie by its menu.
 fn quit(mut vigie: Running, item: &Item) {
     item.click(&["Quitter"]);
-    assert!(vigie.wait(SOON).success());
+    assert!(vigie.wait(DEADLINE).success());
 }
 
 #[test]
@@ -426,7 +426,7 @@ fn after_sleep_it_opens_by_itself_only_where_the_profile_wants_it_and_the_vpn_wa
     sleep_without(&vpn, &login1, &item);
     let page = opened(&desktop);
     page.wait_for_text("[role=status]", "Le VPN s’est déconnecté pendant la veille");
-    wait_for("the digits' field", SOON, || (focused(&page) == "digits").then_some(()));
+    wait_for("the digits' field", DEADLINE, || (focused(&page) == "digits").then_some(()));
     portrait(&desktop, &page, "connexion-reveil");
     enter(&desktop, &page, &Vpn::digits(3));
     drop(page);
@@ -441,7 +441,7 @@ fn sleep_without(vpn: &Vpn, login1: &Login1, item: &Item) {
     item.wait_for_menu("Vérification du réseau");
     vpn.kill_server();
     vpn.start_server();
-    wait_for("the tunnel's end", SOON, || (!vpn.answers(INSIDE)).then_some(()));
+    wait_for("the tunnel's end", DEADLINE, || (!vpn.answers(INSIDE)).then_some(()));
     login1.prepare_for_sleep(false);
     item.wait_for_menu("VPN déconnecté");
 }
@@ -465,16 +465,16 @@ fn what_the_keyring_holds_is_used_and_deleted_and_a_keyring_that_fails_is_said_a
     };
     enter(&desktop, &page, &format!("{}{TAB}{PIN}{TAB}{TAB}{}{TAB} ", Vpn::USER, Vpn::digits(0)));
     connected(page);
-    wait_for("identifier and PIN in the keyring", SOON, || (kept(&desktop) == 2).then_some(()));
+    wait_for("identifier and PIN in the keyring", DEADLINE, || (kept(&desktop) == 2).then_some(()));
 
     // Locked while the window stands: the PIN is asked again.
     let page = again(&desktop, &item);
-    wait_for("what the keyring holds", SOON, || (focused(&page) == "digits").then_some(()));
+    wait_for("what the keyring holds", DEADLINE, || (focused(&page) == "digits").then_some(()));
     lock_keyring(&desktop);
     let digits = Vpn::digits(1);
     enter(&desktop, &page, &digits);
     page.wait_for_text("[role=status]", "Votre code PIN n’a pas pu être relu");
-    wait_for("the PIN's field", SOON, || (focused(&page) == "pin").then_some(()));
+    wait_for("the PIN's field", DEADLINE, || (focused(&page) == "pin").then_some(()));
     portrait(&desktop, &page, "connexion-trousseau-pin");
     send(&desktop, &page, &digits);
     connected(page);
@@ -489,14 +489,14 @@ fn what_the_keyring_holds_is_used_and_deleted_and_a_keyring_that_fails_is_said_a
     item.click(&["Oublier mes identifiants"]);
     desktop.notifications().wait(seen, "Vos identifiants n’ont pas pu être oubliés");
     assert_eq!(kept(&desktop), 2);
-    wait_for("the identifier's field", SOON, || (focused(&page) == "identifier").then_some(()));
+    wait_for("the identifier's field", DEADLINE, || (focused(&page) == "identifier").then_some(()));
     page.press(&format!("{}{TAB}", Vpn::USER));
     send(&desktop, &page, &Vpn::digits(2));
     connected(page);
 
     // Killed.
     drop(daemon);
-    wait_for("the keyring's end", SOON, || owner(desktop.session(), SECRETS).is_none().then_some(()));
+    wait_for("the keyring's end", DEADLINE, || owner(desktop.session(), SECRETS).is_none().then_some(()));
     let page = again(&desktop, &item);
     page.wait_for_text("[role=status]", "Aucun trousseau de clés ne répond");
     assert_eq!(focused(&page), "identifier");
@@ -508,11 +508,11 @@ fn what_the_keyring_holds_is_used_and_deleted_and_a_keyring_that_fails_is_said_a
     // There again, and what it holds is forgotten for good.
     let _daemon = keyring(&desktop);
     let page = again(&desktop, &item);
-    wait_for("what the keyring holds", SOON, || (focused(&page) == "digits").then_some(()));
+    wait_for("what the keyring holds", DEADLINE, || (focused(&page) == "digits").then_some(()));
     let seen = desktop.notifications().all().len();
     page.click("Oublier mes identifiants");
     desktop.notifications().wait(seen, "Vos identifiants sont oubliés");
-    wait_for("empty fields", SOON, || (value(&page, "identifier").is_empty()).then_some(()));
+    wait_for("empty fields", DEADLINE, || (value(&page, "identifier").is_empty()).then_some(()));
     assert_eq!(page.run::<usize>("return document.querySelectorAll('#pin').length", &[]), 1);
     assert_eq!(kept(&desktop), 0);
 }
@@ -527,7 +527,7 @@ fn what_was_sent_is_gone_from_the_memory_of_the_open_window() {
     let item = desktop.item_of(vigie.pid());
     item.wait_for_menu("VPN déconnecté");
     item.click(&["Se connecter au VPN…"]);
-    wait_for("the window", SOON, || desktop.vigie_log().contains("ConnectOpen(true)").then_some(()));
+    wait_for("the window", DEADLINE, || desktop.vigie_log().contains("ConnectOpen(true)").then_some(()));
     desktop.wait_for_window(TITLE, true);
     // Mistyped, mended, in part pasted.
     let (pin, rest) = PIN.split_at(3);
@@ -538,9 +538,11 @@ fn what_was_sent_is_gone_from_the_memory_of_the_open_window() {
     let has = |text: &str| -> Vec<String> { family(&vigie).into_iter().flat_map(|pid| leaks(pid, text)).collect() };
     assert_ne!(has(PIN), [""; 0], "it is found where it is");
     desktop.press_key(TITLE, "Return");
-    wait_for("the refusal", SOON, || desktop.vigie_log().contains("Failed(WrongPasscode)").then_some(()));
+    wait_for("the refusal", DEADLINE, || desktop.vigie_log().contains("Failed(WrongPasscode)").then_some(()));
     drop(copied);
-    wait_for(&format!("a memory without the PIN; it is in {:?}", has(PIN)), SOON, || has(PIN).is_empty().then_some(()));
+    wait_for(&format!("a memory without the PIN; it is in {:?}", has(PIN)), DEADLINE, || {
+        has(PIN).is_empty().then_some(())
+    });
     assert!(desktop.windows().iter().any(|title| title == TITLE), "it is open still");
     for secret in [PIN, &format!("{PIN}731946")] {
         shows_nobody(&desktop, &vigie, secret);

@@ -1,15 +1,15 @@
 //! The window for connecting.
 
-use super::rig::{Display, Outcome, SOON, Tray, gone};
+use super::rig::{DEADLINE, Display, Outcome, Tray, gone};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::{sleep, timeout};
 use vigie::runtime::panel::Window;
-use vigie_core::connect::{Field, Pin, Submission, Way};
-use vigie_core::state::{Action, Event, Launch, LaunchOutcome};
-use vigie_view::connect::{FieldFault, Form, Message, SiteChoice, Tone};
+use vigie_core::connect::{ConnectMethod, Field, Pin, Submission};
+use vigie_core::state::{Action, Event, LaunchOutcome, LaunchResult};
+use vigie_view::connect::{FieldError, Form, Message, SiteChoice, Tone};
 use vigie_view::panel::Button;
 
 const TITLE: &str = "Se connecter au VPN";
@@ -71,8 +71,8 @@ fn stopped() -> Form {
 }
 
 fn sent(pin: &str, digits: &str) -> Event {
-    Event::Submitted(Submission {
-        way: Way::Connect,
+    Event::FormSubmitted(Submission {
+        way: ConnectMethod::Connect,
         site: "caen".into(),
         identifier: "mdupont".into(),
         pin: Pin::Typed(pin.to_owned().into()),
@@ -85,7 +85,7 @@ async fn open(form: &Form) -> anyhow::Result<(Display, Tray<Form>)> {
     let display = Display::new()?;
     let mut tray = Tray::on(&display.name, TITLE)?;
     tray.show(form);
-    assert_eq!(tray.told().await?, Event::ConnectOpen(true));
+    assert_eq!(tray.told().await?, Event::ConnectWindowOpen(true));
     tray.focus()?;
     Ok((display, tray))
 }
@@ -116,7 +116,7 @@ async fn by_keyboard_alone_what_was_typed_and_pasted_arrives_and_is_nowhere_else
         assert!(!text.contains(PIN) && !text.contains(DIGITS), "{file}");
     }
     tray.press(&["Escape"])?;
-    assert_eq!(tray.told().await?, Event::ConnectOpen(false));
+    assert_eq!(tray.told().await?, Event::ConnectWindowOpen(false));
     gone(pid).await?;
     let log = tray.log()?;
     assert!(!log.contains(PIN) && !log.contains(DIGITS), "{log}");
@@ -134,8 +134,10 @@ async fn nonsense_of_the_window_is_not_repeated() -> Outcome {
     let (sender, mut events) = unbounded_channel();
     let mut window = Window::of(program, sender);
     window.show(&empty());
-    let told = timeout(SOON, events.recv()).await?;
-    let Some(Event::Launched(Launch { outcome: LaunchOutcome::Failed(why), .. })) = told else { panic!("{told:?}") };
+    let told = timeout(DEADLINE, events.recv()).await?;
+    let Some(Event::Launched(LaunchResult { outcome: LaunchOutcome::Failed(why), .. })) = told else {
+        panic!("{told:?}")
+    };
     assert!(why.contains("said something else") && !why.contains(PIN) && !why.contains(DIGITS), "{why}");
     Ok(())
 }
@@ -147,7 +149,7 @@ async fn with_identifier_and_pin_remembered_six_digits_are_enough() -> Outcome {
     tray.see(&remembered()).await?;
     tray.write(DIGITS)?;
     tray.press(&["Return"])?;
-    let Event::Submitted(form) = tray.told().await? else { panic!("the form was sent") };
+    let Event::FormSubmitted(form) = tray.told().await? else { panic!("the form was sent") };
     assert_eq!((form.pin, form.digits), (Pin::Remembered, DIGITS.to_owned().into()));
     assert_eq!((form.identifier.as_str(), form.remember_pin), ("mdupont", true));
     Ok(())
@@ -159,7 +161,7 @@ async fn leads_to_what_is_wrong() -> Outcome {
     tray.write("mdupont")?;
     tray.press(&["Return"])?;
     assert_eq!(tray.told().await?, sent("", ""));
-    let fault = |field, text: &str| FieldFault { field, text: text.into() };
+    let fault = |field, text: &str| FieldError { field, text: text.into() };
     let faults = vec![fault(Field::Pin, "Tapez votre code PIN."), fault(Field::Digits, "Tapez les 6 chiffres.")];
     tray.see(&Form { faults, ..empty() }).await?;
     tray.write(PIN)?;
@@ -175,17 +177,17 @@ async fn escape_gives_up_first_and_closes_then() -> Outcome {
     let (_display, mut tray) = open(&remembered()).await?;
     tray.write(DIGITS)?;
     tray.press(&["Return"])?;
-    assert!(matches!(tray.told().await?, Event::Submitted(_)));
+    assert!(matches!(tray.told().await?, Event::FormSubmitted(_)));
     tray.see(&busy()).await?;
     // A second Return, of who is in a hurry, does nothing.
     tray.press(&["Return", "Escape"])?;
-    assert_eq!(tray.told().await?, Event::Asked(Action::CancelConnect));
+    assert_eq!(tray.told().await?, Event::Action(Action::CancelConnect));
     // By the keyboard too.
     tray.press(&["Tab", "space"])?;
-    assert_eq!(tray.told().await?, Event::Asked(Action::CancelConnect));
+    assert_eq!(tray.told().await?, Event::Action(Action::CancelConnect));
     tray.see(&refused()).await?;
     tray.press(&["Escape"])?;
-    assert_eq!(tray.told().await?, Event::ConnectOpen(false));
+    assert_eq!(tray.told().await?, Event::ConnectWindowOpen(false));
     gone(tray.pids()?[0]).await
 }
 
@@ -199,9 +201,9 @@ async fn stands_in_the_middle_and_closes_when_the_tray_says_so() -> Outcome {
     tray.press(&["Return"])?;
     tray.write(DIGITS)?;
     tray.press(&["Return", "Tab", "Return"])?;
-    assert_eq!(tray.told().await?, Event::Asked(Action::Open("amigo".into())));
+    assert_eq!(tray.told().await?, Event::Action(Action::Open("amigo".into())));
     tray.window.as_mut().expect("it is open").close();
-    assert_eq!(tray.told().await?, Event::ConnectOpen(false));
+    assert_eq!(tray.told().await?, Event::ConnectWindowOpen(false));
     gone(tray.pids()?[0]).await?;
     sleep(Duration::from_millis(200)).await;
     assert!(tray.events.try_recv().is_err(), "nothing else was told");

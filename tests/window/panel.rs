@@ -1,15 +1,15 @@
 //! The panel, opened and pinned.
 
-use super::rig::{Display, Outcome, SOON, Tray, eventually, gone, program};
+use super::rig::{DEADLINE, Display, Outcome, Tray, eventually, gone, program};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{sleep, timeout};
 use vigie::runtime::panel::{Pin, Window};
 use vigie_core::state::{Action, Event, LaunchOutcome};
-use vigie_core::vpn::Verdict;
+use vigie_core::vpn::VpnStatus;
 use vigie_view::page::Page;
-use vigie_view::panel::{self as view, Asked, Button, Group, Mark, Panel, Row};
+use vigie_view::panel::{self as view, Button, Group, Panel, Prompt, Row, Severity};
 
 /// The windows' titles.
 const OPENED: &str = "Vigie";
@@ -19,7 +19,7 @@ fn model() -> Page {
     let panel = Panel {
         title: "VPN connecté depuis 14 h 02".into(),
         subtitle: "Les lecteurs réseau et les applications métiers sont accessibles.".into(),
-        verdict: Some(Verdict::Connected),
+        verdict: Some(VpnStatus::Connected),
         question: None,
         buttons: vec![
             Button { label: "Télémaintenance".into(), action: Action::Open("isl-light".into()) },
@@ -31,7 +31,7 @@ fn model() -> Page {
                 id: "computer".into(),
                 label: "Nom de l’ordinateur".into(),
                 value: "PC-14RC-DSI-0421".into(),
-                mark: Mark::Normal,
+                mark: Severity::Normal,
                 ..Row::default()
             }],
         }],
@@ -44,7 +44,8 @@ fn asking() -> Page {
         Button { label: "Éteindre".into(), action: Action::ConfirmShutDown },
         Button { label: "Annuler".into(), action: Action::Cancel },
     ];
-    let question = Asked { title: "Éteindre l’ordinateur ?".into(), text: "Enregistrez d’abord.".into(), answers };
+    let question =
+        Prompt { title: "Éteindre l’ordinateur ?".into(), text: "Enregistrez d’abord.".into(), answers };
     let page = model();
     Page { panel: Panel { question: Some(question), ..page.panel.clone() }, ..page }
 }
@@ -57,14 +58,14 @@ async fn is_used_by_keyboard_alone() -> Outcome {
     assert_eq!(tray.told().await?, Event::PanelOpen(true));
     tray.focus()?;
     tray.press(&["Tab", "Return"])?;
-    assert_eq!(tray.told().await?, Event::Asked(Action::Open("isl-light".into())));
+    assert_eq!(tray.told().await?, Event::Action(Action::Open("isl-light".into())));
     tray.press(&["Tab", "space"])?;
-    assert_eq!(tray.told().await?, Event::Asked(Action::CopySupportInfo));
+    assert_eq!(tray.told().await?, Event::Action(Action::CopySupportInfo));
 
     // The question comes before the buttons, and the keyboard stays where it was.
     tray.see(&asking()).await?;
     tray.press(&["shift+Tab", "shift+Tab", "Return"])?;
-    assert_eq!(tray.told().await?, Event::Asked(Action::Cancel));
+    assert_eq!(tray.told().await?, Event::Action(Action::Cancel));
 
     tray.press(&["Escape"])?;
     assert_eq!(tray.told().await?, Event::PanelOpen(false));
@@ -259,8 +260,8 @@ async fn is_pinned_under_everything_and_in_no_list() -> Outcome {
     eventually("the pinned panel has the keyboard", || Ok(active(&display)? == PINNED)).await?;
     // It is on the one row; next is the way to the opened panel.
     display.run("xdotool", &["key", "--delay", "100", "Tab", "Return"])?;
-    let told = timeout(SOON, tray.events.recv()).await?;
-    assert_eq!(told, Some(Event::Asked(Action::ShowPanel)), "not told that the panel is open: it may be covered");
+    let told = timeout(DEADLINE, tray.events.recv()).await?;
+    assert_eq!(told, Some(Event::Action(Action::ShowPanel)), "not told that the panel is open: it may be covered");
     display.run("xdotool", &["windowactivate", other.trim()])?;
     eventually("the keyboard is given back", || Ok(!focusable(&display)?)).await?;
 

@@ -11,7 +11,7 @@ use vigie::runtime::panel::{Model, Window};
 use vigie_core::state::Event;
 
 /// How long anything may take on a slow machine.
-pub const SOON: Duration = Duration::from_secs(30);
+pub const DEADLINE: Duration = Duration::from_secs(30);
 
 pub type Outcome = anyhow::Result<()>;
 
@@ -102,7 +102,7 @@ pub async fn eventually(what: &str, mut is_so: impl FnMut() -> anyhow::Result<bo
             sleep(Duration::from_millis(50)).await;
         }
     };
-    let came = timeout(SOON, end).await;
+    let came = timeout(DEADLINE, end).await;
     came.map_err(|_| last.context(format!("never came: {what}")))
 }
 
@@ -148,7 +148,7 @@ impl<M: Model> Tray<M> {
 
     /// The next event.
     pub async fn told(&mut self) -> anyhow::Result<Event> {
-        let told = timeout(SOON, self.events.recv()).await;
+        let told = timeout(DEADLINE, self.events.recv()).await;
         told.map_err(|_| anyhow::anyhow!("nothing was told"))?.ok_or_else(|| anyhow::anyhow!("nobody tells any more"))
     }
 
@@ -208,7 +208,7 @@ impl<M: Model> Tray<M> {
             sleep(Duration::from_millis(200)).await;
             Outcome::Ok(())
         };
-        timeout(SOON, changed).await?
+        timeout(DEADLINE, changed).await?
     }
 
     pub fn press(&self, keys: &[&str]) -> Outcome {
@@ -261,5 +261,5 @@ pub async fn gone(pid: u32) -> Outcome {
         }
         Ok(())
     };
-    timeout(SOON, end).await?
+    timeout(DEADLINE, end).await?
 }

@@ -6,7 +6,7 @@
 
 mod rig;
 
-use rig::{Console, SOON, Vigie, log, run, tray_icon, until, vigie};
+use rig::{Console, DEADLINE, Vigie, log, run, tray_icon, until, vigie};
 use std::os::windows::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -106,7 +106,7 @@ fn in_a_console_a_command_writes_there() {
 fn the_tray_stands_once_and_a_second_start_asks_the_first() {
     let _lock = vigie();
     let first = Vigie::start(&[]);
-    until(SOON, "the icon", tray_icon);
+    until(DEADLINE, "the icon", tray_icon);
     let second = run(&[]);
     let complaint = String::from_utf8_lossy(&second.stderr);
     assert_eq!((second.status.code(), second.stdout), (Some(0), Vec::new()), "{complaint}");
@@ -119,7 +119,7 @@ fn the_tray_stands_once_and_a_second_start_asks_the_first() {
     assert!(asked.elapsed() < Duration::from_secs(5), "it looked for itself");
 
     // Here is no WebView2, so the panel that both starts ask for cannot come.
-    until(SOON, "a word on WebView2", || log().contains("WebView2 is not installed"));
+    until(DEADLINE, "a word on WebView2", || log().contains("WebView2 is not installed"));
     assert!(rig::folder("LOCALAPPDATA").join("state.json").is_file(), "the memory");
 
     // Windows knows who shows the toasts.
@@ -135,7 +135,7 @@ fn the_tray_stands_once_and_a_second_start_asks_the_first() {
 fn a_click_in_the_action_centre_starts_vigie_like_any_other_start() {
     let _lock = vigie();
     let first = Vigie::start(&["-Embedding"]);
-    until(SOON, "the icon", tray_icon);
+    until(DEADLINE, "the icon", tray_icon);
     drop(first);
 }
 
@@ -143,7 +143,7 @@ fn a_click_in_the_action_centre_starts_vigie_like_any_other_start() {
 fn at_the_sessions_end_vigie_takes_its_leave_before_it_lets_it_go_on() {
     let _lock = vigie();
     let mut first = Vigie::start(&[]);
-    until(SOON, "the icon", tray_icon);
+    until(DEADLINE, "the icon", tray_icon);
     let ended = || log().matches("ended").count();
     let before = ended();
     assert_eq!(first.session_end(false), [1], "nobody is held up by Vigie");
@@ -158,7 +158,7 @@ fn at_the_sessions_end_vigie_takes_its_leave_before_it_lets_it_go_on() {
 fn asked_to_end_it_takes_its_icon_along() {
     let _lock = vigie();
     let mut first = Vigie::start(&[]);
-    until(SOON, "the icon", tray_icon);
+    until(DEADLINE, "the icon", tray_icon);
     let quit = run(&["quit"]);
     assert_eq!(quit.status.code(), Some(0), "{}", String::from_utf8_lossy(&quit.stderr));
     assert_eq!(first.ended(), Some(0));
@@ -169,7 +169,7 @@ fn asked_to_end_it_takes_its_icon_along() {
 fn taskkill_ends_it_in_order() {
     let _lock = vigie();
     let mut first = Vigie::start(&[]);
-    until(SOON, "the icon", tray_icon);
+    until(DEADLINE, "the icon", tray_icon);
     let before = log().matches("ended").count();
     first.close();
     assert_eq!(first.ended(), Some(0));
@@ -178,7 +178,7 @@ fn taskkill_ends_it_in_order() {
 
 /// Waits until the verdict is known: the icon stays as it is from now on.
 fn settled() {
-    until(SOON, "a verdict", || {
+    until(DEADLINE, "a verdict", || {
         let status: serde_json::Value = serde_json::from_slice(&run(&["status", "--json"]).stdout).unwrap();
         status["reaches_inside"].is_boolean()
     });
@@ -195,13 +195,13 @@ fn the_icon_follows_the_taskbars_theme() {
     };
     choose(1);
     let _first = Vigie::start(&[]);
-    until(SOON, "the icon", tray_icon);
+    until(DEADLINE, "the icon", tray_icon);
     settled();
     let on_light = rig::icon_picture();
     choose(0);
-    until(SOON, "another picture", || rig::icon_picture() != on_light);
+    until(DEADLINE, "another picture", || rig::icon_picture() != on_light);
     choose(1);
-    until(SOON, "the first picture", || rig::icon_picture() == on_light);
+    until(DEADLINE, "the first picture", || rig::icon_picture() == on_light);
     themes.delete_value("SystemUsesLightTheme").unwrap();
 }
 
@@ -214,21 +214,21 @@ fn a_click_asks_for_the_panel_and_a_right_one_opens_the_menu_whose_lines_do_what
     let asked = || log().matches("event=Asked(ShowPanel)").count();
     let before = asked();
     let mut first = Vigie::start_and_log("debug");
-    until(SOON, "the icon", tray_icon);
+    until(DEADLINE, "the icon", tray_icon);
     first.tell_icons_place();
     rig::click_icon(rig::LEFT);
-    until(SOON, "the click", || asked() > before);
+    until(DEADLINE, "the click", || asked() > before);
     let choose = |keys: &[VIRTUAL_KEY]| {
-        until(SOON, "the end of another menu", || !rig::menu());
+        until(DEADLINE, "the end of another menu", || !rig::menu());
         rig::click_icon(rig::RIGHT);
-        until(SOON, "the menu", rig::menu);
+        until(DEADLINE, "the menu", rig::menu);
         rig::press(keys);
     };
     // Counted from the end: "Lancer à l’ouverture de session".
     choose(&[VK_UP, VK_UP, VK_UP, VK_RETURN]);
-    until(SOON, "the entry", starts);
+    until(DEADLINE, "the entry", starts);
     choose(&[VK_UP, VK_UP, VK_UP, VK_RETURN]);
-    until(SOON, "its end", || !starts());
+    until(DEADLINE, "its end", || !starts());
     choose(&[VK_ESCAPE]);
     // "Quitter".
     choose(&[VK_UP, VK_RETURN]);
@@ -245,7 +245,7 @@ fn at_login_it_stays_away_from_who_declined() {
     assert!(!tray_icon());
     key.delete_value("NoAutostart").unwrap();
     let _first = Vigie::start(&["--at-login"]);
-    until(SOON, "the icon", tray_icon);
+    until(DEADLINE, "the icon", tray_icon);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //!
 //! Known from what users of the versions 2 to 5 have shown of it in public (src-tauri/transcripts), not from a
 //! specification: whole keys and whole words count, and whatever else is said is nothing said. The keys are English in
-//! every language; the words after them are the client's own, which speaks the language of the system.
+//! every language; the words after them are the client's own, which is_notable the language of the system.
 
 use super::ClientState;
 

@@ -1,11 +1,11 @@
 //! The VPN verdict: evidence in, verdict out.
 
 pub mod cisco;
-mod telling;
+mod notification_policy;
 mod tracker;
 
-pub use telling::{Telling, Word};
-pub use tracker::{Asks, Tracker};
+pub use notification_policy::{Decision, NotificationPolicy};
+pub use tracker::{Tracker, TrackerRequests};
 
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -15,7 +15,7 @@ use vigie_profile::Profile;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
+pub enum VpnStatus {
     /// No fresh evidence: nothing is claimed.
     Unknown,
     /// No interface with a default route.
@@ -34,25 +34,25 @@ pub enum Verdict {
     OnSite,
 }
 
-impl Verdict {
+impl VpnStatus {
     /// Every verdict, in the order of the design's table.
-    pub const ALL: [Verdict; 8] = [
-        Verdict::Unknown,
-        Verdict::Offline,
-        Verdict::Captive,
-        Verdict::Disconnected,
-        Verdict::Connecting,
-        Verdict::Connected,
-        Verdict::Stalled,
-        Verdict::OnSite,
+    pub const ALL: [VpnStatus; 8] = [
+        VpnStatus::Unknown,
+        VpnStatus::Offline,
+        VpnStatus::Captive,
+        VpnStatus::Disconnected,
+        VpnStatus::Connecting,
+        VpnStatus::Connected,
+        VpnStatus::Stalled,
+        VpnStatus::OnSite,
     ];
 
     /// Whether the shared drives and the business applications are within reach; `None` where that is not known.
     pub fn reaches_inside(self) -> Option<bool> {
         match self {
-            Verdict::Unknown | Verdict::Connecting => None,
-            Verdict::Connected | Verdict::OnSite => Some(true),
-            Verdict::Offline | Verdict::Captive | Verdict::Disconnected | Verdict::Stalled => Some(false),
+            VpnStatus::Unknown | VpnStatus::Connecting => None,
+            VpnStatus::Connected | VpnStatus::OnSite => Some(true),
+            VpnStatus::Offline | VpnStatus::Captive | VpnStatus::Disconnected | VpnStatus::Stalled => Some(false),
         }
     }
 }
@@ -128,7 +128,7 @@ pub struct Probe {
     /// The request's number.
     pub number: u64,
     /// Whether the inside answered.
-    pub inside: Inside,
+    pub inside: Intranet,
     /// Whether the gateway answered; `None` where it was not asked.
     pub gateway: Option<Gateway>,
 }
@@ -136,7 +136,7 @@ pub struct Probe {
 /// Whether an inside machine answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Inside {
+pub enum Intranet {
     /// A TCP connection succeeded from this local address (which tells the interface).
     Answered {
         /// The connection's own end.
@@ -153,7 +153,7 @@ pub enum Gateway {
     /// TLS, with a certificate in its own name.
     Answered,
     /// Something answered, but not in the gateway's name (a captive portal).
-    Impostor,
+    CertificateMismatch,
     /// Nothing answered within the time limit, or its name did not resolve.
     Silent,
 }
@@ -196,40 +196,40 @@ pub struct Evidence {
     /// Interfaces and routes.
     pub links: Option<Links>,
     /// Whether the inside answers.
-    pub inside: Option<Inside>,
+    pub inside: Option<Intranet>,
     /// Whether the gateway answers.
     pub gateway: Option<Gateway>,
     /// What Cisco's command line says.
     pub client: Option<ClientState>,
     /// Whether the tunnel is so young that silence means nothing yet.
-    pub young_tunnel: bool,
+    pub in_grace_period: bool,
     /// Whether Vigie itself is connecting.
-    pub dialling: bool,
+    pub connecting: bool,
 }
 
 /// The verdict that the evidence allows. Where it allows none, `Unknown`: better no word than a wrong one.
-pub fn verdict(evidence: &Evidence) -> Verdict {
-    let Some(links) = &evidence.links else { return Verdict::Unknown };
+pub fn verdict(evidence: &Evidence) -> VpnStatus {
+    let Some(links) = &evidence.links else { return VpnStatus::Unknown };
     if links.default_route.is_none() {
-        return Verdict::Offline;
+        return VpnStatus::Offline;
     }
     let tunnel = links.tunnel();
-    if let Some(Inside::Answered { local }) = &evidence.inside {
+    if let Some(Intranet::Answered { local }) = &evidence.inside {
         let through_tunnel = tunnel.is_some() && links.holder(*local).is_none_or(|interface| interface.tunnel);
-        return if through_tunnel { Verdict::Connected } else { Verdict::OnSite };
+        return if through_tunnel { VpnStatus::Connected } else { VpnStatus::OnSite };
     }
     let client = matches!(evidence.client, Some(ClientState::Connecting | ClientState::Reconnecting));
-    if client || evidence.dialling {
-        return Verdict::Connecting;
+    if client || evidence.connecting {
+        return VpnStatus::Connecting;
     }
     match (tunnel, &evidence.inside) {
-        (Some(_), _) if evidence.young_tunnel => Verdict::Connecting,
-        (Some(_), Some(_)) => Verdict::Stalled,
-        (Some(_), None) | (None, None) => Verdict::Unknown,
+        (Some(_), _) if evidence.in_grace_period => VpnStatus::Connecting,
+        (Some(_), Some(_)) => VpnStatus::Stalled,
+        (Some(_), None) | (None, None) => VpnStatus::Unknown,
         (None, Some(_)) => match evidence.gateway {
-            Some(Gateway::Answered) => Verdict::Disconnected,
-            Some(Gateway::Impostor | Gateway::Silent) => Verdict::Captive,
-            None => Verdict::Unknown,
+            Some(Gateway::Answered) => VpnStatus::Disconnected,
+            Some(Gateway::CertificateMismatch | Gateway::Silent) => VpnStatus::Captive,
+            None => VpnStatus::Unknown,
         },
     }
 }
@@ -239,17 +239,17 @@ mod tests {
     use super::*;
     use crate::fixture::{HOME, TUNNEL, home, with_tunnel};
 
-    /// Every combination of evidence, and the one row of the table that speaks of it.
+    /// Every combination of evidence, and the one row of the table that is_notable of it.
     #[test]
     fn the_table_of_verdicts() {
-        // links, inside (answered by …), gateway, client (or Vigie: dialling), young
+        // links, inside (answered by …), gateway, client (or Vigie: connecting), young
         let table = "
             none    *                    *                *                        *      Unknown
             cut     *                    *                *                        *      Offline
             tunnel  tunnel|elsewhere     *                *                        *      Connected
             tunnel  home                 *                *                        *      OnSite
             plain   tunnel|elsewhere|home *               *                        *      OnSite
-            tunnel|plain none|silent     *                connecting|reconnecting|dialling  *      Connecting
+            tunnel|plain none|silent     *                connecting|reconnecting|connecting  *      Connecting
             tunnel  none|silent          *                none|said                young  Connecting
             tunnel  silent               *                none|said                old    Stalled
             tunnel  none                 *                none|said                old    Unknown
@@ -258,7 +258,7 @@ mod tests {
             plain   silent               answered         none|said                *      Disconnected
             plain   silent               impostor|silent  none|said                *      Captive";
         let rows: Vec<Vec<&str>> = table.lines().skip(1).map(|row| row.split_whitespace().collect()).collect();
-        let answered = |local: IpAddr| Some(Inside::Answered { local });
+        let answered = |local: IpAddr| Some(Intranet::Answered { local });
         let links = [
             ("none", None),
             ("cut", Some(Links { default_route: None, ..with_tunnel(home()) })),
@@ -267,7 +267,7 @@ mod tests {
         ];
         let inside = [
             ("none", None),
-            ("silent", Some(Inside::Silent)),
+            ("silent", Some(Intranet::Silent)),
             ("home", answered(HOME)),
             ("tunnel", answered(TUNNEL)),
             ("elsewhere", answered([10, 0, 0, 1].into())),
@@ -275,7 +275,7 @@ mod tests {
         let gateway = [
             ("none", None),
             ("answered", Some(Gateway::Answered)),
-            ("impostor", Some(Gateway::Impostor)),
+            ("impostor", Some(Gateway::CertificateMismatch)),
             ("silent", Some(Gateway::Silent)),
         ];
         let client = [
@@ -287,14 +287,14 @@ mod tests {
             ("said", Some(ClientState::Disconnected)),
             ("said", Some(ClientState::Paused)),
             ("said", Some(ClientState::Unknown)),
-            ("dialling", None),
+            ("connecting", None),
         ];
         let mut seen = std::collections::BTreeSet::new();
         for (links_name, links) in &links {
             for (inside_name, inside) in &inside {
                 for (gateway_name, gateway) in gateway {
                     for (client_name, client) in client {
-                        for (young_name, young_tunnel) in [("old", false), ("young", true)] {
+                        for (young_name, in_grace_period) in [("old", false), ("young", true)] {
                             let names = [*links_name, *inside_name, gateway_name, client_name, young_name];
                             let matching: Vec<_> = rows
                                 .iter()
@@ -310,8 +310,8 @@ mod tests {
                                 inside: inside.clone(),
                                 gateway,
                                 client,
-                                young_tunnel,
-                                dialling: client_name == "dialling",
+                                in_grace_period,
+                                connecting: client_name == "connecting",
                             };
                             assert_eq!(format!("{:?}", verdict(&evidence)), matching[0][5], "{names:?}");
                             seen.insert(verdict(&evidence));
@@ -320,6 +320,6 @@ mod tests {
                 }
             }
         }
-        assert_eq!(seen.into_iter().collect::<Vec<_>>(), Verdict::ALL);
+        assert_eq!(seen.into_iter().collect::<Vec<_>>(), VpnStatus::ALL);
     }
 }

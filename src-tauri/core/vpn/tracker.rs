@@ -1,6 +1,6 @@
 //! Keeps the evidence fresh: drops what a change has made stale, and says when to look again.
 
-use super::{ClientState, Evidence, Gateway, Inside, Interface, Links, Probe, Verdict, verdict};
+use super::{ClientState, Evidence, Gateway, Interface, Intranet, Links, Probe, VpnStatus, verdict};
 use crate::Now;
 use jiff::ZonedDateTime;
 use std::net::IpAddr;
@@ -11,13 +11,13 @@ use vigie_profile::Vpn;
 const RETRY: Duration = Duration::from_secs(5);
 /// How long a question waits for its answer while a tunnel is young: its routes come after its address, and what was
 /// asked in between went another way and is lost.
-const YOUNG_RETRY: Duration = Duration::from_millis(500);
+const GRACE_RETRY: Duration = Duration::from_millis(500);
 /// How long Cisco's word that it is connecting is believed without a sign of it.
-const CONNECTING_BELIEVED: Duration = Duration::from_secs(120);
+const CONNECTING_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// What the tracker wants done after a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Asks {
+pub struct TrackerRequests {
     /// Read interfaces and routes again.
     pub links: bool,
     /// Probe; the number that the answer must carry, and whether the gateway is to be asked too.
@@ -30,14 +30,14 @@ pub struct Asks {
 #[derive(Debug, Clone)]
 pub struct Tracker {
     interval: Duration,
-    settle: Duration,
+    grace_period: Duration,
     evidence: Evidence,
-    /// Since when the tunnel stands on the way out that it has now; it gets [`Tracker::settle`] to carry something.
+    /// Since when the tunnel stands on the way out that it has now; it gets [`Tracker::grace_period`] to carry something.
     tunnel_since: Option<Duration>,
     /// Whether the tunnel was seen to come up. (One that stood already is in doubt, but nobody is connecting.)
     tunnel_new: bool,
     client_since: Duration,
-    /// Silent probes in a row, those of a tunnel that still settles apart.
+    /// Silent probes in a row, those of a tunnel that still in_grace apart.
     silences: u32,
     /// Whether the gateway is known to answer only because a working tunnel was there a moment ago.
     gateway_inferred: bool,
@@ -45,9 +45,9 @@ pub struct Tracker {
     in_flight: bool,
     probe_at: Option<Duration>,
     random: u64,
-    verdict: Verdict,
+    verdict: VpnStatus,
     since: ZonedDateTime,
-    held_from: Duration,
+    status_since: Duration,
 }
 
 impl Tracker {
@@ -55,7 +55,7 @@ impl Tracker {
     pub fn new(profile: &Vpn, seed: u64, now: &Now) -> Tracker {
         Tracker {
             interval: Duration::from_secs(profile.probe_seconds.into()),
-            settle: Duration::from_secs(profile.settle_seconds.into()),
+            grace_period: Duration::from_secs(profile.settle_seconds.into()),
             evidence: Evidence::default(),
             tunnel_since: None,
             tunnel_new: false,
@@ -66,20 +66,20 @@ impl Tracker {
             in_flight: false,
             probe_at: None,
             random: seed,
-            verdict: Verdict::Unknown,
+            verdict: VpnStatus::Unknown,
             since: now.wall.clone(),
-            held_from: now.uptime,
+            status_since: now.uptime,
         }
     }
 
     /// The profile has changed: its times count from now on.
     pub fn set_profile(&mut self, profile: &Vpn) {
         self.interval = Duration::from_secs(profile.probe_seconds.into());
-        self.settle = Duration::from_secs(profile.settle_seconds.into());
+        self.grace_period = Duration::from_secs(profile.settle_seconds.into());
     }
 
     /// The verdict as it stands.
-    pub fn verdict(&self) -> Verdict {
+    pub fn status(&self) -> VpnStatus {
         self.verdict
     }
 
@@ -89,8 +89,8 @@ impl Tracker {
     }
 
     /// Since when it stands, by the clock that does not jump.
-    pub fn held_from(&self) -> Duration {
-        self.held_from
+    pub fn status_since(&self) -> Duration {
+        self.status_since
     }
 
     /// Interfaces and routes as last seen.
@@ -105,30 +105,31 @@ impl Tracker {
 
     /// When to call [`Tracker::tick`] next.
     pub fn next_wake(&self) -> Option<Duration> {
-        let young_until = self.evidence.young_tunnel.then_some(self.tunnel_since).flatten().map(|at| at + self.settle);
-        let believed_until = self.claims_connecting().then_some(self.client_since + CONNECTING_BELIEVED);
+        let young_until =
+            self.evidence.in_grace_period.then_some(self.tunnel_since).flatten().map(|at| at + self.grace_period);
+        let believed_until = self.claims_connecting().then_some(self.client_since + CONNECTING_TIMEOUT);
         [self.probe_at, young_until, believed_until].into_iter().flatten().min()
     }
 
     /// Interfaces and routes, seen just now.
-    pub fn see_links(&mut self, links: Links, now: &Now) -> Asks {
+    pub fn on_links(&mut self, links: Links, now: &Now) -> TrackerRequests {
         let old = self.evidence.links.take();
         let same_tunnel = match (old.as_ref().and_then(Links::tunnel), links.tunnel()) {
             (Some(before), Some(tunnel)) => same_interface(before, tunnel),
             (None, None) => true,
             (Some(_), None) | (None, Some(_)) => false,
         };
-        let same_way = old.as_ref().is_some_and(|old| same_way_out(old, &links));
+        let same_underlay = old.as_ref().is_some_and(|old| same_underlay(old, &links));
         let tunnel = links.tunnel().is_some();
         let route = links.default_route.is_some();
-        if same_tunnel && same_way {
+        if same_tunnel && same_underlay {
             self.evidence.links = Some(links);
-            return Asks::default();
+            return TrackerRequests::default();
         }
-        let lost_tunnel = !tunnel && !same_tunnel && same_way;
+        let lost_tunnel = !tunnel && !same_tunnel && same_underlay;
         // With a tunnel beside the way on site, the answer came by the other way, which still stands.
-        let still_answers = same_way
-            && matches!(self.evidence.inside, Some(Inside::Answered { local })
+        let still_answers = same_underlay
+            && matches!(self.evidence.inside, Some(Intranet::Answered { local })
                 if links.holder(local).is_some_and(|interface| !interface.tunnel));
         self.evidence.links = Some(links);
         self.tunnel_new = tunnel && !same_tunnel && old.is_some();
@@ -139,38 +140,42 @@ impl Tracker {
             self.evidence.inside = None;
         }
         self.gateway_inferred = false;
-        if !same_way {
+        if !same_underlay {
             self.evidence.gateway = None;
         }
-        if lost_tunnel && self.verdict == Verdict::Connected {
+        if lost_tunnel && self.verdict == VpnStatus::Connected {
             // The way in is gone. A tunnel that worked proves that the gateway was within reach a moment ago; the
             // probe that follows confirms or corrects.
-            self.evidence.inside = Some(Inside::Silent);
+            self.evidence.inside = Some(Intranet::Silent);
             self.evidence.gateway = Some(Gateway::Answered);
             self.gateway_inferred = true;
         }
         if !route {
             // Nothing can be asked, and what was known is of another network.
-            let (links, dialling) = (self.evidence.links.take(), self.evidence.dialling);
-            self.evidence = Evidence { links, dialling, ..Evidence::default() };
+            let (links, connecting) = (self.evidence.links.take(), self.evidence.connecting);
+            self.evidence = Evidence { links, connecting, ..Evidence::default() };
             self.gateway_inferred = false;
             self.stop_probing();
         }
         self.judge(now);
-        if route { Asks { probe: Some(self.request(now)), client: true, ..Asks::default() } } else { Asks::default() }
+        if route {
+            TrackerRequests { probe: Some(self.request(now)), client: true, ..TrackerRequests::default() }
+        } else {
+            TrackerRequests::default()
+        }
     }
 
     /// A probe has ended. An answer to an older question is thrown away.
-    pub fn see_probe(&mut self, mut probe: Probe, now: &Now) -> Asks {
+    pub fn on_probe(&mut self, mut probe: Probe, now: &Now) -> TrackerRequests {
         if probe.number != self.number || self.evidence.links.is_none() {
-            return Asks::default();
+            return TrackerRequests::default();
         }
-        if probe.gateway == Some(Gateway::Impostor) {
+        if probe.gateway == Some(Gateway::CertificateMismatch) {
             // A portal that answers in the gateway's name answers in everybody's: the inside was not heard.
-            probe.inside = Inside::Silent;
+            probe.inside = Intranet::Silent;
         }
         self.in_flight = false;
-        if matches!(probe.inside, Inside::Answered { .. }) {
+        if matches!(probe.inside, Intranet::Answered { .. }) {
             self.silences = 0;
             self.gateway_inferred = false;
             self.evidence.client = None;
@@ -179,7 +184,7 @@ impl Tracker {
             return self.judge_and_pause(now);
         }
         let reached = self.verdict.reaches_inside() == Some(true);
-        if self.settles(now) && !reached {
+        if self.in_grace(now) && !reached {
             // Too early to tell. A tunnel that came up is still connecting, one that stood already stays in doubt.
             if self.tunnel_new {
                 self.evidence.inside = Some(probe.inside);
@@ -189,7 +194,7 @@ impl Tracker {
         self.silences = self.silences.saturating_add(1);
         // One lost probe is no loss: a second one must confirm that what worked works no more.
         if reached && self.silences == 1 {
-            return Asks { probe: Some(self.request(now)), ..Asks::default() };
+            return TrackerRequests { probe: Some(self.request(now)), ..TrackerRequests::default() };
         }
         self.evidence.inside = Some(probe.inside);
         if self.gateway_inferred && probe.gateway == Some(Gateway::Silent) {
@@ -197,36 +202,36 @@ impl Tracker {
             self.gateway_inferred = false;
             self.judge(now);
             self.probe_at = Some(now.uptime + RETRY);
-            return Asks::default();
+            return TrackerRequests::default();
         }
         self.gateway_inferred = false;
         self.evidence.gateway = probe.gateway.or(self.evidence.gateway);
         let client = self.has_tunnel() && self.silences <= 2;
-        Asks { client, ..self.judge_and_pause(now) }
+        TrackerRequests { client, ..self.judge_and_pause(now) }
     }
 
     /// What Cisco's command line said.
-    pub fn see_client(&mut self, client: Option<ClientState>, now: &Now) -> Asks {
+    pub fn on_client(&mut self, client: Option<ClientState>, now: &Now) -> TrackerRequests {
         self.evidence.client = client;
         self.client_since = now.uptime;
         self.judge(now);
-        if self.verdict == Verdict::Connecting && !self.in_flight && self.probe_at.is_none() {
+        if self.verdict == VpnStatus::Connecting && !self.in_flight && self.probe_at.is_none() {
             self.probe_at = Some(now.uptime + RETRY);
         }
-        Asks::default()
+        TrackerRequests::default()
     }
 
     /// Whether Vigie itself is connecting. Its end is looked at as a change of the network is: by the evidence.
-    pub fn set_dialling(&mut self, dialling: bool, now: &Now) {
-        if self.evidence.dialling != dialling {
-            self.evidence.dialling = dialling;
+    pub fn set_connecting(&mut self, connecting: bool, now: &Now) {
+        if self.evidence.connecting != connecting {
+            self.evidence.connecting = connecting;
             self.judge(now);
         }
     }
 
-    /// What is known may be wrong (sleep, a jump of the clock): forget it.
-    pub fn forget(&mut self, now: &Now) {
-        self.evidence = Evidence { dialling: self.evidence.dialling, ..Evidence::default() };
+    /// What is known may be wrong (sleep, a jump of the clock): reset it.
+    pub fn reset(&mut self, now: &Now) {
+        self.evidence = Evidence { connecting: self.evidence.connecting, ..Evidence::default() };
         self.tunnel_since = None;
         self.tunnel_new = false;
         self.silences = 0;
@@ -236,27 +241,27 @@ impl Tracker {
     }
 
     /// Somebody wants to know now: look at everything again.
-    pub fn refresh(&mut self, now: &Now) -> Asks {
+    pub fn refresh(&mut self, now: &Now) -> TrackerRequests {
         let can_probe = self.evidence.links.as_ref().is_some_and(|links| links.default_route.is_some());
-        Asks { links: true, probe: can_probe.then(|| self.request(now)), client: true }
+        TrackerRequests { links: true, probe: can_probe.then(|| self.request(now)), client: true }
     }
 
     /// Time has passed.
-    pub fn tick(&mut self, now: &Now) -> Asks {
-        let mut asks = Asks::default();
-        if self.claims_connecting() && now.uptime >= self.client_since + CONNECTING_BELIEVED {
+    pub fn tick(&mut self, now: &Now) -> TrackerRequests {
+        let mut requests = TrackerRequests::default();
+        if self.claims_connecting() && now.uptime >= self.client_since + CONNECTING_TIMEOUT {
             self.evidence.client = None;
         }
         let due = self.probe_at.is_some_and(|at| now.uptime >= at);
         if due && self.tunnel_new && self.evidence.inside.is_none() {
-            self.evidence.inside = Some(Inside::Silent);
+            self.evidence.inside = Some(Intranet::Silent);
         }
         self.judge(now);
         if due {
-            asks.client = self.claims_connecting();
-            asks.probe = Some(self.request(now));
+            requests.client = self.claims_connecting();
+            requests.probe = Some(self.request(now));
         }
-        asks
+        requests
     }
 
     fn claims_connecting(&self) -> bool {
@@ -264,8 +269,8 @@ impl Tracker {
     }
 
     /// Whether the tunnel is so young on its way out that silence means nothing yet.
-    fn settles(&self, now: &Now) -> bool {
-        self.tunnel_since.is_some_and(|since| now.uptime < since + self.settle)
+    fn in_grace(&self, now: &Now) -> bool {
+        self.tunnel_since.is_some_and(|since| now.uptime < since + self.grace_period)
     }
 
     fn has_tunnel(&self) -> bool {
@@ -284,30 +289,30 @@ impl Tracker {
         self.number += 1;
         self.in_flight = true;
         // Should the answer not come, the question is put again.
-        self.probe_at = Some(now.uptime + if self.settles(now) { YOUNG_RETRY } else { self.interval.max(RETRY) });
+        self.probe_at = Some(now.uptime + if self.in_grace(now) { GRACE_RETRY } else { self.interval.max(RETRY) });
         (self.number, !self.has_tunnel())
     }
 
     /// After a probe: the verdict, and when the next probe is due.
-    fn judge_and_pause(&mut self, now: &Now) -> Asks {
+    fn judge_and_pause(&mut self, now: &Now) -> TrackerRequests {
         self.judge(now);
         self.probe_at = self.pause(now).map(|pause| now.uptime + self.jittered(pause));
-        Asks::default()
+        TrackerRequests::default()
     }
 
     /// How long to wait before the next probe, where one is needed without an event.
     fn pause(&self, now: &Now) -> Option<Duration> {
         match self.verdict {
-            Verdict::Unknown | Verdict::Connecting if self.settles(now) => Some(YOUNG_RETRY),
-            Verdict::Connecting => Some(RETRY),
-            Verdict::Connected => Some(self.interval),
+            VpnStatus::Unknown | VpnStatus::Connecting if self.in_grace(now) => Some(GRACE_RETRY),
+            VpnStatus::Connecting => Some(RETRY),
+            VpnStatus::Connected => Some(self.interval),
             // A portal tells nobody that it has let the user through, and a gateway not that it is back.
-            Verdict::Stalled | Verdict::Captive => {
+            VpnStatus::Stalled | VpnStatus::Captive => {
                 let doubled = RETRY.saturating_mul(1_u32 << self.silences.saturating_sub(1).min(16));
                 Some(doubled.min(self.interval))
             }
-            Verdict::OnSite => self.has_tunnel().then_some(self.interval),
-            Verdict::Unknown | Verdict::Offline | Verdict::Disconnected => None,
+            VpnStatus::OnSite => self.has_tunnel().then_some(self.interval),
+            VpnStatus::Unknown | VpnStatus::Offline | VpnStatus::Disconnected => None,
         }
     }
 
@@ -322,19 +327,19 @@ impl Tracker {
     }
 
     fn judge(&mut self, now: &Now) {
-        self.evidence.young_tunnel = self.tunnel_new && self.settles(now);
+        self.evidence.in_grace_period = self.tunnel_new && self.in_grace(now);
         let verdict = verdict(&self.evidence);
         if verdict != self.verdict {
             self.verdict = verdict;
             self.since = now.wall.clone();
-            self.held_from = now.uptime;
+            self.status_since = now.uptime;
         }
     }
 }
 
 /// Whether the way out of the machine is the same: same interface, same router. A default route through the tunnel
 /// hides the way out; it counts as the same as long as the other interfaces stand.
-fn same_way_out(old: &Links, new: &Links) -> bool {
+fn same_underlay(old: &Links, new: &Links) -> bool {
     let stands = |way: &Interface, links: &Links| links.interfaces.iter().any(|other| same_interface(way, other));
     match (old.underlay(), new.underlay()) {
         (Some(before), Some(after)) => old.default_route == new.default_route && same_interface(before, after),
@@ -362,7 +367,7 @@ fn same_interface(old: &Interface, new: &Interface) -> bool {
 mod tests {
     use super::*;
     use crate::fixture::{HOME, TUNNEL, after, guide, home, interface, network, with_tunnel};
-    use crate::vpn::{DefaultRoute, Inside, Interface};
+    use crate::vpn::{DefaultRoute, Interface, Intranet};
     use proptest::prelude::*;
 
     /// A machine whose sensors answer as the world is: at once where something answers, after 3 s where nothing does.
@@ -394,42 +399,42 @@ mod tests {
                 probes: Vec::new(),
                 wakes: 0,
             };
-            world.see_links();
+            world.on_links();
             world
         }
 
-        fn verdict(&self) -> Verdict {
-            self.tracker.verdict()
+        fn status(&self) -> VpnStatus {
+            self.tracker.status()
         }
 
         fn now(&self) -> Now {
             after(self.seconds)
         }
 
-        fn see_links(&mut self) {
-            let asks = self.tracker.see_links(self.links.clone(), &self.now());
-            self.obey(asks);
+        fn on_links(&mut self) {
+            let requests = self.tracker.on_links(self.links.clone(), &self.now());
+            self.obey(requests);
         }
 
         /// The network becomes this one.
         fn becomes(&mut self, links: Links, inside: Option<IpAddr>) {
             self.links = links;
             self.inside = inside;
-            self.see_links();
+            self.on_links();
         }
 
-        fn obey(&mut self, asks: Asks) {
-            if asks.links {
-                self.see_links();
+        fn obey(&mut self, requests: TrackerRequests) {
+            if requests.links {
+                self.on_links();
             }
-            if let Some((number, gateway)) = asks.probe {
+            if let Some((number, gateway)) = requests.probe {
                 let delay = if self.inside.is_some() { 0.02 } else { 3.0 };
                 self.probes.push(self.seconds);
                 self.asked.push((self.seconds + delay, number, gateway));
             }
-            if asks.client {
-                let asks = self.tracker.see_client(self.client, &self.now());
-                self.obey(asks);
+            if requests.client {
+                let requests = self.tracker.on_client(self.client, &self.now());
+                self.obey(requests);
             }
         }
 
@@ -447,26 +452,26 @@ mod tests {
                 if answer <= wake {
                     let index = self.asked.iter().position(|asked| asked.0 == answer).expect("it was found just now");
                     let (_, number, gateway) = self.asked.remove(index);
-                    let inside = self.inside.map_or(Inside::Silent, |local| Inside::Answered { local });
+                    let inside = self.inside.map_or(Intranet::Silent, |local| Intranet::Answered { local });
                     let probe = Probe { number, inside, gateway: gateway.then_some(self.gateway) };
-                    let asks = self.tracker.see_probe(probe, &self.now());
-                    self.obey(asks);
+                    let requests = self.tracker.on_probe(probe, &self.now());
+                    self.obey(requests);
                 } else {
                     self.wakes += 1;
                     let now = Now { uptime: self.tracker.next_wake().expect("it was found just now"), ..self.now() };
-                    let asks = self.tracker.tick(&now);
+                    let requests = self.tracker.tick(&now);
                     assert!(self.tracker.next_wake().is_none_or(|at| at > now.uptime), "a wake-up that repeats itself");
-                    self.obey(asks);
+                    self.obey(requests);
                 }
             }
             self.seconds = end;
         }
 
         /// Time passes until the verdict changes.
-        fn until(&mut self, verdict: Verdict, within: f64) {
+        fn until(&mut self, verdict: VpnStatus, within: f64) {
             let mut passed = 0.0;
-            while self.verdict() != verdict {
-                assert!(passed < within, "{:?} instead of {verdict:?} after {within} s", self.verdict());
+            while self.status() != verdict {
+                assert!(passed < within, "{:?} instead of {verdict:?} after {within} s", self.status());
                 self.pass(0.25);
                 passed += 0.25;
             }
@@ -476,27 +481,27 @@ mod tests {
     #[test]
     fn at_home_without_the_vpn() {
         let mut world = World::new(home());
-        assert_eq!(world.verdict(), Verdict::Unknown);
-        world.until(Verdict::Disconnected, 3.5);
+        assert_eq!(world.status(), VpnStatus::Unknown);
+        world.until(VpnStatus::Disconnected, 3.5);
         // Nothing more to do until something changes.
         world.pass(7200.0);
-        assert_eq!((world.verdict(), world.probes.len(), world.wakes), (Verdict::Disconnected, 1, 0));
+        assert_eq!((world.status(), world.probes.len(), world.wakes), (VpnStatus::Disconnected, 1, 0));
         assert_eq!(world.tracker.next_wake(), None);
     }
 
     #[test]
     fn connecting_and_being_connected() {
         let mut world = World::new(home());
-        world.until(Verdict::Disconnected, 3.5);
+        world.until(VpnStatus::Disconnected, 3.5);
         world.client = Some(ClientState::Connecting);
-        let asks = world.tracker.see_client(world.client, &world.now());
-        world.obey(asks);
-        assert_eq!(world.verdict(), Verdict::Connecting);
+        let requests = world.tracker.on_client(world.client, &world.now());
+        world.obey(requests);
+        assert_eq!(world.status(), VpnStatus::Connecting);
         world.becomes(with_tunnel(home()), None);
-        assert_eq!(world.verdict(), Verdict::Connecting);
+        assert_eq!(world.status(), VpnStatus::Connecting);
         world.pass(2.0);
         world.inside = Some(TUNNEL);
-        world.until(Verdict::Connected, 5.5);
+        world.until(VpnStatus::Connected, 5.5);
         // Cisco's word is no longer needed, nor asked for.
         world.pass(1.0);
         assert_eq!(world.tracker.evidence().client, None);
@@ -505,20 +510,20 @@ mod tests {
     #[test]
     fn ciscos_word_that_it_connects_is_not_believed_for_ever() {
         let mut world = World::new(home());
-        world.until(Verdict::Disconnected, 3.5);
-        let asks = world.tracker.see_client(Some(ClientState::Connecting), &world.now());
-        world.obey(asks);
-        assert_eq!(world.verdict(), Verdict::Connecting);
+        world.until(VpnStatus::Disconnected, 3.5);
+        let requests = world.tracker.on_client(Some(ClientState::Connecting), &world.now());
+        world.obey(requests);
+        assert_eq!(world.status(), VpnStatus::Connecting);
         // Asked again, it says nothing any more.
         world.pass(130.0);
-        assert_eq!((world.verdict(), world.tracker.next_wake()), (Verdict::Disconnected, None));
+        assert_eq!((world.status(), world.tracker.next_wake()), (VpnStatus::Disconnected, None));
     }
 
     fn connected() -> World {
         let mut world = World::new(home());
-        world.until(Verdict::Disconnected, 3.5);
+        world.until(VpnStatus::Disconnected, 3.5);
         world.becomes(with_tunnel(home()), Some(TUNNEL));
-        world.until(Verdict::Connected, 0.5);
+        world.until(VpnStatus::Connected, 0.5);
         world.pass(60.0);
         world
     }
@@ -534,7 +539,7 @@ mod tests {
             gaps.iter().fold((f64::MAX, 0.0_f64), |(least, most), gap| (least.min(*gap), most.max(*gap)));
         assert!(least < 56.0 && most > 64.0, "a fleet would probe in step");
         assert_eq!(world.wakes, world.probes.len());
-        assert_eq!(world.verdict(), Verdict::Connected);
+        assert_eq!(world.status(), VpnStatus::Connected);
     }
 
     #[test]
@@ -542,40 +547,40 @@ mod tests {
         let mut world = connected();
         let since = world.tracker.since().clone();
         // Lost once.
-        let asks = world.tracker.refresh(&world.now());
+        let requests = world.tracker.refresh(&world.now());
         world.inside = None;
-        world.obey(asks);
+        world.obey(requests);
         world.pass(2.9);
         world.inside = Some(TUNNEL);
         world.pass(0.2);
         world.pass(10.0);
-        assert_eq!((world.verdict(), world.tracker.since()), (Verdict::Connected, &since));
+        assert_eq!((world.status(), world.tracker.since()), (VpnStatus::Connected, &since));
         // Lost for good.
         world.inside = None;
-        world.until(Verdict::Stalled, 66.0 + 6.5);
+        world.until(VpnStatus::Stalled, 66.0 + 6.5);
         // Back: noticed soon, and the pauses grow no longer than the interval.
         world.inside = Some(TUNNEL);
-        world.until(Verdict::Connected, 12.0);
+        world.until(VpnStatus::Connected, 12.0);
         world.inside = None;
-        world.until(Verdict::Stalled, 66.0 + 6.5);
+        world.until(VpnStatus::Stalled, 66.0 + 6.5);
         let before = world.probes.len();
         world.pass(3600.0);
         assert!((50..=70).contains(&(world.probes.len() - before)), "{}", world.probes.len() - before);
         world.inside = Some(TUNNEL);
-        world.until(Verdict::Connected, 70.0);
+        world.until(VpnStatus::Connected, 70.0);
     }
 
     #[test]
     fn a_slow_tunnel_is_connecting_then_stalled() {
         let mut world = World::new(home());
         world.becomes(with_tunnel(home()), None);
-        assert_eq!(world.verdict(), Verdict::Connecting);
+        assert_eq!(world.status(), VpnStatus::Connecting);
         world.pass(4.9);
-        assert_eq!(world.verdict(), Verdict::Connecting);
-        world.until(Verdict::Stalled, 3.5);
+        assert_eq!(world.status(), VpnStatus::Connecting);
+        world.until(VpnStatus::Stalled, 3.5);
         // Late, but not given up.
         world.inside = Some(TUNNEL);
-        world.until(Verdict::Connected, 12.0);
+        world.until(VpnStatus::Connected, 12.0);
     }
 
     #[test]
@@ -585,16 +590,16 @@ mod tests {
         world.becomes(with_tunnel(home()), None);
         world.pass(0.1);
         world.inside = Some(TUNNEL);
-        world.until(Verdict::Connected, 0.5);
+        world.until(VpnStatus::Connected, 0.5);
     }
 
     #[test]
     fn the_tunnel_taken_down_shows_at_once() {
         let mut world = connected();
         world.becomes(home(), None);
-        assert_eq!(world.verdict(), Verdict::Disconnected);
+        assert_eq!(world.status(), VpnStatus::Disconnected);
         world.pass(60.0);
-        assert_eq!((world.verdict(), world.tracker.next_wake()), (Verdict::Disconnected, None));
+        assert_eq!((world.status(), world.tracker.next_wake()), (VpnStatus::Disconnected, None));
     }
 
     #[test]
@@ -602,58 +607,58 @@ mod tests {
         let mut world = connected();
         world.gateway = Gateway::Silent;
         world.becomes(home(), None);
-        assert_eq!(world.verdict(), Verdict::Disconnected);
+        assert_eq!(world.status(), VpnStatus::Disconnected);
         world.pass(7.9);
-        assert_eq!(world.verdict(), Verdict::Disconnected);
-        world.until(Verdict::Captive, 3.5);
+        assert_eq!(world.status(), VpnStatus::Disconnected);
+        world.until(VpnStatus::Captive, 3.5);
         // The server is back: noticed within an interval, without any event.
         world.pass(600.0);
         world.gateway = Gateway::Answered;
-        world.until(Verdict::Disconnected, 70.0);
+        world.until(VpnStatus::Disconnected, 70.0);
     }
 
     #[test]
     fn a_portal_in_the_gateways_name_needs_no_confirmation() {
         let mut world = connected();
-        world.gateway = Gateway::Impostor;
+        world.gateway = Gateway::CertificateMismatch;
         world.becomes(home(), None);
-        world.until(Verdict::Captive, 3.5);
+        world.until(VpnStatus::Captive, 3.5);
     }
 
     #[test]
     fn cable_out_and_in_again() {
         let mut world = connected();
         world.becomes(Links::default(), None);
-        assert_eq!((world.verdict(), world.tracker.next_wake()), (Verdict::Offline, None));
+        assert_eq!((world.status(), world.tracker.next_wake()), (VpnStatus::Offline, None));
         // The answer to a question of before counts no more.
         world.pass(100.0);
-        assert_eq!((world.verdict(), world.asked.len()), (Verdict::Offline, 0));
+        assert_eq!((world.status(), world.asked.len()), (VpnStatus::Offline, 0));
         world.becomes(home(), None);
-        assert_eq!(world.verdict(), Verdict::Unknown);
-        world.until(Verdict::Disconnected, 3.5);
+        assert_eq!(world.status(), VpnStatus::Unknown);
+        world.until(VpnStatus::Disconnected, 3.5);
     }
 
     #[test]
     fn another_wifi_leaves_nothing_of_the_old_one() {
         let mut world = connected();
-        world.gateway = Gateway::Impostor;
+        world.gateway = Gateway::CertificateMismatch;
         world.becomes(network([10, 1, 2, 3].into()), None);
-        assert_eq!(world.verdict(), Verdict::Unknown);
+        assert_eq!(world.status(), VpnStatus::Unknown);
         assert_eq!(world.tracker.evidence().gateway, None);
-        world.until(Verdict::Captive, 3.5);
+        world.until(VpnStatus::Captive, 3.5);
     }
 
     #[test]
     fn a_tunnel_that_outlives_its_network_is_in_doubt() {
         let mut world = connected();
         world.becomes(with_tunnel(network([10, 1, 2, 3].into())), None);
-        assert_eq!(world.verdict(), Verdict::Unknown);
+        assert_eq!(world.status(), VpnStatus::Unknown);
         world.pass(4.0);
-        assert_eq!(world.verdict(), Verdict::Unknown);
+        assert_eq!(world.status(), VpnStatus::Unknown);
         world.inside = Some(TUNNEL);
-        world.until(Verdict::Connected, 4.5);
+        world.until(VpnStatus::Connected, 4.5);
         world.becomes(with_tunnel(network([10, 1, 2, 4].into())), None);
-        world.until(Verdict::Stalled, 12.0);
+        world.until(VpnStatus::Stalled, 12.0);
     }
 
     #[test]
@@ -667,7 +672,7 @@ mod tests {
         links.interfaces.push(interface(30, "docker0", [172, 17, 0, 1].into()));
         links.dns = vec![[9, 9, 9, 9].into()];
         world.becomes(links, Some(TUNNEL));
-        assert_eq!((world.verdict(), world.tracker.since(), world.probes.len()), (Verdict::Connected, &since, probes));
+        assert_eq!((world.status(), world.tracker.since(), world.probes.len()), (VpnStatus::Connected, &since, probes));
     }
 
     #[test]
@@ -675,77 +680,77 @@ mod tests {
         let mut links = with_tunnel(home());
         links.default_route = Some(DefaultRoute { interface: 9, router: None });
         let mut world = World::new(home());
-        world.until(Verdict::Disconnected, 3.5);
+        world.until(VpnStatus::Disconnected, 3.5);
         world.becomes(links.clone(), Some(TUNNEL));
-        world.until(Verdict::Connected, 0.5);
+        world.until(VpnStatus::Connected, 0.5);
         // Beneath it, the network changes.
         let mut other = links.clone();
         other.interfaces[0].addresses = vec![[10, 1, 2, 3].into()];
         world.becomes(other, None);
-        assert_eq!(world.verdict(), Verdict::Unknown);
+        assert_eq!(world.status(), VpnStatus::Unknown);
         world.becomes(links, Some(TUNNEL));
-        world.until(Verdict::Connected, 0.5);
+        world.until(VpnStatus::Connected, 0.5);
         world.becomes(home(), None);
-        assert_eq!(world.verdict(), Verdict::Disconnected);
+        assert_eq!(world.status(), VpnStatus::Disconnected);
     }
 
     #[test]
     fn a_portal_that_answers_for_everybody_is_no_inside() {
         let mut world = World::new(home());
-        (world.inside, world.gateway) = (Some(HOME), Gateway::Impostor);
-        world.until(Verdict::Captive, 3.5);
+        (world.inside, world.gateway) = (Some(HOME), Gateway::CertificateMismatch);
+        world.until(VpnStatus::Captive, 3.5);
         let asked = world.probes.len();
         world.pass(600.0);
-        assert_eq!(world.verdict(), Verdict::Captive);
+        assert_eq!(world.status(), VpnStatus::Captive);
         assert!(world.probes.len() - asked < 20, "asked {} times in ten minutes", world.probes.len() - asked);
         // The user has logged in at the portal.
         (world.inside, world.gateway) = (None, Gateway::Answered);
-        world.until(Verdict::Disconnected, 70.0);
+        world.until(VpnStatus::Disconnected, 70.0);
     }
 
     #[test]
     fn on_site_with_and_without_a_tunnel_beside_it() {
         let mut world = World::new(home());
         world.inside = Some(HOME);
-        world.until(Verdict::OnSite, 3.5);
+        world.until(VpnStatus::OnSite, 3.5);
         world.pass(7200.0);
         assert_eq!((world.probes.len(), world.tracker.next_wake()), (1, None));
         world.becomes(with_tunnel(home()), Some(HOME));
-        assert_eq!(world.verdict(), Verdict::OnSite);
+        assert_eq!(world.status(), VpnStatus::OnSite);
         world.pass(30.0);
         world.becomes(home(), Some(HOME));
-        assert_eq!(world.verdict(), Verdict::OnSite);
+        assert_eq!(world.status(), VpnStatus::OnSite);
         // One lost probe on demand is no reason to say that the inside is gone.
         world.inside = None;
-        let asks = world.tracker.refresh(&world.now());
-        world.obey(asks);
+        let requests = world.tracker.refresh(&world.now());
+        world.obey(requests);
         world.pass(2.9);
         world.inside = Some(HOME);
         world.pass(1.0);
-        assert_eq!(world.verdict(), Verdict::OnSite);
+        assert_eq!(world.status(), VpnStatus::OnSite);
     }
 
     #[test]
     fn after_sleep_nothing_is_claimed_until_it_was_seen() {
         let mut world = connected();
-        world.tracker.forget(&world.now());
-        assert_eq!((world.verdict(), world.tracker.next_wake()), (Verdict::Unknown, None));
+        world.tracker.reset(&world.now());
+        assert_eq!((world.status(), world.tracker.next_wake()), (VpnStatus::Unknown, None));
         // An answer from before the sleep.
         world.pass(5.0);
-        assert_eq!(world.verdict(), Verdict::Unknown);
+        assert_eq!(world.status(), VpnStatus::Unknown);
         // The tunnel still stands but is dead: Connected is never said.
         world.inside = None;
-        world.see_links();
+        world.on_links();
         for _ in 0..100 {
-            assert!(matches!(world.verdict(), Verdict::Unknown | Verdict::Stalled));
+            assert!(matches!(world.status(), VpnStatus::Unknown | VpnStatus::Stalled));
             world.pass(0.25);
         }
-        assert_eq!(world.verdict(), Verdict::Stalled);
+        assert_eq!(world.status(), VpnStatus::Stalled);
         // It lives.
-        world.tracker.forget(&world.now());
+        world.tracker.reset(&world.now());
         world.inside = Some(TUNNEL);
-        world.see_links();
-        world.until(Verdict::Connected, 0.5);
+        world.on_links();
+        world.until(VpnStatus::Connected, 0.5);
     }
 
     #[test]
@@ -753,13 +758,13 @@ mod tests {
         let mut world = World::new(with_tunnel(home()));
         world.asked.clear();
         world.inside = Some(TUNNEL);
-        world.until(Verdict::Connected, 61.0);
+        world.until(VpnStatus::Connected, 61.0);
     }
 
     #[derive(Debug, Clone)]
     enum Step {
         Links(u8),
-        Inside(u8),
+        Intranet(u8),
         Gateway(u8),
         Client(u8),
         Forget,
@@ -771,7 +776,7 @@ mod tests {
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
             (0..6_u8).prop_map(Step::Links),
-            (0..3_u8).prop_map(Step::Inside),
+            (0..3_u8).prop_map(Step::Intranet),
             (0..3_u8).prop_map(Step::Gateway),
             (0..5_u8).prop_map(Step::Client),
             Just(Step::Forget),
@@ -797,27 +802,28 @@ mod tests {
                         },
                         _ => with_tunnel(home()),
                     };
-                    self.see_links();
+                    self.on_links();
                 }
-                Step::Inside(kind) => self.inside = [None, Some(HOME), Some(TUNNEL)][usize::from(kind)],
+                Step::Intranet(kind) => self.inside = [None, Some(HOME), Some(TUNNEL)][usize::from(kind)],
                 Step::Gateway(kind) => {
-                    self.gateway = [Gateway::Answered, Gateway::Impostor, Gateway::Silent][usize::from(kind)];
+                    self.gateway =
+                        [Gateway::Answered, Gateway::CertificateMismatch, Gateway::Silent][usize::from(kind)];
                 }
                 Step::Client(kind) => {
                     use ClientState::{Connected, Connecting, Disconnected, Reconnecting};
                     self.client = [None, Some(Connecting), Some(Connected), Some(Disconnected), Some(Reconnecting)]
                         [usize::from(kind)];
-                    let asks = self.tracker.see_client(self.client, &self.now());
-                    self.obey(asks);
+                    let requests = self.tracker.on_client(self.client, &self.now());
+                    self.obey(requests);
                 }
                 Step::Forget => {
-                    self.tracker.forget(&self.now());
-                    assert_eq!(self.verdict(), Verdict::Unknown);
-                    self.see_links();
+                    self.tracker.reset(&self.now());
+                    assert_eq!(self.status(), VpnStatus::Unknown);
+                    self.on_links();
                 }
                 Step::Refresh => {
-                    let asks = self.tracker.refresh(&self.now());
-                    self.obey(asks);
+                    let requests = self.tracker.refresh(&self.now());
+                    self.obey(requests);
                 }
                 Step::Stale(number) => {
                     if self.asked.iter().any(|asked| asked.1 == number) {
@@ -826,24 +832,24 @@ mod tests {
                     let before = format!("{:?}", self.tracker);
                     let probe = Probe {
                         number: number.wrapping_add(1 << 32),
-                        inside: Inside::Answered { local: TUNNEL },
+                        inside: Intranet::Answered { local: TUNNEL },
                         gateway: None,
                     };
-                    let asks = self.tracker.see_probe(probe, &self.now());
-                    assert_eq!((asks, format!("{:?}", self.tracker)), (Asks::default(), before));
+                    let requests = self.tracker.on_probe(probe, &self.now());
+                    assert_eq!((requests, format!("{:?}", self.tracker)), (TrackerRequests::default(), before));
                 }
                 Step::Pass(seconds) => self.pass(seconds),
             }
         }
 
         /// What is so, with the client silent.
-        fn truth(&self) -> Verdict {
+        fn truth(&self) -> VpnStatus {
             // Without a tunnel, a portal may be what answers.
-            let portal = self.gateway == Gateway::Impostor && self.links.tunnel().is_none();
+            let portal = self.gateway == Gateway::CertificateMismatch && self.links.tunnel().is_none();
             let inside = self.inside.filter(|_| !portal);
             let evidence = Evidence {
                 links: Some(self.links.clone()),
-                inside: Some(inside.map_or(Inside::Silent, |local| Inside::Answered { local })),
+                inside: Some(inside.map_or(Intranet::Silent, |local| Intranet::Answered { local })),
                 gateway: Some(self.gateway),
                 ..Evidence::default()
             };
@@ -860,19 +866,19 @@ mod tests {
         fn the_verdict_follows_the_world(steps in proptest::collection::vec(step(), 1..40)) {
             let mut world = World::new(home());
             for step in &steps {
-                let (before, links, probes) = (world.verdict(), world.links.clone(), world.probes.len());
+                let (before, links, probes) = (world.status(), world.links.clone(), world.probes.len());
                 world.take(step);
                 // Something changed and no time passed: the inside cannot have answered.
-                let claims = world.verdict().reaches_inside() == Some(true);
-                if claims && matches!(step, Step::Forget) || claims && before != world.verdict() && !matches!(step, Step::Pass(_)) {
-                    prop_assert!(false, "{:?} after {step:?} from {before:?}, links {links:?}, probes {probes}", world.verdict());
+                let claims = world.status().reaches_inside() == Some(true);
+                if claims && matches!(step, Step::Forget) || claims && before != world.status() && !matches!(step, Step::Pass(_)) {
+                    prop_assert!(false, "{:?} after {step:?} from {before:?}, links {links:?}, probes {probes}", world.status());
                 }
             }
             world.client = None;
-            let asks = world.tracker.refresh(&world.now());
-            world.obey(asks);
+            let requests = world.tracker.refresh(&world.now());
+            world.obey(requests);
             world.pass(400.0);
-            prop_assert_eq!(world.verdict(), world.truth());
+            prop_assert_eq!(world.status(), world.truth());
             // And holding still costs at most one probe an interval.
             let before = world.probes.len();
             world.pass(1800.0);

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::process::Command;
 use tokio::time::timeout;
-use vigie_core::connect::{Progress, Reason, Secret, Stage};
+use vigie_core::connect::{ConnectProgress, Reason, Secret, Stage};
 use vigie_core::vpn::{ClientState, cisco};
 use vigie_profile::{Profile, expand};
 
@@ -68,7 +68,7 @@ impl Cisco {
         if let Some(state) = cisco::value(line, "state").and_then(cisco::state) {
             return match state {
                 ClientState::Connecting => at(Stage::Establishing),
-                ClientState::Connected if self.called => Some(Heard::Progress(Progress::Connected)),
+                ClientState::Connected if self.called => Some(Heard::Progress(ConnectProgress::Connected)),
                 ClientState::Disconnected if self.called => Some(Heard::Over),
                 ClientState::Connected
                 | ClientState::Disconnecting
@@ -110,7 +110,7 @@ impl Cisco {
             return None;
         }
         let handed_over = self.passcode.is_none();
-        let again = if handed_over { Reason::WrongPasscode } else { Reason::Asks };
+        let again = if handed_over { Reason::WrongPasscode } else { Reason::TrackerRequests };
         match asked.as_str() {
             // By an empty line the server's own choice is taken. What stands without one cannot be answered.
             "group" if offered && self.group => failed(again),
@@ -133,7 +133,7 @@ impl Cisco {
                 self.banner = false;
                 answer("y", Stage::Establishing)
             }
-            other if settled => failed(refusal(other, handed_over).unwrap_or(Reason::Asks)),
+            other if settled => failed(refusal(other, handed_over).unwrap_or(Reason::TrackerRequests)),
             // More of it may follow.
             _ => None,
         }
@@ -172,11 +172,11 @@ fn command(program: &Path) -> Command {
 }
 
 fn failed(reason: Reason) -> Option<Heard> {
-    Some(Heard::Progress(Progress::Failed(reason)))
+    Some(Heard::Progress(ConnectProgress::Failed(reason)))
 }
 
 fn at(stage: Stage) -> Option<Heard> {
-    Some(Heard::Progress(Progress::Stage(stage)))
+    Some(Heard::Progress(ConnectProgress::Stage(stage)))
 }
 
 fn answer(text: &str, stage: Stage) -> Option<Heard> {
@@ -224,7 +224,7 @@ fn refusal(line: &str, handed_over: bool) -> Option<Reason> {
                 "not reachable",
             ],
         ),
-        (Reason::Asks, &["authentication type is not supported"]),
+        (Reason::TrackerRequests, &["authentication type is not supported"]),
     ];
     let mut said = known.into_iter().filter(|(_, words)| words.iter().any(|word| lower.contains(word)));
     said.find_map(|(reason, _)| {

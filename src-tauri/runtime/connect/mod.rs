@@ -22,7 +22,7 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
-use vigie_core::connect::{Client, Dial, Pin, Progress, Reason, Secret, Stage};
+use vigie_core::connect::{ConnectProgress, ConnectRequest, Pin, Reason, Secret, Stage, VpnClient};
 use vigie_core::state::Event;
 use vigie_profile::{Profile, Site};
 use zeroize::Zeroizing;
@@ -42,10 +42,10 @@ const PIECE: usize = 1024;
 const SETTLED: Duration = Duration::from_secs(2);
 
 /// Does what the core asks about connecting; every answer is an event.
-pub struct Dialler {
+pub struct VpnConnector {
     events: Events,
     /// Ends the client that is under way, or holds the tunnel, when it is dropped.
-    leash: Option<oneshot::Sender<HangUp>>,
+    cancel: Option<oneshot::Sender<HangUp>>,
     /// The last attempt, which may still be ending its client.
     last: Option<JoinHandle<()>>,
 }
@@ -84,7 +84,7 @@ enum Said {
 /// What that means.
 enum Heard {
     /// How far it is.
-    Progress(Progress),
+    Progress(ConnectProgress),
     /// It waits for this, and does that then.
     Answer(Zeroizing<Vec<u8>>, Stage),
     /// It has given up; its last words say why.
@@ -101,13 +101,13 @@ fn lines(texts: &[&str]) -> Zeroizing<Vec<u8>> {
     lines
 }
 
-impl Dialler {
+impl VpnConnector {
     /// Nothing under way.
-    pub fn new(events: Events) -> Dialler {
-        Dialler { events, leash: None, last: None }
+    pub fn new(events: Events) -> VpnConnector {
+        VpnConnector { events, cancel: None, last: None }
     }
 
-    /// Looks which client can be driven and what the keyring holds; tells [`Event::ConnectReady`].
+    /// SensorRequests which client can be driven and what the keyring holds; tells [`Event::ConnectReady`].
     pub fn prepare(&self, profile: &Arc<Profile>) {
         let (profile, events) = (profile.clone(), self.events.clone());
         tokio::spawn(async move {
@@ -116,11 +116,11 @@ impl Dialler {
         });
     }
 
-    /// Connects; tells [`Event::Dialled`].
-    pub fn dial(&mut self, profile: &Arc<Profile>, dial: Dial) {
-        let (leash, held) = oneshot::channel();
-        // What was under way before ends with its leash.
-        self.leash = Some(leash);
+    /// Connects; tells [`Event::ConnectProgress`].
+    pub fn dial(&mut self, profile: &Arc<Profile>, dial: ConnectRequest) {
+        let (cancel, held) = oneshot::channel();
+        // What was under way before ends with its cancel.
+        self.cancel = Some(cancel);
         let (last, attempt) = (self.last.take(), connect(profile.clone(), dial, held, self.events.clone()));
         self.last = Some(tokio::spawn(async move {
             // Two clients at once would undo each other's routes.
@@ -133,15 +133,15 @@ impl Dialler {
 
     /// Ends the attempt that is under way.
     pub fn cancel(&mut self) {
-        if let Some(leash) = self.leash.take() {
-            let _ = leash.send(HangUp::Cancelled);
+        if let Some(cancel) = self.cancel.take() {
+            let _ = cancel.send(HangUp::Cancelled);
         }
     }
 
-    /// Disconnects; tells [`Event::HungUp`].
+    /// Disconnects; tells [`Event::Disconnected`].
     pub fn hang_up(&mut self, profile: &Arc<Profile>) {
         // Where a client holds the tunnel, it answers.
-        if self.leash.take().is_some_and(|leash| leash.send(HangUp::Asked).is_ok()) {
+        if self.cancel.take().is_some_and(|cancel| cancel.send(HangUp::Asked).is_ok()) {
             return;
         }
         let (profile, events) = (profile.clone(), self.events.clone());
@@ -150,11 +150,11 @@ impl Dialler {
             if let Err(why) = &done {
                 tracing::error!(%why, "the VPN was not disconnected");
             }
-            send(&events, Event::HungUp(done));
+            send(&events, Event::Disconnected(done));
         });
     }
 
-    /// Deletes what the keyring holds; tells [`Event::Forgotten`].
+    /// Deletes what the keyring holds; tells [`Event::CredentialsForgotten`].
     pub fn forget(&self) {
         let events = self.events.clone();
         tokio::spawn(async move {
@@ -163,7 +163,7 @@ impl Dialler {
                 tracing::error!(%why, "what is remembered was not deleted");
             }
             let remembered = credentials::remembered().await;
-            send(&events, Event::Forgotten(done.is_ok(), remembered));
+            send(&events, Event::CredentialsForgotten(done.is_ok(), remembered));
         });
     }
 }
@@ -188,43 +188,49 @@ pub async fn passcode(pin: &Pin, digits: &Secret) -> Result<Secret, String> {
 }
 
 /// The client that would be used: Cisco's where it is installed, else OpenConnect.
-fn client(profile: &Profile) -> Option<Client> {
+fn client(profile: &Profile) -> Option<VpnClient> {
     if cisco::command_line(profile).is_some() {
-        return Some(Client::Cisco);
+        return Some(VpnClient::Cisco);
     }
     #[cfg(target_os = "linux")]
     if openconnect::installed() {
-        return Some(Client::OpenConnect);
+        return Some(VpnClient::OpenConnect);
     }
     None
 }
 
-fn line(client: Client, profile: &Profile, site: &Site, identifier: String, passcode: Secret) -> Option<Box<dyn Line>> {
+fn line(
+    client: VpnClient,
+    profile: &Profile,
+    site: &Site,
+    identifier: String,
+    passcode: Secret,
+) -> Option<Box<dyn Line>> {
     match client {
-        Client::Cisco => {
+        VpnClient::Cisco => {
             let (program, gateway) = (cisco::command_line(profile)?, site.gateway.clone());
             Some(Box::new(cisco::Cisco::new(program, gateway, identifier, passcode)))
         }
         #[cfg(target_os = "linux")]
-        Client::OpenConnect => {
+        VpnClient::OpenConnect => {
             let (helper, site) = (openconnect::helper()?, site.id.clone());
             Some(Box::new(openconnect::OpenConnect::new(helper, site, identifier, passcode)))
         }
         #[cfg(not(target_os = "linux"))]
-        Client::OpenConnect => None,
+        VpnClient::OpenConnect => None,
     }
 }
 
-async fn connect(profile: Arc<Profile>, dial: Dial, held: oneshot::Receiver<HangUp>, events: Events) {
-    let Dial { number, client, site, identifier, pin, digits, remember_pin } = dial;
-    let tell = |progress| send(&events, Event::Dialled(number, progress));
+async fn connect(profile: Arc<Profile>, dial: ConnectRequest, held: oneshot::Receiver<HangUp>, events: Events) {
+    let ConnectRequest { number, client, site, identifier, pin, digits, remember_pin } = dial;
+    let tell = |progress| send(&events, Event::ConnectProgress(number, progress));
     let site = profile.sites.iter().find(|one| one.id == site);
     tracing::info!(?client, site = site.map(|site| &site.id), "connecting");
     let passcode = match passcode(&pin, &digits).await {
         Ok(passcode) => passcode,
         Err(why) => {
             tracing::warn!(%why, "the PIN cannot be had");
-            return tell(Progress::Failed(Reason::PinLost));
+            return tell(ConnectProgress::Failed(Reason::PinLost));
         }
     };
     drop(digits);
@@ -235,7 +241,7 @@ async fn connect(profile: Arc<Profile>, dial: Dial, held: oneshot::Receiver<Hang
     };
     let line = site.and_then(|site| line(client, &profile, site, identifier.clone(), passcode));
     let Some(line) = line else {
-        return tell(Progress::Failed(Reason::ClientMissing));
+        return tell(ConnectProgress::Failed(Reason::ClientMissing));
     };
     let limit = Instant::now() + Duration::from_secs(profile.vpn.connect_seconds.into());
     let connected = || {
@@ -247,18 +253,18 @@ async fn connect(profile: Arc<Profile>, dial: Dial, held: oneshot::Receiver<Hang
     };
     let outcome = drive(line, held, limit, &tell, connected).await;
     tracing::info!(?client, ?outcome, "the client has ended");
-    if outcome.half && client == Client::Cisco {
+    if outcome.half && client == VpnClient::Cisco {
         // Cisco's service may go on by itself.
         let _ = cisco_hangs_up(&profile).await;
     }
     if let Some(reason) = outcome.failed {
-        tell(Progress::Failed(reason));
+        tell(ConnectProgress::Failed(reason));
     }
     if outcome.gone {
-        tell(Progress::Ended);
+        tell(ConnectProgress::Ended);
     }
     if outcome.asked {
-        send(&events, Event::HungUp(Ok(())));
+        send(&events, Event::Disconnected(Ok(())));
     }
 }
 
@@ -285,7 +291,7 @@ async fn drive(
     mut line: Box<dyn Line>,
     mut held: oneshot::Receiver<HangUp>,
     limit: Instant,
-    tell: &impl Fn(Progress),
+    tell: &impl Fn(ConnectProgress),
     connected: impl FnOnce(),
 ) -> Outcome {
     let failed = |reason| Outcome { failed: Some(reason), ..Outcome::default() };
@@ -324,7 +330,7 @@ async fn drive(
                     failed(line.ended(code, output.words()))
                 };
             }
-            Err(error) => Some(Heard::Progress(Progress::Failed(Reason::Unknown(error.to_string())))),
+            Err(error) => Some(Heard::Progress(ConnectProgress::Failed(Reason::Unknown(error.to_string())))),
         };
         let progress = match heard {
             Some(Heard::Answer(answer, stage)) => {
@@ -333,31 +339,34 @@ async fn drive(
                     // A client that is gone already says why.
                     let _ = timeout_at(limit, stdin.write_all(&answer)).await;
                 }
-                Progress::Stage(stage)
+                ConnectProgress::Stage(stage)
             }
-            Some(Heard::Over) => Progress::Failed(line.ended(None, output.words())),
+            Some(Heard::Over) => ConnectProgress::Failed(line.ended(None, output.words())),
             Some(Heard::Progress(progress)) => progress,
             None => continue,
         };
         match progress {
-            Progress::Stage(stage) if !stands => tell(Progress::Stage(stage)),
-            Progress::Connected if !stands => {
+            ConnectProgress::Stage(stage) if !stands => tell(ConnectProgress::Stage(stage)),
+            ConnectProgress::Connected if !stands => {
                 if let Some(connected) = connected.take() {
                     connected();
                 }
-                tell(Progress::Connected);
+                tell(ConnectProgress::Connected);
                 if !line.stays() {
                     end(child, stdin, true).await;
                     return Outcome::default();
                 }
             }
             // It would only ask again.
-            Progress::Failed(reason) if !stands => {
+            ConnectProgress::Failed(reason) if !stands => {
                 end(child, stdin, line.stays()).await;
                 // What another client holds is not ours to end.
                 return Outcome { half: reason != Reason::Held, ..failed(reason) };
             }
-            Progress::Stage(_) | Progress::Connected | Progress::Failed(_) | Progress::Ended => {}
+            ConnectProgress::Stage(_)
+            | ConnectProgress::Connected
+            | ConnectProgress::Failed(_)
+            | ConnectProgress::Ended => {}
         }
     }
 }

@@ -4,7 +4,7 @@
 use super::{Heard, Line, Said, lines};
 use std::path::PathBuf;
 use tokio::process::Command;
-use vigie_core::connect::{Progress, Reason, Secret, Stage};
+use vigie_core::connect::{ConnectProgress, Reason, Secret, Stage};
 use vigie_openconnect::{PROGRAMS, REFUSED, STARTED};
 
 /// Where the package lays the program that runs as root; the polkit policy names this very path.
@@ -68,15 +68,15 @@ impl Line for OpenConnect {
 }
 
 /// What a line of OpenConnect's means.
-fn means(line: &str) -> Option<Progress> {
+fn means(line: &str) -> Option<ConnectProgress> {
     let lower = line.to_ascii_lowercase();
     let mentions = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-    let failed = |reason| Some(Progress::Failed(reason));
+    let failed = |reason| Some(ConnectProgress::Failed(reason));
     if line.starts_with(REFUSED) {
         return failed(Reason::Unknown(line.to_owned()));
     }
     if mentions(&["configured as ", "connected as "]) {
-        return Some(Progress::Connected);
+        return Some(ConnectProgress::Connected);
     }
     if mentions(&["account is locked", "account locked", "account has been locked"]) {
         return failed(Reason::Locked);
@@ -92,10 +92,10 @@ fn means(line: &str) -> Option<Progress> {
         return failed(Reason::Unreachable);
     }
     if mentions(&["post https://", "ssl negotiation with"]) {
-        return Some(Progress::Stage(Stage::Verifying));
+        return Some(ConnectProgress::Stage(Stage::Verifying));
     }
     if mentions(&["got connect response", "cstp connected"]) {
-        return Some(Progress::Stage(Stage::Establishing));
+        return Some(ConnectProgress::Stage(Stage::Establishing));
     }
     None
 }

@@ -75,7 +75,7 @@ impl Transcript {
             "untrusted" => Reason::Untrusted,
             "wrong-passcode" => Reason::WrongPasscode,
             "unreachable" => Reason::Unreachable,
-            "asks" => Reason::Asks,
+            "asks" => Reason::TrackerRequests,
             "unknown" => Reason::Unknown(String::new()),
             other => panic!("{}: {other}", self.name),
         })
@@ -123,9 +123,9 @@ fn openconnects_words() {
         Some(Heard::Answer(..) | Heard::Over) => panic!("{said}"),
         None => None,
     };
-    let failed = |reason| Some(Progress::Failed(reason));
+    let failed = |reason| Some(ConnectProgress::Failed(reason));
     let rows = [
-        ("Configured as 10.20.30.93, with SSL connected and DTLS in progress", Some(Progress::Connected)),
+        ("Configured as 10.20.30.93, with SSL connected and DTLS in progress", Some(ConnectProgress::Connected)),
         ("Login failed.", failed(Reason::WrongPasscode)),
         ("Got HTTP response: HTTP/1.1 401 Authentication failed", failed(Reason::WrongPasscode)),
         ("Server certificate verify failed: signer not found", None),
@@ -136,13 +136,13 @@ fn openconnects_words() {
         ),
         ("getaddrinfo failed for host 'vpn.example': Name or service not known", failed(Reason::Unreachable)),
         ("Failed to connect to 192.0.2.1:443: Connection refused", failed(Reason::Unreachable)),
-        ("Got CONNECT response: HTTP/1.1 200 CONNECTED", Some(Progress::Stage(Stage::Establishing))),
+        ("Got CONNECT response: HTTP/1.1 200 CONNECTED", Some(ConnectProgress::Stage(Stage::Establishing))),
         ("Set up UDP failed; using SSL instead", None),
     ];
     for (said, means) in rows {
         assert_eq!(hear(said), means, "{said}");
     }
-    assert!(matches!(hear(&format!("{REFUSED}: no such site")), Some(Progress::Failed(Reason::Unknown(_)))));
+    assert!(matches!(hear(&format!("{REFUSED}: no such site")), Some(ConnectProgress::Failed(Reason::Unknown(_)))));
     // polkit refuses before the program runs, and asks for its lines; afterwards the code is openconnect's.
     let mut client = client();
     assert_eq!(client.ended(Some(127), String::new()), Reason::NotAllowed);
@@ -245,16 +245,16 @@ impl Player {
     }
 
     /// Drives it; what it came to, and what was told on the way. `cancel_at`: at what the attempt is given up.
-    async fn drive(&self, limit: Duration, cancel_at: Option<&Path>) -> (Outcome, Vec<Progress>) {
+    async fn drive(&self, limit: Duration, cancel_at: Option<&Path>) -> (Outcome, Vec<ConnectProgress>) {
         let line = Box::new(cisco(self.program()));
-        let (leash, held) = oneshot::channel();
+        let (cancel, held) = oneshot::channel();
         let told = RefCell::new(Vec::new());
         let tell = |progress| told.borrow_mut().push(progress);
         let driven = drive(line, held, Instant::now() + limit, &tell, || {});
         let outcome = async {
             let Some(file) = cancel_at else {
                 let outcome = driven.await;
-                drop(leash);
+                drop(cancel);
                 return outcome;
             };
             tokio::pin!(driven);
@@ -269,7 +269,7 @@ impl Player {
                     break;
                 }
             }
-            leash.send(HangUp::Cancelled).unwrap();
+            cancel.send(HangUp::Cancelled).unwrap();
             driven.await
         };
         let outcome = outcome.await;
@@ -293,9 +293,9 @@ async fn plays_all(by: &str) {
         assert!(player.was_told(&transcript.told()), "{what}: {:?}", player.read("told"));
         // Another client's tunnel is left alone.
         assert_eq!(outcome.half, !matches!(outcome.failed, None | Some(Reason::Held)), "{what}");
-        assert_eq!(told.contains(&Progress::Connected), outcome.failed.is_none(), "{what}");
+        assert_eq!(told.contains(&ConnectProgress::Connected), outcome.failed.is_none(), "{what}");
         let handed_over = player.read("told").contains(SECRETS[0]);
-        assert_eq!(told.contains(&Progress::Stage(Stage::Verifying)), handed_over, "{what}");
+        assert_eq!(told.contains(&ConnectProgress::Stage(Stage::Verifying)), handed_over, "{what}");
     }
 }
 
@@ -316,10 +316,10 @@ async fn cisco_is_told_the_answers_on_its_input_alone() {
     let player = Player::says(&Transcript::named("connect-5.1-connects").body, "");
     let (outcome, told) = player.drive(Duration::from_secs(20), None).await;
     assert_eq!(outcome, Outcome::default());
-    let stages = [Stage::Contacting, Stage::Verifying, Stage::Establishing].map(Progress::Stage);
+    let stages = [Stage::Contacting, Stage::Verifying, Stage::Establishing].map(ConnectProgress::Stage);
     let mut seen = told.clone();
     seen.dedup();
-    assert_eq!(seen, [&stages[..], &[Progress::Connected]].concat());
+    assert_eq!(seen, [&stages[..], &[ConnectProgress::Connected]].concat());
     assert_eq!(player.read("calls"), "-s connect vpn.example\n");
     for file in ["environ", "cmdline"] {
         let text = player.read(file);
@@ -382,7 +382,7 @@ async fn a_client_is_read_in_time_and_in_bounds() {
     let player = Player::says(">> notice: Contacting vpn.example.\n", "exec sleep 60");
     let (outcome, told) = player.drive(Duration::from_secs(1), None).await;
     assert_eq!(outcome, Outcome { failed: Some(Reason::TimedOut), half: true, ..Outcome::default() });
-    assert_eq!(told, [Progress::Stage(Stage::Contacting)]);
+    assert_eq!(told, [ConnectProgress::Stage(Stage::Contacting)]);
 
     for endless in ["exec yes", "exec tr '\\0' x </dev/zero"] {
         let (outcome, _) = Player::says("", endless).drive(Duration::from_secs(20), None).await;
@@ -425,7 +425,7 @@ async fn ciscos_tunnel_is_ended() {
     for places in [&mut lines.linux, &mut lines.macos, &mut lines.windows] {
         *places = vec!["/no/such/vpn".into(), player.program().display().to_string()];
     }
-    assert_eq!(client(&profile), Some(Client::Cisco));
+    assert_eq!(client(&profile), Some(VpnClient::Cisco));
     player.disconnects(">> state: Disconnecting\n>> error: The VPN is always on.");
     let why = cisco_hangs_up(&profile).await.unwrap_err();
     assert!(why.ends_with(">> error: The VPN is always on."), "{why}");

@@ -18,7 +18,7 @@ mod windows_tests;
 
 use std::time::Duration;
 use tokio::time::timeout;
-use vigie_core::connect::{Keyring, Remembered, Secret};
+use vigie_core::connect::{Keyring, Secret, StoredCredentials};
 
 /// How long the keyring may take. (A daemon that was killed is started anew on demand.)
 const LIMIT: Duration = Duration::from_secs(5);
@@ -52,7 +52,7 @@ enum Error {
 }
 
 /// What is kept; whether the keyring can be used.
-pub async fn remembered() -> Remembered {
+pub async fn remembered() -> StoredCredentials {
     let read = async {
         let mut keyring = system::open().await?;
         let identifier = keyring.get(Kept::Identifier).await?;
@@ -60,16 +60,18 @@ pub async fn remembered() -> Remembered {
         Ok((identifier, pin))
     };
     match in_time(read).await {
-        Ok((identifier, pin)) => {
-            Remembered { identifier: identifier.map(|secret| secret.expose().to_owned()), pin, keyring: Keyring::Ready }
-        }
+        Ok((identifier, pin)) => StoredCredentials {
+            identifier: identifier.map(|secret| secret.expose().to_owned()),
+            pin,
+            keyring: Keyring::Ready,
+        },
         Err(error) => {
             tracing::info!(%error, "what is remembered cannot be read");
             let keyring = match error {
                 Error::Locked => Keyring::Locked,
                 Error::Absent(_) => Keyring::Absent,
             };
-            Remembered { keyring, ..Remembered::default() }
+            StoredCredentials { keyring, ..StoredCredentials::default() }
         }
     }
 }

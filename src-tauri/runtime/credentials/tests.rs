@@ -2,7 +2,7 @@
 
 use super::{forget, keep, pin, remembered};
 use std::process::{Command, Stdio};
-use vigie_core::connect::{Keyring, Remembered, Secret};
+use vigie_core::connect::{Keyring, Secret, StoredCredentials};
 
 const ROLE: &str = "VIGIE_TEST_KEYRING";
 
@@ -57,20 +57,20 @@ async fn lock() {
 #[tokio::test]
 async fn a_process_with_a_keyring() {
     let secret = |text: &str| Secret::from(text.to_owned());
-    let none = |keyring| Remembered { keyring, ..Remembered::default() };
+    let none = |keyring| StoredCredentials { keyring, ..StoredCredentials::default() };
     match std::env::var(ROLE).unwrap_or_default().as_str() {
         "kept" => {
             start_daemon();
             assert_eq!(remembered().await, none(Keyring::Ready));
             keep("mdupont", Some(&secret("4321")), false).await.expect("kept");
-            let kept = Remembered { identifier: Some("mdupont".into()), pin: true, keyring: Keyring::Ready };
+            let kept = StoredCredentials { identifier: Some("mdupont".into()), pin: true, keyring: Keyring::Ready };
             assert_eq!(remembered().await, kept);
             assert_eq!(pin().await, Ok(secret("4321")));
             // Another identifier replaces it; a PIN that is not to be kept any more is deleted.
             keep("jmartin", None, false).await.expect("kept");
-            assert_eq!(remembered().await, Remembered { identifier: Some("jmartin".into()), ..kept.clone() });
+            assert_eq!(remembered().await, StoredCredentials { identifier: Some("jmartin".into()), ..kept.clone() });
             keep("mdupont", None, true).await.expect("kept");
-            assert_eq!(remembered().await, Remembered { pin: false, ..kept.clone() });
+            assert_eq!(remembered().await, StoredCredentials { pin: false, ..kept.clone() });
             keep("mdupont", Some(&secret("4321")), false).await.expect("kept");
             forget().await.expect("deleted");
             assert_eq!(remembered().await, none(Keyring::Ready));

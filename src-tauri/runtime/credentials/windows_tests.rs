@@ -2,7 +2,7 @@
 
 use super::{forget, keep, pin, remembered};
 use std::ffi::c_void;
-use vigie_core::connect::{Keyring, Remembered, Secret};
+use vigie_core::connect::{Keyring, Secret, StoredCredentials};
 use windows::core::{BOOL, PCWSTR, PWSTR};
 
 /// The beginning of a CREDENTIALW.
@@ -53,8 +53,8 @@ fn targets() -> Vec<String> {
 async fn what_is_kept_is_found_again_and_forgotten_for_good() {
     crate::wine::only();
     let secret = |text: &str| Secret::from(text.to_owned());
-    let none = Remembered { keyring: Keyring::Ready, ..Remembered::default() };
-    let kept = Remembered { identifier: Some("mdupont".into()), pin: true, keyring: Keyring::Ready };
+    let none = StoredCredentials { keyring: Keyring::Ready, ..StoredCredentials::default() };
+    let kept = StoredCredentials { identifier: Some("mdupont".into()), pin: true, keyring: Keyring::Ready };
     assert_eq!(remembered().await, none);
     assert_eq!(targets(), [""; 0]);
 
@@ -63,10 +63,10 @@ async fn what_is_kept_is_found_again_and_forgotten_for_good() {
     assert_eq!(pin().await, Ok(secret("4321")));
     assert_eq!(targets(), ["identifiant.Vigie VPN", "pin.Vigie VPN"]);
     keep("jmartin", None, false).await.expect("another identifier replaces it");
-    assert_eq!(remembered().await, Remembered { identifier: Some("jmartin".into()), ..kept.clone() });
+    assert_eq!(remembered().await, StoredCredentials { identifier: Some("jmartin".into()), ..kept.clone() });
 
     keep("mdupont", None, true).await.expect("kept");
-    assert_eq!(remembered().await, Remembered { pin: false, ..kept });
+    assert_eq!(remembered().await, StoredCredentials { pin: false, ..kept });
     assert_eq!(targets(), ["identifiant.Vigie VPN"], "a PIN that is not to be kept any more is gone");
     assert!(pin().await.is_err());
 

@@ -7,13 +7,13 @@ use std::process::Command;
 use std::{fs, io};
 use sysinfo::{Process, Signal, System};
 
-/// What asks a tray for that; `shell/signals` listens.
+/// What asks a tray for that; `runtime/signals` listens.
 const RENEW: Signal = Signal::User1;
 
 /// Its bit among the signals that a process catches (`SIGUSR1` is 10; `man 5 proc`, "SigCgt").
 const CAUGHT: u64 = 1 << 9;
 
-/// Asks as the session's end would.
+/// TrackerRequests as the session's end would.
 pub async fn ask(process: &Process) -> Option<u32> {
     if process.kill_with(Signal::Term) != Some(true) {
         tracing::warn!(pid = %process.pid(), "may not be asked to end");

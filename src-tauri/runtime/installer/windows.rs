@@ -36,7 +36,7 @@ const FORGETTING: Duration = Duration::from_secs(10);
 /// Where Windows keeps the list of the users that have a profile on this machine.
 const PROFILES: &str = r"Software\Microsoft\Windows NT\CurrentVersion\ProfileList";
 
-/// Asks a tray to end, and tells its session. (The command line's processes and the panel's have no pipe.)
+/// TrackerRequests a tray to end, and tells its session. (The command line's processes and the panel's have no pipe.)
 pub async fn ask(process: &Process) -> Option<u32> {
     let session = session(process.pid().as_u32())?;
     let user = process.user_id()?.to_string();

@@ -1,4 +1,4 @@
-//! One Vigie for a user, and the door at which later starts, the command line and the panel's window knock.
+//! One Vigie for a user, and the door at which later starts, the command line and the panel's window connect.
 //!
 //! On Unix a lock (`flock`) decides who is first, because the kernel takes it back whatever way a process ends; the
 //! socket beside it is only the door. On Windows the same with a named mutex and a named pipe.
@@ -7,7 +7,7 @@
 //! [`Request::Status`], and for [`Request::Watch`] one now and one at each change until the client leaves. A request
 //! that cannot be understood is answered by closing the connection.
 //!
-//! Whoever may knock could as well start programs or switch the computer off himself: the door is the same user's
+//! Whoever may connect could as well start programs or switch the computer off himself: the door is the same user's
 //! alone, so every [`Action`] is taken. It still goes through the core, which keeps to what the profile names, and
 //! switches the computer off only after its own question.
 
@@ -36,14 +36,14 @@ const LONGEST_STATUS: u64 = 1 << 20;
 const MOST_CLIENTS: usize = 32;
 
 /// How long a client may take to say what it wants, or to take its answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a second start waits for the first, which has the lock, to open its door.
 const OPENING: Duration = Duration::from_secs(3);
 
 /// What came of [`claim`].
 #[derive(Debug)]
-pub enum Claim {
+pub enum InstanceLock {
     /// This process is the user's Vigie.
     First(Server),
     /// Another one is.
@@ -68,17 +68,17 @@ pub enum Request {
 ///
 /// # Errors
 /// Where neither the lock nor the door can be had: a folder that cannot be written, a door that is somebody else's.
-pub fn claim() -> io::Result<Claim> {
-    Ok(match door::Door::claim(&door::place()?)? {
-        Some(door) => Claim::First(Server { door }),
-        None => Claim::Second(Client { place: door::place()? }),
+pub fn claim() -> io::Result<InstanceLock> {
+    Ok(match door::IpcListener::claim(&door::place()?)? {
+        Some(door) => InstanceLock::First(Server { door }),
+        None => InstanceLock::Second(Client { place: door::place()? }),
     })
 }
 
 /// The door of the first.
 #[derive(Debug)]
 pub struct Server {
-    door: door::Door,
+    door: door::IpcListener,
 }
 
 impl Server {
@@ -144,7 +144,7 @@ async fn answer(
             }
         }
     };
-    if events.send(Event::Asked(action)).is_err() {
+    if events.send(Event::Action(action)).is_err() {
         return Err(io::ErrorKind::BrokenPipe.into());
     }
     patiently(write_line(&mut stream, b"")).await
@@ -173,7 +173,7 @@ async fn read_line(stream: &mut (impl AsyncBufReadExt + Unpin), longest: u64) ->
 }
 
 async fn patiently<T>(what: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-    tokio::time::timeout(PATIENCE, what).await.map_err(io::Error::from)?
+    tokio::time::timeout(TIMEOUT, what).await.map_err(io::Error::from)?
 }
 
 /// A way to the running Vigie.
@@ -197,7 +197,7 @@ impl Client {
         Client { place: door::place_of(user, session) }
     }
 
-    /// Asks the running Vigie to end; returns when it has, or after some seconds.
+    /// TrackerRequests the running Vigie to end; returns when it has, or after some seconds.
     ///
     /// # Errors
     /// [`io::ErrorKind::TimedOut`] where it has not; where it cannot be reached, or does not take the request.

@@ -9,7 +9,7 @@ use vigie_view::panel::Panel;
 
 fn status(title: &str) -> Arc<Status> {
     Arc::new(Status {
-        verdict: vigie_core::vpn::Verdict::Unknown,
+        verdict: vigie_core::vpn::VpnStatus::Unknown,
         since: jiff::Timestamp::UNIX_EPOCH,
         reaches_inside: None,
         site: None,
@@ -43,7 +43,7 @@ struct House {
 fn house() -> House {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let place = place_of(&dir.path().join("vigie"));
-    let server = Server { door: door::Door::claim(&place).expect("claimed").expect("first") };
+    let server = Server { door: door::IpcListener::claim(&place).expect("claimed").expect("first") };
     let (sender, events) = unbounded_channel();
     let (status, receiver) = watch::channel(status("one"));
     let serving = tokio::spawn(server.serve(sender, receiver));
@@ -54,10 +54,10 @@ fn house() -> House {
 async fn requests_are_handed_over_and_answered() {
     let mut house = house();
     house.client.ask(Request::Show).await.expect("taken");
-    assert_eq!(house.events.recv().await, Some(Event::Asked(Action::ShowPanel)));
+    assert_eq!(house.events.recv().await, Some(Event::Action(Action::ShowPanel)));
     let open = Action::Open("amigo".into());
     house.client.ask(Request::Ask(open.clone())).await.expect("taken");
-    assert_eq!(house.events.recv().await, Some(Event::Asked(open)));
+    assert_eq!(house.events.recv().await, Some(Event::Action(open)));
     assert_eq!(house.client.status().await.expect("told"), *status("one"));
 }
 
@@ -80,7 +80,7 @@ async fn who_asks_for_the_end_hears_of_it() {
     let mut house = house();
     let client = house.client.clone();
     let asked = tokio::spawn(async move { client.quit().await });
-    assert_eq!(house.events.recv().await, Some(Event::Asked(Action::Quit)));
+    assert_eq!(house.events.recv().await, Some(Event::Action(Action::Quit)));
     house.status.send_replace(status("two"));
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert!(!asked.is_finished(), "it has not ended yet");
@@ -92,9 +92,9 @@ async fn who_asks_for_the_end_hears_of_it() {
 #[tokio::test]
 async fn a_full_house_is_no_empty_one() {
     let house = house();
-    let knock = || tokio::time::timeout(Duration::from_millis(200), door::connect(&house.place));
+    let connect = || tokio::time::timeout(Duration::from_millis(200), door::connect(&house.place));
     let mut crowd = Vec::new();
-    while let Ok(stream) = knock().await {
+    while let Ok(stream) = connect().await {
         crowd.push(stream.expect("let in, or waiting"));
     }
     // And the one at the door.
@@ -114,7 +114,7 @@ async fn the_door_is_the_users_alone_and_closed_behind_him() {
     house.serving.abort();
     assert!(house.serving.await.expect_err("aborted").is_cancelled());
     assert!(!house.place.join("socket").exists());
-    assert!(door::Door::claim(&house.place).expect("claimed").is_some(), "free again");
+    assert!(door::IpcListener::claim(&house.place).expect("claimed").is_some(), "free again");
 }
 
 #[tokio::test]
@@ -167,7 +167,7 @@ async fn who_only_looks_takes_nobodys_place() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let client = Client { place: place_of(&dir.path().join("vigie")) };
     assert!(door::connect(&client.place).await.is_err());
-    assert!(door::Door::claim(&client.place).expect("claimed").is_some());
+    assert!(door::IpcListener::claim(&client.place).expect("claimed").is_some());
 }
 
 /// Not a test of its own: what the processes below run. It claims the place, says what came of it and, as the first,
@@ -183,7 +183,7 @@ fn a_process_that_claims() {
         }
         let said = place.join(format!("said-{}", std::process::id()));
         let place = place_of(&place);
-        match door::Door::claim(&place).expect("claimed") {
+        match door::IpcListener::claim(&place).expect("claimed") {
             Some(door) => {
                 std::fs::write(said, "first").expect("said");
                 let (events, _kept) = unbounded_channel();

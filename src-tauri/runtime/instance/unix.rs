@@ -22,16 +22,16 @@ pub fn place() -> io::Result<Place> {
 
 /// The door, held by the first.
 #[derive(Debug)]
-pub struct Door {
+pub struct IpcListener {
     listener: UnixListener,
     socket: PathBuf,
     user: u32,
     _lock: File,
 }
 
-impl Door {
+impl IpcListener {
     /// The door, or `None` where another process holds it.
-    pub fn claim(place: &Place) -> io::Result<Option<Door>> {
+    pub fn claim(place: &Place) -> io::Result<Option<IpcListener>> {
         DirBuilder::new().recursive(true).mode(0o700).create(place)?;
         // Fails where the folder is another user's.
         fs::set_permissions(place, Permissions::from_mode(0o700))?;
@@ -49,7 +49,7 @@ impl Door {
             _ => {}
         }
         let listener = UnixListener::bind(&socket)?;
-        Ok(Some(Door { listener, socket, user: fs::metadata(place)?.uid(), _lock: lock }))
+        Ok(Some(IpcListener { listener, socket, user: fs::metadata(place)?.uid(), _lock: lock }))
     }
 
     /// The next conversation with a process of the same user.
@@ -65,7 +65,7 @@ impl Door {
     }
 }
 
-impl Drop for Door {
+impl Drop for IpcListener {
     fn drop(&mut self) {
         // Before the lock goes, so that it is never the next one's socket.
         if let Err(error) = fs::remove_file(&self.socket) {

@@ -57,7 +57,7 @@ pub fn named(name: &str) -> Place {
 
 /// The door, held by the first: the instance of the pipe at which the next client is awaited.
 #[derive(Debug)]
-pub struct Door {
+pub struct IpcListener {
     place: Place,
     next: NamedPipeServer,
     _first: First,
@@ -77,11 +77,11 @@ impl Drop for First {
     }
 }
 
-impl Door {
+impl IpcListener {
     /// The door, or `None` where another process holds it.
-    pub fn claim(place: &Place) -> io::Result<Option<Door>> {
+    pub fn claim(place: &Place) -> io::Result<Option<IpcListener>> {
         let Some(first) = first(place)? else { return Ok(None) };
-        Ok(Some(Door { place: place.clone(), next: instance(place, true)?, _first: first }))
+        Ok(Some(IpcListener { place: place.clone(), next: instance(place, true)?, _first: first }))
     }
 
     /// The next conversation. (The pipe's access list lets nobody else in.)
@@ -116,7 +116,7 @@ fn instance(place: &Place, first: bool) -> io::Result<NamedPipeServer> {
 /// Makes something that the user may open, and the machine's administrators.
 fn for_the_user<T>(place: &Place, make: impl FnOnce(*const SECURITY_ATTRIBUTES) -> T) -> io::Result<T> {
     // Protected (nothing inherited): all rights for the user, and for the system and its administrators, whose installer
-    // asks Vigie to end (`shell/installer`). Without a list of our own, everybody could read.
+    // asks Vigie to end (`runtime/installer`). Without a list of our own, everybody could read.
     let sddl = HSTRING::from(format!("D:P(A;;GA;;;{})(A;;GA;;;SY)(A;;GA;;;BA)", place.sid));
     let mut descriptor = PSECURITY_DESCRIPTOR::default();
     // SAFETY: both pointers are valid for the call; the descriptor is freed below.

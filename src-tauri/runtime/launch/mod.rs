@@ -16,7 +16,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 use vigie_core::digits::Digits;
-use vigie_core::state::{Call, Launch, LaunchOutcome, Launchable};
+use vigie_core::state::{Call, LaunchOutcome, LaunchResult, LaunchTarget};
 use vigie_profile::{Profile, Program};
 
 /// A program that gives up within this time has not started.
@@ -24,7 +24,7 @@ const GIVES_UP_WITHIN: Duration = Duration::from_secs(1);
 
 /// Starts it, and says what came of it. Takes about a second, because a program that gives up at once is told apart
 /// from one that runs.
-pub async fn launch(profile: &Profile, what: &Launchable) -> Launch {
+pub async fn launch(profile: &Profile, what: &LaunchTarget) -> LaunchResult {
     Launcher { profile, places: Arc::new(Places::system()) }.launch(what).await
 }
 
@@ -98,16 +98,16 @@ struct Launcher<'a> {
 }
 
 impl Launcher<'_> {
-    async fn launch(&self, what: &Launchable) -> Launch {
+    async fn launch(&self, what: &LaunchTarget) -> LaunchResult {
         let (id, outcome) = match what {
-            Launchable::Program(id) => (id.clone(), self.program(id, None).await),
-            Launchable::Session(number) => {
+            LaunchTarget::Program(id) => (id.clone(), self.program(id, None).await),
+            LaunchTarget::Session(number) => {
                 let id = &self.profile.remote_support;
                 (id.clone(), self.program(id, Some(number)).await)
             }
-            Launchable::Link(id) => (id.clone(), self.link(id).await),
-            Launchable::Drive(letter, path) => (letter.to_string(), self.drive(path).await),
-            Launchable::Dial(call) => (call.code.clone(), self.dial(call).await),
+            LaunchTarget::Link(id) => (id.clone(), self.link(id).await),
+            LaunchTarget::Drive(letter, path) => (letter.to_string(), self.drive(path).await),
+            LaunchTarget::Dial(call) => (call.code.clone(), self.dial(call).await),
         };
         match &outcome {
             LaunchOutcome::Failed(why) => tracing::warn!("{id} was not started: {why}"),
@@ -116,7 +116,7 @@ impl Launcher<'_> {
             | LaunchOutcome::MissingOpenedDownload
             | LaunchOutcome::Missing => tracing::info!("{id}: {outcome:?}"),
         }
-        Launch { id, outcome }
+        LaunchResult { id, outcome }
     }
 
     /// A program that takes no session's number is started all the same: there the user types it.
@@ -153,7 +153,7 @@ impl Launcher<'_> {
         LaunchOutcome::Missing
     }
 
-    /// Looks for the program, on a thread where a slow disk or a lost network folder holds nobody up.
+    /// SensorRequests for the program, on a thread where a slow disk or a lost network folder holds nobody up.
     async fn find(&self, program: &Program) -> Option<Start> {
         let (places, candidates) = (self.places.clone(), program.candidates.here().clone());
         let found = tokio::task::spawn_blocking(move || places.find(&candidates)).await;

@@ -67,12 +67,12 @@ impl House {
         }
     }
 
-    async fn launch(&self, what: Launchable) -> LaunchOutcome {
+    async fn launch(&self, what: LaunchTarget) -> LaunchOutcome {
         Launcher { profile: &self.profile, places: Arc::new(self.places()) }.launch(&what).await.outcome
     }
 
     async fn program(&self, id: &str) -> LaunchOutcome {
-        self.launch(Launchable::Program(id.into())).await
+        self.launch(LaunchTarget::Program(id.into())).await
     }
 
     /// Starts a program whose only candidate is this one.
@@ -253,7 +253,7 @@ async fn a_session_is_joined_by_its_number() {
     let mut house = house();
     house.profile.remote_support = "isl".into();
     house.recorder("bin/isl-light");
-    let session = || Launchable::Session(Digits::new("12345678").expect("digits"));
+    let session = || LaunchTarget::Session(Digits::new("12345678").expect("digits"));
     let cases: [(Option<&str>, &[&str]); 3] = [
         (Some("--connect"), &["isl-light", "--auto-close", "--connect", "12345678"]),
         (Some("--connect="), &["isl-light", "--auto-close", "--connect=12345678"]),
@@ -278,14 +278,14 @@ async fn where_nothing_helps_the_program_is_missing() {
     assert_eq!(house.program("wapt").await, LaunchOutcome::Missing, "WAPT does not search for itself");
     assert_eq!(house.program("alone").await, LaunchOutcome::Missing);
     assert_eq!(house.program("unknown").await, LaunchOutcome::Missing);
-    assert_eq!(house.launch(Launchable::Link("unknown".into())).await, LaunchOutcome::Missing);
-    assert_eq!(house.launch(Launchable::Dial(Call::of("unknown"))).await, LaunchOutcome::Missing);
+    assert_eq!(house.launch(LaunchTarget::Link("unknown".into())).await, LaunchOutcome::Missing);
+    assert_eq!(house.launch(LaunchTarget::Dial(Call::of("unknown"))).await, LaunchOutcome::Missing);
 }
 
 #[tokio::test]
 async fn links_are_opened_as_they_stand_and_only_web_addresses() {
     let house = house();
-    let amigo = || Launchable::Link("amigo".into());
+    let amigo = || LaunchTarget::Link("amigo".into());
     let outcome = house.launch(amigo()).await;
     assert!(matches!(&outcome, LaunchOutcome::Failed(why) if why.contains("xdg-open")), "{outcome:?}");
     house.script("bin/xdg-open", "exit 4");
@@ -297,7 +297,7 @@ async fn links_are_opened_as_they_stand_and_only_web_addresses() {
     house.recorder("bin/xdg-open");
     assert_eq!(house.launch(amigo()).await, LaunchOutcome::Started);
     assert_eq!(house.called(), ["xdg-open", "http://assistance.ac-normandie.fr/?a=1&b=$(id)"]);
-    assert!(matches!(house.launch(Launchable::Link("file".into())).await, LaunchOutcome::Failed(_)));
+    assert!(matches!(house.launch(LaunchTarget::Link("file".into())).await, LaunchOutcome::Failed(_)));
     assert!(house.called().is_empty());
 }
 
@@ -306,21 +306,21 @@ async fn codes_are_dialled_and_drives_opened() {
     let house = house();
     house.recorder("bin/xdg-open");
     for (id, uri) in [("renvoi", "tel:*21"), ("diese", "tel:%2331%23")] {
-        assert_eq!(house.launch(Launchable::Dial(Call::of(id))).await, LaunchOutcome::Started);
+        assert_eq!(house.launch(LaunchTarget::Dial(Call::of(id))).await, LaunchOutcome::Started);
         assert_eq!(house.called(), ["xdg-open", uri]);
     }
     let forward = |code: &str| Call { code: code.into(), number: Digits::new("0612345678") };
-    assert_eq!(house.launch(Launchable::Dial(forward("renvoi"))).await, LaunchOutcome::Started);
+    assert_eq!(house.launch(LaunchTarget::Dial(forward("renvoi"))).await, LaunchOutcome::Started);
     assert_eq!(house.called(), ["xdg-open", "tel:*210612345678"]);
-    assert_eq!(house.launch(Launchable::Dial(forward("diese"))).await, LaunchOutcome::Missing);
-    assert!(matches!(house.launch(Launchable::Dial(Call::of("faux"))).await, LaunchOutcome::Failed(_)));
-    assert_eq!(house.launch(Launchable::Drive('U', "/mnt/mes documents".into())).await, LaunchOutcome::Started);
+    assert_eq!(house.launch(LaunchTarget::Dial(forward("diese"))).await, LaunchOutcome::Missing);
+    assert!(matches!(house.launch(LaunchTarget::Dial(Call::of("faux"))).await, LaunchOutcome::Failed(_)));
+    assert_eq!(house.launch(LaunchTarget::Drive('U', "/mnt/mes documents".into())).await, LaunchOutcome::Started);
     assert_eq!(house.called(), ["xdg-open", "/mnt/mes documents"]);
     let share = "smb://fichiers.ac-caen.fr/perso/";
-    assert_eq!(house.launch(Launchable::Drive('U', share.into())).await, LaunchOutcome::Started);
+    assert_eq!(house.launch(LaunchTarget::Drive('U', share.into())).await, LaunchOutcome::Started);
     assert_eq!(house.called(), ["xdg-open", share]);
     for wrong in ["--help", "file:///etc", "smb://", "https://a.fr", "mnt", ""] {
-        assert!(matches!(house.launch(Launchable::Drive('U', wrong.into())).await, LaunchOutcome::Failed(_)));
+        assert!(matches!(house.launch(LaunchTarget::Drive('U', wrong.into())).await, LaunchOutcome::Failed(_)));
     }
     assert!(house.called().is_empty());
 }

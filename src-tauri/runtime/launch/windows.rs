@@ -220,7 +220,7 @@ mod tests {
     async fn a_shortcut_a_program_an_address_and_a_code_are_opened_as_windows_would() {
         use std::time::{Duration, Instant};
         use vigie_core::digits::Digits;
-        use vigie_core::state::{Call, LaunchOutcome::Started, Launchable};
+        use vigie_core::state::{Call, LaunchOutcome::Started, LaunchTarget};
         use winreg::RegKey;
         use winreg::enums::HKEY_CLASSES_ROOT;
         crate::wine::only();
@@ -246,11 +246,11 @@ mod tests {
 
         let session = Digits::new("12345678").unwrap();
         for (what, expected) in [
-            (Launchable::Program("isl-light".into()), "[]"),
-            (Launchable::Session(session), "[--connect 12345678]"),
-            (Launchable::Program(wapt), "[]"),
-            (Launchable::Link("amigo".into()), "[\"http://assistance.ac-normandie.fr/\"]"),
-            (Launchable::Dial(Call::of("sans-renvoi")), "[\"tel:*20\"]"),
+            (LaunchTarget::Program("isl-light".into()), "[]"),
+            (LaunchTarget::Session(session), "[--connect 12345678]"),
+            (LaunchTarget::Program(wapt), "[]"),
+            (LaunchTarget::Link("amigo".into()), "[\"http://assistance.ac-normandie.fr/\"]"),
+            (LaunchTarget::Dial(Call::of("sans-renvoi")), "[\"tel:*20\"]"),
         ] {
             assert_eq!(launcher.launch(&what).await.outcome, Started, "{what:?}");
             let end = Instant::now() + Duration::from_secs(20);

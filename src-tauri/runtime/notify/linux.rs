@@ -22,16 +22,16 @@ const PATH: &str = "/org/freedesktop/Notifications";
 
 /// Longer than the bus waits for a server that it starts on demand (25 s), so that one that comes late is not asked
 /// twice.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a notice may wait for a server: afterwards what it says ("dans 15 minutes") is no longer so.
 const FRESH: Duration = Duration::from_secs(60);
 
 /// How long the program's end waits for the server to take notifications back.
-const FAREWELL: Duration = Duration::from_millis(500);
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// How long an answer to a click is shown, in milliseconds.
-const GLANCE: i32 = 4000;
+const SHORT_DISPLAY: i32 = 4000;
 
 enum Order {
     Show(Notice),
@@ -40,20 +40,20 @@ enum Order {
 
 /// Hands orders to the task that talks with the server.
 #[derive(Debug)]
-pub struct Desk {
+pub struct Backend {
     orders: UnboundedSender<Order>,
     task: JoinHandle<()>,
 }
 
-impl Desk {
-    pub fn new(events: Events) -> Desk {
-        Desk::with_patience(events, FRESH)
+impl Backend {
+    pub fn new(events: Events) -> Backend {
+        Backend::with_patience(events, FRESH)
     }
 
     /// As `new`, but a notice waits that long for a server.
-    pub fn with_patience(events: Events, fresh: Duration) -> Desk {
+    pub fn with_patience(events: Events, fresh: Duration) -> Backend {
         let (orders, inbox) = mpsc::unbounded_channel();
-        Desk { orders, task: tokio::spawn(Talk::new(events, fresh).run(inbox)) }
+        Backend { orders, task: tokio::spawn(NotificationTask::new(events, fresh).run(inbox)) }
     }
 
     pub fn show(&self, notice: Notice) {
@@ -68,7 +68,7 @@ impl Desk {
     /// Takes back what stands. A server that does not answer is not waited for.
     pub async fn close(self) {
         drop(self.orders);
-        if timeout(FAREWELL, self.task).await.is_err() {
+        if timeout(CLOSE_TIMEOUT, self.task).await.is_err() {
             tracing::debug!("notifications are left standing: the server does not answer");
         }
     }
@@ -86,7 +86,7 @@ struct Standing {
 }
 
 /// What the server can do.
-struct Skills {
+struct Capabilities {
     server: OwnedUniqueName,
     actions: bool,
     markup: bool,
@@ -98,10 +98,10 @@ struct Line {
     messages: MessageStream,
 }
 
-struct Talk {
+struct NotificationTask {
     events: Events,
     line: Option<Line>,
-    skills: Option<Skills>,
+    skills: Option<Capabilities>,
     standing: BTreeMap<Category, Standing>,
     waiting: BTreeMap<Category, (Notice, Instant)>,
     shown: u64,
@@ -109,10 +109,10 @@ struct Talk {
     fresh: Duration,
 }
 
-impl Talk {
-    fn new(events: Events, fresh: Duration) -> Talk {
+impl NotificationTask {
+    fn new(events: Events, fresh: Duration) -> NotificationTask {
         let (standing, waiting) = (BTreeMap::new(), BTreeMap::new());
-        Talk { events, line: None, skills: None, standing, waiting, shown: 0, told: true, fresh }
+        NotificationTask { events, line: None, skills: None, standing, waiting, shown: 0, told: true, fresh }
     }
 
     async fn run(mut self, mut inbox: UnboundedReceiver<Order>) {
@@ -176,7 +176,7 @@ impl Talk {
                 let skills: Vec<String> = answer.body().deserialize()?;
                 let can = |skill: &str| skills.iter().any(|name| name == skill);
                 let (actions, markup) = (can("actions"), can("body-markup"));
-                self.skills = Some(Skills { server: sender(&answer.header())?, actions, markup });
+                self.skills = Some(Capabilities { server: sender(&answer.header())?, actions, markup });
                 (actions, markup)
             }
         };
@@ -189,7 +189,7 @@ impl Talk {
         let replaces = self.standing.get(&notice.category).map_or(0, |standing| standing.id);
         let expires = match (notice.urgent, notice.transient) {
             (true, _) => 0,
-            (false, true) => GLANCE,
+            (false, true) => SHORT_DISPLAY,
             (false, false) => -1,
         };
         let content = ("Vigie", replaces, "vigie", &notice.title, body, buttons, hints(notice), expires);
@@ -245,7 +245,7 @@ impl Talk {
             Some((*category, action.clone()))
         });
         if let Some((category, action)) = action {
-            let _ = self.events.send(Event::Asked(action));
+            let _ = self.events.send(Event::Action(action));
             // Many servers close it by themselves; dunst leaves it standing.
             self.withdraw(category).await;
         }
@@ -256,7 +256,7 @@ impl Talk {
         if let Some(line) = &self.line {
             return Ok(line.bus.clone());
         }
-        let bus = zbus::connection::Builder::session()?.method_timeout(PATIENCE).build().await?;
+        let bus = zbus::connection::Builder::session()?.method_timeout(TIMEOUT).build().await?;
         let messages = MessageStream::from(&bus);
         let daemon = zbus::fdo::DBusProxy::new(&bus).await?;
         for rule in [

@@ -10,7 +10,7 @@ use vigie_view::notice::Notice;
 /// Shows each notice on a thread of its own, which waits for its answer and ends with it. One that leaves the screen
 /// answers too: it was dismissed.
 #[derive(Debug)]
-pub struct Desk {
+pub struct Backend {
     events: Events,
     counts: Arc<Mutex<Counts>>,
 }
@@ -23,9 +23,9 @@ struct Counts {
     told: bool,
 }
 
-impl Desk {
-    pub fn new(events: Events) -> Desk {
-        Desk { events, counts: Arc::new(Mutex::new(Counts { last: BTreeMap::new(), told: true })) }
+impl Backend {
+    pub fn new(events: Events) -> Backend {
+        Backend { events, counts: Arc::new(Mutex::new(Counts { last: BTreeMap::new(), told: true })) }
     }
 
     pub fn show(&self, notice: Notice) {
@@ -45,7 +45,7 @@ impl Desk {
                 let last = lock(&counts).last.get(&notice.category) == Some(&number);
                 let pressed = key.parse().ok().and_then(|place: usize| notice.actions.get(place));
                 if let (true, Some((_, action))) = (last, pressed) {
-                    let _ = events.send(Event::Asked(action.clone()));
+                    let _ = events.send(Event::Action(action.clone()));
                 }
             });
         });
@@ -62,7 +62,7 @@ impl Desk {
         *count
     }
 
-    /// They stay on the screen, as with [`Desk::withdraw`]; their threads end with the program.
+    /// They stay on the screen, as with [`Backend::withdraw`]; their threads end with the program.
     pub async fn close(self) {}
 }
 

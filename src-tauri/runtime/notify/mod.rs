@@ -18,15 +18,15 @@ use vigie_view::notice::Notice;
 /// Shows notifications. Its calls never wait: what is asked is done in order, beside the caller.
 #[derive(Debug)]
 pub struct Notifier {
-    desk: platform::Desk,
+    desk: platform::Backend,
 }
 
 impl Notifier {
-    /// Buttons come back as [`Event::Asked`](vigie_core::state::Event::Asked); whether notifications can be shown is
+    /// Buttons come back as [`Event::Action`](vigie_core::state::Event::Action); whether notifications can be shown is
     /// told with [`Event::NotificationServer`](vigie_core::state::Event::NotificationServer) when it changes (it is
     /// taken for granted at first). Needs the runtime.
     pub fn new(events: Events) -> Notifier {
-        Notifier { desk: platform::Desk::new(events) }
+        Notifier { desk: platform::Backend::new(events) }
     }
 
     /// Shows this in place of the last one of its category.

@@ -118,8 +118,8 @@ fn a_button_is_answered_once_and_what_was_replaced_or_taken_back_never_is() {
         press(&server, 42, &other[0]).await;
         press(&server, 41, &new[0]).await;
         press(&server, 41, &new[0]).await;
-        assert_eq!(events.recv().await, Some(Event::Asked(Action::NotTonight)));
-        assert_eq!(events.recv().await, Some(Event::Asked(Action::Refresh)));
+        assert_eq!(events.recv().await, Some(Event::Action(Action::NotTonight)));
+        assert_eq!(events.recv().await, Some(Event::Action(Action::Refresh)));
         // A server may leave standing what was answered.
         assert!(matches!(heard.recv().await, Some(Asked::Close(42))));
         assert!(matches!(heard.recv().await, Some(Asked::Close(41))));
@@ -134,7 +134,7 @@ fn a_button_is_answered_once_and_what_was_replaced_or_taken_back_never_is() {
         notifier.show(lost);
         let keys = shown(&mut heard, "VPN déconnecté", 0).await;
         press(&server, 44, &keys[0]).await;
-        assert_eq!(events.recv().await, Some(Event::Asked(Action::Connect)));
+        assert_eq!(events.recv().await, Some(Event::Action(Action::Connect)));
         assert!(matches!(heard.recv().await, Some(Asked::Close(44))));
         assert!(events.try_recv().is_err());
         assert!(heard.try_recv().is_err());
@@ -180,7 +180,7 @@ fn the_server_gets_what_it_understands() {
 fn a_server_that_comes_late_gets_the_last_of_each_category_and_nothing_stale() {
     alone(async {
         let (sender, mut events) = unbounded_channel();
-        let desk = super::platform::Desk::with_patience(sender, Duration::from_secs(2));
+        let desk = super::platform::Backend::with_patience(sender, Duration::from_secs(2));
         let mut notifier = Notifier { desk };
         notifier.show(notice(Category::Shutdown, "dans 30 minutes", &[]));
         assert_eq!(events.recv().await, Some(Event::NotificationServer(false)));

@@ -40,14 +40,14 @@ use windows::core::{BOOL, GUID, HSTRING, IUnknown, Interface, PCWSTR, Ref, imple
 const GROUP: &str = "vigie";
 
 /// How long a transient notice may stay in the Action Centre after it was shown.
-const GLANCE: Duration = Duration::from_secs(10);
+const SHORT_DISPLAY: Duration = Duration::from_secs(10);
 
 /// How long the program's end waits for Windows to take notifications back.
-const FAREWELL: Duration = Duration::from_secs(1);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Shows notices, on a thread of its own.
 #[derive(Debug)]
-pub struct Desk {
+pub struct Backend {
     orders: Sender<Order>,
     /// Closed with the thread.
     ended: oneshot::Receiver<()>,
@@ -59,12 +59,12 @@ enum Order {
     Withdraw(Category),
 }
 
-impl Desk {
-    pub fn new(events: Events) -> Desk {
-        Desk::with(move |inbox| run(events, inbox))
+impl Backend {
+    pub fn new(events: Events) -> Backend {
+        Backend::with(move |inbox| run(events, inbox))
     }
 
-    fn with(run: impl FnOnce(&Receiver<Order>) + Send + 'static) -> Desk {
+    fn with(run: impl FnOnce(&Receiver<Order>) + Send + 'static) -> Backend {
         let (orders, inbox) = channel();
         let (end, ended) = oneshot::channel();
         let thread = std::thread::Builder::new().name("notifications".into()).spawn(move || {
@@ -74,7 +74,7 @@ impl Desk {
         if let Err(error) = thread {
             tracing::error!("no thread for notifications: {error}");
         }
-        Desk { orders, ended }
+        Backend { orders, ended }
     }
 
     pub fn show(&self, notice: Notice) {
@@ -93,7 +93,7 @@ impl Desk {
     /// Takes back what stands, on the screen and in the Action Centre. Where Windows does not answer it is not waited for.
     pub async fn close(self) {
         drop(self.orders);
-        if timeout(FAREWELL, self.ended).await.is_err() {
+        if timeout(CLOSE_TIMEOUT, self.ended).await.is_err() {
             tracing::debug!("notifications are left standing: Windows does not answer");
         }
     }
@@ -159,7 +159,7 @@ fn show(notice: &Notice, number: u64) -> windows::core::Result<()> {
     toast.SetTag(&tag(notice.category))?;
     toast.SetGroup(&HSTRING::from(GROUP))?;
     if notice.transient {
-        let until = SystemTime::now() + GLANCE;
+        let until = SystemTime::now() + SHORT_DISPLAY;
         let until: IReference<DateTime> = PropertyValue::CreateDateTime(date_time(until))?.cast()?;
         toast.SetExpirationTime(&until)?;
     }
@@ -273,7 +273,7 @@ impl INotificationActivationCallback_Impl for Activator_Impl {
         // SAFETY: COM gives a string that ends in 0 and stands during the call.
         let arguments = unsafe { arguments.to_string() }.unwrap_or_default();
         if let Some(action) = clicked(&mut lock(&self.standing), &arguments) {
-            let _ = self.events.send(Event::Asked(action));
+            let _ = self.events.send(Event::Action(action));
         }
         Ok(())
     }
@@ -350,7 +350,7 @@ mod tests {
             let (id, arguments) = (HSTRING::from(APP_ID), HSTRING::from("3/0"));
             activator.Activate(&id, &arguments, &[]).unwrap();
         }
-        assert_eq!(heard.try_recv().unwrap(), Event::Asked(Action::Connect));
+        assert_eq!(heard.try_recv().unwrap(), Event::Action(Action::Connect));
         assert!(lock(&standing).is_empty());
     }
 
@@ -358,17 +358,17 @@ mod tests {
     #[tokio::test]
     async fn the_end_does_not_wait_for_windows() {
         let (answer, never) = channel::<()>();
-        let desk = Desk::with(move |_| {
+        let desk = Backend::with(move |_| {
             let _ = never.recv();
         });
-        timeout(2 * FAREWELL, desk.close()).await.unwrap();
+        timeout(2 * CLOSE_TIMEOUT, desk.close()).await.unwrap();
         drop(answer);
     }
 
     #[tokio::test]
     async fn the_end_waits_for_what_is_still_to_be_done() {
         let (done, told) = channel();
-        let desk = Desk::with(move |inbox| {
+        let desk = Backend::with(move |inbox| {
             while inbox.recv().is_ok() {}
             done.send(()).unwrap();
         });

@@ -2,7 +2,7 @@
 
 use zbus::Connection;
 
-/// Asks logind on the system bus.
+/// TrackerRequests logind on the system bus.
 pub async fn power_off() -> Result<(), String> {
     let bus = Connection::system().await.map_err(|error| format!("no system bus: {error}"))?;
     by_logind(&bus).await.map_err(|error| error.to_string())

@@ -5,7 +5,7 @@
 #[cfg_attr(not(any(target_os = "linux", windows)), path = "other.rs")]
 mod system;
 
-/// Asks the system to switch the computer off. The user has confirmed it.
+/// TrackerRequests the system to switch the computer off. The user has confirmed it.
 ///
 /// # Errors
 /// Why the system does not, in its words.

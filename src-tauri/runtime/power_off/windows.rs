@@ -10,7 +10,7 @@ use windows::Win32::System::Shutdown::{
 };
 use windows::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
 
-/// Asks Windows, on a thread that may wait for its service.
+/// TrackerRequests Windows, on a thread that may wait for its service.
 pub async fn power_off() -> Result<(), String> {
     let done = tokio::task::spawn_blocking(|| allow().and_then(|()| initiate())).await;
     done.map_err(|error| error.to_string())?.map_err(|error| error.to_string())

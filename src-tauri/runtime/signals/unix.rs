@@ -1,4 +1,4 @@
-//! Signals. `SIGUSR1` is the package's (`shell/installer`); the others are everybody's.
+//! Signals. `SIGUSR1` is the package's (`runtime/installer`); the others are everybody's.
 
 use super::Word;
 use std::io;

@@ -19,7 +19,7 @@ use windows::core::BOOL;
 
 /// How long the session's end waits for the program; Windows would wait 5 s
 /// (<https://learn.microsoft.com/windows/win32/shutdown/shutdown-changes-for-windows-vista>).
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// That the program has to end was heard.
 static HEARD: Notify = Notify::const_new();
@@ -71,7 +71,7 @@ unsafe extern "system" fn answer(window: HWND, message: u32, w: WPARAM, l: LPARA
             tracing::info!("the session ends");
             HEARD.notify_one();
             let gone = GONE.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let _ = GONE.1.wait_timeout_while(gone, PATIENCE, |gone| !*gone);
+            let _ = GONE.1.wait_timeout_while(gone, TIMEOUT, |gone| !*gone);
             // SAFETY: what the system called us with is handed on.
             unsafe { DefSubclassProc(window, message, w, l) }
         }

@@ -90,7 +90,7 @@ pub struct Tray {
 impl Tray {
     /// Shows this. Only what differs from what is shown is touched; an equal value costs nothing.
     ///
-    /// The first call that succeeds tells [`Event::TrayHost`]. Clicks come back as [`Event::Asked`].
+    /// The first call that succeeds tells [`Event::TrayHost`]. Clicks come back as [`Event::Action`].
     pub async fn show(&mut self, wanted: view::Tray, events: &Events) {
         // Where the main thread is at it (and waits for a taskbar that hangs, maybe), this thread does not wait for it.
         if self.shown.try_lock().is_ok_and(|shown| shown.as_ref().is_some_and(|shown| shown.value == wanted)) {
@@ -171,12 +171,12 @@ impl Shown {
                 if let TrayIconEvent::Click { button: MouseButton::Left, button_state: MouseButtonState::Up, .. } =
                     event
                 {
-                    let _ = clicked.send(Event::Asked(Action::ShowPanel));
+                    let _ = clicked.send(Event::Action(Action::ShowPanel));
                 }
             })
             .on_menu_event(move |_, event| {
                 if let Some(action) = asked_by(event.id().as_ref()) {
-                    let _ = chosen.send(Event::Asked(action));
+                    let _ = chosen.send(Event::Action(action));
                 }
             })
             .build(app);
@@ -379,7 +379,7 @@ mod tests {
     use super::*;
     use tauri::menu::ContextMenu;
     use vigie_core::fixture::standing;
-    use vigie_core::vpn::Verdict;
+    use vigie_core::vpn::VpnStatus;
     use windows::Win32::Foundation::HWND;
     use windows::Win32::UI::Shell::{NIM_DELETE, NOTIFYICONDATAW, Shell_NotifyIconW};
     use windows::Win32::UI::WindowsAndMessaging::{
@@ -451,10 +451,10 @@ mod tests {
         let (events, mut told) = tokio::sync::mpsc::unbounded_channel();
         let handle = app.handle();
         let tray = |verdict| view::tray(&standing(verdict));
-        let new = Shown::new(handle, tray(Verdict::Connected), &events).unwrap();
+        let new = Shown::new(handle, tray(VpnStatus::Connected), &events).unwrap();
         assert_eq!(told.try_recv(), Ok(Event::TrayHost(true)));
         let menu = HMENU(new.menu.hpopupmenu().unwrap() as *mut _);
-        assert_eq!(shown(menu), wanted(&tray(Verdict::Connected).menu));
+        assert_eq!(shown(menu), wanted(&tray(VpnStatus::Connected).menu));
         // SAFETY: the menu stands.
         let first = || unsafe { GetMenuItemID(menu, 0) };
         let line = first();
@@ -464,7 +464,7 @@ mod tests {
         new.follow(handle.clone(), Arc::downgrade(&all));
         *lock(&all) = Some(new);
         let set = |value: view::Tray| lock(&all).as_mut().unwrap().set(handle, value);
-        for verdict in Verdict::ALL.into_iter().chain([Verdict::Connected]) {
+        for verdict in VpnStatus::ALL.into_iter().chain([VpnStatus::Connected]) {
             set(tray(verdict)).unwrap();
             assert_eq!(shown(menu), wanted(&tray(verdict).menu), "{verdict:?}");
             assert_eq!(first(), line, "changed in place: a menu that stands open stays open");
@@ -479,17 +479,17 @@ mod tests {
                 Shell_NotifyIconW(NIM_DELETE, &raw const icon).as_bool()
             });
             assert_eq!(lost.count(), 1);
-            assert!(set(tray(Verdict::Offline)).is_err());
+            assert!(set(tray(VpnStatus::Offline)).is_err());
             SendMessageW(window, RegisterWindowMessageW(w!("TaskbarCreated")), None, None);
             let mut next = MSG::default();
             while PeekMessageW(&mut next, Some(window), 0, 0, PM_REMOVE).as_bool() {
                 DispatchMessageW(&next);
             }
         }
-        assert_eq!(lock(&all).as_ref().unwrap().value, tray(Verdict::Offline));
-        assert_eq!(shown(menu), wanted(&tray(Verdict::Offline).menu));
+        assert_eq!(lock(&all).as_ref().unwrap().value, tray(VpnStatus::Offline));
+        assert_eq!(shown(menu), wanted(&tray(VpnStatus::Offline).menu));
 
-        let mut odd = tray(Verdict::Connected);
+        let mut odd = tray(VpnStatus::Connected);
         odd.menu.truncate(3);
         odd.menu.push(Entry::Item { label: "Rouen & Caen".into(), action: None });
         set(odd.clone()).unwrap();
@@ -507,7 +507,7 @@ mod tests {
 
     #[test]
     fn a_tooltip_is_cut_where_windows_would_cut_it() {
-        let mut value = view::tray(&standing(Verdict::Connected));
+        let mut value = view::tray(&standing(VpnStatus::Connected));
         assert!(tooltip(&value).starts_with("VPN connecté"));
         value.detail = "é😀".repeat(100);
         let units = tooltip(&value).encode_utf16().count();

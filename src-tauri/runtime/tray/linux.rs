@@ -19,7 +19,7 @@ const WATCHER: &str = "org.kde.StatusNotifierWatcher";
 const GRACE: Duration = Duration::from_secs(5);
 
 /// How long the watcher may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Lets `body` run with a tray; the program's exit code is what it returns. On Linux it runs in place.
 pub fn host(body: impl FnOnce(Tray) -> ExitCode + Send + 'static) -> ExitCode {
@@ -36,7 +36,7 @@ impl Tray {
     /// Shows this. Only what differs from what is shown reaches the bus; an equal value costs nothing.
     ///
     /// The first call registers the item and from then on tells with [`Event::TrayHost`] whether a tray host is there
-    /// to show it. Clicks come back as [`Event::Asked`].
+    /// to show it. Clicks come back as [`Event::Action`].
     pub async fn show(&mut self, wanted: view::Tray, events: &Events) {
         let shown = self.item.get_or_insert_with(|| {
             tokio::spawn(watch_host(events.clone()));
@@ -194,7 +194,7 @@ fn asks(action: Option<Action>) -> Box<dyn Fn(&mut Item) + Send> {
     Box::new(move |item| {
         if let Some(action) = &action {
             // The receiver is gone only when the program ends.
-            let _ = item.events.send(Event::Asked(action.clone()));
+            let _ = item.events.send(Event::Action(action.clone()));
         }
     })
 }
@@ -211,7 +211,7 @@ async fn watch_host(events: Events) {
     match follow_host(&events, &mut told).await {
         Ok(()) => {
             tracing::info!("the session bus is gone");
-            let _ = events.send(Event::Asked(Action::Quit));
+            let _ = events.send(Event::Action(Action::Quit));
         }
         Err(error) => {
             tracing::warn!("no tray host can be found on the session bus: {error}");
@@ -222,7 +222,7 @@ async fn watch_host(events: Events) {
 
 /// Returns when the bus is gone. An error where there never was one.
 async fn follow_host(events: &Events, told: &mut Option<bool>) -> zbus::Result<()> {
-    let bus = zbus::connection::Builder::session()?.method_timeout(PATIENCE).build().await?;
+    let bus = zbus::connection::Builder::session()?.method_timeout(TIMEOUT).build().await?;
     let mut signals = MessageStream::from(&bus);
     let daemon = zbus::fdo::DBusProxy::new(&bus).await?;
     for rule in [

@@ -11,7 +11,7 @@ mod tests;
 
 pub use platform::{Tray, host};
 
-use vigie_core::vpn::Verdict;
+use vigie_core::vpn::VpnStatus;
 use vigie_view::tray::Icon;
 
 /// An icon in one size.
@@ -48,13 +48,13 @@ fn drawn(icon: Icon, light: bool) -> &'static [u8] {
         };
     }
     match icon.verdict {
-        Verdict::Unknown => drawn!("unknown"),
-        Verdict::Offline => drawn!("offline"),
-        Verdict::Captive => drawn!("captive"),
-        Verdict::Disconnected => drawn!("disconnected"),
-        Verdict::Connecting => drawn!("connecting"),
-        Verdict::Connected => drawn!("connected"),
-        Verdict::Stalled => drawn!("stalled"),
-        Verdict::OnSite => drawn!("on-site"),
+        VpnStatus::Unknown => drawn!("unknown"),
+        VpnStatus::Offline => drawn!("offline"),
+        VpnStatus::Captive => drawn!("captive"),
+        VpnStatus::Disconnected => drawn!("disconnected"),
+        VpnStatus::Connecting => drawn!("connecting"),
+        VpnStatus::Connected => drawn!("connected"),
+        VpnStatus::Stalled => drawn!("stalled"),
+        VpnStatus::OnSite => drawn!("on-site"),
     }
 }

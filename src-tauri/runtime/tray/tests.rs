@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::mpsc;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use vigie_core::state::{Action, Event};
-use vigie_core::vpn::Verdict;
+use vigie_core::vpn::VpnStatus;
 use vigie_profile::Choice;
 use vigie_view::tray::{self as view, Entry, Icon};
 use zbus::zvariant::{OwnedValue, Structure, Value};
@@ -33,7 +33,7 @@ fn value() -> view::Tray {
         action: Some(Action::Choose(Choice::Site(label.to_lowercase()))),
     };
     view::Tray {
-        icon: Icon { verdict: Verdict::Connected, badge: false },
+        icon: Icon { verdict: VpnStatus::Connected, badge: false },
         title: "VPN connecté".into(),
         detail: "depuis 14:02, <Rouen> & Caen".into(),
         menu: vec![
@@ -175,12 +175,12 @@ fn the_desktop_reads_what_the_view_says_and_clicks_come_back() {
             (7, Action::Quit),
         ] {
             menu_call(&bus, &name, "Event", &(ids[line], "clicked", Value::from(0), 0_u32)).await;
-            assert_eq!(next(&mut events).await, Event::Asked(action));
+            assert_eq!(next(&mut events).await, Event::Action(action));
         }
         menu_call(&bus, &name, "Event", &(ids[1], "clicked", Value::from(0), 0_u32)).await;
         let (path, interface) = ("/StatusNotifierItem", Some("org.kde.StatusNotifierItem"));
         bus.call_method(Some(name.as_str()), path, interface, "Activate", &(0, 0)).await.expect("answered");
-        assert_eq!(next(&mut events).await, Event::Asked(Action::ShowPanel), "the grey line asked for nothing");
+        assert_eq!(next(&mut events).await, Event::Action(Action::ShowPanel), "the grey line asked for nothing");
         assert!(events.try_recv().is_err());
     });
 }
@@ -268,7 +268,7 @@ fn a_host_that_comes_and_goes_is_told_and_the_item_is_registered_with_each() {
 fn every_verdict_has_a_shape_of_its_own() {
     // Without colour, on a dark bar and on a light one: how light each pixel is.
     for (light, ground) in [(false, 0x1c), (true, 0xf3)] {
-        let shapes: Vec<Vec<u32>> = Verdict::ALL
+        let shapes: Vec<Vec<u32>> = VpnStatus::ALL
             .iter()
             .map(|verdict| {
                 let pictures = super::pictures(Icon { verdict: *verdict, badge: false }, light);
@@ -280,7 +280,7 @@ fn every_verdict_has_a_shape_of_its_own() {
         for (place, one) in shapes.iter().enumerate() {
             for other in &shapes[..place] {
                 let different = one.iter().zip(other).filter(|(one, other)| one.abs_diff(**other) > 0x40).count();
-                assert!(different >= 32, "{:?} on {ground:x}: {different} of 256 pixels", Verdict::ALL[place]);
+                assert!(different >= 32, "{:?} on {ground:x}: {different} of 256 pixels", VpnStatus::ALL[place]);
             }
         }
     }

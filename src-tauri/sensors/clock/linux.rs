@@ -119,7 +119,7 @@ mod tests {
     use tokio::sync::mpsc::unbounded_channel;
     use tokio::time::timeout;
 
-    const SOON: Duration = Duration::from_secs(5);
+    const DEADLINE: Duration = Duration::from_secs(5);
     const QUIET: Duration = Duration::from_millis(200);
 
     #[tokio::test]
@@ -133,21 +133,21 @@ mod tests {
         let second = Timestamp::now() + SignedDuration::from_millis(300);
         asks.send(Some(first)).unwrap();
         asks.send(Some(second)).unwrap();
-        assert_eq!(timeout(SOON, heard.recv()).await.unwrap(), Some(Event::Tick));
+        assert_eq!(timeout(DEADLINE, heard.recv()).await.unwrap(), Some(Event::Tick));
         let late = Timestamp::now().duration_since(second);
         assert!(late >= SignedDuration::ZERO, "rang {late:#} early");
         assert!(late < SignedDuration::from_millis(200), "rang {late:#} late");
         assert!(timeout(QUIET, heard.recv()).await.is_err(), "it rings once");
 
         asks.send(Some(Timestamp::now() - 1.hour())).unwrap();
-        assert_eq!(timeout(SOON, heard.recv()).await.unwrap(), Some(Event::Tick), "a past moment is due at once");
+        assert_eq!(timeout(DEADLINE, heard.recv()).await.unwrap(), Some(Event::Tick), "a past moment is due at once");
 
         asks.send(Some(Timestamp::now() + SignedDuration::from_millis(100))).unwrap();
         asks.send(None).unwrap();
         assert!(timeout(QUIET, heard.recv()).await.is_err(), "a moment that was taken back does not ring");
 
         drop(asks);
-        timeout(SOON, clock).await.expect("ends with its sender").unwrap();
+        timeout(DEADLINE, clock).await.expect("ends with its sender").unwrap();
     }
 
     /// In a mount namespace with an `/etc` of its own.
@@ -166,7 +166,7 @@ mod tests {
 
             run("ln -s /usr/share/zoneinfo/America/Martinique /etc/localtime.new");
             run("mv -T /etc/localtime.new /etc/localtime");
-            assert_eq!(timeout(SOON, heard.recv()).await.unwrap(), Some(Event::ClockChanged));
+            assert_eq!(timeout(DEADLINE, heard.recv()).await.unwrap(), Some(Event::ClockChanged));
             assert_eq!(clock::now().wall.time_zone().iana_name(), Some("America/Martinique"));
             super::super::forget_zone();
         });

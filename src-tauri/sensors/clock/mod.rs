@@ -1,4 +1,4 @@
-//! What time it is, the alarm behind [`Look::WakeAt`](vigie_core::state::Look::WakeAt), and the news that the clock
+//! What time it is, the alarm behind [`SensorRequest::WakeAt`](vigie_core::state::SensorRequest::WakeAt), and the news that the clock
 //! or the time zone was set.
 
 #[cfg_attr(target_os = "linux", path = "linux.rs")]

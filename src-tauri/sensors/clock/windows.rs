@@ -117,7 +117,7 @@ mod tests {
     use tokio::time::timeout;
     use windows::Win32::UI::WindowsAndMessaging::{FindWindowW, SendMessageW};
 
-    const SOON: Duration = Duration::from_secs(5);
+    const DEADLINE: Duration = Duration::from_secs(5);
     const QUIET: Duration = Duration::from_millis(200);
 
     #[tokio::test]
@@ -130,7 +130,7 @@ mod tests {
         let second = Timestamp::now() + SignedDuration::from_millis(300);
         asks.send(Some(Timestamp::now() + SignedDuration::from_millis(100))).unwrap();
         asks.send(Some(second)).unwrap();
-        assert_eq!(timeout(SOON, heard.recv()).await.unwrap(), Some(Event::Tick));
+        assert_eq!(timeout(DEADLINE, heard.recv()).await.unwrap(), Some(Event::Tick));
         let late = Timestamp::now().duration_since(second);
         // Not at the first moment, 200 ms before; a busy machine may be late.
         let fits = SignedDuration::from_millis(-100)..SignedDuration::from_secs(2);
@@ -138,7 +138,7 @@ mod tests {
         assert!(timeout(QUIET, heard.recv()).await.is_err(), "it rings once");
 
         asks.send(Some(Timestamp::now() - 1.hour())).unwrap();
-        assert_eq!(timeout(SOON, heard.recv()).await.unwrap(), Some(Event::Tick), "a past moment is due at once");
+        assert_eq!(timeout(DEADLINE, heard.recv()).await.unwrap(), Some(Event::Tick), "a past moment is due at once");
 
         // SAFETY: a message without pointers, to the window that the sensor opened.
         unsafe {
@@ -146,11 +146,11 @@ mod tests {
             SendMessageW(window, WM_SETTINGCHANGE, None, None);
             SendMessageW(window, WM_TIMECHANGE, None, None);
         }
-        assert_eq!(timeout(SOON, heard.recv()).await.unwrap(), Some(Event::ClockChanged));
+        assert_eq!(timeout(DEADLINE, heard.recv()).await.unwrap(), Some(Event::ClockChanged));
         assert!(timeout(QUIET, heard.recv()).await.is_err(), "a setting that is not the zone is nobody's business");
 
         drop(asks);
-        timeout(SOON, clock).await.expect("ends with its sender").unwrap();
+        timeout(DEADLINE, clock).await.expect("ends with its sender").unwrap();
     }
 
     #[test]

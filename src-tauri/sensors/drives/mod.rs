@@ -10,7 +10,7 @@ pub use system::watch;
 use vigie_core::state::{DriveState, Reading};
 use vigie_profile::Profile;
 
-/// Looks at the profile's drives, in its order. Only the system's own tables are read, never the drives themselves: a
+/// SensorRequests at the profile's drives, in its order. Only the system's own tables are read, never the drives themselves: a
 /// server that is out of reach does not hold this up. Blocking, and quick.
 ///
 /// On Windows by letter. On Linux by `mount_points`, each a path at which the drive is mounted, or `smb://server/share`.

@@ -273,7 +273,7 @@ mod tests {
     use vigie_core::state::Event;
     use vigie_core::vpn::Links;
 
-    const SOON: Duration = Duration::from_secs(5);
+    const DEADLINE: Duration = Duration::from_secs(5);
     const QUIET: Duration = Duration::from_millis(300);
 
     fn eth0() -> &'static [&'static str] {
@@ -338,7 +338,7 @@ mod tests {
     }
 
     async fn next(heard: &mut UnboundedReceiver<Event>) -> Links {
-        let told = timeout(SOON, heard.recv()).await.expect("something is told").expect("the sensor lives");
+        let told = timeout(DEADLINE, heard.recv()).await.expect("something is told").expect("the sensor lives");
         let Event::Links(links) = told else { panic!("{told:?}") };
         links
     }
@@ -395,7 +395,7 @@ mod tests {
             assert_eq!(next(&mut heard).await.tunnel().unwrap().name, "eth0");
 
             drop(profiles);
-            timeout(SOON, sensor).await.expect("ends with its profile").unwrap();
+            timeout(DEADLINE, sensor).await.expect("ends with its profile").unwrap();
         });
     }
 

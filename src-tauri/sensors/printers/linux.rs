@@ -19,7 +19,7 @@ use tokio::net::UnixStream;
 use vigie_core::state::Printer;
 
 const SOCKET: &str = "/run/cups/cups.sock";
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// Asked for the name alone, a server with thousands of queues stays below it.
 const MOST_BYTES: usize = 1 << 20;
 
@@ -39,7 +39,7 @@ fn from(socket: &Path, chosen: Option<&str>) -> anyhow::Result<Vec<Printer>> {
             let default = chosen.or_else(|| default.first().map(String::as_str)).map(str::to_owned);
             anyhow::Ok(listed(names, default.as_deref()))
         };
-        tokio::time::timeout(PATIENCE, asked).await.context("CUPS does not answer")?
+        tokio::time::timeout(TIMEOUT, asked).await.context("CUPS does not answer")?
     })
 }
 

@@ -9,7 +9,7 @@ pub use system::watch;
 
 use vigie_core::state::{Printer, Reading};
 
-/// Asks the machine's own print service; a print server on the network is not asked. Blocking, and quick; a service
+/// TrackerRequests the machine's own print service; a print server on the network is not asked. Blocking, and quick; a service
 /// that hangs is given up after some seconds.
 pub fn read() -> Reading<Vec<Printer>> {
     match system::read() {

@@ -23,7 +23,7 @@ use vigie_core::state::{Event, Reading, Wapt};
 use vigie_profile::Profile;
 
 /// How long the agent may take for an answer that it has.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a question for news waits at the agent.
 const HELD: Duration = Duration::from_secs(600);
 /// News come in bursts, and so do looks; they are collected for so long.
@@ -32,7 +32,7 @@ const SETTLE: Duration = Duration::from_secs(2);
 const PAUSES: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3600));
 const MOST_BYTES: usize = 4 << 20;
 
-/// Asks the agent once: its version, what waits, what runs. [`Reading::Pending`] while the agent has not yet looked for
+/// TrackerRequests the agent once: its version, what waits, what runs. [`Reading::Pending`] while the agent has not yet looked for
 /// updates itself.
 pub async fn read(port: u16) -> Reading<Wapt> {
     match ask(port).await {
@@ -166,10 +166,10 @@ struct Tasks {
 }
 
 async fn ask(port: u16) -> anyhow::Result<Option<Wapt>> {
-    let Ping { version } = get(port, "/ping", PATIENCE).await?;
-    let Some(found): Option<Upgrades> = get(port, "/checkupgrades.json", PATIENCE).await? else { return Ok(None) };
+    let Ping { version } = get(port, "/ping", TIMEOUT).await?;
+    let Some(found): Option<Upgrades> = get(port, "/checkupgrades.json", TIMEOUT).await? else { return Ok(None) };
     // The running task as it is now; older agents only tell the one of the last update.
-    let running = match get::<Tasks>(port, "/tasks.json", PATIENCE).await {
+    let running = match get::<Tasks>(port, "/tasks.json", TIMEOUT).await {
         Ok(tasks) => tasks.running,
         Err(_) => found.running_tasks.first().cloned(),
     };

@@ -2,7 +2,7 @@
 //! test plays. `/run`, `/etc` and the page's program are this machine's own (a mount namespace).
 
 use super::vpn::{GATEWAY, Vpn};
-use super::{Desktop, Running, SOON, run, wait_for};
+use super::{DEADLINE, Desktop, Running, run, wait_for};
 use std::fs;
 use std::io::{BufRead, Write};
 use std::os::unix::fs::FileExt;
@@ -150,7 +150,7 @@ impl Desktop {
 
     /// As [`Desktop::form`], but not one of the first `seen` that it was told of.
     pub fn form_after(&self, seen: usize, what: &str, fits: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
-        wait_for(&format!("form: {what}"), SOON, || {
+        wait_for(&format!("form: {what}"), DEADLINE, || {
             self.forms().into_iter().skip(seen).next_back().filter(|form| fits(form))
         })
     }

@@ -1,6 +1,6 @@
 //! A print server on the machine of [`Desktop::vigie_on_own_machine`]: a real cupsd, which listens where Vigie looks.
 
-use super::{Desktop, Running, SOON, run, wait_for};
+use super::{DEADLINE, Desktop, Running, run, wait_for};
 use std::fs;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -35,7 +35,7 @@ impl Cups {
         let mut command = desktop.command("/usr/sbin/cupsd");
         command.arg("-f").arg("-c").arg(config).arg("-s").arg(files);
         let server = desktop.spawn("cupsd", &command);
-        wait_for("cupsd to listen", SOON, || UnixStream::connect(&socket).ok());
+        wait_for("cupsd to listen", DEADLINE, || UnixStream::connect(&socket).ok());
         Cups { socket, _server: server }
     }
 

@@ -26,7 +26,7 @@ use zbus::blocking::{Connection, connection};
 
 /// How long anything may take to appear that needs no waiting of its own. Long, because machines can be slow; nothing
 /// waits longer than it must.
-pub const SOON: Duration = Duration::from_secs(30);
+pub const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Waits until `look` finds something.
 ///
@@ -113,7 +113,7 @@ impl Recorder {
 
     /// Waits for the next call after the first `seen` ones, and gives its arguments.
     pub fn next_call(&self, seen: usize) -> Vec<String> {
-        wait_for(&format!("a call of {}", self.file.display()), SOON, || self.calls().into_iter().nth(seen))
+        wait_for(&format!("a call of {}", self.file.display()), DEADLINE, || self.calls().into_iter().nth(seen))
     }
 }
 
@@ -362,7 +362,7 @@ impl Desktop {
         let mut copy = self.command("sh");
         copy.args(["-c", "printf %s \"$0\" | exec xclip -selection clipboard -in -quiet", text]);
         let copied = self.spawn("xclip", &copy);
-        wait_for("the clipboard", SOON, || (self.pasted("UTF8_STRING").as_deref() == Some(text)).then_some(()));
+        wait_for("the clipboard", DEADLINE, || (self.pasted("UTF8_STRING").as_deref() == Some(text)).then_some(()));
         copied
     }
 
@@ -376,19 +376,19 @@ impl Desktop {
         let mut command = self.command("xfce4-panel");
         command.arg("--disable-wm-check");
         *self.panel.borrow_mut() = Some(self.spawn("panel", &command));
-        wait_for("tray of xfce4-panel", SOON, || tray::has_host(&self.session).then_some(()));
+        wait_for("tray of xfce4-panel", DEADLINE, || tray::has_host(&self.session).then_some(()));
     }
 
     /// Ends the panel, and waits until there is no tray any more.
     pub fn stop_panel(&self) {
         self.panel.borrow_mut().take();
-        wait_for("end of the tray", SOON, || (!tray::has_host(&self.session)).then_some(()));
+        wait_for("end of the tray", DEADLINE, || (!tray::has_host(&self.session)).then_some(()));
     }
 
     /// Starts the notification server.
     pub fn start_notifier(&self) {
         *self.notifier.borrow_mut() = Some(self.spawn("dunst", &self.command("dunst")));
-        wait_for("notification server", SOON, || {
+        wait_for("notification server", DEADLINE, || {
             owner(&self.session, "org.freedesktop.Notifications").is_some().then_some(())
         });
     }
@@ -396,7 +396,7 @@ impl Desktop {
     /// Ends the notification server.
     pub fn stop_notifier(&self) {
         self.notifier.borrow_mut().take();
-        wait_for("end of the notification server", SOON, || {
+        wait_for("end of the notification server", DEADLINE, || {
             owner(&self.session, "org.freedesktop.Notifications").is_none().then_some(())
         });
     }
@@ -412,7 +412,7 @@ impl Desktop {
         let (key, _) = action.unwrap_or_else(|| panic!("no button {label:?} in {notification:?}"));
         self.write(".choice", &format!("[{},{key}]", notification.id));
         run(self.command("dunstctl").arg("context"));
-        wait_for("the button to be taken", SOON, || {
+        wait_for("the button to be taken", DEADLINE, || {
             self.notifications
                 .all()
                 .iter()
@@ -428,7 +428,7 @@ impl Desktop {
 
     /// Waits for the item of this program (a process's number).
     pub fn item_of(&self, pid: u32) -> Item {
-        wait_for("its item in the tray", SOON, || self.items().into_iter().find(|item| item.pid() == Some(pid)))
+        wait_for("its item in the tray", DEADLINE, || self.items().into_iter().find(|item| item.pid() == Some(pid)))
     }
 
     /// The titles of the windows on the screen.
@@ -444,7 +444,7 @@ impl Desktop {
 
     /// Waits until a window with this title is on the screen, or no longer.
     pub fn wait_for_window(&self, title: &str, there: bool) {
-        wait_for(&format!("window {title:?} (there: {there})"), SOON, || {
+        wait_for(&format!("window {title:?} (there: {there})"), DEADLINE, || {
             (self.windows().iter().any(|found| found == title) == there).then_some(())
         });
     }
@@ -574,6 +574,6 @@ fn speak(env: &[(&str, OsString)], pipe: &Path, log: PathBuf, script: &str) -> (
         let _ = BufReader::new(reader).read_line(&mut line);
         sender.send(line.trim().to_owned())
     });
-    let line = receiver.recv_timeout(SOON).unwrap_or_else(|_| panic!("{script}: not ready\n{}", running.log()));
+    let line = receiver.recv_timeout(DEADLINE).unwrap_or_else(|_| panic!("{script}: not ready\n{}", running.log()));
     (running, line)
 }

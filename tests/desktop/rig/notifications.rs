@@ -1,7 +1,7 @@
 //! The notifications that programs ask for. dunst shows them; what is said to it and what it answers is read off the
 //! bus, so that tests can be exact.
 
-use super::{SOON, connect, wait_for};
+use super::{DEADLINE, connect, wait_for};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -82,7 +82,7 @@ impl Notifications {
 
     /// Waits for the one with this first line after the first `seen` notifications, shown by the server.
     pub fn wait(&self, seen: usize, summary: &str) -> Notification {
-        wait_for(&format!("notification {summary:?}"), SOON, || {
+        wait_for(&format!("notification {summary:?}"), DEADLINE, || {
             self.all()
                 .into_iter()
                 .skip(seen)

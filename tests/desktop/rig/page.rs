@@ -2,7 +2,7 @@
 //!
 //! Tauri and WebKitGTK take these two words from the environment; nothing else of the program differs.
 
-use super::{Desktop, Running, SOON, wait_for};
+use super::{DEADLINE, Desktop, Running, wait_for};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::process::Command;
@@ -61,7 +61,7 @@ impl Page {
         std::thread::spawn(move || {
             enter();
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            let driver = wait_for("a session of the WebDriver", SOON, || runtime.block_on(session()).ok());
+            let driver = wait_for("a session of the WebDriver", DEADLINE, || runtime.block_on(session()).ok());
             // The session ends with the driver's process; the window is not the driver's to close.
             driver.clone().leak().expect("it was not ended");
             let _ = sender.send(());
@@ -106,7 +106,7 @@ impl Page {
 
     /// Clicks the one button, link or field that the user knows by this name, where it stands in the window.
     pub fn click(&self, name: &str) {
-        let found = wait_for(&format!("{name:?} to click"), SOON, || {
+        let found = wait_for(&format!("{name:?} to click"), DEADLINE, || {
             let named = self.run::<Vec<String>>(
                 "const plain = (text) => (text ?? '').replace(/\\s+/g, ' ').trim();
                  return [...document.querySelectorAll('button, a[href], input, select, summary, [role=tab]')]
@@ -192,14 +192,14 @@ impl Page {
             if let Some(row) = last.iter().find(|row| row.id == id && row.value.starts_with(value)) {
                 return row.clone();
             }
-            assert!(start.elapsed() < SOON, "row {id:?} never said {value:?}: {last:#?}");
+            assert!(start.elapsed() < DEADLINE, "row {id:?} never said {value:?}: {last:#?}");
             std::thread::sleep(Duration::from_millis(50));
         }
     }
 
     /// Waits until the text of a selector's element has this in it.
     pub fn wait_for_text(&self, selector: &str, text: &str) {
-        wait_for(&format!("{text:?} in {selector:?}"), SOON, || self.text(selector).contains(text).then_some(()));
+        wait_for(&format!("{text:?} in {selector:?}"), DEADLINE, || self.text(selector).contains(text).then_some(()));
     }
 }
 

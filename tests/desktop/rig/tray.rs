@@ -1,6 +1,6 @@
 //! The tray, read and clicked as a panel would: StatusNotifierItem and com.canonical.dbusmenu on the session bus.
 
-use super::{SOON, wait_for};
+use super::{DEADLINE, wait_for};
 use std::collections::HashMap;
 use std::fmt;
 use zbus::blocking::Connection;
@@ -148,7 +148,7 @@ impl Item {
     /// Waits until the menu holds this text, and gives the menu.
     pub fn wait_for_menu(&self, text: &str) -> String {
         let menu = || Some(self.menu()).filter(|menu| menu.contains(text));
-        wait_for(&format!("{text:?} in the menu; it says {:?}", self.menu().lines().next()), SOON, menu)
+        wait_for(&format!("{text:?} in the menu; it says {:?}", self.menu().lines().next()), DEADLINE, menu)
     }
 
     /// Clicks a line, found by the labels on the way to it: `&["Applications", "Intranet", "AMIGO"]`.

@@ -6,7 +6,7 @@
 //!
 //! Programs at home resolve `portailotp.test`, and trust its certificate where `SSL_CERT_FILE` names [`Vpn::ca`].
 
-use super::{Running, SOON, run, wait_for};
+use super::{DEADLINE, Running, run, wait_for};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
@@ -193,7 +193,7 @@ impl Vpn {
         let mut command = self.gateway.command("ocserv");
         command.arg("--foreground").arg("--config").arg(self.file("ocserv.conf"));
         *self.server.borrow_mut() = Some(Running::start(&command, self.file("ocserv.log")));
-        wait_for("ocserv to answer", SOON, || self.answers("192.168.77.1:443").then_some(()));
+        wait_for("ocserv to answer", DEADLINE, || self.answers("192.168.77.1:443").then_some(()));
     }
 
     /// Kills the server: no word to the client, and nobody answers for the gateway.
@@ -206,14 +206,14 @@ impl Vpn {
         let server = self.server.borrow_mut().take();
         if let Some(mut server) = server {
             server.signal(Signal::TERM);
-            server.wait(SOON);
+            server.wait(DEADLINE);
         }
     }
 
     /// Connects the client, and waits until the inside answers through the tunnel.
     pub fn connect(&self) {
         self.dial();
-        wait_for("the inside to answer through the tunnel", SOON, || self.answers(INSIDE).then_some(()));
+        wait_for("the inside to answer through the tunnel", DEADLINE, || self.answers(INSIDE).then_some(()));
     }
 
     /// Starts the client, and waits for the tunnel's address.
@@ -230,7 +230,7 @@ impl Vpn {
             passcode.display()
         ));
         *self.client.borrow_mut() = Some(Running::start(&command, self.file("openconnect.log")));
-        wait_for("the tunnel's address", SOON, || self.has_tunnel().then_some(()));
+        wait_for("the tunnel's address", DEADLINE, || self.has_tunnel().then_some(()));
     }
 
     /// Whether the tunnel stands at home, with an address.
@@ -244,9 +244,9 @@ impl Vpn {
         let client = self.client.borrow_mut().take();
         if let Some(mut client) = client {
             client.signal(Signal::INT);
-            client.wait(SOON);
+            client.wait(DEADLINE);
         }
-        wait_for("the tunnel's end", SOON, || (!self.has_tunnel()).then_some(()));
+        wait_for("the tunnel's end", DEADLINE, || (!self.has_tunnel()).then_some(()));
     }
 
     /// The inside falls silent: packets to it get lost.

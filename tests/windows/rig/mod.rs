@@ -32,7 +32,7 @@ use winreg::RegKey;
 use winreg::enums::{HKEY_CURRENT_USER, HKEY_LOCAL_MACHINE};
 
 /// Long enough for what comes at once, on a busy machine.
-pub const SOON: Duration = Duration::from_secs(20);
+pub const DEADLINE: Duration = Duration::from_secs(20);
 
 /// One Vigie for a user, so one test at a time; and none on a Windows that somebody uses.
 pub fn vigie() -> MutexGuard<'static, ()> {
@@ -96,7 +96,7 @@ impl Vigie {
     /// The code with which it ends by itself.
     pub fn ended(&mut self) -> Option<i32> {
         let mut status = None;
-        until(SOON, "the end", || {
+        until(DEADLINE, "the end", || {
             status = self.0.try_wait().unwrap();
             status.is_some()
         });
@@ -180,7 +180,7 @@ impl Drop for Vigie {
         let _ = self.0.kill();
         let _ = self.0.wait();
         // The taskbar notices an icon without a program within two seconds.
-        until(SOON, "the end of the icon", || !tray_icon());
+        until(DEADLINE, "the end of the icon", || !tray_icon());
     }
 }
 

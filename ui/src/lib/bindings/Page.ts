@@ -9,7 +9,7 @@ import type { Setting } from "./Setting";
  */
 export type Page = { 
 /**
- * Verdict, question, buttons and facts.
+ * VpnStatus, question, buttons and facts.
  */
 panel: Panel, 
 /**

@@ -4,7 +4,7 @@ import type { Button } from "./Button";
 /**
  * What can be chosen.
  */
-export type Choosable = { 
+export type SettingOption = { 
 /**
  * The words, and what a click asks for: that it be chosen, or where it is [`Kind::Each`] and chosen, no longer.
  */

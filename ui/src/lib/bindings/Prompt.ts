@@ -4,7 +4,7 @@ import type { Button } from "./Button";
 /**
  * A question with its answers.
  */
-export type Asked = { 
+export type Prompt = { 
 /**
  * The question.
  */

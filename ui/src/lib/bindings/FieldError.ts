@@ -4,7 +4,7 @@ import type { Field } from "./Field";
 /**
  * What is wrong with a field.
  */
-export type FieldFault = { 
+export type FieldError = { 
 /**
  * The field.
  */

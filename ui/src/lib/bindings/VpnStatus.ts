@@ -3,4 +3,4 @@
 /**
  * Where the user stands, in one word (docs: architecture, "The VPN verdict").
  */
-export type Verdict = "unknown" | "offline" | "captive" | "disconnected" | "connecting" | "connected" | "stalled" | "on-site";
+export type VpnStatus = "unknown" | "offline" | "captive" | "disconnected" | "connecting" | "connected" | "stalled" | "on-site";

@@ -12,12 +12,12 @@ pub struct Problem {
     /// The key, `vpn.probe_seconds`, `link.amigo.url`.
     pub key: Option<String>,
     /// What is wrong, and what is expected.
-    pub fault: Fault,
+    pub error: ConfigError,
 }
 
 /// What is wrong, and what is expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
+pub enum ConfigError {
     /// The file cannot be read, and why; `InvalidInput` where it is no regular file.
     Unreadable(std::io::ErrorKind),
     /// The file has more bytes than a configuration can have.
