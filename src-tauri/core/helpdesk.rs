@@ -132,7 +132,6 @@ fn weekday(day: Day) -> Weekday {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
     use crate::fixture::{at, guide};

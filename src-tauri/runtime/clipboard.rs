@@ -101,7 +101,6 @@ fn put(
 }
 
 #[cfg(all(test, windows))]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod windows_tests {
     use super::*;
     use std::time::Instant;

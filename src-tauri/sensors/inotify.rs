@@ -87,7 +87,6 @@ impl Files {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
     use std::time::Duration;

@@ -151,7 +151,6 @@ mod tests {
 
     /// In a network namespace, where nobody else's changes are seen.
     #[cfg(target_os = "linux")]
-    #[expect(clippy::unwrap_used, reason = "a test may panic")]
     #[test]
     fn sensors_answer_what_they_are_asked_and_end_with_the_asker() {
         use test_support::{in_namespace, profile, run};
@@ -265,7 +264,6 @@ mod test_support {
     }
 
     #[cfg(target_os = "linux")]
-    #[expect(clippy::unwrap_used, reason = "a test may panic")]
     mod linux {
         use rustix::thread::{UnshareFlags, unshare_unsafe};
         use std::process::Command;

@@ -167,7 +167,6 @@ fn left(until: Instant) -> io::Result<Duration> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
     use rcgen::{CertificateParams, CertifiedIssuer, IsCa, KeyPair};

@@ -55,7 +55,6 @@ impl Drop for Changes {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
     use std::sync::mpsc::channel;

@@ -154,7 +154,6 @@ fn host(address: &str) -> &str {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
     use crate::sensors::test_support::profile;

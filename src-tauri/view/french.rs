@@ -125,7 +125,6 @@ pub fn printer(name: &Name, printing: &Printing) -> String {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
 

@@ -94,7 +94,6 @@ fn set_style(window: HWND, style: u32, on: bool) {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
     use std::sync::Arc;

@@ -8,7 +8,6 @@ mod cisco;
 #[cfg(target_os = "linux")]
 pub mod openconnect;
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests;
 
 use super::credentials;

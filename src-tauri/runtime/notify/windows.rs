@@ -293,7 +293,6 @@ fn clicked(standing: &mut BTreeMap<Category, (u64, Vec<Action>)>, arguments: &st
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
     use tokio::sync::mpsc::unbounded_channel;

@@ -374,7 +374,6 @@ fn bar() -> Bar {
 }
 
 #[cfg(all(test, windows))]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
     use tauri::menu::ContextMenu;

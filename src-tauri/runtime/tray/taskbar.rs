@@ -118,7 +118,6 @@ fn look(window: HWND) {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
     use std::cell::Cell;

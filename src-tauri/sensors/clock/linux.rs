@@ -109,7 +109,6 @@ async fn zone_changed(zone: Option<&mut Files>) -> io::Result<()> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
     use crate::sensors::clock;

@@ -109,7 +109,6 @@ fn listen(events: Events) -> io::Result<Listener> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
     use jiff::{SignedDuration, ToSpan};

@@ -85,7 +85,6 @@ fn lost(name: &HSTRING) -> bool {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
 

@@ -258,7 +258,6 @@ async fn changed(files: Option<&mut Files>) -> io::Result<()> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
     use crate::Events;

@@ -118,7 +118,6 @@ fn can_leave(address: IpAddr) -> bool {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
     use crate::sensors::test_support::vpn;

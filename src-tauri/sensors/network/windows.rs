@@ -245,7 +245,6 @@ unsafe extern "system" fn route_changed(
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
 

@@ -180,7 +180,6 @@ fn at(date: f64, zone: &TimeZone) -> Option<Timestamp> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
 
