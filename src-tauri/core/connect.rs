@@ -249,8 +249,14 @@ pub enum Reason {
     Untrusted,
     /// The gateway wants something of the computer that it has not: a certificate of its own, a state of protection.
     Refused,
-    /// The client, or the gateway through it, asks for something that Vigie does not answer.
-    TrackerRequests,
+    /// The client, or the gateway through it, asks a question that Vigie does not answer: a second password, a new PIN.
+    UnsupportedPrompt,
+    /// The gateway wants the user to log in with a browser (SAML, single sign-on).
+    BrowserLogin,
+    /// The gateway wants the computer to be examined first (HostScan, CSD), which the client cannot do.
+    HostScan,
+    /// The client's policy allows no connection from a remote session (RDP, SSH).
+    RemoteSession,
     /// No client is installed that can be driven.
     ClientMissing,
     /// The client's service does not run.
@@ -499,7 +505,10 @@ impl ConnectState {
             Reason::Unreachable
             | Reason::Untrusted
             | Reason::Refused
-            | Reason::TrackerRequests
+            | Reason::UnsupportedPrompt
+            | Reason::BrowserLogin
+            | Reason::HostScan
+            | Reason::RemoteSession
             | Reason::ClientMissing
             | Reason::ServiceStopped
             | Reason::Held
@@ -660,7 +669,17 @@ mod tests {
     fn a_success_forgets_wrong_tries_and_other_failures_are_none() {
         let mut connect = ready();
         try_at(&mut connect, "10:00", ConnectProgress::Failed(Reason::WrongPasscode));
-        for reason in [Reason::Unreachable, Reason::Refused, Reason::TrackerRequests, Reason::Held, Reason::TimedOut] {
+        let others = [
+            Reason::Unreachable,
+            Reason::Refused,
+            Reason::UnsupportedPrompt,
+            Reason::BrowserLogin,
+            Reason::HostScan,
+            Reason::RemoteSession,
+            Reason::Held,
+            Reason::TimedOut,
+        ];
+        for reason in others {
             try_at(&mut connect, "10:01", ConnectProgress::Failed(reason));
         }
         assert_eq!(connect.memory().wrong, 1);

@@ -272,12 +272,15 @@ pub fn failed(reason: &Reason, state: &State) -> Message {
             "Il manque à cet ordinateur un certificat ou une autorisation. Contactez l’assistance AMIGO.",
             vec![amigo(state)],
         ),
-        Reason::TrackerRequests => (
-            Tone::Warning,
-            "Le serveur VPN demande autre chose qu’un code".into(),
-            "Vigie ne peut pas répondre à votre place : connectez-vous dans la fenêtre du client VPN, avec 6 nouveaux \
-             chiffres.",
-            vec![open()],
+        Reason::UnsupportedPrompt => return by_other_means("Le serveur VPN demande autre chose qu’un code", state),
+        Reason::BrowserLogin => return by_other_means("Le serveur VPN demande une connexion par navigateur", state),
+        Reason::HostScan => return by_other_means("Le serveur VPN veut contrôler cet ordinateur", state),
+        Reason::RemoteSession => (
+            Tone::Error,
+            "Le VPN ne s’ouvre pas depuis une session à distance".into(),
+            "Votre code n’est pas en cause : ouvrez le VPN devant l’écran de cet ordinateur, ou contactez l’assistance \
+             AMIGO.",
+            vec![amigo(state)],
         ),
         Reason::ServiceStopped => (
             Tone::Error,
@@ -330,6 +333,21 @@ pub fn failed(reason: &Reason, state: &State) -> Message {
 
 fn say(tone: Tone, title: impl Into<String>, text: &str, buttons: Vec<Button>) -> Message {
     Message { tone, title: french::typeset(title), text: french::typeset(text), buttons }
+}
+
+/// What to do about a gateway that wants more than the client can be driven to give: Cisco's own window can, OpenConnect has
+/// none.
+fn by_other_means(title: &str, state: &State) -> Message {
+    let (text, button) = if state.connect.client == Some(Some(VpnClient::OpenConnect)) {
+        ("Vigie ne peut pas répondre à votre place : contactez l’assistance AMIGO.", amigo(state))
+    } else {
+        (
+            "Vigie ne peut pas répondre à votre place : connectez-vous dans la fenêtre du client VPN, avec 6 nouveaux \
+             chiffres.",
+            button(format!("Ouvrir {}", client(state)), Action::OpenClient),
+        )
+    };
+    say(Tone::Warning, title, text, vec![button])
 }
 
 fn amigo(state: &State) -> Button {
@@ -459,7 +477,18 @@ mod tests {
             (Reason::Unreachable, "Le serveur VPN ne répond pas", ""),
             (Reason::Untrusted, "Le serveur VPN n’est pas reconnu", "[Ouvrir AMIGO]"),
             (Reason::Refused, "Le serveur VPN n’accepte pas cet ordinateur", "[Ouvrir AMIGO]"),
-            (Reason::TrackerRequests, "Le serveur VPN demande autre chose qu’un code", "[Ouvrir Cisco Secure Client]"),
+            (
+                Reason::UnsupportedPrompt,
+                "Le serveur VPN demande autre chose qu’un code",
+                "[Ouvrir Cisco Secure Client]",
+            ),
+            (
+                Reason::BrowserLogin,
+                "Le serveur VPN demande une connexion par navigateur",
+                "[Ouvrir Cisco Secure Client]",
+            ),
+            (Reason::HostScan, "Le serveur VPN veut contrôler cet ordinateur", "[Ouvrir Cisco Secure Client]"),
+            (Reason::RemoteSession, "Le VPN ne s’ouvre pas depuis une session à distance", "[Ouvrir AMIGO]"),
             (Reason::ServiceStopped, "Le service du client VPN est arrêté", "[Ouvrir AMIGO]"),
             (Reason::ClientMissing, "La connexion se fait dans Cisco Secure Client", "[Ouvrir Cisco Secure Client]"),
             (Reason::Held, "Cisco Secure Client est déjà ouvert", "[Ouvrir Cisco Secure Client]"),

@@ -110,7 +110,7 @@ impl Cisco {
             return None;
         }
         let handed_over = self.passcode.is_none();
-        let again = if handed_over { Reason::WrongPasscode } else { Reason::TrackerRequests };
+        let again = if handed_over { Reason::WrongPasscode } else { Reason::UnsupportedPrompt };
         match asked.as_str() {
             // By an empty line the server's own choice is taken. What stands without one cannot be answered.
             "group" if offered && self.group => failed(again),
@@ -133,7 +133,7 @@ impl Cisco {
                 self.banner = false;
                 answer("y", Stage::Establishing)
             }
-            other if settled => failed(refusal(other, handed_over).unwrap_or(Reason::TrackerRequests)),
+            other if settled => failed(refusal(other, handed_over).unwrap_or(Reason::UnsupportedPrompt)),
             // More of it may follow.
             _ => None,
         }
@@ -224,7 +224,7 @@ fn refusal(line: &str, handed_over: bool) -> Option<Reason> {
                 "not reachable",
             ],
         ),
-        (Reason::TrackerRequests, &["authentication type is not supported"]),
+        (Reason::UnsupportedPrompt, &["authentication type is not supported"]),
     ];
     let mut said = known.into_iter().filter(|(_, words)| words.iter().any(|word| lower.contains(word)));
     said.find_map(|(reason, _)| {

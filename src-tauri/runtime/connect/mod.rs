@@ -106,7 +106,7 @@ impl VpnConnector {
         VpnConnector { events, cancel: None, last: None }
     }
 
-    /// SensorRequests which client can be driven and what the keyring holds; tells [`Event::ConnectReady`].
+    /// Finds which client can be driven and what the keyring holds; tells [`Event::ConnectReady`].
     pub fn prepare(&self, profile: &Arc<Profile>) {
         let (profile, events) = (profile.clone(), self.events.clone());
         tokio::spawn(async move {

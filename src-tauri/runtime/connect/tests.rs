@@ -75,7 +75,7 @@ impl Transcript {
             "untrusted" => Reason::Untrusted,
             "wrong-passcode" => Reason::WrongPasscode,
             "unreachable" => Reason::Unreachable,
-            "asks" => Reason::TrackerRequests,
+            "asks" => Reason::UnsupportedPrompt,
             "unknown" => Reason::Unknown(String::new()),
             other => panic!("{}: {other}", self.name),
         })
