@@ -1,11 +1,11 @@
 //! The measurements, with a steady tunnel: the usual working day.
 
+use crate::harness::login1::FakeLogind;
+use crate::harness::tray::TrayItem;
+use crate::harness::vpn::{TUNNEL, TestVpn};
+use crate::harness::{ChildProcess, DEADLINE, Desktop, run, wait_for};
 use crate::measure::{Meter, Usage, memory};
 use crate::report::{Report, Row};
-use crate::rig::login1::Login1;
-use crate::rig::tray::Item;
-use crate::rig::vpn::{TUNNEL, Vpn};
-use crate::rig::{DEADLINE, Desktop, Running, run, wait_for};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -29,11 +29,11 @@ const PINNED: &str = "Vigie sur le bureau";
 
 /// Measures everything, prints it, writes `docs/benchmarks.md`, and says whether every goal is met.
 pub fn measure() -> bool {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     vpn.connect();
     let desktop = Desktop::at_home(&vpn);
-    let _login1 = Login1::start(&desktop);
-    desktop.welcome();
+    let _login1 = FakeLogind::start(&desktop);
+    desktop.skip_first_run();
     let (vigie, applet, bare_tray) = (desktop.vigie(), applet(&desktop), bare(&desktop));
     let mut report = Report::new();
 
@@ -66,7 +66,7 @@ pub fn measure() -> bool {
         .map(|(name, command)| (name, desktop.spawn(name, &command)));
     std::thread::sleep(SETTLED);
     let subjects = [("vigie", &subject.program)].into_iter().chain(peers.iter().map(|(name, peer)| (*name, peer)));
-    let subjects: Vec<(&str, &Running)> = subjects.collect();
+    let subjects: Vec<(&str, &ChildProcess)> = subjects.collect();
 
     let minutes = IDLE.as_secs_f64() / 60.0;
     report.section(
@@ -151,8 +151,8 @@ pub fn measure() -> bool {
 
 /// Vigie, and its item.
 struct Subject {
-    program: Running,
-    item: Item,
+    program: ChildProcess,
+    item: TrayItem,
 }
 
 /// Starts Vigie, and waits until it has seen the tunnel carry.
@@ -162,7 +162,7 @@ fn watching(desktop: &Desktop) -> Subject {
     Subject { program, item }
 }
 
-fn connected(item: &Item) {
+fn connected(item: &TrayItem) {
     wait_for("the verdict Connected", DEADLINE, || item.tooltip().0.starts_with("VPN connecté").then_some(()));
 }
 
@@ -208,7 +208,7 @@ fn next(signals: &Receiver<(Instant, String)>, wanted: &str) -> Instant {
 }
 
 /// What each used in that time.
-fn idle<'a>(subjects: &[(&'a str, &Running)], time: Duration) -> Vec<(&'a str, Usage)> {
+fn idle<'a>(subjects: &[(&'a str, &ChildProcess)], time: Duration) -> Vec<(&'a str, Usage)> {
     let mut meters: Vec<_> = subjects.iter().map(|(name, program)| (*name, Meter::start(program.pid()))).collect();
     let start = Instant::now();
     while start.elapsed() < time {
@@ -233,7 +233,7 @@ impl Reaction {
 }
 
 /// What both take for each flap of the tunnel.
-fn reaction(desktop: &Desktop, vpn: &Vpn, item: &Item) -> Vec<Reaction> {
+fn reaction(desktop: &Desktop, vpn: &TestVpn, item: &TrayItem) -> Vec<Reaction> {
     let mut monitor = desktop.command("setpriv");
     monitor.args(["--pdeathsig", "KILL", "--", "ip", "-o", "monitor", "link", "address", "route"]);
     let mut monitor = monitor.stdout(Stdio::piped()).spawn().expect("util-linux is installed");
@@ -254,7 +254,7 @@ fn reaction(desktop: &Desktop, vpn: &Vpn, item: &Item) -> Vec<Reaction> {
         drain(&printed);
         drain(&drawn);
         let start = Instant::now();
-        run(Command::new("ip").args(["-n", vpn.home(), "-batch"]).arg(&changes[flap % 2]));
+        run(Command::new("ip").args(["-n", vpn.home_namespace(), "-batch"]).arg(&changes[flap % 2]));
         let (printed, _) = printed.recv_timeout(DEADLINE).expect("ip monitor prints");
         let (drawn, _) = drawn.recv_timeout(DEADLINE).expect("the tray shows the change");
         times.push(Reaction { drawn: millis(drawn - start), printed: millis(printed - start) });
@@ -306,6 +306,6 @@ fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
-fn megabytes(program: &Running) -> f64 {
+fn megabytes(program: &ChildProcess) -> f64 {
     memory(program.pid()) as f64 / 1e6
 }

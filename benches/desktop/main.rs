@@ -4,15 +4,15 @@
 //! where a goal is not met.
 
 #[cfg(target_os = "linux")]
+#[path = "../../tests/desktop/harness/mod.rs"]
+#[expect(dead_code, reason = "the tests' harness; the benchmarks need only a part of it")]
+mod harness;
+#[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
 mod measure;
 #[cfg(target_os = "linux")]
 mod report;
-#[cfg(target_os = "linux")]
-#[path = "../../tests/desktop/rig/mod.rs"]
-#[expect(dead_code, reason = "the tests' rig; the benchmarks need only a part of it")]
-mod rig;
 
 fn main() -> std::process::ExitCode {
     #[cfg(target_os = "linux")]

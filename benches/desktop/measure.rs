@@ -44,7 +44,7 @@ impl Meter {
 /// What each thread of `pid` and its descendants has used since its start.
 fn threads(pid: u32) -> HashMap<u32, Usage> {
     let mut threads = HashMap::new();
-    for pid in family(pid) {
+    for pid in descendants(pid) {
         for task in numbers(&format!("/proc/{pid}/task")) {
             let status = read(&format!("/proc/{pid}/task/{task}/status"));
             // Nanoseconds, where `stat` counts ticks of 10 ms.
@@ -67,11 +67,11 @@ pub fn memory(pid: u32) -> u64 {
         let rollup = read(&format!("/proc/{pid}/smaps_rollup"));
         rollup.lines().find(|line| line.starts_with("Pss:")).and_then(number).unwrap_or_default() * 1024
     };
-    family(pid).into_iter().map(pss).sum()
+    descendants(pid).into_iter().map(pss).sum()
 }
 
 /// A process and all that descend from it.
-fn family(pid: u32) -> Vec<u32> {
+fn descendants(pid: u32) -> Vec<u32> {
     let parent = |pid: u32| {
         let status = read(&format!("/proc/{pid}/status"));
         status.lines().find(|line| line.starts_with("PPid:")).and_then(number)

@@ -17,7 +17,7 @@ pub fn alone(body: impl Future<Output = ()>) {
         return;
     }
     let output = Command::new("dbus-run-session")
-        .arg(concat!("--config-file=", env!("CARGO_MANIFEST_DIR"), "/tests/desktop/rig/session.conf"))
+        .arg(concat!("--config-file=", env!("CARGO_MANIFEST_DIR"), "/tests/desktop/harness/session.conf"))
         .arg("--")
         .arg(env::current_exe().expect("this program"))
         .args(["--exact", test, "--nocapture"])

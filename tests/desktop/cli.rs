@@ -1,8 +1,8 @@
 //! The command line beside a running Vigie and alone: what it prints, what it does, and its exit codes.
 
-use crate::rig::login1::Login1;
-use crate::rig::vpn::Vpn;
-use crate::rig::{DEADLINE, Desktop, wait_for};
+use crate::harness::login1::FakeLogind;
+use crate::harness::vpn::TestVpn;
+use crate::harness::{DEADLINE, Desktop, wait_for};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::process::Stdio;
@@ -16,10 +16,10 @@ fn vigie(desktop: &Desktop, arguments: &[&str]) -> (String, String, Option<i32>)
 
 #[test]
 fn the_status_is_told_alone_and_by_the_running_vigie() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     desktop.configure("[vpn]\nprobe_timeout_seconds = 1\n");
-    desktop.welcome();
+    desktop.skip_first_run();
     let told = |verdict: &str, first: &str, reaches: Option<bool>, code: i32| {
         let (text, errors, exit) = vigie(&desktop, &["status"]);
         assert!(text.starts_with(first), "{text}");
@@ -35,17 +35,17 @@ fn the_status_is_told_alone_and_by_the_running_vigie() {
     let away = ("disconnected", "VPN déconnecté depuis", Some(false), 3);
     let on_site = ("on-site", "Sur site, VPN inutile\n", Some(true), 0);
     told(away.0, away.1, away.2, away.3);
-    vpn.be_on_site();
+    vpn.move_on_site();
     told(on_site.0, on_site.1, on_site.2, on_site.3);
 
-    let login1 = Login1::start(&desktop);
+    let login1 = FakeLogind::start(&desktop);
     let (_vigie, item) = desktop.start_vigie();
     item.wait_for_menu("Sur site");
     told(on_site.0, on_site.1, on_site.2, on_site.3);
     login1.prepare_for_sleep(true);
     item.wait_for_menu("Vérification");
     told("unknown", "Vérification du réseau…\n", None, 4);
-    vpn.be_away();
+    vpn.move_home();
     login1.prepare_for_sleep(false);
     item.wait_for_menu("VPN déconnecté");
     told(away.0, away.1, away.2, away.3);
@@ -53,10 +53,10 @@ fn the_status_is_told_alone_and_by_the_running_vigie() {
 
 #[test]
 fn watching_tells_each_change_on_a_line() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     desktop.configure("[vpn]\nprobe_timeout_seconds = 1\n");
-    desktop.welcome();
+    desktop.skip_first_run();
     let (text, errors, code) = vigie(&desktop, &["status", "--watch"]);
     let expected = "Vigie n’est pas lancée. Lancez-la, puis recommencez.\n";
     assert_eq!((text.as_str(), errors.as_str(), code), ("", expected, Some(1)));
@@ -90,7 +90,7 @@ fn watching_tells_each_change_on_a_line() {
 
 #[test]
 fn what_the_guide_names_is_opened_and_nothing_else() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     let browser = desktop.record_program("xdg-open");
     let isl = desktop.record_program("ISLLightClient");
@@ -99,7 +99,7 @@ fn what_the_guide_names_is_opened_and_nothing_else() {
     let (_, errors, code) = vigie(&desktop, &["open", "isl-light"]);
     assert_eq!((errors.trim(), code), ("«\u{a0}Télémaintenance\u{a0}» s’ouvre", Some(0)));
     assert_eq!(isl.next_call(0), Vec::<String>::new());
-    desktop.take_program("ISLLightClient");
+    desktop.remove_program("ISLLightClient");
     let (_, errors, code) = vigie(&desktop, &["open", "isl-light"]);
     assert!(errors.contains("n’est pas installé La page de téléchargement s’ouvre"), "{errors}");
     assert_eq!(code, Some(1));
@@ -118,10 +118,10 @@ fn what_the_guide_names_is_opened_and_nothing_else() {
 
 #[test]
 fn the_doctor_tells_what_each_sensor_saw() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     let examine = || {
-        let mut doctor = desktop.vigie_on_own_machine();
+        let mut doctor = desktop.vigie_on_isolated_machine();
         let output = doctor.arg("doctor").output().expect("it starts");
         (String::from_utf8(output.stdout).expect("UTF-8"), output.status.code())
     };
@@ -152,7 +152,7 @@ fn the_doctor_tells_what_each_sensor_saw() {
     assert!(line("WAPT").starts_with('✗') && line("WAPT").contains("no agent"), "{report}");
     assert_eq!(code, Some(1));
 
-    desktop.welcome();
+    desktop.skip_first_run();
     let (_vigie, _item) = desktop.start_vigie();
     let (report, _) = examine();
     assert!(report.lines().any(|line| line.starts_with("✓ Vigie lancée") && line.ends_with("true")), "{report}");
@@ -160,7 +160,7 @@ fn the_doctor_tells_what_each_sensor_saw() {
 
 #[test]
 fn version_help_and_mistakes() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     let version = format!("vigie {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(vigie(&desktop, &["--version"]), (version, String::new(), Some(0)));
@@ -180,7 +180,7 @@ fn version_help_and_mistakes() {
 #[test]
 fn quitting_ends_the_running_vigie() {
     let desktop = Desktop::start();
-    desktop.welcome();
+    desktop.skip_first_run();
     let (mut running, _item) = desktop.start_vigie();
     let (text, errors, code) = vigie(&desktop, &["quit"]);
     assert_eq!((text.as_str(), errors.as_str(), code), ("", "", Some(0)));

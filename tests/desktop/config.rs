@@ -1,7 +1,7 @@
 //! The configuration files: shown, checked, and no reason for the tray not to run when they are broken.
 
-use crate::rig::Desktop;
-use crate::rig::vpn::Vpn;
+use crate::harness::Desktop;
+use crate::harness::vpn::TestVpn;
 use std::path::Path;
 use std::time::Duration;
 
@@ -17,9 +17,9 @@ fn path(path: &Path) -> &str {
 
 #[test]
 fn a_broken_file_is_told_and_the_tray_runs() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
-    desktop.welcome();
+    desktop.skip_first_run();
     vpn.unplug();
     let (vigie, item) = desktop.start_vigie();
     item.wait_for_menu("Hors ligne");
@@ -41,13 +41,13 @@ fn a_broken_file_is_told_and_the_tray_runs() {
     desktop.screenshot("broken");
     std::thread::sleep(Duration::from_secs(2));
     assert_eq!(desktop.notifications().all().len(), 1);
-    desktop.press(&told, "Voir le panneau");
+    desktop.press_button(&told, "Voir le panneau");
     desktop.wait_for_window("Vigie", true);
 }
 
 #[test]
 fn a_file_is_checked_before_it_is_installed() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     let good = desktop.write("good.toml", "[shutdown]\nat = \"20:00\"\n");
     assert_eq!(
@@ -75,7 +75,7 @@ fn a_file_is_checked_before_it_is_installed() {
 
 #[test]
 fn every_value_is_shown_with_its_source() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     let holds = |lines: &[String]| {
         let (text, errors, code) = vigie(&desktop, &["config", "show"]);

@@ -1,10 +1,10 @@
 //! "Se connecter", with a real ocserv that asks for PIN and six digits, a real OpenConnect, and a real polkit. The page
-//! is played (tests/desktop/rig/play-page): what it sends is what `vigie-panel` sends.
+//! is played (tests/desktop/harness/fake-window): what it sends is what `vigie-panel` sends.
 
-use crate::rig::connecting::{family, files_with, leaks, name};
-use crate::rig::tray::Item;
-use crate::rig::vpn::{INSIDE, PIN, Vpn};
-use crate::rig::{DEADLINE, Desktop, Running, run, wait_for};
+use crate::harness::processes::{descendants, files_containing, find_secret, process_name};
+use crate::harness::tray::TrayItem;
+use crate::harness::vpn::{INTRANET_HOST, PIN, TestVpn};
+use crate::harness::{ChildProcess, DEADLINE, Desktop, run, wait_for};
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
 use std::fs;
@@ -14,26 +14,26 @@ struct Home {
     settings: String,
     /// How many forms there were before the window was opened.
     seen: usize,
-    item: Item,
-    vigie: Running,
+    item: TrayItem,
+    vigie: ChildProcess,
     desktop: Desktop,
-    vpn: Vpn,
+    vpn: TestVpn,
 }
 
 impl Home {
     /// The window for connecting is open.
     fn start(settings: &str) -> Home {
-        let vpn = Vpn::start();
-        vpn.ask_for_digits();
+        let vpn = TestVpn::start();
+        vpn.require_otp();
         let desktop = Desktop::at_home(&vpn);
-        desktop.welcome();
+        desktop.skip_first_run();
         let home = Home::open(settings.into(), desktop, vpn);
-        home.desktop.form("that can be sent", |form| form["can_connect"] == true);
+        home.desktop.wait_for_form("that can be sent", |form| form["can_connect"] == true);
         home
     }
 
-    fn open(settings: String, desktop: Desktop, vpn: Vpn) -> Home {
-        let vigie = desktop.spawn("vigie", &desktop.vigie_that_connects(&vpn, &settings));
+    fn open(settings: String, desktop: Desktop, vpn: TestVpn) -> Home {
+        let vigie = desktop.spawn("vigie", &desktop.vigie_with_fake_window(&vpn, &settings));
         let item = desktop.item_of(vigie.pid());
         item.wait_for_menu("VPN déconnecté");
         let seen = desktop.forms().len();
@@ -62,53 +62,54 @@ impl Home {
 
     /// Sends the form, and sees that nothing comes of it: what was said after it is done, and no client was started.
     fn is_not_told(&self, digits: &str) {
-        let (asked, told) = (self.vpn.logs().matches(Vpn::USER).count(), self.desktop.notifications().all().len());
-        self.desktop.submit(PIN, digits);
-        self.desktop.say(&json!({"asked": {"do": "about"}}));
+        let (asked, told) = (self.vpn.logs().matches(TestVpn::USER).count(), self.desktop.notifications().all().len());
+        self.desktop.submit_form(PIN, digits);
+        self.desktop.send_from_window(&json!({"asked": {"do": "about"}}));
         wait_for("what was asked for after it", DEADLINE, || self.desktop.notifications().all().get(told).cloned());
         self.is_clean();
-        assert_eq!(self.vpn.logs().matches(Vpn::USER).count(), asked);
+        assert_eq!(self.vpn.logs().matches(TestVpn::USER).count(), asked);
     }
 
     /// Sends the form, and waits for what is said of it.
     fn is_told(&self, pin: &str, digits: &str, title: &str) -> Value {
         let seen = self.desktop.forms().len();
-        self.desktop.submit(pin, digits);
+        self.desktop.submit_form(pin, digits);
         self.waits_for(seen, title)
     }
 
     fn waits_for(&self, seen: usize, title: &str) -> Value {
         let says = |form: &Value| form["message"]["title"].as_str().map(plain);
-        self.desktop.form_after(seen, title, |form| form["busy"] == false && says(form).as_deref() == Some(title))
+        self.desktop
+            .wait_for_form_after(seen, title, |form| form["busy"] == false && says(form).as_deref() == Some(title))
     }
 
     /// Sends the form, and waits until the inside is within reach.
     fn connects(&self, digits: &str) {
-        self.desktop.submit(PIN, digits);
+        self.desktop.submit_form(PIN, digits);
         self.item.wait_for_menu("VPN connecté");
-        assert!(self.vpn.answers(INSIDE));
+        assert!(self.vpn.is_reachable(INTRANET_HOST));
     }
 
     /// No client is left over.
     fn is_clean(&self) {
         wait_for("the end of every client", DEADLINE, || {
-            let left = family(&self.vigie).into_iter().filter(|pid| {
-                let name = name(*pid);
+            let left = descendants(&self.vigie).into_iter().filter(|pid| {
+                let name = process_name(*pid);
                 name.starts_with("openconnect") || name.starts_with("vigie-openconn") || name.starts_with("pkexec")
             });
             (left.count() == 0).then_some(())
         });
-        let links = run(Command::new("ip").args(["-n", self.vpn.home(), "-o", "link"]));
+        let links = run(Command::new("ip").args(["-n", self.vpn.home_namespace(), "-o", "link"]));
         assert!(!links.contains("tun"), "{links}");
     }
 
     /// Nothing that Vigie has or has written holds this.
     fn knows_nothing_of(&self, secret: &str) {
         // OpenConnect itself remembers what it was told; its memory is root's.
-        for pid in family(&self.vigie).into_iter().filter(|pid| name(*pid) != "openconnect") {
-            assert_eq!(leaks(pid, secret), [""; 0], "{}", name(pid));
+        for pid in descendants(&self.vigie).into_iter().filter(|pid| process_name(*pid) != "openconnect") {
+            assert_eq!(find_secret(pid, secret), [""; 0], "{}", process_name(pid));
         }
-        assert_eq!(files_with(self.desktop.home(), secret), [""; 0].map(std::path::PathBuf::from));
+        assert_eq!(files_containing(self.desktop.home(), secret), [""; 0].map(std::path::PathBuf::from));
     }
 }
 
@@ -120,7 +121,7 @@ fn plain(text: &str) -> String {
 #[test]
 fn the_right_code_connects_and_leaves_no_trace() {
     let home = Home::start("");
-    let digits = Vpn::digits(0);
+    let digits = TestVpn::otp(0);
     home.connects(&digits);
     // The window closes by itself, and the answer is told.
     home.desktop.notifications().wait(0, "VPN connecté");
@@ -131,35 +132,36 @@ fn the_right_code_connects_and_leaves_no_trace() {
 
     home.item.click(&["Se déconnecter du VPN"]);
     home.item.wait_for_menu("VPN déconnecté");
-    assert!(!home.vpn.answers(INSIDE));
+    assert!(!home.vpn.is_reachable(INTRANET_HOST));
     home.is_clean();
 
     // The digits serve once.
     home.item.click(&["Se connecter au VPN…"]);
-    home.desktop.form("the window again", |form| form["can_connect"] == true);
+    home.desktop.wait_for_form("the window again", |form| form["can_connect"] == true);
     home.is_told(PIN, &digits, "Code refusé");
-    home.connects(&Vpn::digits(1));
+    home.connects(&TestVpn::otp(1));
     // With Vigie the tunnel ends.
     home.item.click(&["Quitter"]);
-    wait_for("the end of the tunnel", DEADLINE, || (!home.vpn.answers(INSIDE)).then_some(()));
+    wait_for("the end of the tunnel", DEADLINE, || (!home.vpn.is_reachable(INTRANET_HOST)).then_some(()));
 }
 
 #[test]
 fn three_wrong_codes_stop_it() {
     let home = Home::start("");
-    home.is_told("wrong", &Vpn::digits(0), "Code refusé");
+    home.is_told("wrong", &TestVpn::otp(0), "Code refusé");
     home.is_told(PIN, "000000", "Code refusé");
     let form = home.is_told(PIN, "111111", "Trop de codes refusés");
     assert_eq!((&form["can_connect"], &form["by_hand"]), (&Value::Bool(false), &Value::Null));
     home.is_clean();
     // The right one is not tried either, nor after a restart.
-    home.is_not_told(&Vpn::digits(1));
+    home.is_not_told(&TestVpn::otp(1));
     let home = home.restarted();
-    let form = home.desktop.form_after(home.seen, "what stops it", |form| form["message"]["title"].is_string());
+    let form =
+        home.desktop.wait_for_form_after(home.seen, "what stops it", |form| form["message"]["title"].is_string());
     assert_eq!(form["message"]["title"].as_str().map(plain).as_deref(), Some("Trop de codes refusés"));
     assert_eq!(form["message"]["buttons"][0]["action"], json!({"do": "open", "with": "amigo"}));
     assert_eq!(form["can_connect"], false);
-    home.is_not_told(&Vpn::digits(1));
+    home.is_not_told(&TestVpn::otp(1));
 
     // Half an hour later, a right one makes up for all of them.
     let memory = home.memory();
@@ -170,27 +172,28 @@ fn three_wrong_codes_stop_it() {
         let memory = json!({"welcomed": true, "asked_site": true, "connect": earlier});
         home.desktop.write(".local/state/vigie/state.json", &memory.to_string());
     });
-    home.desktop.form_after(home.seen, "that can be sent", |form| form["can_connect"] == true);
-    home.connects(&Vpn::digits(1));
+    home.desktop.wait_for_form_after(home.seen, "that can be sent", |form| form["can_connect"] == true);
+    home.connects(&TestVpn::otp(1));
     wait_for("that no wrong code is remembered", DEADLINE, || (home.memory()["connect"]["wrong"] == 0).then_some(()));
 }
 
 #[test]
 fn a_gateway_with_another_certificate_is_told_nothing_until_the_administrator_names_it() {
     let home = Home::start("");
-    home.connects(&Vpn::digits(0));
+    home.connects(&TestVpn::otp(0));
     home.item.click(&["Se déconnecter du VPN"]);
     home.item.wait_for_menu("VPN déconnecté");
     home.is_clean();
 
-    home.vpn.start_renewed();
+    home.vpn.start_server_with_renewed_certificate();
     home.item.click(&["Se connecter au VPN…"]);
-    home.desktop.form_after(home.desktop.forms().len(), "the window again", |form| form["can_connect"] == true);
-    let asked = home.vpn.logs().matches(Vpn::USER).count();
-    let digits = Vpn::digits(1);
+    home.desktop
+        .wait_for_form_after(home.desktop.forms().len(), "the window again", |form| form["can_connect"] == true);
+    let asked = home.vpn.logs().matches(TestVpn::USER).count();
+    let digits = TestVpn::otp(1);
     let form = home.is_told(PIN, &digits, "Le serveur VPN n’est pas reconnu");
     assert_eq!(form["message"]["buttons"][0]["action"], json!({"do": "open", "with": "amigo"}));
-    assert_eq!(home.vpn.logs().matches(Vpn::USER).count(), asked);
+    assert_eq!(home.vpn.logs().matches(TestVpn::USER).count(), asked);
     home.is_clean();
 
     let file = format!("/proc/{}/root/etc/vigie/vigie.toml", home.vigie.pid());
@@ -204,26 +207,26 @@ fn a_gateway_with_another_certificate_is_told_nothing_until_the_administrator_na
 fn what_does_not_answer_or_is_not_itself_is_said() {
     let home = Home::start("[vpn]\nconnect_seconds = 10");
     home.vpn.kill_server();
-    home.is_told(PIN, &Vpn::digits(0), "Le serveur VPN ne répond pas");
+    home.is_told(PIN, &TestVpn::otp(0), "Le serveur VPN ne répond pas");
     // Somebody else answers: he gets nothing.
-    home.vpn.start_impostor();
-    home.is_told(PIN, &Vpn::digits(0), "Le serveur VPN n’est pas reconnu");
+    home.vpn.start_impostor_server();
+    home.is_told(PIN, &TestVpn::otp(0), "Le serveur VPN n’est pas reconnu");
     home.vpn.kill_server();
     home.vpn.start_server();
     // The cable is pulled in the middle.
-    home.vpn.freeze_server(true);
-    home.desktop.submit(PIN, &Vpn::digits(0));
-    home.desktop.form("under way", |form| form["busy"] == true);
+    home.vpn.freeze_server();
+    home.desktop.submit_form(PIN, &TestVpn::otp(0));
+    home.desktop.wait_for_form("under way", |form| form["busy"] == true);
     home.vpn.unplug();
-    let said = home.desktop.form("the end", |form| form["busy"] == false && !form["message"].is_null());
+    let said = home.desktop.wait_for_form("the end", |form| form["busy"] == false && !form["message"].is_null());
     let title = said["message"]["title"].as_str().unwrap_or_default().to_owned();
     assert!(["La connexion a pris trop de temps", "Le serveur VPN ne répond pas"].contains(&title.as_str()), "{title}");
     home.is_clean();
-    home.vpn.freeze_server(false);
+    home.vpn.resume_server();
     home.vpn.plug();
     home.vpn.kill_server();
     home.vpn.start_server();
-    home.connects(&Vpn::digits(0));
+    home.connects(&TestVpn::otp(0));
     // The server goes: the client gives up in its own time, or the user does.
     home.vpn.kill_server();
     home.vpn.start_server();
@@ -235,20 +238,20 @@ fn what_does_not_answer_or_is_not_itself_is_said() {
 #[test]
 fn twice_at_once_is_once_and_what_is_given_up_ends() {
     let home = Home::start("");
-    home.vpn.freeze_server(true);
-    let digits = Vpn::digits(0);
-    home.desktop.submit(PIN, &digits);
-    home.desktop.submit(PIN, &digits);
-    home.desktop.form("under way", |form| form["busy"] == true);
+    home.vpn.freeze_server();
+    let digits = TestVpn::otp(0);
+    home.desktop.submit_form(PIN, &digits);
+    home.desktop.submit_form(PIN, &digits);
+    home.desktop.wait_for_form("under way", |form| form["busy"] == true);
     wait_for("one client", DEADLINE, || {
-        let clients = family(&home.vigie).into_iter().filter(|pid| name(*pid) == "openconnect");
+        let clients = descendants(&home.vigie).into_iter().filter(|pid| process_name(*pid) == "openconnect");
         (clients.count() == 1).then_some(())
     });
     assert!(home.item.menu().contains("Connexion en cours"), "{}", home.item.menu());
     home.item.click(&["Annuler la connexion"]);
     home.waits_for(0, "Connexion annulée");
     home.is_clean();
-    home.vpn.freeze_server(false);
+    home.vpn.resume_server();
     home.connects(&digits);
 }
 

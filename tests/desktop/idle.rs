@@ -1,9 +1,9 @@
 //! Idle costs nothing: where nothing happens and no probe is due, the tray's process does not run at all.
 
+use crate::harness::Desktop;
+use crate::harness::login1::FakeLogind;
+use crate::harness::vpn::TestVpn;
 use crate::measure::Meter;
-use crate::rig::Desktop;
-use crate::rig::login1::Login1;
-use crate::rig::vpn::Vpn;
 use std::time::Duration;
 
 /// Past the start's and the verdict's own work; tokio keeps an idle thread for 10 s.
@@ -12,11 +12,11 @@ const QUIET: Duration = Duration::from_secs(20);
 
 #[test]
 fn nothing_runs_while_nothing_happens() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     vpn.connect();
     let desktop = Desktop::at_home(&vpn);
-    let _login1 = Login1::start(&desktop);
-    desktop.welcome();
+    let _login1 = FakeLogind::start(&desktop);
+    desktop.skip_first_run();
     // A probe would fall into the time.
     desktop.configure("[vpn]\nprobe_seconds = 3600\n");
     let (vigie, item) = desktop.start_vigie();

@@ -1,8 +1,8 @@
 //! The icon in the tray, and the program behind it: one for a user, whatever way it is started and ended.
 
-use crate::rig::login1::Login1;
-use crate::rig::vpn::Vpn;
-use crate::rig::{DEADLINE, Desktop, Running, wait_for};
+use crate::harness::login1::FakeLogind;
+use crate::harness::vpn::TestVpn;
+use crate::harness::{ChildProcess, DEADLINE, Desktop, wait_for};
 use rustix::process::Signal;
 
 /// The panel's window.
@@ -10,9 +10,9 @@ const PANEL: &str = "Vigie";
 
 #[test]
 fn a_first_start_shows_icon_and_panel_and_a_left_click_the_panel_again() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
-    let _login1 = Login1::start(&desktop);
+    let _login1 = FakeLogind::start(&desktop);
     let (mut vigie, item) = desktop.start_vigie();
     assert_eq!(
         (item.text("Id"), item.text("Category"), item.text("Status")),
@@ -47,18 +47,18 @@ fn a_first_start_shows_icon_and_panel_and_a_left_click_the_panel_again() {
     // Not the first start any more.
     let (mut vigie, item) = desktop.start_vigie();
     item.wait_for_menu("VPN déconnecté");
-    assert!(!desktop.windows().contains(&PANEL.to_owned()));
+    assert!(!desktop.window_titles().contains(&PANEL.to_owned()));
     item.click(&["Quitter"]);
     assert_eq!(vigie.wait(DEADLINE).code(), Some(0));
     assert!(desktop.vigie_log().contains("ended"), "{}", desktop.vigie_log());
-    desktop.assert_calm();
+    desktop.assert_no_warnings_logged();
 }
 
 #[test]
 fn without_a_display_the_icon_works_and_the_rest_is_told() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
-    desktop.welcome();
+    desktop.skip_first_run();
     let mut vigie = desktop.vigie();
     let vigie = desktop.spawn("vigie", vigie.env("DISPLAY", ":987654"));
     let item = desktop.item_of(vigie.pid());
@@ -72,9 +72,9 @@ fn without_a_display_the_icon_works_and_the_rest_is_told() {
 
 #[test]
 fn a_second_start_shows_the_panel_and_ends() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
-    desktop.welcome();
+    desktop.skip_first_run();
     let (_vigie, _item) = desktop.start_vigie();
     let mut second = desktop.spawn("second", &desktop.vigie());
     assert_eq!(second.wait(DEADLINE).code(), Some(0));
@@ -84,10 +84,10 @@ fn a_second_start_shows_the_panel_and_ends() {
 
 #[test]
 fn of_starts_that_race_one_wins() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
-    desktop.welcome();
-    let mut racers: Vec<Running> = (0..4).map(|n| desktop.spawn(&format!("racer{n}"), &desktop.vigie())).collect();
+    desktop.skip_first_run();
+    let mut racers: Vec<ChildProcess> = (0..4).map(|n| desktop.spawn(&format!("racer{n}"), &desktop.vigie())).collect();
     wait_for("all but one to end", DEADLINE, || {
         (racers.iter_mut().filter_map(|racer| racer.is_alive().then_some(())).count() == 1).then_some(())
     });
@@ -101,7 +101,7 @@ fn of_starts_that_race_one_wins() {
 
 #[test]
 fn after_a_kill_the_next_start_works() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     let (mut vigie, _item) = desktop.start_vigie();
     desktop.wait_for_window(PANEL, true);
@@ -120,9 +120,9 @@ fn after_a_kill_the_next_start_works() {
 
 #[test]
 fn it_ends_with_the_session() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
-    desktop.welcome();
+    desktop.skip_first_run();
     let (mut vigie, item) = desktop.start_vigie();
     item.wait_for_menu("VPN déconnecté");
     desktop.end_session();

@@ -1,10 +1,10 @@
 //! A click on each line of the menu does the real thing: the program is started, the address opened, the text pasted.
 
-use crate::rig::Desktop;
-use crate::rig::login1::Login1;
-use crate::rig::notifications::Notification;
-use crate::rig::tray::{Item, Line};
-use crate::rig::vpn::Vpn;
+use crate::harness::Desktop;
+use crate::harness::login1::FakeLogind;
+use crate::harness::notifications::ObservedNotification;
+use crate::harness::tray::{MenuItem, TrayItem};
+use crate::harness::vpn::TestVpn;
 use std::fs;
 use vigie_profile::{Link, Paths, Profile};
 
@@ -13,12 +13,12 @@ fn guide() -> std::sync::Arc<Profile> {
     vigie_profile::load(&nowhere).profile
 }
 
-fn labels(lines: &[Line]) -> Vec<String> {
-    lines.iter().map(Line::label).collect()
+fn labels(lines: &[MenuItem]) -> Vec<String> {
+    lines.iter().map(MenuItem::label).collect()
 }
 
-fn submenu(item: &Item, label: &str) -> Vec<Line> {
-    item.lines().into_iter().find(|line| line.label() == label).unwrap_or_else(|| panic!("no {label:?}")).children
+fn submenu(item: &TrayItem, label: &str) -> Vec<MenuItem> {
+    item.menu_items().into_iter().find(|line| line.label() == label).unwrap_or_else(|| panic!("no {label:?}")).children
 }
 
 fn plain(text: &str) -> String {
@@ -27,17 +27,18 @@ fn plain(text: &str) -> String {
 
 #[test]
 fn every_link_of_the_guide_opens_its_address() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
-    desktop.welcome();
-    let _login1 = Login1::start(&desktop);
+    desktop.skip_first_run();
+    let _login1 = FakeLogind::start(&desktop);
     let browser = desktop.record_program("xdg-open");
     let (_vigie, item) = desktop.start_vigie();
     let guide = guide();
     let mut opened = 0;
     for site in ["caen", "rouen"] {
         let name = guide.sites.iter().find(|known| known.id == site).map(|site| &site.name).expect("in the guide");
-        let line = submenu(&item, "Mon site").iter().map(Line::label).find(|label| label.starts_with(name.as_str()));
+        let line =
+            submenu(&item, "Mon site").iter().map(MenuItem::label).find(|label| label.starts_with(name.as_str()));
         item.click(&["Mon site", &line.expect("the site's line")]);
         item.wait_for_menu(&format!("(o) {name} ("));
         let sections = submenu(&item, "Applications");
@@ -56,20 +57,20 @@ fn every_link_of_the_guide_opens_its_address() {
             }
         }
     }
-    let amigo = item.lines().iter().map(Line::label).find(|label| label.starts_with("Assistance AMIGO"));
+    let amigo = item.menu_items().iter().map(MenuItem::label).find(|label| label.starts_with("Assistance AMIGO"));
     item.click(&[&amigo.expect("the line stands in the menu")]);
     assert_eq!(browser.next_call(opened), ["http://assistance.ac-normandie.fr/"]);
     assert_eq!(browser.calls().len(), opened + 1);
     assert!(desktop.notifications().all().is_empty(), "what was opened needs no word");
-    desktop.assert_calm();
+    desktop.assert_no_warnings_logged();
 }
 
 #[test]
 fn programs_are_started_from_the_path_and_from_shortcuts() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     desktop.configure("[vpn]\nconnect = \"open-client\"\n");
-    desktop.welcome();
+    desktop.skip_first_run();
     let [cisco, isl, wapt] = ["vpnui", "ISLLightClient", "waptself"].map(|name| desktop.record_program(name));
     let (_vigie, item) = desktop.start_vigie();
     item.wait_for_menu("VPN déconnecté");
@@ -91,7 +92,7 @@ fn programs_are_started_from_the_path_and_from_shortcuts() {
 }
 
 /// Clicks "Télémaintenance" and waits for the notification that it brings.
-fn join(desktop: &Desktop, item: &Item, title: &str) -> Notification {
+fn join(desktop: &Desktop, item: &TrayItem, title: &str) -> ObservedNotification {
     let seen = desktop.notifications().all().len();
     item.click(&["Télémaintenance"]);
     desktop.notifications().wait(seen, title)
@@ -99,10 +100,10 @@ fn join(desktop: &Desktop, item: &Item, title: &str) -> Notification {
 
 #[test]
 fn what_is_missing_is_looked_for_and_said() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     desktop.configure("[vpn]\nconnect = \"open-client\"\n");
-    desktop.welcome();
+    desktop.skip_first_run();
     let browser = desktop.record_program("xdg-open");
     let wapt = desktop.record_program("waptself");
     let (_vigie, item) = desktop.start_vigie();
@@ -113,7 +114,7 @@ fn what_is_missing_is_looked_for_and_said() {
     assert_eq!(wapt.next_call(0), ["--search=telemaintenance"]);
     assert!(said.body.contains("WAPT Self Service s’ouvre sur ce logiciel"), "{said:?}");
 
-    desktop.take_program("waptself");
+    desktop.remove_program("waptself");
     let said = join(&desktop, &item, missing);
     assert_eq!(browser.next_call(0), ["https://telemaintenance.ac-normandie.fr/start/ISLLightClient"]);
     assert!(said.body.contains("La page de téléchargement s’ouvre"), "{said:?}");
@@ -125,46 +126,46 @@ fn what_is_missing_is_looked_for_and_said() {
     let title = "«\u{a0}Cisco Secure Client\u{a0}» est introuvable sur cet ordinateur";
     let said = desktop.notifications().wait(seen, title);
     assert_eq!(said.buttons(), ["Ouvrir AMIGO"]);
-    desktop.press(&said, "Ouvrir AMIGO");
+    desktop.press_button(&said, "Ouvrir AMIGO");
     assert_eq!(browser.next_call(1), ["http://assistance.ac-normandie.fr/"]);
 }
 
 #[test]
 fn what_does_not_start_is_said_with_the_next_step() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
-    desktop.welcome();
-    desktop.put_program("ISLLightClient", "#!/bin/sh\nexit 7\n");
+    desktop.skip_first_run();
+    desktop.install_program("ISLLightClient", "#!/bin/sh\nexit 7\n");
     let (_vigie, item) = desktop.start_vigie();
     let title = "«\u{a0}Télémaintenance\u{a0}» ne s’est pas ouvert";
     let said = join(&desktop, &item, title);
     assert_eq!(said.buttons(), ["Réessayer", "Ouvrir AMIGO"]);
     let isl = desktop.record_program("ISLLightClient");
-    desktop.press(&said, "Réessayer");
+    desktop.press_button(&said, "Réessayer");
     assert_eq!(isl.next_call(0), Vec::<String>::new());
 
-    desktop.put_program("ISLLightClient", "not a program");
+    desktop.install_program("ISLLightClient", "not a program");
     let seen = desktop.notifications().all().len();
     item.click(&["Télémaintenance"]);
     desktop.notifications().wait(seen, title);
 
-    desktop.put_program("xdg-open", "#!/bin/sh\nexit 3\n");
+    desktop.install_program("xdg-open", "#!/bin/sh\nexit 3\n");
     for other in ["gio", "gnome-open", "kde-open"] {
-        desktop.put_program(other, "#!/bin/sh\nexit 3\n");
+        desktop.install_program(other, "#!/bin/sh\nexit 3\n");
     }
     let seen = desktop.notifications().all().len();
     item.click(&["Téléphonie", "Composer avec le téléphone logiciel", "Consulter la messagerie vocale : *98"]);
     let said = desktop.notifications().wait(seen, "Le *98 n’a pas pu être composé");
-    desktop.press(&said, "Copier le code");
+    desktop.press_button(&said, "Copier le code");
     desktop.notifications().wait(seen, "*98 est copié");
-    assert_eq!(desktop.paste(), "*98");
+    assert_eq!(desktop.clipboard_text(), "*98");
 }
 
 #[test]
 fn each_telephone_code_is_pasted_or_dialled() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
-    desktop.welcome();
+    desktop.skip_first_run();
     let phone = desktop.record_program("xdg-open");
     let (_vigie, item) = desktop.start_vigie();
     let guide = guide();
@@ -173,7 +174,7 @@ fn each_telephone_code_is_pasted_or_dialled() {
         let seen = desktop.notifications().all().len();
         item.click(&["Téléphonie", &format!("{} : {}{number}", code.label, code.code)]);
         desktop.notifications().wait(seen, &format!("{} est copié", code.code));
-        assert_eq!(desktop.paste(), code.code);
+        assert_eq!(desktop.clipboard_text(), code.code);
     }
     let dialled: Vec<_> = guide.codes.iter().filter(|code| !code.takes_number).collect();
     assert_eq!(dialled.len(), 4);
@@ -186,16 +187,16 @@ fn each_telephone_code_is_pasted_or_dialled() {
 
 #[test]
 fn drives_open_where_they_are_within_reach() {
-    let vpn = Vpn::start();
-    vpn.be_on_site();
+    let vpn = TestVpn::start();
+    vpn.move_on_site();
     let desktop = Desktop::at_home(&vpn);
-    desktop.welcome();
+    desktop.skip_first_run();
     let point = desktop.home().join("machine/shares/données de I");
     fs::create_dir_all(&point).expect("the home is ours");
     desktop
         .configure("[[drive]]\nletter = \"I\"\nmount_points = [\"/mnt/nowhere\", \"~/machine/shares/données de I\"]\n");
     let files = desktop.record_program("xdg-open");
-    let vigie = desktop.spawn("vigie", &desktop.vigie_on_own_machine());
+    let vigie = desktop.spawn("vigie", &desktop.vigie_on_isolated_machine());
     let item = desktop.item_of(vigie.pid());
     item.wait_for_menu("Sur site");
     let menu = item.wait_for_menu("T: données professionnelles (absent de cet ordinateur) (greyed)\n");
@@ -208,9 +209,9 @@ fn drives_open_where_they_are_within_reach() {
 
 #[test]
 fn the_site_is_written_into_the_users_file_beside_what_stands_there() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
-    desktop.welcome();
+    desktop.skip_first_run();
     let file = desktop.configure("# À moi : ne pas effacer.\n[panel]\nwarn_uptime_days = 21 # jours\n");
     let before = fs::read_to_string(&file).expect("just written");
     let (_vigie, item) = desktop.start_vigie();
@@ -232,9 +233,9 @@ fn the_site_is_written_into_the_users_file_beside_what_stands_there() {
 
 #[test]
 fn start_with_the_session_is_switched_on_and_off() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
-    desktop.welcome();
+    desktop.skip_first_run();
     let (_vigie, item) = desktop.start_vigie();
     let entry = desktop.home().join(".config/autostart/vigie.desktop");
     item.wait_for_menu("\n[ ] Lancer à l’ouverture de session\n");
@@ -249,15 +250,15 @@ fn start_with_the_session_is_switched_on_and_off() {
 
 #[test]
 fn what_the_helpdesk_needs_is_pasted_and_vigie_tells_what_it_is() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
-    desktop.welcome();
+    desktop.skip_first_run();
     let (_vigie, item) = desktop.start_vigie();
     item.wait_for_menu("VPN déconnecté");
     item.wait_for_menu("hors d’atteinte : VPN déconnecté");
     item.click(&["Copier les infos pour l’assistance"]);
     desktop.notifications().wait(0, "Les infos pour l’assistance sont copiées");
-    let pasted = desktop.paste();
+    let pasted = desktop.clipboard_text();
     let (taken, infos) = pasted.split_once('\n').expect("lines");
     assert!(taken.starts_with("Vigie, le "), "{taken}");
     let status = desktop.vigie().arg("status").output().expect("it starts");

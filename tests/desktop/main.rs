@@ -4,19 +4,19 @@
 mod cli;
 mod config;
 mod connect;
+mod connect_window;
+mod harness;
+mod harness_works;
 mod idle;
 mod item;
 mod launch;
-mod linked;
+mod linkage;
 #[path = "../../benches/desktop/measure.rs"]
 #[expect(dead_code, reason = "the benchmarks measure memory too")]
 mod measure;
 mod menu;
-mod notices;
+mod notifications;
 mod panel;
 mod pinned;
-mod rig;
-mod rig_works;
 mod shutdown;
 mod vpn;
-mod window;

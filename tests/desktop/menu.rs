@@ -1,9 +1,9 @@
 //! The menu and the icon as the bus has them, in the states that need no tunnel.
 
-use crate::rig::login1::Login1;
-use crate::rig::tray::{Icon, Item};
-use crate::rig::vpn::Vpn;
-use crate::rig::{DEADLINE, Desktop, run, wait_for};
+use crate::harness::login1::FakeLogind;
+use crate::harness::tray::{TrayIcon, TrayItem};
+use crate::harness::vpn::TestVpn;
+use crate::harness::{DEADLINE, Desktop, run, wait_for};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -22,16 +22,16 @@ fn timeless(line: &str) -> String {
     format!("{before} depuis …{rest}")
 }
 
-fn first_line(item: &Item) -> String {
+fn first_line(item: &TrayItem) -> String {
     timeless(item.menu().lines().next().unwrap_or_default())
 }
 
 #[test]
 fn the_whole_menu() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     desktop.configure(IMPATIENT);
-    desktop.welcome();
+    desktop.skip_first_run();
     let (_vigie, item) = desktop.start_vigie();
     item.wait_for_menu("VPN déconnecté");
     // The drives are read on their own.
@@ -121,13 +121,13 @@ Quitter
 
 #[test]
 fn each_state_has_its_icon_and_its_words() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     desktop.configure(IMPATIENT);
-    desktop.welcome();
-    let login1 = Login1::start(&desktop);
+    desktop.skip_first_run();
+    let login1 = FakeLogind::start(&desktop);
     let (_vigie, item) = desktop.start_vigie();
-    let mut icons: Vec<Icon> = Vec::new();
+    let mut icons: Vec<TrayIcon> = Vec::new();
     let mut seen = |line: &str, second: &str, tooltip: &str| {
         wait_for(&format!("{line:?} in the menu"), DEADLINE, || (first_line(&item) == line).then_some(()));
         assert_eq!(item.menu().lines().nth(1), Some(second));
@@ -143,13 +143,13 @@ fn each_state_has_its_icon_and_its_words() {
     );
     vpn.unplug();
     seen("Hors ligne depuis …", "Se connecter au VPN…", "Aucun réseau");
-    vpn.be_on_site();
+    vpn.move_on_site();
     vpn.plug();
     seen("Sur site, VPN inutile", "Ouvrir Cisco…", "Les lecteurs réseau et les applications métiers sont accessibles");
     login1.prepare_for_sleep(true);
     seen("Vérification du réseau…", "Se connecter au VPN…", "Un instant");
-    vpn.be_away();
-    vpn.start_impostor();
+    vpn.move_home();
+    vpn.start_impostor_server();
     login1.prepare_for_sleep(false);
     seen(
         "Connexion limitée (portail captif ?) (portailotp.test)",
@@ -159,15 +159,15 @@ fn each_state_has_its_icon_and_its_words() {
     desktop.screenshot("captive");
     assert_eq!(icons.iter().collect::<HashSet<_>>().len(), icons.len(), "{icons:?}");
     assert!(icons.iter().all(|icon| icon.pixmaps.len() >= 3), "16, 22 and 32 px: {icons:?}");
-    desktop.assert_calm();
+    desktop.assert_no_warnings_logged();
 }
 
 #[test]
 fn while_nothing_happens_nothing_is_said_on_the_bus() {
-    let vpn = Vpn::start();
-    vpn.be_on_site();
+    let vpn = TestVpn::start();
+    vpn.move_on_site();
     let desktop = Desktop::at_home(&vpn);
-    desktop.welcome();
+    desktop.skip_first_run();
     let (_vigie, item) = desktop.start_vigie();
     item.wait_for_menu("Sur site");
     item.wait_for_menu("absent de cet ordinateur");
@@ -190,10 +190,10 @@ fn while_nothing_happens_nothing_is_said_on_the_bus() {
 
 #[test]
 fn the_desktops_own_panel_takes_mouse_and_keyboard() {
-    let vpn = Vpn::start();
-    vpn.be_on_site();
+    let vpn = TestVpn::start();
+    vpn.move_on_site();
     let desktop = Desktop::at_home(&vpn);
-    desktop.welcome();
+    desktop.skip_first_run();
     let isl = desktop.record_program("ISLLightClient");
     let (_vigie, item) = desktop.start_vigie();
     item.wait_for_menu("Sur site");
@@ -212,9 +212,9 @@ fn the_desktops_own_panel_takes_mouse_and_keyboard() {
     desktop.press_key("Vigie", "Escape");
     desktop.wait_for_window("Vigie", false);
 
-    let before = desktop.windows().len();
+    let before = desktop.window_titles().len();
     xdotool(&["mousemove", &place.to_string(), "784", "click", "3"]);
-    wait_for("the menu on the screen", DEADLINE, || (desktop.windows().len() > before).then_some(()));
+    wait_for("the menu on the screen", DEADLINE, || (desktop.window_titles().len() > before).then_some(()));
     desktop.screenshot("menu");
     // VpnStatus, Cisco, Télémaintenance.
     xdotool(&["key", "Down", "Down", "Down", "Return"]);

@@ -1,33 +1,33 @@
 //! The panel's page in its real window: each fact beside what the system's own commands say of it, and what each
 //! button does.
 
-use crate::rig::cups::Cups;
-use crate::rig::login1::Login1;
-use crate::rig::page::{Page, Row, open_to_driver};
-use crate::rig::tray::Item;
-use crate::rig::vpn::{GATEWAY, TUNNEL, Vpn};
-use crate::rig::wapt::Wapt;
-use crate::rig::{DEADLINE, Desktop, Running, run, wait_for};
+use crate::harness::cups::CupsServer;
+use crate::harness::login1::FakeLogind;
+use crate::harness::page::{PageRow, WebPage, open_to_driver};
+use crate::harness::tray::TrayItem;
+use crate::harness::vpn::{GATEWAY, TUNNEL, TestVpn};
+use crate::harness::wapt::FakeWaptAgent;
+use crate::harness::{ChildProcess, DEADLINE, Desktop, run, wait_for};
 use serde_json::{Value, json};
 use std::fs;
 use std::process::Command;
 
 /// A desktop at home on which Vigie ran before. Probes give up soon: what is out of reach here does not answer at all.
 /// To connect is left to Cisco's own client; Vigie's window for it has tests of its own.
-fn at_home(vpn: &Vpn, settings: &str) -> Desktop {
+fn at_home(vpn: &TestVpn, settings: &str) -> Desktop {
     let desktop = Desktop::at_home(vpn);
     desktop.configure(&format!("[vpn]\nprobe_timeout_seconds = 1\nconnect = \"open-client\"\n\n{settings}"));
-    desktop.welcome();
+    desktop.skip_first_run();
     desktop
 }
 
 /// Starts Vigie on a machine of its own, and opens its panel when the verdict is known.
-fn open(desktop: &Desktop, verdict: &str) -> (Running, Item, Page) {
-    let vigie = desktop.spawn("vigie", open_to_driver(&mut desktop.vigie_on_own_machine()));
+fn open(desktop: &Desktop, verdict: &str) -> (ChildProcess, TrayItem, WebPage) {
+    let vigie = desktop.spawn("vigie", open_to_driver(&mut desktop.vigie_on_isolated_machine()));
     let item = desktop.item_of(vigie.pid());
     item.wait_for_menu(verdict);
     item.activate();
-    let page = Page::of(desktop);
+    let page = WebPage::of(desktop);
     (vigie, item, page)
 }
 
@@ -43,14 +43,14 @@ fn says(desktop: &Desktop, command: &[&str]) -> String {
 }
 
 /// What a command prints on Vigie's own machine.
-fn says_there(vigie: &Running, command: &[&str]) -> String {
+fn says_there(vigie: &ChildProcess, command: &[&str]) -> String {
     let mut there = Command::new("nsenter");
     there.args(["--mount", "--uts", "--net", "--target", &vigie.pid().to_string()]).args(command);
     run(&mut there).trim().to_owned()
 }
 
 /// A picture of the panel for the docs (`make images`), with what a selector finds at its top.
-fn portrait(desktop: &Desktop, page: &Page, name: &str, top: &str) {
+fn portrait(desktop: &Desktop, page: &WebPage, name: &str, top: &str) {
     // Drawn by then: the second frame begins when the first is done.
     page.run_async::<Value>(
         "document.querySelector(arguments[0]).scrollIntoView({ block: 'start', behavior: 'instant' });
@@ -89,18 +89,21 @@ fn french_time(time: jiff::civil::Time) -> String {
 
 #[test]
 fn every_row_says_what_the_systems_own_commands_say() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = at_home(
         &vpn,
         "[[drive]]\nletter = \"I\"\nmount_points = [\"~/machine/shares/i\"]\n\
          [[drive]]\nletter = \"S\"\nmount_points = [\"smb://fichiers.test/services\"]\n\
          [[drive]]\nletter = \"U\"\nmount_points = [\"~/machine/shares/u\"]\n",
     );
-    fs::write(format!("/etc/netns/{}/resolv.conf", vpn.home()), "nameserver 192.168.77.1\nnameserver 9.9.9.9\n")
-        .expect("the rig made the folder");
-    let hosts = format!("/etc/netns/{}/hosts", vpn.home());
-    let known = fs::read_to_string(&hosts).expect("the rig wrote it");
-    fs::write(hosts, format!("{known}127.0.1.1 pc-14-042.ac-caen.fr pc-14-042\n")).expect("the rig wrote it");
+    fs::write(
+        format!("/etc/netns/{}/resolv.conf", vpn.home_namespace()),
+        "nameserver 192.168.77.1\nnameserver 9.9.9.9\n",
+    )
+    .expect("the harness made the folder");
+    let hosts = format!("/etc/netns/{}/hosts", vpn.home_namespace());
+    let known = fs::read_to_string(&hosts).expect("the harness wrote it");
+    fs::write(hosts, format!("{known}127.0.1.1 pc-14-042.ac-caen.fr pc-14-042\n")).expect("the harness wrote it");
     for share in ["i", "u"] {
         fs::create_dir_all(desktop.home().join("machine/shares").join(share)).expect("the home is ours");
     }
@@ -114,19 +117,22 @@ fn every_row_says_what_the_systems_own_commands_say() {
     ] {
         desktop.write(&format!("machine/power/{file}"), &format!("{text}\n"));
     }
-    let cups = Cups::start(&desktop);
-    cups.add("I14RC-DSI-RDC");
-    cups.add("I76RC-DSI04-B4");
-    cups.add("Bureau");
-    cups.prefer("I76RC-DSI04-B4");
-    let wapt = Wapt::start(&desktop);
-    wapt.answer("/checkupgrades.json", r#"{"upgrades": [], "pending": {"install": ["tis-isl-light"], "upgrade": []}}"#);
-    let _login1 = Login1::start(&desktop);
+    let cups = CupsServer::start(&desktop);
+    cups.add_queue("I14RC-DSI-RDC");
+    cups.add_queue("I76RC-DSI04-B4");
+    cups.add_queue("Bureau");
+    cups.set_default_queue("I76RC-DSI04-B4");
+    let wapt = FakeWaptAgent::start(&desktop);
+    wapt.set_response(
+        "/checkupgrades.json",
+        r#"{"upgrades": [], "pending": {"install": ["tis-isl-light"], "upgrade": []}}"#,
+    );
+    let _login1 = FakeLogind::start(&desktop);
     vpn.connect();
     let (vigie, item, page) = open(&desktop, "VPN connecté");
     page.wait_for_row("wapt", "version");
     let rows = page.rows();
-    let row = |id: &str| -> Row {
+    let row = |id: &str| -> PageRow {
         let found = rows.iter().find(|row| row.id == id);
         found.unwrap_or_else(|| panic!("no row {id:?}: {rows:#?}")).clone()
     };
@@ -138,7 +144,8 @@ fn every_row_says_what_the_systems_own_commands_say() {
 
     // Network.
     let address = |interface: &str| -> String {
-        let show = run(Command::new("ip").args(["-n", vpn.home(), "-4", "-o", "address", "show", "dev", interface]));
+        let show =
+            run(Command::new("ip").args(["-n", vpn.home_namespace(), "-4", "-o", "address", "show", "dev", interface]));
         show.split("inet ").nth(1).and_then(|rest| rest.split(['/', ' ']).next()).expect("an address").to_owned()
     };
     assert_eq!(normal("site"), "Caen (Calvados, Manche, Orne)");
@@ -190,9 +197,9 @@ fn every_row_says_what_the_systems_own_commands_say() {
     );
 
     // Printers: the default one first.
-    let queues = cups.ask("lpstat", &["-e"]);
-    let preferred = cups.ask("lpstat", &["-d"]);
-    let printers: Vec<&Row> = rows.iter().filter(|row| row.id.starts_with("printer")).collect();
+    let queues = cups.run_tool("lpstat", &["-e"]);
+    let preferred = cups.run_tool("lpstat", &["-d"]);
+    let printers: Vec<&PageRow> = rows.iter().filter(|row| row.id.starts_with("printer")).collect();
     assert_eq!(printers.len(), queues.lines().count(), "{queues}");
     for queue in queues.lines() {
         let mark = if preferred.trim().ends_with(queue) { " (par défaut)" } else { "" };
@@ -219,9 +226,9 @@ fn every_row_says_what_the_systems_own_commands_say() {
     portrait(&desktop, &page, "panneau-faits", "section:has([data-id=computer])");
 
     // What changes comes to the page by itself: a task of WAPT's, the tunnel's end, and what follows from it.
-    let (pings, events) = (wapt.asked("/ping"), wapt.asked("/events.json"));
-    wapt.answer("/tasks.json", r#"{"running": {"id": 7, "description": "Installation de tis-isl-light"}}"#);
-    wapt.happen("TASK_START");
+    let (pings, events) = (wapt.request_count("/ping"), wapt.request_count("/events.json"));
+    wapt.set_response("/tasks.json", r#"{"running": {"id": 7, "description": "Installation de tis-isl-light"}}"#);
+    wapt.emit_event("TASK_START");
     page.wait_for_row(
         "wapt",
         "version 2.5.5.15697, 1 mise à jour en attente, en cours : Installation de tis-isl-light",
@@ -235,8 +242,12 @@ fn every_row_says_what_the_systems_own_commands_say() {
     assert_eq!(page.wait_for_row("drive-i", "hors d’atteinte : VPN déconnecté").mark, "warning");
     page.wait_for_text("h1", "VPN déconnecté depuis ");
     // A change is one look, and one question that waits: nothing is polled. (The VPN's end may have brought a look.)
-    assert!((1..=2).contains(&(wapt.asked("/ping") - pings)), "{} {pings}", wapt.asked("/ping"));
-    assert!((1..=2).contains(&(wapt.asked("/events.json") - events)), "{} {events}", wapt.asked("/events.json"));
+    assert!((1..=2).contains(&(wapt.request_count("/ping") - pings)), "{} {pings}", wapt.request_count("/ping"));
+    assert!(
+        (1..=2).contains(&(wapt.request_count("/events.json") - events)),
+        "{} {events}",
+        wapt.request_count("/events.json")
+    );
 
     // What a look finds gone is said with why, and never left empty.
     vpn.connect();
@@ -253,11 +264,11 @@ fn every_row_says_what_the_systems_own_commands_say() {
 
 #[test]
 fn each_button_does_what_it_says() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = at_home(&vpn, "");
     let [cisco, isl, wapt, browser] =
         ["vpnui", "ISLLightClient", "waptself", "xdg-open"].map(|name| desktop.record_program(name));
-    let _login1 = Login1::start(&desktop);
+    let _login1 = FakeLogind::start(&desktop);
     let (_vigie, _item, page) = open(&desktop, "VPN déconnecté");
 
     page.click("Se connecter au VPN");
@@ -310,25 +321,25 @@ fn each_button_does_what_it_says() {
             let heard: Vec<String> = page.run("return heard", &[]);
             heard.iter().any(|heard| heard.replace('\u{a0}', " ") == told).then_some(())
         });
-        assert_eq!(desktop.paste().replace('\u{a0}', " "), page.row(&row.id).value, "{row:?}");
+        assert_eq!(desktop.clipboard_text().replace('\u{a0}', " "), page.row(&row.id).value, "{row:?}");
     }
     for (recorder, calls) in [(&cisco, 1), (&isl, 1), (&wapt, 1), (&browser, 2)] {
         assert_eq!(recorder.calls().len(), calls, "nothing opened twice");
     }
-    desktop.assert_calm();
+    desktop.assert_no_warnings_logged();
 }
 
 #[test]
 fn asks_for_the_site_at_first_and_before_it_switches_off() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     // A user who has chosen nothing yet.
     let settings = fs::read_to_string(desktop.configure("")).expect("just written");
     desktop.write(".config/vigie/vigie.toml", &settings.replace("[user]\nsite = \"caen\"\n", ""));
-    let login1 = Login1::start(&desktop);
+    let login1 = FakeLogind::start(&desktop);
     let vigie = desktop.spawn("vigie", open_to_driver(&mut desktop.vigie()));
     let item = desktop.item_of(vigie.pid());
-    let page = Page::of(&desktop);
+    let page = WebPage::of(&desktop);
     page.wait_for_text("main", "Quel est votre site ?");
     assert_eq!(
         (page.row("site").mark.as_str(), page.row("site").value.as_str()),
@@ -358,9 +369,9 @@ fn asks_for_the_site_at_first_and_before_it_switches_off() {
 
 #[test]
 fn what_the_guide_offers_is_found_joined_and_dialled() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = at_home(&vpn, "");
-    let _login1 = Login1::start(&desktop);
+    let _login1 = FakeLogind::start(&desktop);
     let [isl, browser] = ["ISLLightClient", "xdg-open"].map(|name| desktop.record_program(name));
     let (_vigie, _item, page) = open(&desktop, "VPN déconnecté");
     let found = || -> Vec<String> {
@@ -376,7 +387,7 @@ fn what_the_guide_offers_is_found_joined_and_dialled() {
 
     // Without accents, with others, in capitals; by what it is for; several words.
     search("telemaintenance", "Télémaintenance");
-    page.press("\u{e007}");
+    page.press_keys("\u{e007}");
     assert_eq!(isl.next_call(0), Vec::<String>::new());
     search("PAD AVANCÉ", "Pad avancé - CodiMD");
     page.click_on("[role=search] li button");
@@ -389,7 +400,7 @@ fn what_the_guide_offers_is_found_joined_and_dialled() {
     page.wait_for_text("[role=search]", "Aucun résultat");
     assert_eq!(found(), Vec::<String>::new());
     // Escape empties the field first; the panel stays.
-    page.press("\u{e00c}");
+    page.press_keys("\u{e00c}");
     wait_for("the field to be empty", DEADLINE, || {
         page.run::<String>("return document.querySelector('#search').value", &[]).is_empty().then_some(())
     });
@@ -420,14 +431,14 @@ fn what_the_guide_offers_is_found_joined_and_dialled() {
     page.click("Composer *23 : Renvoi sur occupation");
     page.wait_for_text("main", "Un numéro de téléphone n’a que des chiffres");
     assert_eq!((isl.calls().len(), browser.calls().len()), (3, 3));
-    desktop.assert_calm();
+    desktop.assert_no_warnings_logged();
 }
 
 #[test]
 fn the_settings_are_written_and_hold_at_once_but_for_what_is_locked() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = at_home(&vpn, "# Mon serveur de fichiers\n[[drive]]\nletter = \"I\"\nmount_points = [\"/mnt/i\"]\n");
-    let _login1 = Login1::start(&desktop);
+    let _login1 = FakeLogind::start(&desktop);
     desktop.write("machine/etc/vigie/vigie.toml", "locked = [\"panel.opacity_percent\", \"panel.hidden\"]\n");
     let browser = desktop.record_program("xdg-open");
     let (_vigie, item, page) = open(&desktop, "VPN déconnecté");
@@ -484,13 +495,13 @@ fn the_settings_are_written_and_hold_at_once_but_for_what_is_locked() {
     page.wait_for_row("site", "Rouen (Seine-Maritime, Eure)");
     page.click("Intranet");
     assert_eq!(browser.next_call(0), ["http://portail-metier.ac-rouen.fr"]);
-    desktop.assert_calm();
+    desktop.assert_no_warnings_logged();
 }
 
 const AXE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/ui/node_modules/axe-core/axe.min.js");
 
 /// What axe-core finds wrong with the page as it stands: the rule, and where. Contrast is among what it has looked at.
-pub fn faults(page: &Page) -> Vec<String> {
+pub fn faults(page: &WebPage) -> Vec<String> {
     let axe = fs::read_to_string(AXE).expect("npm installed it with what builds the page");
     page.run::<Value>(&format!("{axe}; return null"), &[]);
     let found: (Vec<String>, Vec<String>) = page.run_async(
@@ -513,13 +524,13 @@ pub fn faults(page: &Page) -> Vec<String> {
 }
 
 /// How far the page reaches beyond the window's width, in CSS pixels, and the window's width.
-pub fn overflow(page: &Page) -> (i64, i64) {
+pub fn overflow(page: &WebPage) -> (i64, i64) {
     let script = "const root = document.documentElement; return [root.scrollWidth - root.clientWidth, innerWidth]";
     page.run(script, &[])
 }
 
 /// Gives the window this size, in pixels of the screen.
-pub fn resize(desktop: &Desktop, page: &Page, width: u32, height: u32) {
+pub fn resize(desktop: &Desktop, page: &WebPage, width: u32, height: u32) {
     let (width, height) = (width.to_string(), height.to_string());
     run(desktop.command("xdotool").args([
         "search",
@@ -538,7 +549,7 @@ pub fn resize(desktop: &Desktop, page: &Page, width: u32, height: u32) {
 }
 
 /// Zooms the page with the keyboard, until one CSS pixel takes this many of the screen.
-pub fn zoom(desktop: &Desktop, page: &Page, wanted: f64) {
+pub fn zoom(desktop: &Desktop, page: &WebPage, wanted: f64) {
     let factor = || page.run::<f64>("return outerWidth / innerWidth", &[]);
     for _ in 0..30 {
         let now = factor();
@@ -553,11 +564,11 @@ pub fn zoom(desktop: &Desktop, page: &Page, wanted: f64) {
 
 #[test]
 fn anybody_can_use_it_in_light_and_dark_zoomed_and_by_keyboard() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = at_home(&vpn, "");
-    let (_login1, _cups) = (Login1::start(&desktop), Cups::start(&desktop));
+    let (_login1, _cups) = (FakeLogind::start(&desktop), CupsServer::start(&desktop));
     let (_vigie, item, page) = open(&desktop, "VPN déconnecté");
-    let scheme = |page: &Page| -> (bool, String) {
+    let scheme = |page: &WebPage| -> (bool, String) {
         page.run(
             "return [matchMedia('(prefers-color-scheme: dark)').matches, document.documentElement.dataset.frTheme]",
             &[],
@@ -589,7 +600,7 @@ fn anybody_can_use_it_in_light_and_dark_zoomed_and_by_keyboard() {
     assert!(all > 20, "{all}");
     page.run::<Value>("document.activeElement?.blur(); scrollTo(0, 0)", &[]);
     for index in 0..all {
-        page.press("\u{e004}");
+        page.press_keys("\u{e004}");
         let (order, outline, inside): (String, String, bool) = page.run(
             "const one = document.activeElement, { top, bottom } = one.getBoundingClientRect();
              return [one.dataset.order ?? one.outerHTML, getComputedStyle(one).outlineStyle, top >= 0 && bottom <= innerHeight]",
@@ -604,7 +615,7 @@ fn anybody_can_use_it_in_light_and_dark_zoomed_and_by_keyboard() {
     // The page follows the system's appearance.
     desktop.write(".config/gtk-3.0/settings.ini", "[Settings]\ngtk-application-prefer-dark-theme=1\n");
     item.activate();
-    let page = Page::of(&desktop);
+    let page = WebPage::of(&desktop);
     assert_eq!(scheme(&page), (true, "dark".into()));
     assert_eq!(faults(&page), Vec::<String>::new());
     portrait(&desktop, &page, "panneau-sombre", "main");
@@ -617,5 +628,5 @@ fn anybody_can_use_it_in_light_and_dark_zoomed_and_by_keyboard() {
     item.click(&["Arrêt automatique", "Éteindre maintenant…"]);
     page.wait_for_text("main", "Éteindre l’ordinateur maintenant ?");
     assert_eq!(faults(&page), Vec::<String>::new());
-    desktop.assert_calm();
+    desktop.assert_no_warnings_logged();
 }

@@ -1,7 +1,7 @@
 //! The panel on the desktop beside the opened one, and the command that opens it.
 
-use crate::rig::vpn::Vpn;
-use crate::rig::{DEADLINE, Desktop, run, wait_for};
+use crate::harness::vpn::TestVpn;
+use crate::harness::{DEADLINE, Desktop, run, wait_for};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
@@ -22,7 +22,7 @@ fn ask(desktop: &Desktop, action: &str) {
 #[test]
 fn the_command_starts_vigie_with_its_panel_and_brings_it_to_the_front_later() {
     let desktop = Desktop::start();
-    desktop.welcome();
+    desktop.skip_first_run();
     let mut command = desktop.vigie();
     command.arg("panel");
     let mut vigie = desktop.spawn("vigie", &command);
@@ -42,13 +42,13 @@ fn the_command_starts_vigie_with_its_panel_and_brings_it_to_the_front_later() {
 
 #[test]
 fn the_pinned_panel_comes_and_goes_with_its_setting_and_silences_nothing() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     vpn.connect();
     let desktop = Desktop::at_home(&vpn);
     desktop.configure("[panel]\npinned = true\n\n[vpn]\nhold_seconds = 1\n");
-    desktop.welcome();
+    desktop.skip_first_run();
     let _manager = desktop.spawn("openbox", &desktop.command("openbox"));
-    let vigie = desktop.spawn("vigie", &desktop.vigie_on_own_machine());
+    let vigie = desktop.spawn("vigie", &desktop.vigie_on_isolated_machine());
     let item = desktop.item_of(vigie.pid());
     desktop.wait_for_window(PINNED, true);
     wait_for("the verdict Connected", DEADLINE, || item.tooltip().0.starts_with("VPN connecté").then_some(()));

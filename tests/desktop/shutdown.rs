@@ -1,9 +1,9 @@
 //! The reminders of the automatic shutdown, at real times some seconds ahead, and the way to switch off at once.
 
-use crate::rig::login1::Login1;
-use crate::rig::notifications::Notification;
-use crate::rig::vpn::Vpn;
-use crate::rig::{DEADLINE, Desktop, Running, around_noon, wait_for};
+use crate::harness::login1::FakeLogind;
+use crate::harness::notifications::ObservedNotification;
+use crate::harness::vpn::TestVpn;
+use crate::harness::{ChildProcess, DEADLINE, Desktop, around_noon, wait_for};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ZonedDateTime};
 use rustix::process::Signal;
@@ -22,27 +22,27 @@ fn in_seconds(seconds: i64) -> ZonedDateTime {
 }
 
 /// A desktop whose policy is to switch off in so many seconds, with reminders so many minutes ahead.
-fn shuts_down_in(vpn: &Vpn, seconds: i64, leads: &str) -> Desktop {
+fn shuts_down_in(vpn: &TestVpn, seconds: i64, leads: &str) -> Desktop {
     let desktop = Desktop::at_home(vpn);
     let at = in_seconds(seconds).strftime("%H:%M:%S");
     desktop.configure(&format!("[shutdown]\nat = \"{at}\"\nleads_minutes = [{leads}]\n"));
-    desktop.welcome();
+    desktop.skip_first_run();
     desktop
 }
 
-fn reminders(desktop: &Desktop) -> Vec<Notification> {
+fn reminders(desktop: &Desktop) -> Vec<ObservedNotification> {
     let all = desktop.notifications().all();
     all.into_iter().filter(|notification| notification.summary.starts_with("Arrêt automatique")).collect()
 }
 
-fn ends(vigie: &mut Running) {
+fn ends(vigie: &mut ChildProcess) {
     vigie.signal(Signal::TERM);
     assert_eq!(vigie.wait(DEADLINE).code(), Some(0));
 }
 
 #[test]
 fn reminders_come_on_time_once_and_the_answers_survive_a_restart() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let start = Instant::now();
     let desktop = shuts_down_in(&vpn, 2 * 60 + 8, "2, 1");
     let (mut vigie, item) = desktop.start_vigie();
@@ -55,7 +55,7 @@ fn reminders_come_on_time_once_and_the_answers_survive_a_restart() {
     assert_eq!(first.buttons(), [OFF, "Plus tard", NOT_TONIGHT]);
     assert_eq!((first.app.as_str(), first.urgency, first.transient), ("Vigie", 2, false));
     desktop.screenshot("reminder");
-    desktop.press(&first, "Plus tard");
+    desktop.press_button(&first, "Plus tard");
     ends(&mut vigie);
     let (mut vigie, item) = desktop.start_vigie();
 
@@ -66,7 +66,7 @@ fn reminders_come_on_time_once_and_the_answers_survive_a_restart() {
     assert!((Duration::from_secs(67)..Duration::from_secs(70)).contains(&after), "{after:?}");
     assert_eq!(last.buttons(), [OFF, NOT_TONIGHT]);
     item.wait_for_menu("\n  Plus de rappel ce soir (greyed)\n");
-    desktop.press(&last, NOT_TONIGHT);
+    desktop.press_button(&last, NOT_TONIGHT);
     ends(&mut vigie);
     let (_vigie, item) = desktop.start_vigie();
     item.wait_for_menu("VPN déconnecté");
@@ -76,48 +76,48 @@ fn reminders_come_on_time_once_and_the_answers_survive_a_restart() {
 
 #[test]
 fn switching_off_is_asked_twice_and_done_once() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = shuts_down_in(&vpn, 63, "1");
-    let login1 = Login1::start(&desktop);
+    let login1 = FakeLogind::start(&desktop);
     let off = || login1.calls().into_iter().filter(|call| call.starts_with("PowerOff")).collect::<Vec<_>>();
     let (_vigie, item) = desktop.start_vigie();
     let reminder = desktop.notifications().wait(0, ONE_MINUTE);
-    desktop.press(&reminder, OFF);
+    desktop.press_button(&reminder, OFF);
     let question = desktop.notifications().wait(1, "Éteindre l’ordinateur maintenant\u{a0}?");
     wait_for("the answered reminder to leave the screen", DEADLINE, || {
         desktop.notifications().all().into_iter().find(|it| it.id == reminder.id)?.closed.map(drop)
     });
     assert_eq!(question.buttons(), ["Éteindre", "Annuler"]);
-    desktop.press(&question, "Annuler");
+    desktop.press_button(&question, "Annuler");
     // The menu's way.
     let seen = desktop.notifications().all().len();
     item.click(&["Arrêt automatique", "Éteindre maintenant…"]);
     let question = desktop.notifications().wait(seen, "Éteindre l’ordinateur maintenant\u{a0}?");
     desktop.screenshot("switch-off");
     assert_eq!(off(), Vec::<String>::new());
-    desktop.press(&question, "Éteindre");
+    desktop.press_button(&question, "Éteindre");
     wait_for("logind to be asked", DEADLINE, || (!off().is_empty()).then_some(()));
     assert_eq!(off(), ["PowerOff(true)"]);
 }
 
 #[test]
 fn a_machine_that_does_not_go_off_is_told() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
-    desktop.welcome();
+    desktop.skip_first_run();
     let (_vigie, item) = desktop.start_vigie();
     item.click(&["Arrêt automatique", "Éteindre maintenant…"]);
     let question = desktop.notifications().wait(0, "Éteindre l’ordinateur maintenant\u{a0}?");
-    desktop.press(&question, "Éteindre");
+    desktop.press_button(&question, "Éteindre");
     desktop.notifications().wait(1, "L’ordinateur n’a pas pu être éteint");
 }
 
 #[test]
 fn the_machines_own_shutdown_is_reminded_of_and_called_off() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
-    desktop.welcome();
-    let vigie = desktop.spawn("vigie", &desktop.vigie_on_own_machine());
+    desktop.skip_first_run();
+    let vigie = desktop.spawn("vigie", &desktop.vigie_on_isolated_machine());
     let item = desktop.item_of(vigie.pid());
     item.wait_for_menu("Prochain arrêt : aujourd’hui à 21 h 30");
     // As logind writes it: systemd's update_schedule_file.
@@ -143,16 +143,16 @@ fn the_machines_own_shutdown_is_reminded_of_and_called_off() {
 
 #[test]
 fn asleep_nothing_is_said_and_on_waking_everything_is_looked_at_again() {
-    let vpn = Vpn::start();
-    vpn.be_on_site();
+    let vpn = TestVpn::start();
+    vpn.move_on_site();
     let moment = Instant::now() + Duration::from_secs(10);
     let desktop = shuts_down_in(&vpn, 70, "1");
-    let login1 = Login1::start(&desktop);
+    let login1 = FakeLogind::start(&desktop);
     let (_vigie, item) = desktop.start_vigie();
     item.wait_for_menu("Sur site");
     login1.prepare_for_sleep(true);
     item.wait_for_menu("Vérification du réseau…");
-    vpn.be_away();
+    vpn.move_home();
     assert_eq!(reminders(&desktop).len(), 0);
     wait_for("the reminder's moment to pass", DEADLINE, || {
         (Instant::now() > moment + Duration::from_secs(3)).then_some(())
@@ -166,10 +166,10 @@ fn asleep_nothing_is_said_and_on_waking_everything_is_looked_at_again() {
 
 #[test]
 fn without_a_notification_server_the_panel_reminds_and_asks() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = shuts_down_in(&vpn, 64, "1");
-    let login1 = Login1::start(&desktop);
-    desktop.stop_notifier();
+    let login1 = FakeLogind::start(&desktop);
+    desktop.stop_notification_server();
     let (_vigie, item) = desktop.start_vigie();
     desktop.wait_for_window("Vigie", true);
     let asked = || {
@@ -193,12 +193,12 @@ fn without_a_notification_server_the_panel_reminds_and_asks() {
 
 #[test]
 fn a_reminder_waits_for_the_notification_server() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = shuts_down_in(&vpn, 10 * 60, "15, 5");
-    desktop.stop_notifier();
+    desktop.stop_notification_server();
     let (_vigie, _item) = desktop.start_vigie();
     wait_for("it to be tried", DEADLINE, || desktop.vigie_log().contains("cannot be shown yet").then_some(()));
-    desktop.start_notifier();
+    desktop.start_notification_server();
     let shown = desktop.notifications().wait(0, "Arrêt automatique dans 10 minutes");
     assert_eq!(shown.buttons(), [OFF, "Plus tard", NOT_TONIGHT]);
     assert_eq!(reminders(&desktop).iter().filter(|reminder| reminder.id != 0).count(), 1);

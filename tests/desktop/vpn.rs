@@ -1,10 +1,10 @@
 //! The VPN watch, from a real server to the tray: each verdict as the user sees it, when, and what is said of it.
 
-use crate::rig::login1::Login1;
-use crate::rig::notifications::Notification;
-use crate::rig::tray::{Icon, Item};
-use crate::rig::vpn::{TUNNEL, Vpn};
-use crate::rig::{DEADLINE, Desktop, Recorder, Running, run, wait_for};
+use crate::harness::login1::FakeLogind;
+use crate::harness::notifications::ObservedNotification;
+use crate::harness::tray::{TrayIcon, TrayItem};
+use crate::harness::vpn::{TUNNEL, TestVpn};
+use crate::harness::{CallRecorder, ChildProcess, DEADLINE, Desktop, run, wait_for};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::thread::sleep;
@@ -108,25 +108,25 @@ const ON_SITE: Face = Face {
 /// A user at home, with Vigie in the tray.
 struct Home {
     // In the order in which they must go.
-    watch: Running,
-    _vigie: Running,
-    item: Item,
-    icons: RefCell<BTreeMap<&'static str, Icon>>,
-    cisco: Recorder,
-    login1: Login1,
+    watch: ChildProcess,
+    _vigie: ChildProcess,
+    item: TrayItem,
+    icons: RefCell<BTreeMap<&'static str, TrayIcon>>,
+    cisco: CallRecorder,
+    login1: FakeLogind,
     desktop: Desktop,
-    vpn: Vpn,
+    vpn: TestVpn,
 }
 
 impl Home {
     /// Sits down at home, without the VPN; these are the user's settings under `[vpn]`.
     fn start(settings: &str) -> Home {
-        Home::with(Vpn::start(), settings)
+        Home::with(TestVpn::start(), settings)
     }
 
     /// As [`Home::start`], with the VPN.
     fn connected(settings: &str) -> Home {
-        let vpn = Vpn::start();
+        let vpn = TestVpn::start();
         vpn.connect();
         let home = Home::with(vpn, settings);
         home.sees(&CONNECTED, CONNECTS);
@@ -135,7 +135,7 @@ impl Home {
     }
 
     /// As [`Home::start`], in that network.
-    fn with(vpn: Vpn, settings: &str) -> Home {
+    fn with(vpn: TestVpn, settings: &str) -> Home {
         let desktop = Desktop::at_home(&vpn);
         let drives: String = ["I", "S", "T", "U"]
             .map(|letter| {
@@ -145,9 +145,9 @@ impl Home {
         desktop.configure(&format!("[panel]\nwarn_disk_free_percent = 0\n[vpn]\n{settings}\n{drives}"));
         let bookmarks = ["I", "S", "T", "U"].map(|letter| format!("smb://fichiers.test/{letter}\n")).concat();
         desktop.write(".config/gtk-3.0/bookmarks", &bookmarks);
-        desktop.welcome();
+        desktop.skip_first_run();
         let cisco = desktop.record_program("vpnui");
-        let login1 = Login1::start(&desktop);
+        let login1 = FakeLogind::start(&desktop);
         let (_vigie, item) = desktop.start_vigie();
         let mut watch = desktop.vigie();
         let watch = desktop.spawn("watch", watch.args(["status", "--watch", "--json"]));
@@ -223,7 +223,7 @@ impl Home {
     }
 
     /// Waits for the notification of a verdict that was seen at `seen`; it is the only one after the first `before`.
-    fn is_told(&self, before: usize, summary: &str, seen: Instant) -> Notification {
+    fn is_told(&self, before: usize, summary: &str, seen: Instant) -> ObservedNotification {
         let notification = self.desktop.notifications().wait(before, summary);
         assert_eq!((notification.app.as_str(), &self.told()[before..]), ("Vigie", &[summary.to_owned()][..]));
         let held = notification.at.duration_since(seen);
@@ -238,7 +238,7 @@ impl Home {
     }
 
     /// Waits until Vigie has taken back a notification.
-    fn is_closed(&self, notification: &Notification) {
+    fn is_closed(&self, notification: &ObservedNotification) {
         wait_for("the notification to be taken back", DEADLINE, || {
             let all = self.desktop.notifications().all();
             all.iter().rfind(|other| other.id == notification.id).and_then(|other| other.closed)
@@ -272,7 +272,7 @@ fn a_whole_day_with_a_real_server() {
     let seen = home.sees(&DISCONNECTED, PROBED);
     // At the start there is nothing to be lost.
     home.stays_silent(0, seen);
-    home.vpn.dial();
+    home.vpn.start_client();
     let seen = home.sees(&CONNECTED, CONNECTS);
     home.is_told(0, "VPN connecté", seen);
     home.went(0, &["unknown", "disconnected", "connecting", "connected"]);
@@ -280,11 +280,11 @@ fn a_whole_day_with_a_real_server() {
     assert!(status.contains("  Adresse locale : 192.168.77.2\n  Adresse VPN : 10.20.30."), "{status}");
 
     // The inside falls silent: the next probe finds out, and a second one confirms.
-    home.vpn.cut_inside();
+    home.vpn.cut_intranet();
     let seen = home.sees(&STALLED, Duration::from_secs(22) + 2 * PROBED);
     let stalled = home.is_told(1, "Le VPN ne répond plus", seen);
     assert_eq!(stalled.buttons(), ["Se reconnecter"]);
-    home.vpn.mend_inside();
+    home.vpn.restore_intranet();
     let seen = home.sees(&CONNECTED, Duration::from_secs(11) + PROBED);
     let back = home.is_told(2, "VPN connecté", seen);
     assert_eq!((back.replaces, back.transient, back.body.as_str()), (stalled.id, true, WITHIN_REACH));
@@ -296,7 +296,7 @@ fn a_whole_day_with_a_real_server() {
     let lost = home.is_told(3, "VPN déconnecté", seen);
     assert_eq!((lost.body.as_str(), lost.buttons()), (LOST, vec!["Se reconnecter"]));
     home.desktop.screenshot("vpn-lost");
-    home.desktop.press(&lost, "Se reconnecter");
+    home.desktop.press_button(&lost, "Se reconnecter");
     assert_eq!(home.cisco.next_call(0), [""; 0]);
 
     home.vpn.unplug();
@@ -362,22 +362,22 @@ fn a_loose_plug_is_not_told_a_pulled_one_is() {
 
 #[test]
 fn a_portal_that_answers_for_everybody_is_captive() {
-    let vpn = Vpn::start();
-    vpn.start_impostor();
-    vpn.be_on_site();
+    let vpn = TestVpn::start();
+    vpn.start_impostor_server();
+    vpn.move_on_site();
     let home = Home::with(vpn, "");
     let seen = home.sees(&CAPTIVE, PROBED);
     let limited = home.is_told(0, "Connexion limitée", seen);
     assert_eq!((limited.body.replace('\u{a0}', " ").as_str(), limited.buttons()), (CAPTIVE.detail, vec!["Réessayer"]));
     home.went(0, &["unknown", "captive"]);
     // Who asks is answered, also where nothing has changed.
-    home.desktop.press(&limited, "Réessayer");
+    home.desktop.press_button(&limited, "Réessayer");
     let again = home.desktop.notifications().wait(1, "Connexion limitée");
     home.sees(&CAPTIVE, AT_ONCE);
     // The user logs in at the portal.
-    home.vpn.be_away();
+    home.vpn.move_home();
     home.vpn.start_server();
-    home.desktop.press(&again, "Réessayer");
+    home.desktop.press_button(&again, "Réessayer");
     home.desktop.notifications().wait(2, "VPN déconnecté");
     home.sees(&DISCONNECTED, AT_ONCE);
     home.went(0, &["unknown", "captive", "unknown", "captive", "unknown", "disconnected"]);
@@ -385,8 +385,8 @@ fn a_portal_that_answers_for_everybody_is_captive() {
 
     // A tunnel that carries nothing from the start.
     let before = home.verdicts().len();
-    home.vpn.cut_inside();
-    home.vpn.dial();
+    home.vpn.cut_intranet();
+    home.vpn.start_client();
     home.sees(&CONNECTING, CONNECTS);
     home.sees(&STALLED, 2 * PROBED);
     home.went(before, &["connecting", "stalled"]);
@@ -404,12 +404,12 @@ fn after_sleep_nothing_is_claimed_before_it_was_seen() {
     let before = home.verdicts().len();
     home.login1.prepare_for_sleep(true);
     home.sees(&UNKNOWN, AT_ONCE);
-    home.vpn.cut_inside();
+    home.vpn.cut_intranet();
     home.login1.prepare_for_sleep(false);
     let seen = home.sees(&STALLED, 3 * PROBED);
     home.went(before, &["unknown", "stalled"]);
     home.is_told(0, "Le VPN ne répond plus", seen);
-    home.vpn.mend_inside();
+    home.vpn.restore_intranet();
     let seen = home.sees(&CONNECTED, Duration::from_secs(11) + PROBED);
     home.is_told(1, "VPN connecté", seen);
 
@@ -426,12 +426,12 @@ fn after_sleep_nothing_is_claimed_before_it_was_seen() {
 
 #[test]
 fn from_home_to_the_office_and_every_route_through_the_tunnel() {
-    let vpn = Vpn::start();
-    vpn.start_full_server();
+    let vpn = TestVpn::start();
+    vpn.start_full_tunnel_server();
     let home = Home::with(vpn, "");
     home.sees(&DISCONNECTED, PROBED);
     let before = home.verdicts().len();
-    home.vpn.dial();
+    home.vpn.start_client();
     home.sees(&CONNECTED, CONNECTS);
     let route = run(home.desktop.command("ip").args(["route", "show", "default"]));
     assert!(route.contains(TUNNEL), "{route}");
@@ -444,7 +444,7 @@ fn from_home_to_the_office_and_every_route_through_the_tunnel() {
     home.sees(&OFFLINE, AT_ONCE);
     home.ip("address delete 192.168.77.2/24 dev eth0");
     home.ip("address add 192.168.77.40/24 dev eth0");
-    home.vpn.be_on_site();
+    home.vpn.move_on_site();
     // Whoever sits inside may not see the gateway.
     home.vpn.kill_server();
     home.vpn.plug();
@@ -465,7 +465,7 @@ fn the_open_panel_takes_the_place_of_notifications() {
     home.desktop.wait_for_window("Vigie", false);
     // The user has seen it there.
     home.stays_silent(0, Instant::now());
-    home.vpn.dial();
+    home.vpn.start_client();
     let seen = home.sees(&CONNECTED, CONNECTS);
     home.is_told(0, "VPN connecté", seen);
 }
@@ -478,7 +478,7 @@ fn a_line_that_flaps_does_not_shout() {
         home.vpn.disconnect();
         home.sees(&DISCONNECTED, AT_ONCE);
         sleep(hold + LATE / 2);
-        home.vpn.dial();
+        home.vpn.start_client();
         home.sees(&CONNECTED, CONNECTS);
         sleep(hold + LATE / 2);
     }
@@ -498,7 +498,7 @@ fn cisco_says(home: &Desktop, state: &str) {
 #[test]
 fn ciscos_word_that_it_connects() {
     let home = Home::start("command_line = { linux = [\"~/bin/cisco\"] }");
-    home.desktop.put_program("cisco", "#!/bin/sh\n[ \"$*\" = state ] && exec cat \"$HOME/cisco-says\"\n");
+    home.desktop.install_program("cisco", "#!/bin/sh\n[ \"$*\" = state ] && exec cat \"$HOME/cisco-says\"\n");
     cisco_says(&home.desktop, "Disconnected");
     home.sees(&DISCONNECTED, PROBED);
     // Another network; Cisco's client connects anew by itself.
@@ -512,7 +512,7 @@ fn ciscos_word_that_it_connects() {
     cisco_says(&home.desktop, "Connecting");
     home.ip("address delete 192.168.77.3/24 dev eth0");
     home.sees(&CONNECTING, CONNECTS);
-    home.vpn.dial();
+    home.vpn.start_client();
     home.sees(&CONNECTED, CONNECTS);
     home.went(
         0,

@@ -4,9 +4,9 @@
 #![cfg(windows)]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-mod rig;
+mod harness;
 
-use rig::{Console, DEADLINE, Vigie, log, run, tray_icon, until, vigie};
+use harness::{Console, DEADLINE, Vigie, log, run, tray_icon, until, vigie};
 use std::os::windows::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -120,7 +120,7 @@ fn the_tray_stands_once_and_a_second_start_asks_the_first() {
 
     // Here is no WebView2, so the panel that both starts ask for cannot come.
     until(DEADLINE, "a word on WebView2", || log().contains("WebView2 is not installed"));
-    assert!(rig::folder("LOCALAPPDATA").join("state.json").is_file(), "the memory");
+    assert!(harness::folder("LOCALAPPDATA").join("state.json").is_file(), "the memory");
 
     // Windows knows who shows the toasts.
     let classes = RegKey::predef(HKEY_CURRENT_USER).open_subkey(r"Software\Classes").unwrap();
@@ -191,17 +191,17 @@ fn the_icon_follows_the_taskbars_theme() {
     let (themes, _) = RegKey::predef(HKEY_CURRENT_USER).create_subkey(path).unwrap();
     let choose = |light: u32| {
         themes.set_value("SystemUsesLightTheme", &light).unwrap();
-        rig::tell_theme();
+        harness::tell_theme();
     };
     choose(1);
     let _first = Vigie::start(&[]);
     until(DEADLINE, "the icon", tray_icon);
     settled();
-    let on_light = rig::icon_picture();
+    let on_light = harness::icon_picture();
     choose(0);
-    until(DEADLINE, "another picture", || rig::icon_picture() != on_light);
+    until(DEADLINE, "another picture", || harness::icon_picture() != on_light);
     choose(1);
-    until(DEADLINE, "the first picture", || rig::icon_picture() == on_light);
+    until(DEADLINE, "the first picture", || harness::icon_picture() == on_light);
     themes.delete_value("SystemUsesLightTheme").unwrap();
 }
 
@@ -216,13 +216,13 @@ fn a_click_asks_for_the_panel_and_a_right_one_opens_the_menu_whose_lines_do_what
     let mut first = Vigie::start_and_log("debug");
     until(DEADLINE, "the icon", tray_icon);
     first.tell_icons_place();
-    rig::click_icon(rig::LEFT);
+    harness::click_icon(harness::LEFT);
     until(DEADLINE, "the click", || asked() > before);
     let choose = |keys: &[VIRTUAL_KEY]| {
-        until(DEADLINE, "the end of another menu", || !rig::menu());
-        rig::click_icon(rig::RIGHT);
-        until(DEADLINE, "the menu", rig::menu);
-        rig::press(keys);
+        until(DEADLINE, "the end of another menu", || !harness::menu());
+        harness::click_icon(harness::RIGHT);
+        until(DEADLINE, "the menu", harness::menu);
+        harness::press(keys);
     };
     // Counted from the end: "Lancer à l’ouverture de session".
     choose(&[VK_UP, VK_UP, VK_UP, VK_RETURN]);
@@ -251,7 +251,8 @@ fn at_login_it_stays_away_from_who_declined() {
 #[test]
 fn both_configuration_files_are_read_where_windows_keeps_them() {
     let _lock = vigie();
-    let (user, machine) = (rig::folder("APPDATA").join("vigie.toml"), rig::folder("ProgramData").join("vigie.toml"));
+    let (user, machine) =
+        (harness::folder("APPDATA").join("vigie.toml"), harness::folder("ProgramData").join("vigie.toml"));
     for (file, text) in [(&user, "[vpn]\nprobe_seconds = 77\n"), (&machine, "[vpn]\nprobe_timeout_seconds = 7\n")] {
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, text).unwrap();

@@ -12,7 +12,7 @@ use zbus::zvariant::OwnedValue;
 
 /// A notification, as its program asked for it, and what became of it.
 #[derive(Debug, Clone)]
-pub struct Notification {
+pub struct ObservedNotification {
     /// The number that the server gave it; 0 until it has answered.
     pub id: u32,
     /// When it was asked for.
@@ -37,7 +37,7 @@ pub struct Notification {
     pub closed: Option<u32>,
 }
 
-impl Notification {
+impl ObservedNotification {
     /// The buttons' labels.
     pub fn buttons(&self) -> Vec<&str> {
         self.actions.iter().map(|(_, label)| label.as_str()).collect()
@@ -45,13 +45,13 @@ impl Notification {
 }
 
 /// All notifications since the desktop's start.
-pub struct Notifications {
-    seen: Arc<Mutex<Vec<Notification>>>,
+pub struct NotificationMonitor {
+    seen: Arc<Mutex<Vec<ObservedNotification>>>,
 }
 
-impl Notifications {
+impl NotificationMonitor {
     /// Listens on a session bus.
-    pub(super) fn listen(address: &str) -> Notifications {
+    pub(super) fn listen(address: &str) -> NotificationMonitor {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let bus = connect(address);
         let messages = MessageIterator::from(&bus);
@@ -72,16 +72,16 @@ impl Notifications {
                 note(&message, &mut asked, &mut seen);
             }
         });
-        Notifications { seen }
+        NotificationMonitor { seen }
     }
 
     /// Every notification so far, oldest first.
-    pub fn all(&self) -> Vec<Notification> {
+    pub fn all(&self) -> Vec<ObservedNotification> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Waits for the one with this first line after the first `seen` notifications, shown by the server.
-    pub fn wait(&self, seen: usize, summary: &str) -> Notification {
+    pub fn wait(&self, seen: usize, summary: &str) -> ObservedNotification {
         wait_for(&format!("notification {summary:?}"), DEADLINE, || {
             self.all()
                 .into_iter()
@@ -94,7 +94,7 @@ impl Notifications {
 /// Where the answer to a message goes, and which message it answers.
 type Call = (Option<String>, u32);
 
-fn note(message: &Message, asked: &mut HashMap<Call, usize>, seen: &mut Vec<Notification>) {
+fn note(message: &Message, asked: &mut HashMap<Call, usize>, seen: &mut Vec<ObservedNotification>) {
     let header = message.header();
     let body = message.body();
     let member = header.member().map(|member| member.as_str());
@@ -105,7 +105,7 @@ fn note(message: &Message, asked: &mut HashMap<Call, usize>, seen: &mut Vec<Noti
             let hint = |name: &str| hints.get(name).and_then(|value| value.try_clone().ok());
             let caller = header.sender().map(|name| name.to_string());
             asked.insert((caller, header.primary().serial_num().get()), seen.len());
-            seen.push(Notification {
+            seen.push(ObservedNotification {
                 id: 0,
                 at: Instant::now(),
                 app,

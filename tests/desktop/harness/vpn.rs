@@ -4,13 +4,13 @@
 //!     home 192.168.77.2 ── 192.168.77.1 gateway 172.26.66.1 ── 172.26.66.73 inside
 //!                 └─ cscotun0 ═══ 10.20.30.1 ┘
 //!
-//! Programs at home resolve `portailotp.test`, and trust its certificate where `SSL_CERT_FILE` names [`Vpn::ca`].
+//! Programs at home resolve `portailotp.test`, and trust its certificate where `SSL_CERT_FILE` names [`TestVpn::ca_file`].
 
-use super::{DEADLINE, Running, run, wait_for};
+use super::{ChildProcess, DEADLINE, run, wait_for};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::Write;
@@ -24,7 +24,7 @@ use std::time::Duration;
 /// The gateway's name, known at home.
 pub const GATEWAY: &str = "portailotp.test";
 /// A machine inside, which answers on this port.
-pub const INSIDE: &str = "172.26.66.73:443";
+pub const INTRANET_HOST: &str = "172.26.66.73:443";
 /// The tunnel's interface at home.
 pub const TUNNEL: &str = "cscotun0";
 
@@ -35,28 +35,28 @@ pub const PIN: &str = "Kx9vPq4T";
 const KEY: &str = "3132333435363738393031323334353637383930";
 const PASSCODE: &str = "1234567890";
 
-/// The rig. Everything ends with it.
-pub struct Vpn {
+/// The networks, the server and the client. Everything ends with it.
+pub struct TestVpn {
     // In the order in which they must go.
-    client: RefCell<Option<Running>>,
-    server: RefCell<Option<Running>>,
+    client: RefCell<Option<ChildProcess>>,
+    server: RefCell<Option<ChildProcess>>,
     asks: RefCell<String>,
-    home: Namespace,
-    gateway: Namespace,
-    inside: Namespace,
+    home: NetworkNamespace,
+    gateway: NetworkNamespace,
+    inside: NetworkNamespace,
     files: tempfile::TempDir,
 }
 
 /// A network of its own.
-struct Namespace {
+struct NetworkNamespace {
     name: String,
 }
 
-impl Namespace {
-    fn new(role: &str, number: u32) -> Namespace {
+impl NetworkNamespace {
+    fn new(role: &str, number: u32) -> NetworkNamespace {
         let name = format!("vigie-{}-{number}-{role}", std::process::id());
         ip(&["netns", "add", &name]);
-        let namespace = Namespace { name };
+        let namespace = NetworkNamespace { name };
         namespace.ip(&["link", "set", "lo", "up"]);
         namespace
     }
@@ -84,28 +84,28 @@ impl Namespace {
     }
 }
 
-impl Drop for Namespace {
+impl Drop for NetworkNamespace {
     fn drop(&mut self) {
         let _ = Command::new("ip").args(["netns", "delete", &self.name]).status();
         let _ = fs::remove_dir_all(format!("/etc/netns/{}", self.name));
     }
 }
 
-impl Vpn {
+impl TestVpn {
     /// Who connects.
     pub const USER: &str = "jdupont";
 
     /// Lays the networks and starts the server. The client is not connected.
-    pub fn start() -> Vpn {
+    pub fn start() -> TestVpn {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let vpn = Vpn {
+        let vpn = TestVpn {
             client: RefCell::new(None),
             server: RefCell::new(None),
             asks: RefCell::new(String::new()),
-            home: Namespace::new("home", number),
-            gateway: Namespace::new("gateway", number),
-            inside: Namespace::new("inside", number),
+            home: NetworkNamespace::new("home", number),
+            gateway: NetworkNamespace::new("gateway", number),
+            inside: NetworkNamespace::new("inside", number),
             files: tempfile::Builder::new().prefix("vigie-vpn-").tempdir().expect("/tmp can be written"),
         };
         let (home, gateway, inside) = (&vpn.home, &vpn.gateway, &vpn.inside);
@@ -121,7 +121,7 @@ impl Vpn {
         home.ip(&["route", "add", "default", "via", "192.168.77.1"]);
         inside.ip(&["route", "add", "default", "via", "172.26.66.1"]);
         gateway.enter(|| fs::write("/proc/sys/net/ipv4/ip_forward", "1")).expect("needs root");
-        vpn.be_away();
+        vpn.move_home();
 
         let etc = PathBuf::from(format!("/etc/netns/{}", home.name));
         fs::create_dir_all(&etc).expect("needs root");
@@ -132,7 +132,7 @@ impl Vpn {
         vpn.write_certificates();
         vpn.write_password();
         *vpn.asks.borrow_mut() = format!("plain[passwd={}]", vpn.file("passwords").display());
-        inside.enter(|| serve(INSIDE));
+        inside.enter(|| serve(INTRANET_HOST));
         vpn.start_server();
         vpn
     }
@@ -142,12 +142,12 @@ impl Vpn {
     }
 
     /// The certificate authority behind the gateway's certificate, for `SSL_CERT_FILE`.
-    pub fn ca(&self) -> PathBuf {
+    pub fn ca_file(&self) -> PathBuf {
         self.file("ca.pem")
     }
 
     /// The name of the "home" network namespace.
-    pub fn home(&self) -> &str {
+    pub fn home_namespace(&self) -> &str {
         &self.home.name
     }
 
@@ -156,20 +156,20 @@ impl Vpn {
         self.serve_as("gateway", SPLIT);
     }
 
-    /// As [`Vpn::start_server`], but the tunnel takes every route, not those to the inside alone.
-    pub fn start_full_server(&self) {
+    /// As [`TestVpn::start_server`], but the tunnel takes every route, not those to the inside alone.
+    pub fn start_full_tunnel_server(&self) {
         self.kill_server();
         self.serve_as("gateway", "default");
     }
 
     /// Lets somebody else answer in the gateway's name, as a captive portal does.
-    pub fn start_impostor(&self) {
+    pub fn start_impostor_server(&self) {
         self.kill_server();
         self.serve_as("impostor", SPLIT);
     }
 
     /// Gives the gateway another certificate, for the same name and by the same authority.
-    pub fn start_renewed(&self) {
+    pub fn start_server_with_renewed_certificate(&self) {
         self.kill_server();
         self.serve_as("renewed", SPLIT);
     }
@@ -192,8 +192,8 @@ impl Vpn {
         fs::write(self.file("ocserv.conf"), config).expect("the folder is ours");
         let mut command = self.gateway.command("ocserv");
         command.arg("--foreground").arg("--config").arg(self.file("ocserv.conf"));
-        *self.server.borrow_mut() = Some(Running::start(&command, self.file("ocserv.log")));
-        wait_for("ocserv to answer", DEADLINE, || self.answers("192.168.77.1:443").then_some(()));
+        *self.server.borrow_mut() = Some(ChildProcess::start(&command, self.file("ocserv.log")));
+        wait_for("ocserv to answer", DEADLINE, || self.is_reachable("192.168.77.1:443").then_some(()));
     }
 
     /// Kills the server: no word to the client, and nobody answers for the gateway.
@@ -212,30 +212,34 @@ impl Vpn {
 
     /// Connects the client, and waits until the inside answers through the tunnel.
     pub fn connect(&self) {
-        self.dial();
-        wait_for("the inside to answer through the tunnel", DEADLINE, || self.answers(INSIDE).then_some(()));
+        self.start_client();
+        wait_for("the inside to answer through the tunnel", DEADLINE, || {
+            self.is_reachable(INTRANET_HOST).then_some(())
+        });
     }
 
     /// Starts the client, and waits for the tunnel's address.
-    pub fn dial(&self) {
+    pub fn start_client(&self) {
         let mut command = self.home.command("sh");
-        // The passcode goes through a file: Running gives programs no standard input.
+        // The passcode goes through a file: ChildProcess gives programs no standard input.
         let passcode = self.file("passcode");
         fs::write(&passcode, format!("{PASSCODE}\n")).expect("the folder is ours");
         command.arg("-c").arg(format!(
             "exec openconnect --protocol=anyconnect --non-inter --user={} --passwd-on-stdin --cafile='{}' \
              --interface={TUNNEL} --reconnect-timeout=5 {GATEWAY} <'{}'",
-            Vpn::USER,
-            self.ca().display(),
+            TestVpn::USER,
+            self.ca_file().display(),
             passcode.display()
         ));
-        *self.client.borrow_mut() = Some(Running::start(&command, self.file("openconnect.log")));
+        *self.client.borrow_mut() = Some(ChildProcess::start(&command, self.file("openconnect.log")));
         wait_for("the tunnel's address", DEADLINE, || self.has_tunnel().then_some(()));
     }
 
     /// Whether the tunnel stands at home, with an address.
     pub fn has_tunnel(&self) -> bool {
-        let show = Command::new("ip").args(["-n", self.home(), "-4", "-o", "address", "show", "dev", TUNNEL]).output();
+        let show = Command::new("ip")
+            .args(["-n", self.home_namespace(), "-4", "-o", "address", "show", "dev", TUNNEL])
+            .output();
         show.is_ok_and(|output| output.status.success() && !output.stdout.is_empty())
     }
 
@@ -250,22 +254,22 @@ impl Vpn {
     }
 
     /// The inside falls silent: packets to it get lost.
-    pub fn cut_inside(&self) {
+    pub fn cut_intranet(&self) {
         self.gateway.ip(&["route", "add", "blackhole", "172.26.66.73/32"]);
     }
 
     /// The inside answers again.
-    pub fn mend_inside(&self) {
+    pub fn restore_intranet(&self) {
         self.gateway.ip(&["route", "delete", "blackhole", "172.26.66.73/32"]);
     }
 
     /// The user sits on site: the inside answers without a tunnel.
-    pub fn be_on_site(&self) {
+    pub fn move_on_site(&self) {
         self.gateway.ip(&["rule", "delete", "iif", "wan0", "to", "172.26.66.0/24", "blackhole"]);
     }
 
     /// The user sits at home again, as at the start.
-    pub fn be_away(&self) {
+    pub fn move_home(&self) {
         self.gateway.ip(&["rule", "add", "iif", "wan0", "to", "172.26.66.0/24", "blackhole"]);
     }
 
@@ -281,16 +285,16 @@ impl Vpn {
     }
 
     /// Whether a TCP connection from home to this address succeeds, within a second.
-    pub fn answers(&self, address: &str) -> bool {
+    pub fn is_reachable(&self, address: &str) -> bool {
         let address: SocketAddr = address.parse().expect("an address with a port");
         self.home.enter(|| TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok())
     }
 
-    /// Whether a TLS client at home, trusting [`Vpn::ca`] alone, takes who answers for the gateway.
-    pub fn gateway_is_genuine(&self) -> bool {
+    /// Whether a TLS client at home, trusting [`TestVpn::ca_file`] alone, takes who answers for the gateway.
+    pub fn gateway_certificate_is_valid(&self) -> bool {
         let mut client = self.home.command("openssl");
         client.args(["s_client", "-brief", "-verify_return_error", "-verify_hostname", GATEWAY, "-CAfile"]);
-        client.arg(self.ca()).args(["-connect", "192.168.77.1:443"]).stdin(Stdio::null());
+        client.arg(self.ca_file()).args(["-connect", "192.168.77.1:443"]).stdin(Stdio::null());
         client.output().is_ok_and(|output| output.status.success())
     }
 
@@ -301,10 +305,10 @@ impl Vpn {
     }
 
     /// Lets the gateway ask for a passcode as the academy's does: the PIN, and six digits that serve once, in one word.
-    pub fn ask_for_digits(&self) {
+    pub fn require_otp(&self) {
         self.kill_server();
         let keys = self.file("keys");
-        fs::write(&keys, format!("HOTP\t{}\t{PIN}\t{KEY}\n", Vpn::USER)).expect("the folder is ours");
+        fs::write(&keys, format!("HOTP\t{}\t{PIN}\t{KEY}\n", TestVpn::USER)).expect("the folder is ours");
         let pam = PathBuf::from(format!("/etc/netns/{}/pam.d", self.gateway.name));
         fs::create_dir_all(&pam).expect("needs root");
         let rules = format!(
@@ -317,7 +321,7 @@ impl Vpn {
     }
 
     /// The key's digits of that number. (The gateway takes each once, and none before one that it took.)
-    pub fn digits(number: u32) -> String {
+    pub fn otp(number: u32) -> String {
         let counter = format!("--counter={number}");
         run(Command::new("oathtool").args(["--hotp", "--digits=6", &counter, KEY])).trim().to_owned()
     }
@@ -329,13 +333,21 @@ impl Vpn {
         format!("pin-sha256:{}", hash.trim())
     }
 
-    /// The server hears, but does not answer any more; or does again.
-    pub fn freeze_server(&self, frozen: bool) {
+    /// Stops the server's processes: it keeps its sockets but answers no more.
+    pub fn freeze_server(&self) {
+        self.signal_server(Signal::STOP);
+    }
+
+    /// Lets a frozen server go on.
+    pub fn resume_server(&self) {
+        self.signal_server(Signal::CONT);
+    }
+
+    fn signal_server(&self, signal: Signal) {
         let server = self.server.borrow();
-        let server = server.as_ref().expect("it was started");
-        let group = rustix::process::Pid::from_raw(i32::try_from(server.pid()).expect("a pid")).expect("a pid");
-        let signal = if frozen { Signal::STOP } else { Signal::CONT };
-        rustix::process::kill_process_group(group, signal).expect("it runs");
+        let server = server.as_ref().expect("the server was started");
+        let group = Pid::from_raw(i32::try_from(server.pid()).expect("a pid")).expect("a pid");
+        rustix::process::kill_process_group(group, signal).expect("the server runs");
     }
 
     fn write_certificates(&self) {
@@ -345,7 +357,7 @@ impl Vpn {
         authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().expect("the defaults are supported");
         let certificate = authority.self_signed(&key).expect("the parameters are complete");
-        fs::write(self.ca(), certificate.pem()).expect("the folder is ours");
+        fs::write(self.ca_file(), certificate.pem()).expect("the folder is ours");
         let authority = Issuer::new(authority, key);
 
         for (file, name) in [("gateway", GATEWAY), ("renewed", GATEWAY), ("impostor", "portail.hotel.test")] {
@@ -361,7 +373,7 @@ impl Vpn {
 
     fn write_password(&self) {
         let mut command = Command::new("ocpasswd");
-        command.arg("-c").arg(self.file("passwords")).arg(Vpn::USER).stdin(Stdio::piped()).stdout(Stdio::null());
+        command.arg("-c").arg(self.file("passwords")).arg(TestVpn::USER).stdin(Stdio::piped()).stdout(Stdio::null());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("ocpasswd (package ocserv): {error}"));
         let mut input = child.stdin.take().expect("piped");
         write!(input, "{PASSCODE}\n{PASSCODE}\n").expect("ocpasswd reads");
@@ -370,7 +382,7 @@ impl Vpn {
     }
 }
 
-impl Drop for Vpn {
+impl Drop for TestVpn {
     fn drop(&mut self) {
         if std::thread::panicking() {
             super::eprint(&self.logs());

@@ -11,7 +11,7 @@ const ADDRESS: &str = "127.0.0.1:8088";
 
 /// The agent. Its threads end with the test program; its network with the desktop.
 #[derive(Clone)]
-pub struct Wapt(Arc<(Mutex<Agent>, Condvar)>);
+pub struct FakeWaptAgent(Arc<(Mutex<Agent>, Condvar)>);
 
 struct Agent {
     answers: HashMap<&'static str, String>,
@@ -20,16 +20,17 @@ struct Agent {
     asked: Vec<String>,
 }
 
-impl Wapt {
+impl FakeWaptAgent {
     /// Starts an agent that has nothing to do.
-    pub fn start(desktop: &Desktop) -> Wapt {
+    pub fn start(desktop: &Desktop) -> FakeWaptAgent {
         let answers = [
             ("/ping", r#"{"version": "2.5.5.15697"}"#),
             ("/checkupgrades.json", r#"{"running_tasks": [], "upgrades": []}"#),
             ("/tasks.json", r#"{"running": null, "pending": [], "done": [], "errors": []}"#),
         ];
         let answers = answers.map(|(path, json)| (path, json.to_owned())).into();
-        let wapt = Wapt(Arc::new((Mutex::new(Agent { answers, events: vec![], asked: vec![] }), Condvar::new())));
+        let wapt =
+            FakeWaptAgent(Arc::new((Mutex::new(Agent { answers, events: vec![], asked: vec![] }), Condvar::new())));
         let (agent, enter) = (wapt.clone(), desktop.enter_network());
         let (sender, ready) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
@@ -47,18 +48,18 @@ impl Wapt {
     }
 
     /// From now on `path` is answered so.
-    pub fn answer(&self, path: &'static str, json: &str) {
+    pub fn set_response(&self, path: &'static str, json: &str) {
         self.lock().answers.insert(path, json.into());
     }
 
     /// Something happens: who waits for news hears it.
-    pub fn happen(&self, kind: &'static str) {
+    pub fn emit_event(&self, kind: &'static str) {
         self.lock().events.push(kind);
         self.0.1.notify_all();
     }
 
     /// How often a path was asked for.
-    pub fn asked(&self, path: &str) -> usize {
+    pub fn request_count(&self, path: &str) -> usize {
         self.lock().asked.iter().filter(|asked| asked.split('?').next() == Some(path)).count()
     }
 

@@ -1,20 +1,20 @@
-//! A print server on the machine of [`Desktop::vigie_on_own_machine`]: a real cupsd, which listens where Vigie looks.
+//! A print server on the machine of [`Desktop::vigie_on_isolated_machine`]: a real cupsd, which listens where Vigie looks.
 
-use super::{DEADLINE, Desktop, Running, run, wait_for};
+use super::{ChildProcess, DEADLINE, Desktop, run, wait_for};
 use std::fs;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Command;
 
 /// The server. Gone when it is dropped; its socket stays, as after a crash.
-pub struct Cups {
+pub struct CupsServer {
     socket: PathBuf,
-    _server: Running,
+    _server: ChildProcess,
 }
 
-impl Cups {
+impl CupsServer {
     /// Starts it, with no queues.
-    pub fn start(desktop: &Desktop) -> Cups {
+    pub fn start(desktop: &Desktop) -> CupsServer {
         let root = desktop.home().join("cups");
         let socket = desktop.home().join("machine/run/cups/cups.sock");
         for folder in ["spool/tmp", "cache", "state", "root"] {
@@ -36,21 +36,21 @@ impl Cups {
         command.arg("-f").arg("-c").arg(config).arg("-s").arg(files);
         let server = desktop.spawn("cupsd", &command);
         wait_for("cupsd to listen", DEADLINE, || UnixStream::connect(&socket).ok());
-        Cups { socket, _server: server }
+        CupsServer { socket, _server: server }
     }
 
     /// Adds a queue.
-    pub fn add(&self, name: &str) {
-        self.ask("lpadmin", &["-p", name, "-E", "-v", "file:///dev/null", "-m", "raw"]);
+    pub fn add_queue(&self, name: &str) {
+        self.run_tool("lpadmin", &["-p", name, "-E", "-v", "file:///dev/null", "-m", "raw"]);
     }
 
     /// Makes a queue the default one.
-    pub fn prefer(&self, name: &str) {
-        self.ask("lpadmin", &["-d", name]);
+    pub fn set_default_queue(&self, name: &str) {
+        self.run_tool("lpadmin", &["-d", name]);
     }
 
     /// What one of CUPS's own commands says of this server.
-    pub fn ask(&self, program: &str, arguments: &[&str]) -> String {
+    pub fn run_tool(&self, program: &str, arguments: &[&str]) -> String {
         run(Command::new(program).env("LC_ALL", "C").arg("-h").arg(&self.socket).args(arguments))
     }
 }

@@ -9,7 +9,7 @@ use zbus::zvariant::OwnedFd;
 const PATH: &str = "/org/freedesktop/login1";
 
 /// The stand-in. Gone when it is dropped.
-pub struct Login1 {
+pub struct FakeLogind {
     calls: Arc<Mutex<Vec<String>>>,
     manager: InterfaceRef<Manager>,
     bus: Connection,
@@ -58,21 +58,21 @@ impl Manager {
     }
 }
 
-impl Login1 {
+impl FakeLogind {
     /// Takes logind's name on the desktop's system bus.
-    pub fn start(desktop: &Desktop) -> Login1 {
-        Login1::on(desktop.system_address())
+    pub fn start(desktop: &Desktop) -> FakeLogind {
+        FakeLogind::on(desktop.system_address())
     }
 
     /// The same on the bus with that address.
-    pub fn on(address: &str) -> Login1 {
+    pub fn on(address: &str) -> FakeLogind {
         let calls = Arc::<Mutex<Vec<String>>>::default();
         let manager = Manager { calls: calls.clone(), scheduled: (String::new(), 0) };
         let builder = connection::Builder::address(address).expect("the bus printed it");
         let builder = builder.serve_at(PATH, manager).and_then(|builder| builder.name("org.freedesktop.login1"));
         let bus = builder.and_then(connection::Builder::build).expect("the name is free");
         let manager = bus.object_server().interface(PATH).expect("just put there");
-        Login1 { calls, manager, bus }
+        FakeLogind { calls, manager, bus }
     }
 
     /// What was asked of it, oldest first: `PowerOff(false)`, `Inhibit(sleep, delay)`.
@@ -87,7 +87,7 @@ impl Login1 {
     }
 
     /// Schedules a shutdown, as `shutdown -P` does: `poweroff`, microseconds since 1970.
-    pub fn schedule(&self, kind: &str, at_microseconds: u64) {
+    pub fn schedule_shutdown(&self, kind: &str, at_microseconds: u64) {
         self.manager.get_mut().scheduled = (kind.into(), at_microseconds);
     }
 }

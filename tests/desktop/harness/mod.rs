@@ -1,16 +1,17 @@
 //! A desktop to test on: X server, session and system bus, panel with a tray, notification server, home folder, all
 //! real and all its own, gone when it is dropped. Where a test fails, it prints what they logged.
 
-pub mod connecting;
+pub mod connect;
 pub mod cups;
 pub mod login1;
 pub mod notifications;
 pub mod page;
+pub mod processes;
 pub mod tray;
 pub mod vpn;
 pub mod wapt;
 
-use notifications::Notifications;
+use notifications::NotificationMonitor;
 use rustix::process::{Pid, Signal};
 use std::cell::RefCell;
 use std::ffi::{OsStr, OsString};
@@ -20,8 +21,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
-use tray::Item;
-use vpn::{GATEWAY, INSIDE, Vpn};
+use tray::TrayItem;
+use vpn::{GATEWAY, INTRANET_HOST, TestVpn};
 use zbus::blocking::{Connection, connection};
 
 /// How long anything may take to appear that needs no waiting of its own. Long, because machines can be slow; nothing
@@ -44,16 +45,16 @@ pub fn wait_for<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Option
 }
 
 /// A program that ends, with all that it started, when this is dropped or the test's thread ends.
-pub struct Running {
+pub struct ChildProcess {
     child: Child,
     log: PathBuf,
 }
 
-impl Running {
+impl ChildProcess {
     /// Starts `command` in a process group of its own; what it prints goes to `log`.
-    fn start(command: &Command, log: PathBuf) -> Running {
+    fn start(command: &Command, log: PathBuf) -> ChildProcess {
         let output = File::options().create(true).append(true).open(&log).expect("the log's folder is ours");
-        let mut tied = under(&["setpriv", "--pdeathsig", "KILL", "--"], command);
+        let mut tied = prefixed(&["setpriv", "--pdeathsig", "KILL", "--"], command);
         let child = tied
             .process_group(0)
             .stdin(Stdio::null())
@@ -61,7 +62,7 @@ impl Running {
             .stderr(output)
             .spawn()
             .unwrap_or_else(|error| panic!("setpriv (package util-linux) does not start: {error}"));
-        Running { child, log }
+        ChildProcess { child, log }
     }
 
     /// The process's number.
@@ -90,7 +91,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for ChildProcess {
     fn drop(&mut self) {
         // The group may be gone already.
         let _ = rustix::process::kill_process_group(Pid::from_child(&self.child), Signal::KILL);
@@ -99,11 +100,11 @@ impl Drop for Running {
 }
 
 /// A program on PATH that does nothing but write down how it was called.
-pub struct Recorder {
+pub struct CallRecorder {
     file: PathBuf,
 }
 
-impl Recorder {
+impl CallRecorder {
     /// The arguments of every call so far, oldest first.
     pub fn calls(&self) -> Vec<Vec<String>> {
         let text = fs::read_to_string(&self.file).unwrap_or_default();
@@ -120,14 +121,14 @@ impl Recorder {
 /// The desktop.
 pub struct Desktop {
     // In the order in which they must go.
-    panel: RefCell<Option<Running>>,
-    notifier: RefCell<Option<Running>>,
-    notifications: Notifications,
+    panel: RefCell<Option<ChildProcess>>,
+    notifier: RefCell<Option<ChildProcess>>,
+    notifications: NotificationMonitor,
     session: Connection,
     system_address: String,
-    session_bus: RefCell<Option<Running>>,
-    _system_bus: Running,
-    _x: Running,
+    session_bus: RefCell<Option<ChildProcess>>,
+    _system_bus: ChildProcess,
+    _x: ChildProcess,
     network: Option<String>,
     env: Vec<(&'static str, OsString)>,
     home: tempfile::TempDir,
@@ -136,21 +137,21 @@ pub struct Desktop {
 impl Desktop {
     /// A desktop in the machine's own network.
     pub fn start() -> Desktop {
-        Desktop::furnish(None)
+        Desktop::set_up(None)
     }
 
-    /// A desktop whose programs live in the VPN rig's "home" network, and whose user's settings make its gateway and
+    /// A desktop whose programs live in the test VPN's "home" network, and whose user's settings make its gateway and
     /// its inside machine those of the user's site.
-    pub fn at_home(vpn: &Vpn) -> Desktop {
-        let desktop = Desktop::furnish(Some(vpn));
+    pub fn at_home(vpn: &TestVpn) -> Desktop {
+        let desktop = Desktop::set_up(Some(vpn));
         desktop.configure("");
         desktop
     }
 
-    fn furnish(vpn: Option<&Vpn>) -> Desktop {
+    fn set_up(vpn: Option<&TestVpn>) -> Desktop {
         let home = tempfile::Builder::new().prefix("vigie-test-").tempdir().expect("/tmp can be written");
         let at = |path: &str| home.path().join(path);
-        run(Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/desktop/rig/furnish")).arg(home.path()));
+        run(Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/desktop/harness/set_up_desktop")).arg(home.path()));
         fs::create_dir(at("logs")).expect("the home is ours");
 
         let path = std::env::var_os("PATH").unwrap_or_default();
@@ -170,15 +171,15 @@ impl Desktop {
             ("RUST_BACKTRACE", "1".into()),
         ];
         let x = "exec Xvfb -displayfd 3 -screen 0 1280x800x24 -nolisten tcp -noreset";
-        let (x, number) = speak(&env, &at("display"), at("logs/x.log"), x);
+        let (x, number) = start_until_ready(&env, &at("display"), at("logs/x.log"), x);
         env.push(("DISPLAY", format!(":{number}").into()));
         if let Some(vpn) = vpn {
-            env.push(("SSL_CERT_FILE", vpn.ca().into()));
+            env.push(("SSL_CERT_FILE", vpn.ca_file().into()));
         }
         let bus = |name: &str| {
             let config = at("bus/session.conf");
             let script = format!("exec dbus-daemon --nofork --config-file={} --print-address=3", config.display());
-            speak(&env, &at(name), at(&format!("logs/{name}.log")), &script)
+            start_until_ready(&env, &at(name), at(&format!("logs/{name}.log")), &script)
         };
         let (session_bus, session_address) = bus("session");
         let (system_bus, system_address) = bus("system");
@@ -188,18 +189,18 @@ impl Desktop {
         let desktop = Desktop {
             panel: RefCell::new(None),
             notifier: RefCell::new(None),
-            notifications: Notifications::listen(&session_address),
+            notifications: NotificationMonitor::listen(&session_address),
             session: connect(&session_address),
             system_address,
             session_bus: RefCell::new(Some(session_bus)),
             _system_bus: system_bus,
             _x: x,
-            network: vpn.map(|vpn| vpn.home().into()),
+            network: vpn.map(|vpn| vpn.home_namespace().into()),
             env,
             home,
         };
-        desktop.start_notifier();
-        desktop.start_panel();
+        desktop.start_notification_server();
+        desktop.start_xfce_panel();
         desktop
     }
 
@@ -217,11 +218,11 @@ impl Desktop {
     }
 
     /// Writes the user's settings for Vigie: these (TOML, without `[user]` and the site `caen`), and those for the VPN
-    /// rig where the desktop is at home.
+    /// VPN where the desktop is at home.
     pub fn configure(&self, settings: &str) -> PathBuf {
         let site = if self.network.is_some() {
             format!(
-                "[user]\nsite = \"caen\"\n\n[[site]]\nid = \"caen\"\ngateway = \"{GATEWAY}\"\ninside = [\"{INSIDE}\"]\n\n"
+                "[user]\nsite = \"caen\"\n\n[[site]]\nid = \"caen\"\ngateway = \"{GATEWAY}\"\ninside = [\"{INTRANET_HOST}\"]\n\n"
             )
         } else {
             String::new()
@@ -261,8 +262,8 @@ impl Desktop {
     }
 
     /// Starts a command that [`Desktop::command`] made; what it prints goes to the log `name`.
-    pub fn spawn(&self, name: &str, command: &Command) -> Running {
-        Running::start(command, self.home().join(format!("logs/{name}.log")))
+    pub fn spawn(&self, name: &str, command: &Command) -> ChildProcess {
+        ChildProcess::start(command, self.home().join(format!("logs/{name}.log")))
     }
 
     /// Vigie, not started yet: the program that `VIGIE_BIN` names, else the one that was built with the tests.
@@ -273,7 +274,7 @@ impl Desktop {
     /// Vigie on a machine of its own, `pc-14-042`, where root is called `mdupont`: the files in `machine/etc` in the home
     /// folder lie over those of `/etc`, `/run` is the folder `machine/run`, the power supplies are those in
     /// `machine/power` (none), and on every folder in `machine/shares` stands a mount.
-    pub fn vigie_on_own_machine(&self) -> Command {
+    pub fn vigie_on_isolated_machine(&self) -> Command {
         let machine = self.home().join("machine");
         for folder in ["run/systemd/shutdown", "power", "shares"] {
             fs::create_dir_all(machine.join(folder)).expect("the home is ours");
@@ -298,12 +299,12 @@ impl Desktop {
     }
 
     /// Marks this desktop as one where Vigie ran before: no panel and no question at its start.
-    pub fn welcome(&self) {
+    pub fn skip_first_run(&self) {
         self.write(".local/state/vigie/state.json", r#"{"welcomed": true, "asked_site": true}"#);
     }
 
     /// Starts Vigie in the tray, and waits for its item.
-    pub fn start_vigie(&self) -> (Running, Item) {
+    pub fn start_vigie(&self) -> (ChildProcess, TrayItem) {
         let vigie = self.spawn("vigie", &self.vigie());
         let item = self.item_of(vigie.pid());
         (vigie, item)
@@ -315,42 +316,42 @@ impl Desktop {
     }
 
     /// A run in which nothing went wrong leaves no warning in the log.
-    pub fn assert_calm(&self) {
+    pub fn assert_no_warnings_logged(&self) {
         let log = self.vigie_log();
         assert!(log.contains(" INFO "), "{log}");
         assert!(!log.contains(" WARN ") && !log.contains(" ERROR "), "{log}");
     }
 
     /// Puts a program on PATH that writes down how it is called.
-    pub fn record_program(&self, name: &str) -> Recorder {
+    pub fn record_program(&self, name: &str) -> CallRecorder {
         let file = self.home().join(format!("logs/{name}.calls"));
         // One printf is one write: calls do not mix.
         let script = format!(
             "#!/bin/sh\n{{ if [ $# -gt 0 ]; then printf '%s\\036' \"$(printf '%s\\037' \"$@\")\"; else printf '\\036'; fi; }} >>'{}'\n",
             file.display()
         );
-        self.put_program(name, &script);
-        Recorder { file }
+        self.install_program(name, &script);
+        CallRecorder { file }
     }
 
     /// Puts a program on PATH.
-    pub fn put_program(&self, name: &str, script: &str) {
+    pub fn install_program(&self, name: &str, script: &str) {
         let program = self.write(&format!("bin/{name}"), script);
         run(Command::new("chmod").arg("+x").arg(program));
     }
 
     /// Takes a program from PATH that was put there.
-    pub fn take_program(&self, name: &str) {
+    pub fn remove_program(&self, name: &str) {
         fs::remove_file(self.home().join("bin").join(name)).expect("it was put there");
     }
 
     /// What another program pastes.
-    pub fn paste(&self) -> String {
-        self.pasted("UTF8_STRING").expect("something was copied")
+    pub fn clipboard_text(&self) -> String {
+        self.clipboard("UTF8_STRING").expect("something was copied")
     }
 
     /// What another program finds on the clipboard in that form (an X11 target), where there is something.
-    pub fn pasted(&self, form: &str) -> Option<String> {
+    pub fn clipboard(&self, form: &str) -> Option<String> {
         let mut paste = self.command("xclip");
         let output = paste.args(["-selection", "clipboard", "-out", "-target", form]).output();
         let output = output.expect("xclip is installed");
@@ -358,11 +359,11 @@ impl Desktop {
     }
 
     /// Copies a text, as another program does: it can be pasted until what is given here is dropped.
-    pub fn copy(&self, text: &str) -> Running {
+    pub fn copy_to_clipboard(&self, text: &str) -> ChildProcess {
         let mut copy = self.command("sh");
         copy.args(["-c", "printf %s \"$0\" | exec xclip -selection clipboard -in -quiet", text]);
         let copied = self.spawn("xclip", &copy);
-        wait_for("the clipboard", DEADLINE, || (self.pasted("UTF8_STRING").as_deref() == Some(text)).then_some(()));
+        wait_for("the clipboard", DEADLINE, || (self.clipboard("UTF8_STRING").as_deref() == Some(text)).then_some(()));
         copied
     }
 
@@ -372,7 +373,7 @@ impl Desktop {
     }
 
     /// Starts the panel, and waits for its tray.
-    pub fn start_panel(&self) {
+    pub fn start_xfce_panel(&self) {
         let mut command = self.command("xfce4-panel");
         command.arg("--disable-wm-check");
         *self.panel.borrow_mut() = Some(self.spawn("panel", &command));
@@ -380,13 +381,13 @@ impl Desktop {
     }
 
     /// Ends the panel, and waits until there is no tray any more.
-    pub fn stop_panel(&self) {
+    pub fn stop_xfce_panel(&self) {
         self.panel.borrow_mut().take();
         wait_for("end of the tray", DEADLINE, || (!tray::has_host(&self.session)).then_some(()));
     }
 
     /// Starts the notification server.
-    pub fn start_notifier(&self) {
+    pub fn start_notification_server(&self) {
         *self.notifier.borrow_mut() = Some(self.spawn("dunst", &self.command("dunst")));
         wait_for("notification server", DEADLINE, || {
             owner(&self.session, "org.freedesktop.Notifications").is_some().then_some(())
@@ -394,7 +395,7 @@ impl Desktop {
     }
 
     /// Ends the notification server.
-    pub fn stop_notifier(&self) {
+    pub fn stop_notification_server(&self) {
         self.notifier.borrow_mut().take();
         wait_for("end of the notification server", DEADLINE, || {
             owner(&self.session, "org.freedesktop.Notifications").is_none().then_some(())
@@ -402,12 +403,12 @@ impl Desktop {
     }
 
     /// The notifications that programs asked for, since the desktop's start.
-    pub fn notifications(&self) -> &Notifications {
+    pub fn notifications(&self) -> &NotificationMonitor {
         &self.notifications
     }
 
     /// Presses a notification's button in dunst.
-    pub fn press(&self, notification: &notifications::Notification, label: &str) {
+    pub fn press_button(&self, notification: &notifications::ObservedNotification, label: &str) {
         let action = notification.actions.iter().find(|(_, text)| text == label);
         let (key, _) = action.unwrap_or_else(|| panic!("no button {label:?} in {notification:?}"));
         self.write(".choice", &format!("[{},{key}]", notification.id));
@@ -422,17 +423,17 @@ impl Desktop {
     }
 
     /// The items in the tray.
-    pub fn items(&self) -> Vec<Item> {
+    pub fn items(&self) -> Vec<TrayItem> {
         tray::items(self.session())
     }
 
     /// Waits for the item of this program (a process's number).
-    pub fn item_of(&self, pid: u32) -> Item {
+    pub fn item_of(&self, pid: u32) -> TrayItem {
         wait_for("its item in the tray", DEADLINE, || self.items().into_iter().find(|item| item.pid() == Some(pid)))
     }
 
     /// The titles of the windows on the screen.
-    pub fn windows(&self) -> Vec<String> {
+    pub fn window_titles(&self) -> Vec<String> {
         let mut search = self.command("xdotool");
         // Fails where it finds none.
         let found = search.args(["search", "--onlyvisible", "--name", "."]).output().expect("xdotool is installed");
@@ -445,7 +446,7 @@ impl Desktop {
     /// Waits until a window with this title is on the screen, or no longer.
     pub fn wait_for_window(&self, title: &str, there: bool) {
         wait_for(&format!("window {title:?} (there: {there})"), DEADLINE, || {
-            (self.windows().iter().any(|found| found == title) == there).then_some(())
+            (self.window_titles().iter().any(|found| found == title) == there).then_some(())
         });
     }
 
@@ -510,7 +511,7 @@ pub fn around_noon() -> String {
 }
 
 /// The same command, started by another program.
-fn under(starter: &[&str], command: &Command) -> Command {
+fn prefixed(starter: &[&str], command: &Command) -> Command {
     let mut whole = Command::new(starter[0]);
     whole.args(&starter[1..]).arg(command.get_program()).args(command.get_args());
     if let Some(folder) = command.get_current_dir() {
@@ -527,7 +528,7 @@ fn under(starter: &[&str], command: &Command) -> Command {
 /// # Panics
 /// When it is missing, fails, or takes longer than a minute.
 pub fn run(command: &mut Command) -> String {
-    let output = under(&["timeout", "60"], command)
+    let output = prefixed(&["timeout", "60"], command)
         .output()
         .unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -561,13 +562,13 @@ fn eprint(text: &str) {
 }
 
 /// Starts a server through `script` for sh, and reads the line that it writes to descriptor 3 when it is ready.
-fn speak(env: &[(&str, OsString)], pipe: &Path, log: PathBuf, script: &str) -> (Running, String) {
+fn start_until_ready(env: &[(&str, OsString)], pipe: &Path, log: PathBuf, script: &str) -> (ChildProcess, String) {
     run(Command::new("mkfifo").arg(pipe));
     // Opened for reading and writing, so that no end waits for the other.
     let reader = File::options().read(true).write(true).open(pipe).expect("just made");
     let mut shell = Command::new("sh");
     shell.envs(env.iter().cloned()).arg("-c").arg(format!("exec 3>'{}'; {script}", pipe.display()));
-    let running = Running::start(&shell, log);
+    let running = ChildProcess::start(&shell, log);
     let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let mut line = String::new();

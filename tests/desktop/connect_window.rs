@@ -1,13 +1,13 @@
 //! "Se connecter" by its user: from the tray's menu through the real window to the tunnel, with a real ocserv that asks
 //! for PIN and six digits, a real OpenConnect, and a real keyring.
 
+use crate::harness::login1::FakeLogind;
+use crate::harness::page::{WebPage, open_to_driver};
+use crate::harness::processes::{descendants, files_containing, find_secret, process_name};
+use crate::harness::tray::TrayItem;
+use crate::harness::vpn::{INTRANET_HOST, PIN, TestVpn};
+use crate::harness::{ChildProcess, DEADLINE, Desktop, owner, wait_for};
 use crate::panel::{faults, overflow, resize, zoom};
-use crate::rig::connecting::{family, files_with, leaks, name};
-use crate::rig::login1::Login1;
-use crate::rig::page::{Page, open_to_driver};
-use crate::rig::tray::Item;
-use crate::rig::vpn::{INSIDE, PIN, Vpn};
-use crate::rig::{DEADLINE, Desktop, Running, owner, wait_for};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -18,10 +18,10 @@ use zbus::zvariant::{DynamicType, OwnedObjectPath};
 const TITLE: &str = "Se connecter au VPN";
 
 /// A desktop with a keyring that is open, in the light or the dark.
-fn desktop(vpn: &Vpn, dark: bool) -> (Desktop, Running) {
-    vpn.ask_for_digits();
+fn desktop(vpn: &TestVpn, dark: bool) -> (Desktop, ChildProcess) {
+    vpn.require_otp();
     let desktop = Desktop::at_home(vpn);
-    desktop.welcome();
+    desktop.skip_first_run();
     if dark {
         desktop.write(".config/gtk-3.0/settings.ini", "[Settings]\ngtk-application-prefer-dark-theme=1\n");
     }
@@ -30,7 +30,7 @@ fn desktop(vpn: &Vpn, dark: bool) -> (Desktop, Running) {
 }
 
 /// Starts gnome-keyring, with the user's keyring open.
-fn keyring(desktop: &Desktop) -> Running {
+fn keyring(desktop: &Desktop) -> ChildProcess {
     let mut keyring = desktop.command("sh");
     keyring.args(["-c", "echo password | exec gnome-keyring-daemon --foreground --unlock --components=secrets"]);
     let keyring = desktop.spawn("keyring", &keyring);
@@ -61,29 +61,29 @@ fn lock_keyring(desktop: &Desktop) {
 }
 
 /// Starts Vigie with these settings of the administrator's.
-fn start(desktop: &Desktop, vpn: &Vpn, settings: &str) -> (Running, Item) {
-    let vigie = desktop.spawn("vigie", open_to_driver(&mut desktop.vigie_with_window(vpn, settings)));
+fn start(desktop: &Desktop, vpn: &TestVpn, settings: &str) -> (ChildProcess, TrayItem) {
+    let vigie = desktop.spawn("vigie", open_to_driver(&mut desktop.vigie_with_real_window(vpn, settings)));
     let item = desktop.item_of(vigie.pid());
     item.wait_for_menu("VPN déconnecté");
     (vigie, item)
 }
 
 /// As [`start`], and opens the window by the menu.
-fn open(desktop: &Desktop, vpn: &Vpn, settings: &str) -> (Running, Item, Page) {
+fn open(desktop: &Desktop, vpn: &TestVpn, settings: &str) -> (ChildProcess, TrayItem, WebPage) {
     let (vigie, item) = start(desktop, vpn, settings);
     let page = again(desktop, &item);
     (vigie, item, page)
 }
 
 /// Opens the window by the menu, and waits until the form can be sent.
-fn again(desktop: &Desktop, item: &Item) -> Page {
+fn again(desktop: &Desktop, item: &TrayItem) -> WebPage {
     item.click(&["Se connecter au VPN…"]);
     opened(desktop)
 }
 
 /// Waits for the window, and until the form can be sent.
-fn opened(desktop: &Desktop) -> Page {
-    let page = Page::of_window(desktop, TITLE);
+fn opened(desktop: &Desktop) -> WebPage {
+    let page = WebPage::of_window(desktop, TITLE);
     wait_for("a form that can be sent", DEADLINE, || {
         page.run::<bool>("return document.querySelector('[type=submit]')?.disabled === false", &[]).then_some(())
     });
@@ -91,9 +91,9 @@ fn opened(desktop: &Desktop) -> Page {
 }
 
 /// No file of the user's, no argument and no environment of Vigie's programs holds this.
-fn shows_nobody(desktop: &Desktop, vigie: &Running, secret: &str) {
-    assert_eq!(files_with(desktop.home(), secret), [""; 0].map(std::path::PathBuf::from));
-    for pid in family(vigie) {
+fn shows_nobody(desktop: &Desktop, vigie: &ChildProcess, secret: &str) {
+    assert_eq!(files_containing(desktop.home(), secret), [""; 0].map(std::path::PathBuf::from));
+    for pid in descendants(vigie) {
         for file in ["cmdline", "environ"] {
             let text = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
             assert!(!String::from_utf8_lossy(&text).contains(secret), "{file} of {pid}");
@@ -102,36 +102,36 @@ fn shows_nobody(desktop: &Desktop, vigie: &Running, secret: &str) {
 }
 
 /// Presses these keys, and then Enter. (Not through the driver: it would have no answer where the window closes at once.)
-fn enter(desktop: &Desktop, page: &Page, keys: &str) {
-    page.press(keys);
+fn enter(desktop: &Desktop, page: &WebPage, keys: &str) {
+    page.press_keys(keys);
     desktop.press_key(TITLE, "Return");
 }
 
 /// Types PIN and digits, and sends the form.
-fn send(desktop: &Desktop, page: &Page, digits: &str) {
+fn send(desktop: &Desktop, page: &WebPage, digits: &str) {
     page.run::<Value>("document.getElementById('pin').focus()", &[]);
     enter(desktop, page, &format!("{PIN}{TAB}{TAB}{digits}"));
 }
 
 /// As [`send`], and waits for what is said of it: not what was said before.
-fn is_told(desktop: &Desktop, page: &Page, digits: &str, told: &str) {
+fn is_told(desktop: &Desktop, page: &WebPage, digits: &str, told: &str) {
     page.run::<Value>("document.querySelector('[role=alert] > *')?.setAttribute('data-old', '')", &[]);
     send(desktop, page, digits);
     page.wait_for_text("[role=alert] > :not([data-old])", told);
 }
 
 /// Where the keyboard is.
-fn focused(page: &Page) -> String {
+fn focused(page: &WebPage) -> String {
     page.run("return document.activeElement.id", &[])
 }
 
 /// What stands in a field.
-fn value(page: &Page, id: &str) -> String {
+fn value(page: &WebPage, id: &str) -> String {
     page.run("return document.getElementById(arguments[0]).value", &[json!(id)])
 }
 
 /// A picture of the window, and what is wrong with it for who cannot see it so.
-fn portrait(desktop: &Desktop, page: &Page, name: &str) {
+fn portrait(desktop: &Desktop, page: &WebPage, name: &str) {
     page.run_async::<Value>("requestAnimationFrame(() => requestAnimationFrame(() => arguments[0](null)))", &[]);
     desktop.screenshot_of(TITLE, name);
     assert_eq!(faults(page), Vec::<String>::new(), "{name}");
@@ -142,40 +142,40 @@ const ENTER: &str = "\u{e007}";
 
 #[test]
 fn from_the_menu_to_the_tunnel_and_the_next_day_six_digits_are_enough() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let (desktop, _keyring) = desktop(&vpn, false);
     let (vigie, item, page) = open(&desktop, &vpn, "");
     assert_eq!((focused(&page).as_str(), value(&page, "site").as_str()), ("identifier", "caen"));
     portrait(&desktop, &page, "connexion-clair-vide");
 
     // Something is missing.
-    page.press(&format!("j dupont{TAB}{ENTER}"));
-    page.press(ENTER);
+    page.press_keys(&format!("j dupont{TAB}{ENTER}"));
+    page.press_keys(ENTER);
     page.wait_for_text("#digits-fault", "6 chiffres");
     assert_eq!(focused(&page), "identifier");
     portrait(&desktop, &page, "connexion-clair-fautes");
 
     // The server thinks it over; the user does not wait.
     page.run::<Value>("document.activeElement.select()", &[]);
-    vpn.freeze_server(true);
-    page.press(&format!("{}{TAB}{PIN}{TAB}{TAB}000000{TAB} {ENTER}", Vpn::USER));
+    vpn.freeze_server();
+    page.press_keys(&format!("{}{TAB}{PIN}{TAB}{TAB}000000{TAB} {ENTER}", TestVpn::USER));
     page.wait_for_text("[role=status]", "Le serveur VPN");
     assert_eq!((value(&page, "pin"), value(&page, "digits")), (String::new(), String::new()));
     portrait(&desktop, &page, "connexion-clair-en-cours");
     page.click("Annuler");
     page.wait_for_text("[role=status]", "Connexion annulée");
-    vpn.freeze_server(false);
+    vpn.resume_server();
 
     // A wrong code, then the right one.
     assert_eq!(focused(&page), "pin");
     is_told(&desktop, &page, "000000", "Code refusé");
     portrait(&desktop, &page, "connexion-clair-refus");
-    let digits = Vpn::digits(0);
+    let digits = TestVpn::otp(0);
     send(&desktop, &page, &digits);
     drop(page);
     desktop.wait_for_window(TITLE, false);
     item.wait_for_menu("VPN connecté");
-    assert!(vpn.answers(INSIDE));
+    assert!(vpn.is_reachable(INTRANET_HOST));
     desktop.notifications().wait(0, "VPN connecté");
     desktop.screenshot("connexion-clair-connecte");
 
@@ -189,18 +189,18 @@ fn from_the_menu_to_the_tunnel_and_the_next_day_six_digits_are_enough() {
     item.wait_for_menu("VPN déconnecté");
     let page = again(&desktop, &item);
     wait_for("what the keyring holds", DEADLINE, || (focused(&page) == "digits").then_some(()));
-    assert_eq!(value(&page, "identifier"), Vpn::USER);
+    assert_eq!(value(&page, "identifier"), TestVpn::USER);
     portrait(&desktop, &page, "connexion-clair-retenu");
-    enter(&desktop, &page, &Vpn::digits(1));
+    enter(&desktop, &page, &TestVpn::otp(1));
     drop(page);
     desktop.wait_for_window(TITLE, false);
     item.wait_for_menu("VPN connecté");
-    assert!(vpn.answers(INSIDE));
+    assert!(vpn.is_reachable(INTRANET_HOST));
 }
 
 #[test]
 fn after_three_wrong_codes_it_points_to_the_helpdesk_in_the_dark_zoomed_and_with_no_more_rights_than_needed() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let (desktop, _keyring) = desktop(&vpn, true);
     let (_vigie, item, page) = open(&desktop, &vpn, "");
     assert_eq!(page.run::<String>("return document.documentElement.dataset.frTheme", &[]), "dark");
@@ -217,7 +217,7 @@ fn after_three_wrong_codes_it_points_to_the_helpdesk_in_the_dark_zoomed_and_with
     resize(&desktop, &page, 420, 680);
 
     // Each window has the rights of its own page, and no others.
-    let refused = |page: &Page, command: &str| -> String {
+    let refused = |page: &WebPage, command: &str| -> String {
         page.run_async(
             "window.__TAURI_INTERNALS__.invoke(arguments[0], new Uint8Array()).then(() => arguments[1]('done'),
                  (error) => arguments[1](String(error)))",
@@ -228,7 +228,7 @@ fn after_three_wrong_codes_it_points_to_the_helpdesk_in_the_dark_zoomed_and_with
     assert!(!refused(&page, "submit").contains("not allowed"), "{}", refused(&page, "submit"));
 
     page.run::<Value>("document.getElementById('identifier').focus()", &[]);
-    page.press(Vpn::USER);
+    page.press_keys(TestVpn::USER);
     for attempt in 0..3 {
         let told = if attempt < 2 { "Code refusé" } else { "Trop de codes refusés" };
         is_told(&desktop, &page, &format!("00000{attempt}"), told);
@@ -243,7 +243,7 @@ fn after_three_wrong_codes_it_points_to_the_helpdesk_in_the_dark_zoomed_and_with
     desktop.wait_for_window(TITLE, false);
 
     item.activate();
-    let panel = Page::of(&desktop);
+    let panel = WebPage::of(&desktop);
     for command in ["submit", "watch_form"] {
         assert!(refused(&panel, command).contains("not allowed"), "{command}: {}", refused(&panel, command));
     }
@@ -254,83 +254,83 @@ const PASSCODE_EXPIRY: Duration = Duration::from_secs(30);
 
 #[test]
 fn by_hand_the_passcode_waits_for_ciscos_window_on_the_clipboard_and_not_for_long() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let (desktop, _keyring) = desktop(&vpn, false);
     let settings = desktop.install_cisco();
     let (vigie, _item, page) = open(&desktop, &vpn, &format!("{settings}\n[vpn]\nconnect = \"by-hand\"\n"));
     page.wait_for_text("[role=status]", "La connexion se fait dans Cisco Secure Client");
     assert_eq!(focused(&page), "pin");
     portrait(&desktop, &page, "connexion-main");
-    page.press(ENTER);
+    page.press_keys(ENTER);
     page.wait_for_text("#digits-fault", "6 chiffres");
     portrait(&desktop, &page, "connexion-main-fautes");
-    assert_eq!(desktop.starts_of_ciscos_window(), 0);
+    assert_eq!(desktop.cisco_window_starts(), 0);
 
-    let digits = Vpn::digits(0);
+    let digits = TestVpn::otp(0);
     let passcode = format!("{PIN}{digits}");
     send(&desktop, &page, &digits);
     drop(page);
     let told = desktop.notifications().wait(0, "Votre code est copié pour 30 secondes");
     desktop.wait_for_window("Cisco Secure Client", true);
-    assert_eq!(desktop.paste(), passcode);
-    assert_eq!(desktop.pasted("x-kde-passwordManagerHint").as_deref(), Some("secret"));
+    assert_eq!(desktop.clipboard_text(), passcode);
+    assert_eq!(desktop.clipboard("x-kde-passwordManagerHint").as_deref(), Some("secret"));
     // What is of no more use does not lie above Cisco's window.
     desktop.wait_for_window(TITLE, false);
     desktop.screenshot("connexion-main-cisco");
-    assert_eq!(desktop.starts_of_ciscos_window(), 1);
+    assert_eq!(desktop.cisco_window_starts(), 1);
     wait_for("an empty clipboard", PASSCODE_EXPIRY + DEADLINE, || {
-        desktop.pasted("UTF8_STRING").is_none_or(|text| text.is_empty()).then_some(())
+        desktop.clipboard("UTF8_STRING").is_none_or(|text| text.is_empty()).then_some(())
     });
     let lasted = told.at.elapsed();
     assert!(lasted > PASSCODE_EXPIRY - Duration::from_secs(2), "{lasted:?}");
-    assert!(!vpn.logs().contains(Vpn::USER), "nobody else was told");
+    assert!(!vpn.logs().contains(TestVpn::USER), "nobody else was told");
     for secret in [PIN, &passcode] {
         shows_nobody(&desktop, &vigie, secret);
-        for pid in family(&vigie) {
-            assert_eq!(leaks(pid, secret), [""; 0], "{}", name(pid));
+        for pid in descendants(&vigie) {
+            assert_eq!(find_secret(pid, secret), [""; 0], "{}", process_name(pid));
         }
     }
 }
 
 #[test]
 fn where_no_client_can_be_driven_it_goes_by_hand_and_what_was_copied_since_stays() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let (desktop, _keyring) = desktop(&vpn, false);
     // Cisco's window is there, its command line is not; and no OpenConnect.
     desktop.install_cisco();
-    let mut vigie = desktop.vigie_with_window(&vpn, "");
+    let mut vigie = desktop.vigie_with_real_window(&vpn, "");
     let vigie = desktop.spawn("vigie", open_to_driver(vigie.env("HIDDEN", "/usr/sbin/openconnect")));
     let item = desktop.item_of(vigie.pid());
     item.wait_for_menu("VPN déconnecté");
     let page = again(&desktop, &item);
-    let digits = Vpn::digits(0);
+    let digits = TestVpn::otp(0);
     send(&desktop, &page, &digits);
     drop(page);
     let told = desktop.notifications().wait(0, "Votre code est copié pour 30 secondes");
-    assert_eq!(desktop.paste(), format!("{PIN}{digits}"));
+    assert_eq!(desktop.clipboard_text(), format!("{PIN}{digits}"));
     desktop.wait_for_window("Cisco Secure Client", true);
-    let _copied = desktop.copy("Compte rendu");
+    let _copied = desktop.copy_to_clipboard("Compte rendu");
     let left = (PASSCODE_EXPIRY + Duration::from_secs(3)).saturating_sub(told.at.elapsed());
     std::thread::sleep(left);
-    assert_eq!(desktop.paste(), "Compte rendu");
+    assert_eq!(desktop.clipboard_text(), "Compte rendu");
 }
 
 #[test]
 fn ciscos_window_holds_the_connection_and_comes_to_the_front_until_it_is_closed() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let (desktop, _keyring) = desktop(&vpn, false);
     let settings = desktop.install_cisco();
     let _window = desktop.spawn("vpnui", &desktop.command("vpnui"));
     desktop.wait_for_window("Cisco Secure Client", true);
     let (vigie, item, page) = open(&desktop, &vpn, &settings);
-    let digits = Vpn::digits(0);
-    page.press(&format!("{}{TAB}", Vpn::USER));
+    let digits = TestVpn::otp(0);
+    page.press_keys(&format!("{}{TAB}", TestVpn::USER));
     send(&desktop, &page, &digits);
     page.wait_for_text("[role=status]", "Cisco Secure Client est déjà ouvert");
-    wait_for("Cisco's window to be called", DEADLINE, || (desktop.starts_of_ciscos_window() == 2).then_some(()));
+    wait_for("Cisco's window to be called", DEADLINE, || (desktop.cisco_window_starts() == 2).then_some(()));
     portrait(&desktop, &page, "connexion-cisco-ouvert");
     page.click("Ouvrir Cisco Secure Client");
-    wait_for("Cisco's window to be called again", DEADLINE, || (desktop.starts_of_ciscos_window() == 3).then_some(()));
+    wait_for("Cisco's window to be called again", DEADLINE, || (desktop.cisco_window_starts() == 3).then_some(()));
 
     // The digits were told to nobody: they are good still.
     desktop.press_key("Cisco Secure Client", "Return");
@@ -339,25 +339,25 @@ fn ciscos_window_holds_the_connection_and_comes_to_the_front_until_it_is_closed(
     drop(page);
     desktop.wait_for_window(TITLE, false);
     item.wait_for_menu("VPN connecté");
-    assert!(vpn.answers(INSIDE));
+    assert!(vpn.is_reachable(INTRANET_HOST));
     for secret in [PIN, &format!("{PIN}{digits}")] {
         shows_nobody(&desktop, &vigie, secret);
     }
     item.click(&["Se déconnecter du VPN"]);
     item.wait_for_menu("VPN déconnecté");
-    assert!(!vpn.answers(INSIDE));
+    assert!(!vpn.is_reachable(INTRANET_HOST));
 }
 
 #[test]
 fn a_locked_account_is_left_alone_also_after_a_restart() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let (desktop, _keyring) = desktop(&vpn, false);
     let settings = desktop.install_cisco();
     desktop.write("vpn.locked", "");
     let browser = desktop.record_program("xdg-open");
     let (vigie, item, page) = open(&desktop, &vpn, &settings);
-    page.press(&format!("{}{TAB}", Vpn::USER));
-    send(&desktop, &page, &Vpn::digits(0));
+    page.press_keys(&format!("{}{TAB}", TestVpn::USER));
+    send(&desktop, &page, &TestVpn::otp(0));
     page.wait_for_text("[role=alert]", "Votre compte est verrouillé");
     portrait(&desktop, &page, "connexion-verrouille");
     assert_eq!(page.run::<usize>("return document.querySelectorAll('input, select').length", &[]), 0);
@@ -368,24 +368,24 @@ fn a_locked_account_is_left_alone_also_after_a_restart() {
 
     let (_vigie, item) = start(&desktop, &vpn, &settings);
     item.click(&["Se connecter au VPN…"]);
-    let page = Page::of_window(&desktop, TITLE);
+    let page = WebPage::of_window(&desktop, TITLE);
     page.wait_for_text("[role=alert]", "Votre compte est verrouillé");
     assert_eq!(page.run::<usize>("return document.querySelectorAll('input, select').length", &[]), 0);
 }
 
 /// Ends Vigie by its menu.
-fn quit(mut vigie: Running, item: &Item) {
+fn quit(mut vigie: ChildProcess, item: &TrayItem) {
     item.click(&["Quitter"]);
     assert!(vigie.wait(DEADLINE).success());
 }
 
 #[test]
 fn after_sleep_it_opens_by_itself_only_where_the_profile_wants_it_and_the_vpn_was_lost_in_sleep() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let (desktop, _keyring) = desktop(&vpn, false);
     let (vigie, item, page) = open(&desktop, &vpn, "");
-    let login1 = Login1::on(&Desktop::system_bus_of(&vigie));
-    enter(&desktop, &page, &format!("{}{TAB}{PIN}{TAB}{TAB}{}{TAB} ", Vpn::USER, Vpn::digits(0)));
+    let login1 = FakeLogind::on(&Desktop::system_bus_address_of(&vigie));
+    enter(&desktop, &page, &format!("{}{TAB}{PIN}{TAB}{TAB}{}{TAB} ", TestVpn::USER, TestVpn::otp(0)));
     drop(page);
     item.wait_for_menu("VPN connecté");
     // Where the profile does not say so, a notification is all.
@@ -397,7 +397,7 @@ fn after_sleep_it_opens_by_itself_only_where_the_profile_wants_it_and_the_vpn_wa
     quit(vigie, &item);
 
     let (vigie, item) = start(&desktop, &vpn, "[vpn]\nreconnect_after_wake = true\n");
-    let login1 = Login1::on(&Desktop::system_bus_of(&vigie));
+    let login1 = FakeLogind::on(&Desktop::system_bus_address_of(&vigie));
     // Not connected before: nobody misses it.
     login1.prepare_for_sleep(true);
     item.wait_for_menu("Vérification du réseau");
@@ -405,7 +405,7 @@ fn after_sleep_it_opens_by_itself_only_where_the_profile_wants_it_and_the_vpn_wa
     item.wait_for_menu("VPN déconnecté");
     let page = again(&desktop, &item);
     assert_eq!(openings(&desktop), 2, "by the menu");
-    enter(&desktop, &page, &Vpn::digits(1));
+    enter(&desktop, &page, &TestVpn::otp(1));
     drop(page);
     item.wait_for_menu("VPN connecté");
     // Ended by the user before he went.
@@ -417,7 +417,7 @@ fn after_sleep_it_opens_by_itself_only_where_the_profile_wants_it_and_the_vpn_wa
     item.wait_for_menu("VPN déconnecté");
     let page = again(&desktop, &item);
     assert_eq!(openings(&desktop), 3, "by the menu");
-    enter(&desktop, &page, &Vpn::digits(2));
+    enter(&desktop, &page, &TestVpn::otp(2));
     drop(page);
     item.wait_for_menu("VPN connecté");
 
@@ -428,20 +428,20 @@ fn after_sleep_it_opens_by_itself_only_where_the_profile_wants_it_and_the_vpn_wa
     page.wait_for_text("[role=status]", "Le VPN s’est déconnecté pendant la veille");
     wait_for("the digits' field", DEADLINE, || (focused(&page) == "digits").then_some(()));
     portrait(&desktop, &page, "connexion-reveil");
-    enter(&desktop, &page, &Vpn::digits(3));
+    enter(&desktop, &page, &TestVpn::otp(3));
     drop(page);
     item.wait_for_menu("VPN connecté");
-    assert!(vpn.answers(INSIDE));
+    assert!(vpn.is_reachable(INTRANET_HOST));
     assert_eq!(openings(&desktop), 4);
 }
 
 /// The machine sleeps, and the tunnel does not live through it.
-fn sleep_without(vpn: &Vpn, login1: &Login1, item: &Item) {
+fn sleep_without(vpn: &TestVpn, login1: &FakeLogind, item: &TrayItem) {
     login1.prepare_for_sleep(true);
     item.wait_for_menu("Vérification du réseau");
     vpn.kill_server();
     vpn.start_server();
-    wait_for("the tunnel's end", DEADLINE, || (!vpn.answers(INSIDE)).then_some(()));
+    wait_for("the tunnel's end", DEADLINE, || (!vpn.is_reachable(INTRANET_HOST)).then_some(()));
     login1.prepare_for_sleep(false);
     item.wait_for_menu("VPN déconnecté");
 }
@@ -453,17 +453,17 @@ fn openings(desktop: &Desktop) -> usize {
 
 #[test]
 fn what_the_keyring_holds_is_used_and_deleted_and_a_keyring_that_fails_is_said_and_done_without() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let (desktop, daemon) = desktop(&vpn, false);
     let (_vigie, item, page) = open(&desktop, &vpn, "");
-    let connected = |page: Page| {
+    let connected = |page: WebPage| {
         drop(page);
         desktop.wait_for_window(TITLE, false);
         item.wait_for_menu("VPN connecté");
         item.click(&["Se déconnecter du VPN"]);
         item.wait_for_menu("VPN déconnecté");
     };
-    enter(&desktop, &page, &format!("{}{TAB}{PIN}{TAB}{TAB}{}{TAB} ", Vpn::USER, Vpn::digits(0)));
+    enter(&desktop, &page, &format!("{}{TAB}{PIN}{TAB}{TAB}{}{TAB} ", TestVpn::USER, TestVpn::otp(0)));
     connected(page);
     wait_for("identifier and PIN in the keyring", DEADLINE, || (kept(&desktop) == 2).then_some(()));
 
@@ -471,7 +471,7 @@ fn what_the_keyring_holds_is_used_and_deleted_and_a_keyring_that_fails_is_said_a
     let page = again(&desktop, &item);
     wait_for("what the keyring holds", DEADLINE, || (focused(&page) == "digits").then_some(()));
     lock_keyring(&desktop);
-    let digits = Vpn::digits(1);
+    let digits = TestVpn::otp(1);
     enter(&desktop, &page, &digits);
     page.wait_for_text("[role=status]", "Votre code PIN n’a pas pu être relu");
     wait_for("the PIN's field", DEADLINE, || (focused(&page) == "pin").then_some(()));
@@ -482,7 +482,7 @@ fn what_the_keyring_holds_is_used_and_deleted_and_a_keyring_that_fails_is_said_a
     // Locked from the start. Nobody is asked for its password.
     let page = again(&desktop, &item);
     page.wait_for_text("[role=status]", "Le trousseau de clés est verrouillé");
-    assert_eq!((focused(&page).as_str(), value(&page, "identifier").as_str()), ("pin", Vpn::USER));
+    assert_eq!((focused(&page).as_str(), value(&page, "identifier").as_str()), ("pin", TestVpn::USER));
     assert_eq!(page.run::<usize>("return document.querySelectorAll('#remember').length", &[]), 0);
     portrait(&desktop, &page, "connexion-trousseau-verrouille");
     let seen = desktop.notifications().all().len();
@@ -490,8 +490,8 @@ fn what_the_keyring_holds_is_used_and_deleted_and_a_keyring_that_fails_is_said_a
     desktop.notifications().wait(seen, "Vos identifiants n’ont pas pu être oubliés");
     assert_eq!(kept(&desktop), 2);
     wait_for("the identifier's field", DEADLINE, || (focused(&page) == "identifier").then_some(()));
-    page.press(&format!("{}{TAB}", Vpn::USER));
-    send(&desktop, &page, &Vpn::digits(2));
+    page.press_keys(&format!("{}{TAB}", TestVpn::USER));
+    send(&desktop, &page, &TestVpn::otp(2));
     connected(page);
 
     // Killed.
@@ -501,8 +501,8 @@ fn what_the_keyring_holds_is_used_and_deleted_and_a_keyring_that_fails_is_said_a
     page.wait_for_text("[role=status]", "Aucun trousseau de clés ne répond");
     assert_eq!(focused(&page), "identifier");
     portrait(&desktop, &page, "connexion-trousseau-absent");
-    page.press(&format!("{}{TAB}", Vpn::USER));
-    send(&desktop, &page, &Vpn::digits(3));
+    page.press_keys(&format!("{}{TAB}", TestVpn::USER));
+    send(&desktop, &page, &TestVpn::otp(3));
     connected(page);
 
     // There again, and what it holds is forgotten for good.
@@ -521,9 +521,9 @@ fn what_the_keyring_holds_is_used_and_deleted_and_a_keyring_that_fails_is_said_a
 /// WebDriver keeps what it is told to type.
 #[test]
 fn what_was_sent_is_gone_from_the_memory_of_the_open_window() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let (desktop, _keyring) = desktop(&vpn, false);
-    let vigie = desktop.spawn("vigie", &desktop.vigie_with_window(&vpn, ""));
+    let vigie = desktop.spawn("vigie", &desktop.vigie_with_real_window(&vpn, ""));
     let item = desktop.item_of(vigie.pid());
     item.wait_for_menu("VPN déconnecté");
     item.click(&["Se connecter au VPN…"]);
@@ -531,11 +531,13 @@ fn what_was_sent_is_gone_from_the_memory_of_the_open_window() {
     desktop.wait_for_window(TITLE, true);
     // Mistyped, mended, in part pasted.
     let (pin, rest) = PIN.split_at(3);
-    desktop.type_into(TITLE, &format!("{}\t{pin}xy\u{8}\u{8}", Vpn::USER));
-    let copied = desktop.copy(rest);
+    desktop.type_into(TITLE, &format!("{}\t{pin}xy\u{8}\u{8}", TestVpn::USER));
+    let copied = desktop.copy_to_clipboard(rest);
     desktop.press_key(TITLE, "ctrl+v");
     desktop.type_into(TITLE, "\t\t731946");
-    let has = |text: &str| -> Vec<String> { family(&vigie).into_iter().flat_map(|pid| leaks(pid, text)).collect() };
+    let has = |text: &str| -> Vec<String> {
+        descendants(&vigie).into_iter().flat_map(|pid| find_secret(pid, text)).collect()
+    };
     assert_ne!(has(PIN), [""; 0], "it is found where it is");
     desktop.press_key(TITLE, "Return");
     wait_for("the refusal", DEADLINE, || desktop.vigie_log().contains("Failed(WrongPasscode)").then_some(()));
@@ -543,7 +545,7 @@ fn what_was_sent_is_gone_from_the_memory_of_the_open_window() {
     wait_for(&format!("a memory without the PIN; it is in {:?}", has(PIN)), DEADLINE, || {
         has(PIN).is_empty().then_some(())
     });
-    assert!(desktop.windows().iter().any(|title| title == TITLE), "it is open still");
+    assert!(desktop.window_titles().iter().any(|title| title == TITLE), "it is open still");
     for secret in [PIN, &format!("{PIN}731946")] {
         shows_nobody(&desktop, &vigie, secret);
     }

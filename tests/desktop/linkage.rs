@@ -1,6 +1,6 @@
 //! What the tray's program brings along.
 
-use crate::rig::run;
+use crate::harness::run;
 use std::process::Command;
 
 /// docs/decisions/0001-panel-process.md: a browser engine, and the toolkit under it, cost the tray more memory than all

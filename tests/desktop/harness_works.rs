@@ -1,10 +1,10 @@
-//! The rig itself: when these fail, no other test here says anything about Vigie.
+//! The harness itself: when these fail, no other test here says anything about Vigie.
 
-use crate::rig::connecting::name;
-use crate::rig::login1::Login1;
-use crate::rig::tray::Icon;
-use crate::rig::vpn::{INSIDE, Vpn};
-use crate::rig::{DEADLINE, Desktop, run, wait_for};
+use crate::harness::login1::FakeLogind;
+use crate::harness::processes::process_name;
+use crate::harness::tray::TrayIcon;
+use crate::harness::vpn::{INTRANET_HOST, TestVpn};
+use crate::harness::{DEADLINE, Desktop, run, wait_for};
 use std::fs;
 
 #[test]
@@ -15,18 +15,18 @@ fn a_tray_program_is_seen_with_its_menu() {
     let mut applet = desktop.spawn("nm-applet", &applet);
     let item = desktop.item_of(applet.pid());
     assert_eq!(item.text("Id"), "nm-applet");
-    assert_ne!(item.icon(), Icon { name: String::new(), pixmaps: Vec::new() });
+    assert_ne!(item.icon(), TrayIcon { name: String::new(), pixmaps: Vec::new() });
     assert!(item.menu().contains("\n---\n"), "{}", item.menu());
     item.click(&["Edit Connections…"]);
     wait_for("the window that the click opens", DEADLINE, || {
-        desktop.windows().iter().any(|title| title == "Network Connections").then_some(())
+        desktop.window_titles().iter().any(|title| title == "Network Connections").then_some(())
     });
     desktop.screenshot("applet");
     assert!(applet.is_alive());
 
-    desktop.stop_panel();
+    desktop.stop_xfce_panel();
     assert!(desktop.items().is_empty());
-    desktop.start_panel();
+    desktop.start_xfce_panel();
     desktop.item_of(applet.pid());
 }
 
@@ -46,12 +46,12 @@ fn a_notification_is_read_and_its_button_pressed() {
     assert_eq!(notification.buttons(), ["Se reconnecter", "Plus tard"]);
     assert_eq!((notification.urgency, notification.pressed.clone()), (2, None));
     desktop.screenshot("notification");
-    desktop.press(&notification, "Plus tard");
+    desktop.press_button(&notification, "Plus tard");
     sender.wait(DEADLINE);
     assert_eq!(sender.log().trim(), "later");
-    desktop.stop_notifier();
+    desktop.stop_notification_server();
     assert!(!desktop.command("notify-send").arg("personne n’écoute").status().expect("it starts").success());
-    desktop.start_notifier();
+    desktop.start_notification_server();
 }
 
 const LOGIN1: &str = "/org/freedesktop/login1";
@@ -59,7 +59,7 @@ const LOGIN1: &str = "/org/freedesktop/login1";
 #[test]
 fn logind_is_only_played() {
     let desktop = Desktop::start();
-    let login1 = Login1::start(&desktop);
+    let login1 = FakeLogind::start(&desktop);
     let ask = |call: &[&str]| {
         let mut send = desktop.command("dbus-send");
         run(send.args(["--system", "--print-reply=literal", "--dest=org.freedesktop.login1", LOGIN1]).args(call))
@@ -72,7 +72,7 @@ fn logind_is_only_played() {
         login1.prepare_for_sleep(true);
         monitor.log().contains("PrepareForSleep").then_some(())
     });
-    login1.schedule("poweroff", 1_800_000_000_000_000);
+    login1.schedule_shutdown("poweroff", 1_800_000_000_000_000);
     let get =
         ["org.freedesktop.DBus.Properties.Get", "string:org.freedesktop.login1.Manager", "string:ScheduledShutdown"];
     let scheduled = ask(&get);
@@ -91,44 +91,44 @@ fn a_recorded_program_tells_its_calls() {
 
 #[test]
 fn a_vpn_connects_stalls_and_falls() {
-    let vpn = Vpn::start();
-    assert!(!vpn.answers(INSIDE), "the inside must be out of reach without a tunnel");
-    assert!(vpn.gateway_is_genuine());
+    let vpn = TestVpn::start();
+    assert!(!vpn.is_reachable(INTRANET_HOST), "the inside must be out of reach without a tunnel");
+    assert!(vpn.gateway_certificate_is_valid());
 
     vpn.connect();
     assert!(vpn.has_tunnel());
-    vpn.cut_inside();
-    assert!(!vpn.answers(INSIDE) && vpn.has_tunnel());
-    vpn.mend_inside();
-    assert!(vpn.answers(INSIDE));
+    vpn.cut_intranet();
+    assert!(!vpn.is_reachable(INTRANET_HOST) && vpn.has_tunnel());
+    vpn.restore_intranet();
+    assert!(vpn.is_reachable(INTRANET_HOST));
     vpn.disconnect();
-    assert!(!vpn.answers(INSIDE));
+    assert!(!vpn.is_reachable(INTRANET_HOST));
 
     vpn.connect();
     vpn.stop_server();
     wait_for("the client to be sent away", DEADLINE, || (!vpn.has_tunnel()).then_some(()));
-    assert!(!vpn.answers("192.168.77.1:443"));
-    vpn.start_impostor();
-    assert!(!vpn.gateway_is_genuine());
+    assert!(!vpn.is_reachable("192.168.77.1:443"));
+    vpn.start_impostor_server();
+    assert!(!vpn.gateway_certificate_is_valid());
     vpn.kill_server();
     vpn.start_server();
     vpn.connect();
     vpn.kill_server();
     wait_for("the client to give up", DEADLINE, || (!vpn.has_tunnel()).then_some(()));
 
-    vpn.be_on_site();
-    assert!(vpn.answers(INSIDE));
+    vpn.move_on_site();
+    assert!(vpn.is_reachable(INTRANET_HOST));
     vpn.unplug();
-    assert!(!vpn.answers(INSIDE));
+    assert!(!vpn.is_reachable(INTRANET_HOST));
     vpn.plug();
-    assert!(vpn.answers(INSIDE));
-    vpn.be_away();
-    assert!(!vpn.answers(INSIDE));
+    assert!(vpn.is_reachable(INTRANET_HOST));
+    vpn.move_home();
+    assert!(!vpn.is_reachable(INTRANET_HOST));
 }
 
 #[test]
 fn a_desktop_at_home_sees_the_home_network() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     let addresses = run(desktop.command("ip").args(["-o", "-4", "address"]));
     assert!(addresses.contains("192.168.77.2") && !addresses.contains("172.26.66.1"), "{addresses}");
@@ -138,10 +138,10 @@ fn a_desktop_at_home_sees_the_home_network() {
 
 #[test]
 fn a_machine_of_its_own_leaves_nothing_running() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
-    desktop.welcome();
-    let vigie = desktop.spawn("vigie", &desktop.vigie_with_window(&vpn, ""));
+    desktop.skip_first_run();
+    let vigie = desktop.spawn("vigie", &desktop.vigie_with_real_window(&vpn, ""));
     desktop.item_of(vigie.pid());
     let home = desktop.home().display().to_string();
     let text = |pid: u32, file: &str| {
@@ -152,8 +152,8 @@ fn a_machine_of_its_own_leaves_nothing_running() {
         let all = fs::read_dir("/proc").expect("it is mounted").flatten();
         let all = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
         let bus = |pid| text(pid, "cmdline").contains(&format!("{home}/machine/system.conf"));
-        let polkit = |pid| name(pid) == "polkitd" && text(pid, "environ").contains(&home);
-        all.filter(|pid| bus(*pid) || polkit(*pid)).map(name).collect()
+        let polkit = |pid| process_name(pid) == "polkitd" && text(pid, "environ").contains(&home);
+        all.filter(|pid| bus(*pid) || polkit(*pid)).map(process_name).collect()
     };
     assert_eq!(running().len(), 2, "{:?}", running());
     drop(vigie);

@@ -22,7 +22,7 @@ pub fn has_host(session: &Connection) -> bool {
 }
 
 /// The items that are registered with the tray.
-pub fn items(session: &Connection) -> Vec<Item> {
+pub fn items(session: &Connection) -> Vec<TrayItem> {
     let get = (WATCHER, "RegisteredStatusNotifierItems");
     let reply = session.call_method(Some(WATCHER), "/StatusNotifierWatcher", Some(PROPERTIES), "Get", &get);
     let Ok(reply) = reply else { return Vec::new() };
@@ -32,7 +32,7 @@ pub fn items(session: &Connection) -> Vec<Item> {
         // ":1.5/StatusNotifierItem"; the path may be missing.
         let (service, path) = name.split_at(name.find('/').unwrap_or(name.len()));
         let path = if path.is_empty() { "/StatusNotifierItem" } else { path };
-        Item {
+        TrayItem {
             session: session.clone(),
             service: service.try_into().expect("the watcher checked it"),
             path: path.try_into().expect("the watcher checked it"),
@@ -42,7 +42,7 @@ pub fn items(session: &Connection) -> Vec<Item> {
 }
 
 /// An item of the tray.
-pub struct Item {
+pub struct TrayItem {
     session: Connection,
     service: OwnedBusName,
     path: OwnedObjectPath,
@@ -50,30 +50,30 @@ pub struct Item {
 
 /// What the item shows as its icon.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Icon {
+pub struct TrayIcon {
     /// A name in the icon theme, or empty.
     pub name: String,
     /// Pictures: width, height, ARGB bytes.
     pub pixmaps: Vec<(i32, i32, Vec<u8>)>,
 }
 
-impl fmt::Debug for Icon {
+impl fmt::Debug for TrayIcon {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sizes: Vec<String> = self.pixmaps.iter().map(|(w, h, _)| format!("{w}x{h}")).collect();
-        write!(f, "Icon({:?} {})", self.name, sizes.join(" "))
+        write!(f, "TrayIcon({:?} {})", self.name, sizes.join(" "))
     }
 }
 
 /// A line of the menu.
 #[derive(Debug, Clone)]
-pub struct Line {
+pub struct MenuItem {
     id: i32,
     properties: HashMap<String, OwnedValue>,
     /// The lines under it.
-    pub children: Vec<Line>,
+    pub children: Vec<MenuItem>,
 }
 
-impl Item {
+impl TrayItem {
     /// The process that it belongs to; `None` once that is gone.
     pub fn pid(&self) -> Option<u32> {
         let bus = "org.freedesktop.DBus";
@@ -107,10 +107,10 @@ impl Item {
     }
 
     /// The icon.
-    pub fn icon(&self) -> Icon {
+    pub fn icon(&self) -> TrayIcon {
         let pixmaps: Option<OwnedValue> = self.get("IconPixmap");
         let pixmaps = pixmaps.and_then(|value| value.try_into().ok()).unwrap_or_default();
-        Icon { name: self.text("IconName"), pixmaps }
+        TrayIcon { name: self.text("IconName"), pixmaps }
     }
 
     /// A left click.
@@ -129,7 +129,7 @@ impl Item {
     }
 
     /// The menu's lines.
-    pub fn lines(&self) -> Vec<Line> {
+    pub fn menu_items(&self) -> Vec<MenuItem> {
         self.menu_call("AboutToShow", &0i32);
         let reply = self.menu_call("GetLayout", &(0i32, -1i32, Vec::<String>::new()));
         type Layout = (u32, (i32, HashMap<String, OwnedValue>, Vec<OwnedValue>));
@@ -141,7 +141,7 @@ impl Item {
     /// `label ▸` menus in the menu, and ` (greyed)` behind what cannot be clicked. Hidden lines are left out.
     pub fn menu(&self) -> String {
         let mut text = String::new();
-        write_lines(&self.lines(), 0, &mut text);
+        write_lines(&self.menu_items(), 0, &mut text);
         text
     }
 
@@ -156,7 +156,7 @@ impl Item {
     /// # Panics
     /// When there is no such line, or it is greyed.
     pub fn click(&self, labels: &[&str]) {
-        let mut lines = self.lines();
+        let mut lines = self.menu_items();
         let mut found = None;
         for label in labels {
             let at = lines.iter().position(|line| line.is_visible() && line.label() == *label);
@@ -171,7 +171,7 @@ impl Item {
     }
 }
 
-impl Line {
+impl MenuItem {
     fn property<T: TryFrom<OwnedValue>>(&self, name: &str) -> Option<T> {
         self.properties.get(name)?.try_clone().ok()?.try_into().ok()
     }
@@ -193,13 +193,13 @@ impl Line {
     }
 }
 
-fn line((id, properties, children): (i32, HashMap<String, OwnedValue>, Vec<OwnedValue>)) -> Line {
+fn line((id, properties, children): (i32, HashMap<String, OwnedValue>, Vec<OwnedValue>)) -> MenuItem {
     type Node = (i32, HashMap<String, OwnedValue>, Vec<OwnedValue>);
     let children = children.into_iter().map(|child| line(Node::try_from(child).expect("dbusmenu's layout")));
-    Line { id, properties, children: children.collect() }
+    MenuItem { id, properties, children: children.collect() }
 }
 
-fn write_lines(lines: &[Line], depth: usize, text: &mut String) {
+fn write_lines(lines: &[MenuItem], depth: usize, text: &mut String) {
     for line in lines.iter().filter(|line| line.is_visible()) {
         text.push_str(&"  ".repeat(depth));
         if line.property::<String>("type").as_deref() == Some("separator") {

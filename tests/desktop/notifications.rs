@@ -1,8 +1,8 @@
 //! Notifications as the user has them: shown by the desktop's server, their buttons pressed, the server and the tray
 //! there or not.
 
-use crate::rig::vpn::{GATEWAY, INSIDE, Vpn};
-use crate::rig::{DEADLINE, Desktop, wait_for};
+use crate::harness::vpn::{GATEWAY, INTRANET_HOST, TestVpn};
+use crate::harness::{DEADLINE, Desktop, wait_for};
 use rustix::process::Signal;
 use std::fs;
 use std::time::Duration;
@@ -11,10 +11,10 @@ const PANEL: &str = "Vigie";
 
 #[test]
 fn the_site_is_asked_once_and_the_answer_written() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     // As at_home's, but for the user's choice.
-    let site = |id: &str| format!("[[site]]\nid = \"{id}\"\ngateway = \"{GATEWAY}\"\ninside = [\"{INSIDE}\"]\n");
+    let site = |id: &str| format!("[[site]]\nid = \"{id}\"\ngateway = \"{GATEWAY}\"\ninside = [\"{INTRANET_HOST}\"]\n");
     let file = desktop.write(".config/vigie/vigie.toml", &[site("caen"), site("rouen")].join("\n"));
     desktop.write(".local/state/vigie/state.json", r#"{"welcomed": true}"#);
     let (mut vigie, item) = desktop.start_vigie();
@@ -35,7 +35,7 @@ fn the_site_is_asked_once_and_the_answer_written() {
     desktop.write(".local/state/vigie/state.json", r#"{"welcomed": true}"#);
     let (_vigie, item) = desktop.start_vigie();
     let question = desktop.notifications().wait(1, "Quel est votre site\u{a0}?");
-    desktop.press(&question, "Rouen");
+    desktop.press_button(&question, "Rouen");
     item.wait_for_menu("\n  (o) Rouen (Seine-Maritime, Eure)\n");
     let text = fs::read_to_string(&file).expect("still there");
     assert!(text.contains("[user]\nsite = \"rouen\"\n"), "{text}");
@@ -43,32 +43,32 @@ fn the_site_is_asked_once_and_the_answer_written() {
 
 #[test]
 fn without_a_tray_the_panel_stands_in_and_the_icon_comes_when_it_can() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
-    desktop.welcome();
-    desktop.stop_panel();
+    desktop.skip_first_run();
+    desktop.stop_xfce_panel();
     let vigie = desktop.spawn("vigie", &desktop.vigie());
     let said = desktop.notifications().wait(0, "L’icône de Vigie ne peut pas s’afficher");
     assert!(said.body.contains("relancez Vigie pour le revoir"), "{said:?}");
     desktop.wait_for_window(PANEL, true);
     desktop.screenshot("no-tray");
-    desktop.start_panel();
+    desktop.start_xfce_panel();
     desktop.item_of(vigie.pid()).wait_for_menu("VPN déconnecté");
     // What it says is no longer so.
     wait_for("it to be taken back", DEADLINE, || desktop.notifications().all()[0].closed);
     // The panel of the desktop is started anew.
-    desktop.stop_panel();
-    desktop.start_panel();
+    desktop.stop_xfce_panel();
+    desktop.start_xfce_panel();
     desktop.item_of(vigie.pid());
     assert_eq!(desktop.notifications().all().len(), 1, "a tray that is gone for a moment is no news");
 }
 
 #[test]
 fn what_could_not_be_shown_is_shown_when_the_server_comes() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     desktop.configure("[vpn]\nconnect = \"open-client\"\n");
-    desktop.welcome();
+    desktop.skip_first_run();
     let browser = desktop.record_program("xdg-open");
     let (_vigie, item) = desktop.start_vigie();
     item.wait_for_menu("VPN déconnecté");
@@ -80,29 +80,29 @@ fn what_could_not_be_shown_is_shown_when_the_server_comes() {
     let second = desktop.notifications().wait(1, &about);
     assert_eq!(second.replaces, first.id, "one at a time");
 
-    desktop.stop_notifier();
+    desktop.stop_notification_server();
     let seen = desktop.notifications().all().len();
     item.click(&["À propos"]);
     wait_for("it to be tried", DEADLINE, || desktop.vigie_log().contains("cannot be shown yet").then_some(()));
-    desktop.start_notifier();
+    desktop.start_notification_server();
     desktop.notifications().wait(seen, &about);
     // Buttons of the new server work.
     item.click(&["Se connecter au VPN…"]);
     let missing =
         desktop.notifications().wait(seen, "«\u{a0}Cisco Secure Client\u{a0}» est introuvable sur cet ordinateur");
-    desktop.press(&missing, "Ouvrir AMIGO");
+    desktop.press_button(&missing, "Ouvrir AMIGO");
     assert_eq!(browser.next_call(0), ["http://assistance.ac-normandie.fr/"]);
 }
 
 #[test]
 fn a_portal_is_told_and_looked_at_again() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     desktop.configure("[vpn]\nprobe_timeout_seconds = 1\nhold_seconds = 1\n");
-    desktop.welcome();
+    desktop.skip_first_run();
     let (_vigie, item) = desktop.start_vigie();
     item.wait_for_menu("VPN déconnecté");
-    vpn.start_impostor();
+    vpn.start_impostor_server();
     vpn.unplug();
     item.wait_for_menu("Hors ligne");
     vpn.plug();
@@ -110,7 +110,7 @@ fn a_portal_is_told_and_looked_at_again() {
     assert_eq!(told.buttons(), ["Réessayer"]);
     vpn.kill_server();
     vpn.start_server();
-    desktop.press(&told, "Réessayer");
+    desktop.press_button(&told, "Réessayer");
     item.wait_for_menu("VPN déconnecté");
 
     // With the panel before the user's eyes nothing needs to be said.
@@ -125,9 +125,9 @@ fn a_portal_is_told_and_looked_at_again() {
 
 #[test]
 fn the_site_that_ciscos_client_uses_is_not_asked() {
-    let vpn = Vpn::start();
+    let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
-    let settings = format!("[[site]]\nid = \"caen\"\ngateway = \"{GATEWAY}\"\ninside = [\"{INSIDE}\"]\n");
+    let settings = format!("[[site]]\nid = \"caen\"\ngateway = \"{GATEWAY}\"\ninside = [\"{INTRANET_HOST}\"]\n");
     desktop.write(".config/vigie/vigie.toml", &settings);
     desktop.write(".local/state/vigie/state.json", r#"{"welcomed": true}"#);
     // As Cisco's client keeps its user's choices.

@@ -2,7 +2,7 @@
 //!
 //! Tauri and WebKitGTK take these two words from the environment; nothing else of the program differs.
 
-use super::{DEADLINE, Desktop, Running, wait_for};
+use super::{ChildProcess, DEADLINE, Desktop, wait_for};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::process::Command;
@@ -18,16 +18,16 @@ const DRIVER: &str = "9332";
 type Work = Box<dyn FnOnce(&tokio::runtime::Runtime, &WebDriver) + Send>;
 
 /// The page in the open window. The window stays when this is dropped.
-pub struct Page {
+pub struct WebPage {
     /// The window's title.
     pub title: &'static str,
     work: UnboundedSender<Work>,
-    _driver: Running,
+    _driver: ChildProcess,
 }
 
 /// A line of the panel.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
-pub struct Row {
+pub struct PageRow {
     /// Its stable name.
     pub id: String,
     /// What it is.
@@ -43,14 +43,14 @@ pub fn open_to_driver(vigie: &mut Command) -> &mut Command {
     vigie.env("TAURI_WEBVIEW_AUTOMATION", "true").env("WEBKIT_INSPECTOR_SERVER", WINDOW)
 }
 
-impl Page {
+impl WebPage {
     /// Waits for the panel of a Vigie that is open to a driver, and takes hold of its page.
-    pub fn of(desktop: &Desktop) -> Page {
-        Page::of_window(desktop, "Vigie")
+    pub fn of(desktop: &Desktop) -> WebPage {
+        WebPage::of_window(desktop, "Vigie")
     }
 
-    /// As [`Page::of`], for the window with this title.
-    pub fn of_window(desktop: &Desktop, title: &'static str) -> Page {
+    /// As [`WebPage::of`], for the window with this title.
+    pub fn of_window(desktop: &Desktop, title: &'static str) -> WebPage {
         desktop.wait_for_window(title, true);
         let mut command = desktop.command("WebKitWebDriver");
         command.args([format!("--port={DRIVER}"), format!("--target={WINDOW}")]);
@@ -70,7 +70,7 @@ impl Page {
             }
         });
         ready.recv().unwrap_or_else(|_| panic!("no session\n{}", driver.log()));
-        Page { title, work, _driver: driver }
+        WebPage { title, work, _driver: driver }
     }
 
     fn with<T: Send + 'static>(
@@ -145,7 +145,7 @@ impl Page {
     }
 
     /// Presses keys, wherever the focus is.
-    pub fn press(&self, keys: &str) {
+    pub fn press_keys(&self, keys: &str) {
         let keys = keys.to_owned();
         self.with(move |runtime, driver| {
             runtime.block_on(async { driver.action_chain().send_keys(keys).perform().await })
@@ -159,7 +159,7 @@ impl Page {
     }
 
     /// The rows, as they stand on the page.
-    pub fn rows(&self) -> Vec<Row> {
+    pub fn rows(&self) -> Vec<PageRow> {
         self.run(
             "const plain = (text) => text.replace(/\\s+/g, ' ').trim();
              return [...document.querySelectorAll('.row[data-id]')].map((row) => ({
@@ -176,7 +176,7 @@ impl Page {
     ///
     /// # Panics
     /// Where there is none, or more than one.
-    pub fn row(&self, id: &str) -> Row {
+    pub fn row(&self, id: &str) -> PageRow {
         let mut rows = self.rows();
         rows.retain(|row| row.id == id);
         assert_eq!(rows.len(), 1, "rows {id:?}: {rows:?}");
@@ -184,7 +184,7 @@ impl Page {
     }
 
     /// Waits until a row says this.
-    pub fn wait_for_row(&self, id: &str, value: &str) -> Row {
+    pub fn wait_for_row(&self, id: &str, value: &str) -> PageRow {
         let mut last = Vec::new();
         let start = std::time::Instant::now();
         loop {
