@@ -100,7 +100,8 @@ fn put(
     Ok(owner)
 }
 
-#[cfg(all(test, windows))]
+#[cfg(test)]
+#[cfg(windows)]
 mod windows_tests {
     use super::*;
     use std::time::Instant;

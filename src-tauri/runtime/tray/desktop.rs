@@ -373,7 +373,8 @@ fn bar() -> Bar {
     Bar { edge: 48, light: false }
 }
 
-#[cfg(all(test, windows))]
+#[cfg(test)]
+#[cfg(windows)]
 mod tests {
     use super::*;
     use tauri::menu::ContextMenu;
