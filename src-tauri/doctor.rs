@@ -5,7 +5,7 @@ use crate::sensors::{drives, host, network, power, printers, probe, shutdown, vp
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use vigie_core::state::Reading;
+use vigie_core::message::Reading;
 use vigie_core::vpn::{Gateway, Intranet, ProbeRequest};
 use vigie_profile::{Loaded, Profile};
 use vigie_view::doctor::{Finding, Sensor};

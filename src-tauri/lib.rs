@@ -1,6 +1,6 @@
 //! Vigie: the academy's guide, live on the desktop.
 //!
-//! Data goes one way. Sensors turn the machine's facts into [`vigie_core::state::Event`]s; one task owns the state and lets
+//! Data goes one way. Sensors turn the machine's facts into [`vigie_core::message::Event`]s; one task owns the state and lets
 //! [`vigie_core::update::update`] change it; the views turn it into pictures (tray, panel, status), and the shell does what
 //! the core asked.
 //!
@@ -19,4 +19,4 @@ pub mod sensors;
 mod wine;
 
 /// Where everything that happens is sent; one task reads it and owns the state.
-pub type Events = tokio::sync::mpsc::UnboundedSender<vigie_core::state::Event>;
+pub type Events = tokio::sync::mpsc::UnboundedSender<vigie_core::message::Event>;

@@ -1,6 +1,6 @@
 //! Connecting: one attempt at a time, from the form to the tunnel.
 //!
-//! The user opens the window ([`Action::Connect`](super::state::Action::Connect)), fills the form and sends it
+//! The user opens the window ([`Action::Connect`](super::message::Action::Connect)), fills the form and sends it
 //! ([`Submission`]); the shell hands the answers to a client ([`ConnectRequest`]) and tells how far it is ([`ConnectProgress`]). Here
 //! stands what follows from that. Secrets pass through and are not kept: no field of [`ConnectState`] holds one.
 

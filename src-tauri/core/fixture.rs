@@ -1,10 +1,11 @@
 //! What the tests of core and view start from.
 
 use super::Now;
-use super::state::{
-    Battery, DriveMount, DriveState, Effect, Event, Host, Printer, Reading, SavedState, SensorRequest, Space, Wapt,
+use super::message::{
+    Battery, DriveMount, DriveState, Effect, Event, Host, Printer, Reading, SensorRequest, Space, Wapt,
 };
-use super::update::{State, update};
+use super::state::{SavedState, State};
+use super::update::update;
 use super::vpn::{DefaultRoute, Gateway, Interface, Intranet, Links, Probe, VpnStatus};
 use jiff::ZonedDateTime;
 use std::net::{IpAddr, Ipv4Addr};

@@ -5,6 +5,7 @@ pub mod digits;
 #[cfg(any(test, feature = "fixture"))]
 pub mod fixture;
 pub mod helpdesk;
+pub mod message;
 pub mod printers;
 pub mod shutdown;
 pub mod state;

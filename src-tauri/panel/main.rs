@@ -18,7 +18,7 @@ use tauri::webview::{Color, NewWindowResponse};
 use tauri::{AppHandle, Manager, State, WebviewUrl, WebviewWindow, WebviewWindowBuilder, WindowEvent};
 use vigie::runtime::panel::{FromPanel, ToPanel};
 use vigie::runtime::store::Store;
-use vigie_core::state::Action;
+use vigie_core::message::Action;
 use vigie_view::connect::Form;
 use vigie_view::page::{Page, Part};
 use vigie_view::panel::Pinned;

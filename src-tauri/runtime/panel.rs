@@ -17,7 +17,7 @@ use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use vigie_core::connect::Submission;
-use vigie_core::state::{Action, Event, LaunchOutcome, LaunchResult};
+use vigie_core::message::{Action, Event, LaunchOutcome, LaunchResult};
 use vigie_view::connect::Form;
 use vigie_view::page::{Page, Part};
 use vigie_view::panel::Pinned;

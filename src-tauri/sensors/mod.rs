@@ -25,7 +25,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
-use vigie_core::state::{Event, SensorRequest};
+use vigie_core::message::{Event, SensorRequest};
 use vigie_profile::Profile;
 
 /// Where the sensors are asked to look.

@@ -15,8 +15,8 @@ use super::french;
 use super::panel::{Button, button};
 use serde::{Deserialize, Serialize};
 use vigie_core::connect::{ConnectMethod, Field, FormError, Keyring, Phase, Reason, Stage, Submission, VpnClient};
-use vigie_core::state::Action;
-use vigie_core::update::State;
+use vigie_core::message::Action;
+use vigie_core::state::State;
 use vigie_profile::{Id, Vpn};
 
 /// All that the window shows.
@@ -359,7 +359,7 @@ mod tests {
     use super::*;
     use vigie_core::connect::{AttemptHistory, ConnectProgress, Pin, StoredCredentials};
     use vigie_core::fixture::{known, now};
-    use vigie_core::state::Event;
+    use vigie_core::message::Event;
     use vigie_core::update::update;
 
     fn sent() -> Submission {

@@ -1,7 +1,7 @@
 //! The network drives in words.
 
-use vigie_core::state::{DriveMount, Reading};
-use vigie_core::update::State;
+use vigie_core::message::{DriveMount, Reading};
+use vigie_core::state::State;
 use vigie_core::vpn::VpnStatus;
 use vigie_profile::{Drive, DriveUse};
 

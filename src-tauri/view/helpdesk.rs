@@ -2,7 +2,7 @@
 
 use super::french;
 use vigie_core::helpdesk::Helpdesk;
-use vigie_core::update::State;
+use vigie_core::state::State;
 
 /// The menu's line.
 pub fn line(state: &State) -> String {

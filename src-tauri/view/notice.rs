@@ -1,10 +1,10 @@
 //! What a notification says.
 
 use super::{drives, french, shutdown, vpn};
-use vigie_core::state::{
+use vigie_core::message::{
     Action, Call, Category, ClipboardContent, LaunchOutcome, LaunchResult, Notification, SaveFailure,
 };
-use vigie_core::update::State;
+use vigie_core::state::State;
 use vigie_core::vpn::VpnStatus;
 use vigie_profile::Choice;
 

@@ -5,8 +5,8 @@ use super::panel::{Button, Panel, button, panel};
 use super::settings::{Setting, settings};
 use super::{drives, french, notice};
 use serde::{Deserialize, Serialize};
-use vigie_core::state::{Action, Call};
-use vigie_core::update::State;
+use vigie_core::message::{Action, Call};
+use vigie_core::state::State;
 use vigie_profile::{Link, Program};
 
 /// What the page shows.
@@ -244,8 +244,9 @@ mod tests {
     use std::sync::Arc;
     use vigie_core::digits::Digits;
     use vigie_core::fixture::{known, now, standing};
-    use vigie_core::state::{ClipboardContent, Event};
-    use vigie_core::update::{State, update};
+    use vigie_core::message::{ClipboardContent, Event};
+    use vigie_core::state::State;
+    use vigie_core::update::update;
     use vigie_core::vpn::VpnStatus;
     use vigie_profile::{Choice, Profile};
 

@@ -5,9 +5,9 @@
 use super::{drives, french, helpdesk, shutdown, vpn};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+use vigie_core::message::{Action, DriveMount, Host, Reading};
 use vigie_core::shutdown::Reminder;
-use vigie_core::state::{Action, DriveMount, Host, Reading};
-use vigie_core::update::{Question, State, can_connect};
+use vigie_core::state::{Question, State};
 use vigie_core::vpn::VpnStatus;
 use vigie_profile::{Choice, RowKind};
 
@@ -195,7 +195,7 @@ fn buttons(state: &State) -> Vec<Button> {
         button("Installer un logiciel", Action::Open(profile.wapt.program.clone())),
         button("AMIGO", Action::Open(profile.helpdesk.link.clone())),
     ];
-    if can_connect(state.vpn.status()) {
+    if state.can_connect() {
         buttons.insert(0, button("Se connecter au VPN", Action::Connect));
     }
     let intranet = |site: &str| profile.links.iter().find(|link| link.site.as_deref() == Some(site));
@@ -437,7 +437,7 @@ mod tests {
     use super::*;
     use std::path::Path;
     use vigie_core::fixture::{known, now, standing};
-    use vigie_core::state::Event;
+    use vigie_core::message::Event;
     use vigie_core::update::update;
 
     #[test]
@@ -580,7 +580,7 @@ mod tests {
         assert!(rows.iter().all(|row| !row.value.is_empty() && !row.value.contains("for the log")));
     }
 
-    fn why_space() -> Reading<vigie_core::state::Space> {
+    fn why_space() -> Reading<vigie_core::message::Space> {
         Reading::Unavailable("for the log".into())
     }
 

@@ -3,8 +3,8 @@
 use super::french;
 use super::panel::{Button, button};
 use serde::{Deserialize, Serialize};
-use vigie_core::state::Action;
-use vigie_core::update::State;
+use vigie_core::message::Action;
+use vigie_core::state::State;
 use vigie_profile::{Choice, RowKind};
 
 /// Something to choose.

@@ -2,7 +2,7 @@
 
 use super::french;
 use vigie_core::shutdown::Reminder;
-use vigie_core::update::State;
+use vigie_core::state::State;
 
 /// "aujourd’hui à 21 h 30", or that none is planned.
 pub fn next(state: &State) -> String {

@@ -3,7 +3,7 @@
 use super::panel::{Panel, panel};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use vigie_core::update::State;
+use vigie_core::state::State;
 use vigie_core::vpn::VpnStatus;
 
 /// The state for programs and for the command line.
@@ -62,8 +62,8 @@ mod tests {
     use crate::notice::notice;
     use crate::tray::tray;
     use vigie_core::fixture::{known, standing};
-    use vigie_core::state::Action;
-    use vigie_core::update::{Question, State};
+    use vigie_core::message::Action;
+    use vigie_core::state::{Question, State};
 
     #[test]
     fn the_status_as_text() {
@@ -169,7 +169,7 @@ Assistance et arrêt automatique
                 state.question = question;
                 walk(&json(&state), &check);
             }
-            let words = notice(&vigie_core::state::Notification::Vpn(verdict), &state);
+            let words = notice(&vigie_core::message::Notification::Vpn(verdict), &state);
             for text in [words.title, words.body].into_iter().chain(words.actions.into_iter().map(|(label, _)| label)) {
                 check(&text);
             }

@@ -2,8 +2,8 @@
 
 use super::{drives, french, helpdesk, vpn};
 use serde::Serialize;
-use vigie_core::state::{Action, Call};
-use vigie_core::update::{State, can_connect};
+use vigie_core::message::{Action, Call};
+use vigie_core::state::State;
 use vigie_core::vpn::VpnStatus;
 use vigie_profile::{Choice, ConnectMode, Link};
 
@@ -119,14 +119,13 @@ fn menu(state: &State) -> Vec<Entry> {
 
 /// Connecting and disconnecting; and the client's own window, where that is what there is to do.
 fn vpn(state: &State) -> Vec<Entry> {
-    let verdict = state.vpn.status();
     let mut entries = Vec::new();
     if state.connect.busy() {
         entries.push(item("Annuler la connexion", Action::CancelConnect));
-    } else if can_connect(verdict) {
+    } else if state.can_connect() {
         entries.push(item("Se connecter au VPN…", Action::Connect));
     }
-    if !can_connect(verdict) && !state.connect.busy() {
+    if !state.can_connect() && !state.connect.busy() {
         entries.push(item("Ouvrir Cisco…", Action::OpenClient));
     }
     if state.can_disconnect() {
@@ -226,7 +225,8 @@ mod tests {
     use super::*;
     use std::fmt::Write;
     use vigie_core::fixture::{guide, known, now, standing};
-    use vigie_core::state::{Event, SavedState};
+    use vigie_core::message::Event;
+    use vigie_core::state::SavedState;
     use vigie_core::update::update;
 
     /// The menu as lines; greyed lines stand in brackets.

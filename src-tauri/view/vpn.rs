@@ -1,7 +1,7 @@
 //! The verdict in words.
 
 use super::french;
-use vigie_core::update::State;
+use vigie_core::state::State;
 use vigie_core::vpn::VpnStatus;
 
 /// A few words, as the tooltip's first line and the panel's value.

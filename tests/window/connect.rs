@@ -8,7 +8,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::{sleep, timeout};
 use vigie::runtime::panel::Window;
 use vigie_core::connect::{ConnectMethod, Field, Pin, Submission};
-use vigie_core::state::{Action, Event, LaunchOutcome, LaunchResult};
+use vigie_core::message::{Action, Event, LaunchOutcome, LaunchResult};
 use vigie_view::connect::{FieldError, Form, Message, SiteChoice, Tone};
 use vigie_view::panel::Button;
 

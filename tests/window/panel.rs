@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{sleep, timeout};
 use vigie::runtime::panel::{Pin, Window};
-use vigie_core::state::{Action, Event, LaunchOutcome};
+use vigie_core::message::{Action, Event, LaunchOutcome};
 use vigie_core::vpn::VpnStatus;
 use vigie_view::page::Page;
 use vigie_view::panel::{self as view, Button, Group, Panel, Prompt, Row, Severity};

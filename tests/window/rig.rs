@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{sleep, timeout};
 use vigie::runtime::panel::{Model, Window};
-use vigie_core::state::Event;
+use vigie_core::message::Event;
 
 /// How long anything may take on a slow machine.
 pub const DEADLINE: Duration = Duration::from_secs(30);

@@ -22,7 +22,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 use vigie_core::connect::{ConnectProgress, ConnectRequest, Pin, Reason, Secret, Stage, VpnClient};
-use vigie_core::state::Event;
+use vigie_core::message::Event;
 use vigie_profile::{Profile, Site};
 use zeroize::Zeroizing;
 

@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 use std::{fs, io, mem, ptr, slice};
 use sysinfo::Process;
-use vigie_core::state::Action;
+use vigie_core::message::Action;
 use windows::Win32::Foundation::{CloseHandle, ERROR_NO_TOKEN, HANDLE, WAIT_OBJECT_0};
 use windows::Win32::System::Environment::{CreateEnvironmentBlock, DestroyEnvironmentBlock};
 use windows::Win32::System::RemoteDesktop::{

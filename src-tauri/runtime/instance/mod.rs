@@ -23,7 +23,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use vigie_core::state::{Action, Event};
+use vigie_core::message::{Action, Event};
 use vigie_view::status::Status;
 
 /// A request is no longer than this, in bytes; the longest real one has some tens.

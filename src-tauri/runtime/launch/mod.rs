@@ -16,7 +16,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 use vigie_core::digits::Digits;
-use vigie_core::state::{Call, LaunchOutcome, LaunchResult, LaunchTarget};
+use vigie_core::message::{Call, LaunchOutcome, LaunchResult, LaunchTarget};
 use vigie_profile::{Profile, Program};
 
 /// A program that gives up within this time has not started.

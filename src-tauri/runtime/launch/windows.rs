@@ -219,7 +219,7 @@ mod tests {
     async fn a_shortcut_a_program_an_address_and_a_code_are_opened_as_windows_would() {
         use std::time::{Duration, Instant};
         use vigie_core::digits::Digits;
-        use vigie_core::state::{Call, LaunchOutcome::Started, LaunchTarget};
+        use vigie_core::message::{Call, LaunchOutcome::Started, LaunchTarget};
         use winreg::RegKey;
         use winreg::enums::HKEY_CLASSES_ROOT;
         crate::wine::only();

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use vigie_core::state::{Action, Category, Event};
+use vigie_core::message::{Action, Category, Event};
 use vigie_view::notice::Notice;
 use zbus::message::{Header, Type};
 use zbus::names::OwnedUniqueName;

@@ -4,7 +4,7 @@ use crate::Events;
 use notify_rust::{Notification, Timeout};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use vigie_core::state::{Category, Event};
+use vigie_core::message::{Category, Event};
 use vigie_view::notice::Notice;
 
 /// Shows each notice on a thread of its own, which waits for its answer and ends with it. One that leaves the screen

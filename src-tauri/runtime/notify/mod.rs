@@ -12,7 +12,7 @@ mod tests;
 pub use platform::identity_keys;
 
 use crate::Events;
-use vigie_core::state::Category;
+use vigie_core::message::Category;
 use vigie_view::notice::Notice;
 
 /// Shows notifications. Its calls never wait: what is asked is done in order, beside the caller.
@@ -22,8 +22,8 @@ pub struct Notifier {
 }
 
 impl Notifier {
-    /// Buttons come back as [`Event::Action`](vigie_core::state::Event::Action); whether notifications can be shown is
-    /// told with [`Event::NotificationServer`](vigie_core::state::Event::NotificationServer) when it changes (it is
+    /// Buttons come back as [`Event::Action`](vigie_core::message::Event::Action); whether notifications can be shown is
+    /// told with [`Event::NotificationServer`](vigie_core::message::Event::NotificationServer) when it changes (it is
     /// taken for granted at first). Needs the runtime.
     pub fn new(events: Events) -> Notifier {
         Notifier { desk: platform::Backend::new(events) }

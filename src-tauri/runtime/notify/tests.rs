@@ -3,7 +3,7 @@ use crate::runtime::test_bus::alone;
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use vigie_core::state::{Action, Category, Event};
+use vigie_core::message::{Action, Category, Event};
 use vigie_view::notice::Notice;
 use zbus::Connection;
 use zbus::zvariant::{OwnedValue, Value};

@@ -15,7 +15,7 @@ use tauri::menu::{CheckMenuItem, IsMenuItem, Menu, MenuItem, MenuItemKind, Prede
 use tauri::tray::{MouseButton, MouseButtonState, TrayIcon, TrayIconBuilder, TrayIconEvent};
 use tauri::utils::assets::{AssetKey, AssetsIter, CspHash};
 use tauri::{AppHandle, Assets, RunEvent, Wry};
-use vigie_core::state::{Action, Event};
+use vigie_core::message::{Action, Event};
 use vigie_view::tray::{self as view, Entry};
 
 /// The longest tooltip in UTF-16 units (NOTIFYICONDATAW.szTip: 128 with the zero at its end).

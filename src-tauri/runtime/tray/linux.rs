@@ -7,7 +7,7 @@ use ksni::TrayMethods;
 use ksni::menu::{CheckmarkItem, MenuItem, RadioGroup, RadioItem, StandardItem, SubMenu};
 use std::process::ExitCode;
 use std::time::Duration;
-use vigie_core::state::{Action, Event};
+use vigie_core::message::{Action, Event};
 use vigie_view::tray::{self as view, Entry};
 use zbus::{MatchRule, MessageStream};
 

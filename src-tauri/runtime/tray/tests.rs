@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::process::ExitCode;
 use std::sync::mpsc;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use vigie_core::state::{Action, Event};
+use vigie_core::message::{Action, Event};
 use vigie_core::vpn::VpnStatus;
 use vigie_profile::Choice;
 use vigie_view::tray::{self as view, Entry, Icon};

@@ -15,7 +15,7 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
-use vigie_core::state::Event;
+use vigie_core::message::Event;
 
 /// A moment that never comes (in the year 2242): the timer must be armed to learn that the clock was set.
 const NEVER: i64 = 1 << 33;

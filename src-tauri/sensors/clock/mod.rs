@@ -1,4 +1,4 @@
-//! What time it is, the alarm behind [`SensorRequest::WakeAt`](vigie_core::state::SensorRequest::WakeAt), and the news that the clock
+//! What time it is, the alarm behind [`SensorRequest::WakeAt`](vigie_core::message::SensorRequest::WakeAt), and the news that the clock
 //! or the time zone was set.
 
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
@@ -16,9 +16,9 @@ pub fn now() -> Now {
     Now { wall: ZonedDateTime::now(), uptime: sys::uptime() }
 }
 
-/// Sends [`Event::Tick`](vigie_core::state::Event::Tick) at the moment that `alarm` holds, by the wall clock: after a
+/// Sends [`Event::Tick`](vigie_core::message::Event::Tick) at the moment that `alarm` holds, by the wall clock: after a
 /// sleep or a jump of the clock over that moment, at once. Sends
-/// [`Event::ClockChanged`](vigie_core::state::Event::ClockChanged) when the clock or the time zone was set (on Linux
+/// [`Event::ClockChanged`](vigie_core::message::Event::ClockChanged) when the clock or the time zone was set (on Linux
 /// also after a sleep: the kernel then sets the clock). Ends with the sender of `alarm`.
 pub async fn watch(alarm: watch::Receiver<Option<Timestamp>>, events: Events) {
     sys::watch(alarm, events).await;

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use std::future::pending;
 use std::time::Duration;
 use tokio::sync::watch;
-use vigie_core::state::Event;
+use vigie_core::message::Event;
 
 pub(super) fn uptime() -> Duration {
     Duration::from_secs(sysinfo::System::uptime())

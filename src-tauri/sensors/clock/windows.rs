@@ -11,7 +11,7 @@ use std::ffi::c_void;
 use std::io;
 use std::time::Duration;
 use tokio::sync::watch;
-use vigie_core::state::Event;
+use vigie_core::message::Event;
 use windows::Win32::Foundation::FILETIME;
 use windows::Win32::System::SystemInformation::GetTickCount64;
 use windows::Win32::System::Threading::{

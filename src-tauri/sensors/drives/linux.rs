@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
-use vigie_core::state::{DriveMount, DriveState};
+use vigie_core::message::{DriveMount, DriveState};
 use vigie_profile::Drive;
 
 /// Where the drives of the profile stand.

@@ -7,7 +7,7 @@ mod system;
 #[cfg(windows)]
 pub use system::watch;
 
-use vigie_core::state::{DriveState, Reading};
+use vigie_core::message::{DriveState, Reading};
 use vigie_profile::Profile;
 
 /// SensorRequests at the profile's drives, in its order. Only the system's own tables are read, never the drives themselves: a

@@ -1,6 +1,6 @@
 //! A system that Vigie does not know closely.
 
-use vigie_core::state::DriveState;
+use vigie_core::message::DriveState;
 use vigie_profile::Drive;
 
 /// Not read here.

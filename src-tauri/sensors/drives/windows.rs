@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
-use vigie_core::state::{DriveMount, DriveState, Event};
+use vigie_core::message::{DriveMount, DriveState, Event};
 use vigie_profile::{Drive, Profile};
 use windows::Win32::Foundation::{ERROR_CONNECTION_UNAVAIL, ERROR_MORE_DATA, NO_ERROR, WIN32_ERROR};
 use windows::Win32::NetworkManagement::NetManagement::{
@@ -90,7 +90,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_letter_that_comes_or_goes_is_told() {
-        use vigie_core::state::Reading;
+        use vigie_core::message::Reading;
         use windows::Win32::UI::WindowsAndMessaging::{DBT_DEVNODES_CHANGED, FindWindowW, SendMessageW, WM_NULL};
         crate::wine::only();
         let (_profiles, profile) = watch::channel(Arc::new(vigie_profile::guide()));

@@ -2,7 +2,7 @@
 
 use std::fs;
 use sysinfo::System;
-use vigie_core::state::{Reading, Space};
+use vigie_core::message::{Reading, Space};
 
 /// Name and version as os-release(5) gives them: "Debian GNU/Linux 12".
 pub(super) fn version() -> String {

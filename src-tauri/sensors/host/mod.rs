@@ -7,7 +7,7 @@ mod system;
 
 use jiff::Timestamp;
 use sysinfo::{MemoryRefreshKind, System};
-use vigie_core::state::{Host, Space};
+use vigie_core::message::{Host, Space};
 
 /// Reads them: some small files or calls, no list of processes, no name resolution, no look at another file system
 /// than the system's own. Blocking, and done within a few milliseconds.
@@ -48,7 +48,7 @@ const UNKNOWN: &str = "?";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vigie_core::state::Reading;
+    use vigie_core::message::Reading;
 
     #[test]
     fn the_machine_knows_itself() {

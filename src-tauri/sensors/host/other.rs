@@ -1,7 +1,7 @@
 //! A system that Vigie does not know closely.
 
 use sysinfo::System;
-use vigie_core::state::{Reading, Space};
+use vigie_core::message::{Reading, Space};
 
 /// Name and version.
 pub(super) fn version() -> String {

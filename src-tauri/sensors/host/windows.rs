@@ -1,7 +1,7 @@
 //! What Windows says about itself.
 
 use std::iter;
-use vigie_core::state::{Reading, Space};
+use vigie_core::message::{Reading, Space};
 use windows::Win32::NetworkManagement::NetManagement::{
     NETSETUP_JOIN_STATUS, NetApiBufferFree, NetGetJoinInformation, NetSetupDomainName,
 };

@@ -269,7 +269,7 @@ mod tests {
     use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
     use tokio::sync::{Notify, watch};
     use tokio::time::timeout;
-    use vigie_core::state::Event;
+    use vigie_core::message::Event;
     use vigie_core::vpn::Links;
 
     const DEADLINE: Duration = Duration::from_secs(5);

@@ -18,7 +18,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
-use vigie_core::state::Event;
+use vigie_core::message::Event;
 use vigie_core::vpn::{DefaultRoute, Interface, Links};
 use vigie_profile::{Profile, Vpn};
 

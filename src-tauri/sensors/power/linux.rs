@@ -5,7 +5,7 @@ use futures_util::StreamExt;
 use std::fs;
 use std::io;
 use std::path::Path;
-use vigie_core::state::{Battery, Event, Reading};
+use vigie_core::message::{Battery, Event, Reading};
 use zbus::fdo::{DBusProxy, PropertiesProxy};
 use zbus::names::WellKnownName;
 

@@ -6,7 +6,7 @@
 mod system;
 
 use crate::Events;
-use vigie_core::state::{Battery, Reading};
+use vigie_core::message::{Battery, Reading};
 
 /// The computer's own battery, not a mouse's; `Known(None)` where it has none. Blocking, and quick.
 pub fn battery() -> Reading<Option<Battery>> {
@@ -16,9 +16,9 @@ pub fn battery() -> Reading<Option<Battery>> {
 /// Sends [`Event::Sleeping`] and [`Event::Woke`], and [`Event::Power`] when battery or mains have changed, until nobody
 /// listens any more. The system tells; nothing is asked in turns. What cannot be watched is said in the log.
 ///
-/// [`Event::Sleeping`]: vigie_core::state::Event::Sleeping
-/// [`Event::Woke`]: vigie_core::state::Event::Woke
-/// [`Event::Power`]: vigie_core::state::Event::Power
+/// [`Event::Sleeping`]: vigie_core::message::Event::Sleeping
+/// [`Event::Woke`]: vigie_core::message::Event::Woke
+/// [`Event::Power`]: vigie_core::message::Event::Power
 pub async fn watch(events: Events) {
     system::watch(events).await;
 }

@@ -1,7 +1,7 @@
 //! A system that Vigie does not know closely.
 
 use crate::Events;
-use vigie_core::state::{Battery, Reading};
+use vigie_core::message::{Battery, Reading};
 
 /// Not read here.
 pub(super) fn battery() -> Reading<Option<Battery>> {

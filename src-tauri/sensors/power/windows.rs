@@ -3,7 +3,7 @@
 
 use crate::Events;
 use std::ffi::c_void;
-use vigie_core::state::{Battery, Event, Reading};
+use vigie_core::message::{Battery, Event, Reading};
 use windows::Win32::Foundation::{ERROR_SUCCESS, HANDLE, WIN32_ERROR};
 use windows::Win32::System::Power::{
     DEVICE_NOTIFY_SUBSCRIBE_PARAMETERS, GetSystemPowerStatus, HPOWERNOTIFY, PowerRegisterSuspendResumeNotification,

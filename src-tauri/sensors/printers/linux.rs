@@ -16,7 +16,7 @@ use std::io::Cursor;
 use std::path::Path;
 use std::time::Duration;
 use tokio::net::UnixStream;
-use vigie_core::state::Printer;
+use vigie_core::message::Printer;
 
 const SOCKET: &str = "/run/cups/cups.sock";
 const TIMEOUT: Duration = Duration::from_secs(5);

@@ -7,7 +7,7 @@ mod system;
 #[cfg(windows)]
 pub use system::watch;
 
-use vigie_core::state::{Printer, Reading};
+use vigie_core::message::{Printer, Reading};
 
 /// TrackerRequests the machine's own print service; a print server on the network is not asked. Blocking, and quick; a service
 /// that hangs is given up after some seconds.

@@ -1,6 +1,6 @@
 //! A system that Vigie does not know closely.
 
-use vigie_core::state::Printer;
+use vigie_core::message::Printer;
 
 /// Not read here.
 pub(super) fn read() -> anyhow::Result<Vec<Printer>> {

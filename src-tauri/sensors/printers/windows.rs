@@ -5,7 +5,7 @@ use crate::Events;
 use crate::sensors::registry::{self, Changes};
 use anyhow::Context;
 use std::time::Duration;
-use vigie_core::state::{Event, Printer};
+use vigie_core::message::{Event, Printer};
 use windows::Win32::Foundation::ERROR_INSUFFICIENT_BUFFER;
 use windows::Win32::Graphics::Printing::{
     EnumPrintersW, GetDefaultPrinterW, PRINTER_ENUM_CONNECTIONS, PRINTER_ENUM_LOCAL, PRINTER_INFO_4W,
@@ -129,7 +129,7 @@ mod tests {
         watch(events).await;
         let mut now = async || {
             let next = tokio::time::timeout(Duration::from_secs(10), told.recv()).await.unwrap().unwrap();
-            let Event::Printers(vigie_core::state::Reading::Known(list)) = next else { panic!("{next:?}") };
+            let Event::Printers(vigie_core::message::Reading::Known(list)) = next else { panic!("{next:?}") };
             list.into_iter().find(|printer| printer.name == name).map(|printer| printer.default)
         };
         assert_eq!(now().await, None);

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use std::fs;
 use std::io;
 use std::path::Path;
-use vigie_core::state::{Event, Reading};
+use vigie_core::message::{Event, Reading};
 
 /// systemd's directory; it is there where systemd runs.
 const SYSTEMD: &str = "/run/systemd";

@@ -7,7 +7,7 @@ mod system;
 
 use crate::Events;
 use jiff::Timestamp;
-use vigie_core::state::Reading;
+use vigie_core::message::Reading;
 
 /// When the machine will go down (power off, halt or reboot), as far as it says; `Known(None)` where nothing is planned.
 ///
@@ -20,7 +20,7 @@ pub fn read() -> Reading<Option<Timestamp>> {
 /// Sends [`Event::MachineShutdown`] at first and after each change, until nobody listens any more. Ends at once, with
 /// a word in the log, where the machine tells nothing.
 ///
-/// [`Event::MachineShutdown`]: vigie_core::state::Event::MachineShutdown
+/// [`Event::MachineShutdown`]: vigie_core::message::Event::MachineShutdown
 pub async fn watch(events: Events) {
     system::watch(events).await;
 }

@@ -2,7 +2,7 @@
 
 use crate::Events;
 use jiff::Timestamp;
-use vigie_core::state::Reading;
+use vigie_core::message::Reading;
 
 /// Not told here.
 pub(super) fn read() -> Reading<Option<Timestamp>> {

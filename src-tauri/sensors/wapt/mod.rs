@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
-use vigie_core::state::{Event, Reading, Wapt};
+use vigie_core::message::{Event, Reading, Wapt};
 use vigie_profile::Profile;
 
 /// How long the agent may take for an answer that it has.

@@ -1,0 +1,662 @@
+//! The state over time: events in, effects out.
+
+use super::*;
+use crate::digits::Digits;
+use crate::fixture::{HOME, TUNNEL, guide, home, known, now, standing, with_tunnel};
+use crate::message::{Battery, Call, DriveState, Host, Printer, Reading, Space, Wapt};
+use crate::state::SavedState;
+use crate::vpn::{ClientState, Gateway, Intranet, Links, Probe};
+use vigie_profile::UserChoices;
+
+fn stranger() -> State {
+    State::new(guide(), [].into(), SavedState::default(), 7, now("2026-11-24T10:00"))
+}
+
+fn problems() -> Arc<[Problem]> {
+    [Problem {
+        file: "/etc/vigie/vigie.toml".into(),
+        line: None,
+        key: None,
+        error: vigie_profile::ConfigError::TooLarge,
+    }]
+    .into()
+}
+
+impl State {
+    fn on(&mut self, event: Event, time: &str) -> Vec<Effect> {
+        update(self, event, now(&format!("2026-11-24T{time}")))
+    }
+
+    fn asked(&mut self, action: Action) -> Vec<Effect> {
+        let now = self.now.clone();
+        update(self, Event::Action(action), now)
+    }
+
+    /// The number of the question that stands among the effects.
+    fn probe(effects: &[Effect]) -> ProbeRequest {
+        let request = effects.iter().find_map(|effect| {
+            let Effect::Request(SensorRequest::Probe(request)) = effect else { return None };
+            Some(request.clone())
+        });
+        request.expect("a probe was asked for")
+    }
+
+    /// The network as given; the inside answers from that address, or nothing does.
+    fn see(&mut self, links: Links, inside: Option<std::net::IpAddr>, time: &str) -> Vec<Effect> {
+        let asked = self.on(Event::Links(links), time);
+        let inside = inside.map_or(Intranet::Silent, |local| Intranet::Answered { local });
+        let probe = Probe { number: State::probe(&asked).number, inside, gateway: Some(Gateway::Answered) };
+        self.on(Event::Probed(probe), time)
+    }
+
+    /// A steady tunnel, of which the user was told whatever there is to tell.
+    fn connected(mut self) -> State {
+        self.see(with_tunnel(home()), Some(TUNNEL), "10:00");
+        self.on(Event::Tick, "10:00:05");
+        assert_eq!(self.vpn.status(), VpnStatus::Connected);
+        self
+    }
+}
+
+fn notified(effects: &[Effect]) -> Vec<&Notification> {
+    let notifications = effects.iter().filter_map(|effect| {
+        let Effect::Notify(notification) = effect else { return None };
+        Some(notification)
+    });
+    notifications.collect()
+}
+
+const LINKS: Effect = Effect::Request(SensorRequest::Links);
+const MACHINE: Effect = Effect::Request(SensorRequest::Host);
+
+#[test]
+fn the_first_run_shows_the_panel_and_asks_for_the_site_once() {
+    let mut state = stranger();
+    let remembered = SavedState { welcomed: true, ..SavedState::default() };
+    assert_eq!(state.begin(), [LINKS, MACHINE, Effect::ShowPanel, Effect::SaveState(remembered)]);
+    let asked = SavedState { welcomed: true, asked_site: true, ..SavedState::default() };
+    // The panel is on its way, and requests; a notification beside it would ask twice.
+    let effects = state.on(Event::SiteFound(None), "10:00");
+    assert_eq!(effects, [Effect::SaveState(asked)]);
+    assert_eq!(state.question, Some(Question::Site));
+    state.on(Event::PanelOpen(true), "10:00");
+    assert_eq!(state.on(Event::SiteFound(None), "10:01"), []);
+    assert_eq!(
+        state.asked(Action::Choose(Choice::Site("rouen".into()))),
+        [Effect::Withdraw(Category::Program), Effect::SaveChoice(Choice::Site("rouen".into()))]
+    );
+    assert_eq!(state.question, None);
+    assert_eq!(known().begin(), [LINKS, MACHINE]);
+}
+
+#[test]
+fn the_machine_is_looked_at_again_when_the_inside_comes_or_goes() {
+    let mut state = known();
+    assert!(state.begin().contains(&MACHINE));
+    let looks = |effects: Vec<Effect>| effects.contains(&MACHINE);
+    assert!(!looks(state.see(home(), None, "10:00")), "what is known so far was read a moment ago");
+    assert!(looks(state.see(with_tunnel(home()), Some(TUNNEL), "10:01")));
+    // In doubt meanwhile, and the same afterwards.
+    assert!(!looks(state.on(Event::ClockChanged, "10:02")));
+    assert_eq!(state.reaches_inside(), None);
+    assert!(!looks(state.see(with_tunnel(home()), Some(TUNNEL), "10:02")));
+    assert!(looks(state.on(Event::Links(home()), "10:03")));
+}
+
+#[test]
+fn a_notification_asks_for_the_site_where_the_panel_does_not() {
+    let mut state = stranger();
+    state.begin();
+    state.on(Event::SiteFound(None), "10:00");
+    let broken = LaunchResult { id: LaunchResult::PANEL.into(), outcome: LaunchOutcome::Failed("no screen".into()) };
+    let effects = state.on(Event::Launched(broken.clone()), "10:00");
+    let requests = Effect::Notify(Notification::AskSite);
+    assert_eq!(effects, [requests.clone(), Effect::Notify(Notification::Launch(broken))]);
+
+    let mut welcomed = stranger();
+    assert!(welcomed.on(Event::SiteFound(None), "10:00").contains(&requests));
+}
+
+#[test]
+fn ciscos_files_tell_the_site_where_the_user_has_not() {
+    let mut state = stranger();
+    state.on(Event::SiteFound(None), "10:00");
+    let effects = state.on(Event::SiteFound(Some("rouen".into())), "10:01");
+    assert_eq!(effects, [LINKS, Effect::Withdraw(Category::Program)]);
+    assert_eq!((state.site().map(|site| site.id.as_str()), state.question), (Some("rouen"), None));
+    // The user's own choice stands above them.
+    let mut state = known();
+    assert_eq!(state.on(Event::SiteFound(Some("rouen".into())), "10:00"), []);
+    assert_eq!(state.site().map(|site| site.id.as_str()), Some("caen"));
+}
+
+#[test]
+fn while_no_site_is_known_every_gateway_may_answer_and_then_only_its_own() {
+    let gateways = |state: &mut State| -> Vec<String> {
+        let effects = state.on(Event::Links(home()), "10:00");
+        State::probe(&effects).gateways.into_iter().map(|(host, _)| host).collect()
+    };
+    assert_eq!(gateways(&mut stranger()), ["portailotp.ac-caen.fr", "api.ac-rouen.fr"]);
+    assert_eq!(gateways(&mut known()), ["portailotp.ac-caen.fr"]);
+    // The same inside host of both sites is asked once; with a tunnel the gateway is not asked.
+    let effects = stranger().on(Event::Links(with_tunnel(home())), "10:00");
+    let mut inside = guide().sites[0].inside.clone();
+    inside.extend(guide().sites[1].inside.iter().filter(|host| !guide().sites[0].inside.contains(host)).cloned());
+    assert_eq!((State::probe(&effects).inside, State::probe(&effects).gateways), (inside, vec![]));
+}
+
+#[test]
+fn another_site_is_another_question() {
+    let mut state = known().connected();
+    let rouen = Profile { user: UserChoices { site: Some("rouen".into()) }, ..(*guide()).clone() };
+    let rouen = Arc::new(rouen);
+    let effects = state.on(Event::Profile(rouen.clone(), [].into()), "10:01");
+    assert_eq!(effects, [Effect::Request(SensorRequest::Profile(rouen)), LINKS]);
+    assert_eq!(state.vpn.status(), VpnStatus::Unknown);
+    assert_eq!(State::probe(&state.on(Event::Links(home()), "10:01")).gateways[0].0, "api.ac-rouen.fr");
+}
+
+#[test]
+fn a_profile_that_changes_nothing_of_the_watch_keeps_the_verdict() {
+    let mut state = known().connected();
+    let profile = state.profile.clone();
+    assert_eq!(
+        state.on(Event::Profile(profile.clone(), problems()), "10:01"),
+        [Effect::Notify(Notification::ConfigBroken), Effect::Request(SensorRequest::Profile(profile.clone())),]
+    );
+    assert!(state.badge());
+    // The same problems again are not told again.
+    assert_eq!(
+        state.on(Event::Profile(profile.clone(), problems()), "10:02"),
+        [Effect::Request(SensorRequest::Profile(profile))]
+    );
+    assert_eq!(state.vpn.status(), VpnStatus::Connected);
+}
+
+#[test]
+fn a_broken_file_at_the_start_is_told_once() {
+    let mut state = State::new(
+        guide(),
+        problems(),
+        SavedState { welcomed: true, ..SavedState::default() },
+        7,
+        now("2026-11-24T10:00"),
+    );
+    assert_eq!(state.begin(), [LINKS, MACHINE, Effect::Notify(Notification::ConfigBroken)]);
+}
+
+#[test]
+fn lost_is_told_when_it_has_held_and_back_too() {
+    let mut state = known().connected();
+    assert_eq!(notified(&state.see(home(), None, "11:00")), Vec::<&Notification>::new());
+    assert_eq!(state.vpn.status(), VpnStatus::Disconnected);
+    assert_eq!(state.next_wake(), Some(now("2026-11-24T11:00:05").wall.timestamp()));
+    assert_eq!(state.on(Event::Tick, "11:00:05"), [Effect::Notify(Notification::Vpn(VpnStatus::Disconnected))]);
+    state.see(with_tunnel(home()), Some(TUNNEL), "11:10");
+    assert_eq!(state.on(Event::Tick, "11:10:05"), [Effect::Notify(Notification::Vpn(VpnStatus::Connected))]);
+}
+
+#[test]
+fn with_the_panel_open_nothing_pops_up() {
+    let mut state = known().connected();
+    state.on(Event::PanelOpen(true), "10:59");
+    state.see(home(), None, "11:00");
+    assert_eq!(state.on(Event::Tick, "11:00:05"), [Effect::Withdraw(Category::Vpn)]);
+}
+
+#[test]
+fn a_steady_tunnel_wants_nothing_but_its_probe() {
+    let mut state = known().connected();
+    let mut probes = 0;
+    let mut wakes = Vec::new();
+    // An hour, in which AMIGO does not open or close.
+    while let Some(at) = state.next_wake().filter(|at| *at < now("2026-11-24T11:00").wall.timestamp()) {
+        assert!(at > state.now.wall.timestamp());
+        wakes.push(at);
+        let time = at.to_zoned_datetime(state.now.wall.time_zone().clone());
+        let now = Now {
+            uptime: state.now.uptime + Duration::try_from(state.now.wall.duration_until(&time)).expect("it lies ahead"),
+            wall: time,
+        };
+        let effects = update(&mut state, Event::Tick, now.clone());
+        if !effects.is_empty() {
+            let [Effect::Request(SensorRequest::Probe(request))] = effects.as_slice() else { panic!("{effects:?}") };
+            probes += 1;
+            let probe = Probe { number: request.number, inside: Intranet::Answered { local: TUNNEL }, gateway: None };
+            assert_eq!(update(&mut state, Event::Probed(probe), now), []);
+        }
+    }
+    assert_eq!(probes, wakes.len());
+    assert!((54..=67).contains(&probes), "{probes} probes");
+}
+
+#[test]
+fn at_rest_only_words_that_change_want_a_wake_up() {
+    let mut state = known();
+    state.see(home(), None, "10:00");
+    state.on(Event::Tick, "10:00:05");
+    let mut moments = Vec::new();
+    while moments.len() < 8 {
+        let at = state.next_wake().expect("midnight comes");
+        let wall = at.to_zoned_datetime(state.now.wall.time_zone().clone());
+        moments.push(wall.strftime("%d %H:%M").to_string());
+        let uptime =
+            state.now.uptime + Duration::try_from(state.now.wall.duration_until(&wall)).expect("it lies ahead");
+        update(&mut state, Event::Tick, Now { wall, uptime });
+    }
+    let expected = ["24 17:00", "24 21:00", "24 21:15", "24 21:25", "24 21:30", "25 00:00", "25 08:00", "25 13:00"];
+    assert_eq!(moments, expected);
+}
+
+#[test]
+fn asleep_nothing_is_asked_and_nothing_is_said() {
+    let mut state = known().connected();
+    assert_eq!(state.on(Event::Sleeping, "20:59:58"), []);
+    assert_eq!(state.vpn.status(), VpnStatus::Unknown);
+    assert_eq!(state.on(Event::Links(home()), "20:59:59"), []);
+    assert_eq!(state.on(Event::ClientState(Some(ClientState::Connecting)), "20:59:59"), []);
+    assert_eq!(state.on(Event::Tick, "21:00"), []);
+    assert_eq!(state.vpn.status(), VpnStatus::Unknown);
+    // Awake: one reminder, and everything is looked at again.
+    let effects = state.on(Event::Woke, "21:20");
+    assert_eq!(effects[..2], [LINKS, MACHINE]);
+    assert!(matches!(notified(&effects)[..], [Notification::Shutdown(reminder)] if reminder.minutes == 10));
+    assert_eq!(state.vpn.status(), VpnStatus::Unknown);
+}
+
+#[test]
+fn where_the_news_of_the_waking_is_lost_a_click_or_a_late_timer_brings_it() {
+    let mut state = known();
+    state.on(Event::Sleeping, "10:00");
+    assert_eq!(state.on(Event::Tick, "10:00:30"), []);
+    assert_eq!(state.on(Event::Tick, "17:00"), [LINKS, MACHINE]);
+    let mut state = known();
+    state.on(Event::Sleeping, "10:00");
+    assert_eq!(state.on(Event::Action(Action::Quit), "10:00:01"), [LINKS, MACHINE, Effect::Quit]);
+}
+
+#[test]
+fn a_clock_that_was_set_leaves_nothing_certain() {
+    let mut state = known().connected();
+    assert_eq!(state.on(Event::ClockChanged, "10:00:10"), [LINKS]);
+    assert_eq!(state.vpn.status(), VpnStatus::Unknown);
+    // Told by nobody, it shows: the wall clock has gone on for an hour, the machine for a second.
+    let mut state = known().connected();
+    let jumped = Now { wall: now("2026-11-24T11:00").wall, uptime: state.now.uptime + Duration::from_secs(1) };
+    assert_eq!(update(&mut state, Event::Autostart(true), jumped), [LINKS]);
+    assert_eq!((state.vpn.status(), state.autostart), (VpnStatus::Unknown, true));
+}
+
+#[test]
+fn the_hours_of_amigo_follow_the_clock() {
+    let mut state = known();
+    let open = helpdesk::Helpdesk::Open { until: now("2026-11-24T17:00").wall };
+    assert_eq!(state.helpdesk, open);
+    state.on(Event::Tick, "17:00");
+    assert_eq!(state.helpdesk, helpdesk::Helpdesk::Closed { opens: Some(now("2026-11-25T08:00").wall) });
+    // The clock is set back.
+    let back = Now { wall: now("2026-11-24T16:00").wall, uptime: state.now.uptime };
+    update(&mut state, Event::ClockChanged, back);
+    assert_eq!(state.helpdesk, open);
+}
+
+#[test]
+fn an_evening_of_reminders() {
+    let mut state = known();
+    let remembered = |effects: &[Effect]| effects.iter().any(|effect| matches!(effect, Effect::SaveState(_)));
+    let effects = state.on(Event::Tick, "21:00");
+    assert!(matches!(notified(&effects)[..], [Notification::Shutdown(reminder)] if reminder.minutes == 30));
+    assert!(remembered(&effects));
+    assert_eq!(state.asked(Action::RemindLater), [Effect::Withdraw(Category::Shutdown)]);
+    assert_eq!(notified(&state.on(Event::Tick, "21:15")).len(), 1);
+    let effects = state.asked(Action::NotTonight);
+    assert_eq!(effects[0], Effect::Withdraw(Category::Shutdown));
+    assert!(remembered(&effects));
+    assert_eq!(state.on(Event::Tick, "21:25"), []);
+}
+
+#[test]
+fn a_reminder_does_not_outlive_its_shutdown() {
+    let mut state = known();
+    state.on(Event::Tick, "21:25");
+    assert_eq!(state.on(Event::Tick, "21:29"), []);
+    assert_eq!(state.on(Event::Tick, "21:30"), [Effect::Withdraw(Category::Shutdown)]);
+    assert_eq!(state.on(Event::Tick, "21:31"), []);
+    // The machine's own plan is called off.
+    let mut state = known();
+    let plan = now("2026-11-24T18:00").wall.timestamp();
+    assert_eq!(notified(&state.on(Event::MachineShutdown(Some(plan)), "17:40")).len(), 1);
+    assert_eq!(state.on(Event::MachineShutdown(None), "17:41"), [Effect::Withdraw(Category::Shutdown)]);
+}
+
+#[test]
+fn a_reminder_waits_for_the_notification_server_and_the_last_one_does_without() {
+    let mut state = known();
+    state.on(Event::NotificationServer(false), "20:59");
+    assert_eq!(state.on(Event::Tick, "21:00"), []);
+    let effects = state.on(Event::NotificationServer(true), "21:01");
+    assert!(matches!(notified(&effects)[..], [Notification::Shutdown(reminder)] if reminder.minutes == 29));
+    state.on(Event::NotificationServer(false), "21:10");
+    assert_eq!(state.on(Event::Tick, "21:15"), []);
+    assert_eq!(state.on(Event::Tick, "21:25")[0], Effect::ShowPanel);
+    assert_eq!(state.on(Event::Tick, "21:26"), []);
+    // That there is none may turn out by the last one itself.
+    let mut state = known();
+    state.on(Event::Tick, "21:15");
+    assert_eq!(state.on(Event::NotificationServer(false), "21:15"), []);
+    state.on(Event::NotificationServer(true), "21:16");
+    assert_eq!(notified(&state.on(Event::Tick, "21:25")).len(), 1);
+    assert_eq!(state.on(Event::NotificationServer(false), "21:25"), [Effect::ShowPanel]);
+}
+
+#[test]
+fn the_computer_is_switched_off_only_after_the_question() {
+    let mut state = known();
+    assert_eq!(state.asked(Action::ConfirmShutDown), []);
+    assert_eq!(state.asked(Action::ShutDown), [Effect::Notify(Notification::ConfirmShutdown)]);
+    assert_eq!(state.asked(Action::Cancel), [Effect::Withdraw(Category::Shutdown)]);
+    assert_eq!(state.asked(Action::ConfirmShutDown), []);
+    state.asked(Action::ShutDown);
+    assert_eq!(state.question, Some(Question::ShutDown));
+    assert_eq!(state.asked(Action::ConfirmShutDown), [Effect::Withdraw(Category::Shutdown), Effect::PowerOff]);
+    assert_eq!(state.asked(Action::ConfirmShutDown), []);
+    assert_eq!(state.on(Event::PowerOffFailed("no".into()), "10:01"), [Effect::Notify(Notification::ShutdownFailed)]);
+    // A question that nobody answered before the night is not found in the morning.
+    state.asked(Action::ShutDown);
+    state.on(Event::Woke, "10:10");
+    assert_eq!(state.question, None);
+    // Without a notification server the panel requests.
+    state.asked(Action::ShutDown);
+    assert_eq!(state.on(Event::NotificationServer(false), "10:11"), [Effect::ShowPanel]);
+    assert_eq!(state.asked(Action::ShutDown), [Effect::Notify(Notification::ConfirmShutdown), Effect::ShowPanel]);
+}
+
+#[test]
+fn what_each_click_starts() {
+    let missing = |id: &str| {
+        Effect::Notify(Notification::Launch(LaunchResult { id: id.into(), outcome: LaunchOutcome::Missing }))
+    };
+    let digits = |text| Digits::new(text).expect("digits");
+    let mobile = |code: &str| Call { code: code.into(), number: Some(digits("0612345678")) };
+    let mut state = known();
+    state.on(
+        Event::Drives(Reading::Known(vec![
+            DriveState { letter: 'I', mount: DriveMount::Connected("/mnt/i".into()) },
+            DriveState { letter: 'S', mount: DriveMount::Disconnected(r"S:\".into()) },
+            DriveState { letter: 'T', mount: DriveMount::Absent },
+        ])),
+        "10:00",
+    );
+    let drive = |letter, path: &str| Effect::Launch(LaunchTarget::Drive(letter, path.into()));
+    let (amigo, code) = (state.profile.helpdesk.link.clone(), state.profile.codes[0].id.clone());
+    let cases = [
+        (Action::OpenClient, Effect::Launch(LaunchTarget::Program(state.profile.vpn.client.clone()))),
+        (Action::Disconnect, Effect::Disconnect),
+        (Action::ForgetCredentials, Effect::ForgetCredentials),
+        (Action::Open(amigo.clone()), Effect::Launch(LaunchTarget::Link(amigo))),
+        (
+            Action::Open(state.profile.remote_support.clone()),
+            Effect::Launch(LaunchTarget::Program(state.profile.remote_support.clone())),
+        ),
+        (Action::Open("rien".into()), missing("rien")),
+        (Action::CopyCode(Call::of(&*code)), Effect::Copy(ClipboardContent::Code(Call::of(&*code)))),
+        (Action::CopyCode(Call::of("rien")), missing("rien")),
+        (Action::CopyCode(mobile(&code)), Effect::Copy(ClipboardContent::Code(mobile(&code)))),
+        (Action::Dial(Call::of(&*code)), Effect::Launch(LaunchTarget::Dial(Call::of(&*code)))),
+        (Action::Dial(mobile(&code)), Effect::Launch(LaunchTarget::Dial(mobile(&code)))),
+        (Action::Dial(mobile("sans-renvoi")), missing("sans-renvoi")),
+        (Action::Dial(Call::of("rien")), missing("rien")),
+        (Action::Join(digits("12345678")), Effect::Launch(LaunchTarget::Session(digits("12345678")))),
+        (Action::OpenDrive('I'), drive('I', "/mnt/i")),
+        (Action::OpenDrive('S'), drive('S', r"S:\")),
+        (Action::OpenDrive('T'), missing("T")),
+        (Action::OpenDrive('U'), missing("U")),
+        (Action::CopySupportInfo, Effect::Copy(ClipboardContent::SupportInfo)),
+        (Action::SetAutostart(true), Effect::SetAutostart(true)),
+        (Action::Choose(Choice::Pinned(true)), Effect::SaveChoice(Choice::Pinned(true))),
+        (Action::About, Effect::Notify(Notification::About)),
+        (Action::Quit, Effect::Quit),
+    ];
+    for (action, effect) in cases {
+        assert_eq!(state.asked(action.clone()), [effect], "{action:?}");
+    }
+}
+
+fn form() -> connect::Submission {
+    connect::Submission {
+        way: connect::ConnectMethod::Connect,
+        site: "caen".into(),
+        identifier: "mdupont".into(),
+        pin: connect::Pin::Typed("4321".to_owned().into()),
+        digits: "123456".to_owned().into(),
+        remember_pin: false,
+    }
+}
+
+/// The window is open, and Cisco's client there.
+fn at_the_form() -> State {
+    let mut state = known();
+    state.see(home(), None, "10:00");
+    state.on(Event::Tick, "10:00:05");
+    assert_eq!(state.asked(Action::Connect), [Effect::PrepareConnect, Effect::ShowConnect]);
+    state.on(Event::ConnectWindowOpen(true), "10:00:06");
+    let ready = Event::ConnectReady(Some(connect::VpnClient::Cisco), connect::StoredCredentials::default());
+    assert_eq!(state.on(ready, "10:00:06"), []);
+    state
+}
+
+fn dial(effects: &[Effect]) -> connect::ConnectRequest {
+    let [Effect::Connect(dial)] = effects else { panic!("{effects:?}") };
+    dial.clone()
+}
+
+#[test]
+fn a_form_that_is_right_connects_and_the_verdict_says_so_meanwhile() {
+    use connect::{ConnectProgress, Phase, Stage};
+    let mut state = at_the_form();
+    let wrong = connect::Submission { digits: "12".to_owned().into(), ..form() };
+    assert_eq!(state.on(Event::FormSubmitted(wrong), "10:01"), []);
+    assert_eq!(state.connect.faults, [connect::FormError::Digits]);
+    let number = dial(&state.on(Event::FormSubmitted(form()), "10:01")).number;
+    assert_eq!((state.vpn.status(), &state.connect.faults[..]), (VpnStatus::Connecting, &[][..]));
+    assert_eq!(state.on(Event::FormSubmitted(form()), "10:01"), [], "twice at once");
+    let verifying = ConnectProgress::Stage(Stage::Verifying);
+    assert_eq!(state.on(Event::ConnectProgress(number, verifying), "10:01:01"), []);
+    let connected = Event::ConnectProgress(number, ConnectProgress::Connected);
+    assert_eq!(state.on(connected, "10:01:02"), [Effect::CloseConnect, LINKS]);
+    state.see(with_tunnel(home()), Some(TUNNEL), "10:01:03");
+    let effects = state.on(Event::Tick, "10:01:08");
+    assert_eq!(notified(&effects), [] as [&Notification; 0], "told before");
+    assert_eq!((state.vpn.status(), &state.connect.phase), (VpnStatus::Connected, &Phase::Connected));
+}
+
+#[test]
+fn an_attempt_that_fails_is_told_where_its_window_is_closed_and_wrong_tries_are_remembered() {
+    use connect::{ConnectProgress, Reason};
+    let mut state = at_the_form();
+    let failed = |state: &mut State, reason: Reason| {
+        let now = state.now.clone();
+        let number = dial(&update(state, Event::FormSubmitted(form()), now.clone())).number;
+        update(state, Event::ConnectProgress(number, ConnectProgress::Failed(reason)), now)
+    };
+    let effects = failed(&mut state, Reason::WrongPasscode);
+    assert!(matches!(&effects[..], [Effect::SaveState(memory)] if memory.connect.wrong == 1), "{effects:?}");
+    assert_eq!(state.vpn.status(), VpnStatus::Disconnected);
+    let client = Effect::Launch(LaunchTarget::Program(state.profile.vpn.client.clone()));
+    assert_eq!(failed(&mut state, Reason::Held), [client], "brought to the front");
+    state.on(Event::ConnectWindowOpen(false), "10:02");
+    let told = Effect::Notify(Notification::ConnectFailed(Reason::Unreachable));
+    assert_eq!(failed(&mut state, Reason::Unreachable), [told]);
+}
+
+#[test]
+fn an_attempt_can_be_given_up() {
+    let mut state = at_the_form();
+    assert_eq!(state.asked(Action::CancelConnect), []);
+    let number = dial(&state.on(Event::FormSubmitted(form()), "10:01")).number;
+    assert_eq!(state.asked(Action::CancelConnect), [Effect::CancelConnect]);
+    assert_eq!(state.vpn.status(), VpnStatus::Disconnected);
+    assert_eq!(state.on(Event::ConnectProgress(number, connect::ConnectProgress::Connected), "10:01:01"), []);
+}
+
+#[test]
+fn the_clients_own_window_gets_the_passcode_by_the_clipboard() {
+    let mut state = at_the_form();
+    let by_hand = connect::Submission { way: connect::ConnectMethod::Clipboard, ..form() };
+    // Who he is, and where he connects, its own window requests.
+    let by_hand = connect::Submission { site: "".into(), identifier: String::new(), ..by_hand };
+    let client = Effect::Launch(LaunchTarget::Program(state.profile.vpn.client.clone()));
+    let copied = ClipboardContent::Passcode;
+    for number in [1, 2] {
+        let copy = Effect::CopyPasscode(number, form().pin, form().digits);
+        assert_eq!(state.on(Event::FormSubmitted(by_hand.clone()), "10:01"), [copy]);
+    }
+    let told = Effect::Notify(Notification::Copied(copied.clone()));
+    assert_eq!(state.on(Event::Copied(copied, true), "10:01"), [client, Effect::CloseConnect, told]);
+    let wrong = connect::Submission { digits: "12".to_owned().into(), ..by_hand };
+    assert_eq!(state.on(Event::FormSubmitted(wrong), "10:01"), []);
+    // The keyring was locked meanwhile.
+    let lost = connect::ConnectProgress::Failed(connect::Reason::PinLost);
+    assert_eq!(state.on(Event::ConnectProgress(2, lost), "10:01"), [Effect::PrepareConnect]);
+}
+
+#[test]
+fn where_the_administrator_wants_it_no_client_is_driven() {
+    let mut state = known();
+    let mut profile = (*state.profile).clone();
+    profile.vpn.connect = ConnectMode::ByHand;
+    state.profile = Arc::new(profile);
+    assert_eq!(state.asked(Action::Connect), [Effect::PrepareConnect, Effect::ShowConnect]);
+    state.on(Event::ConnectWindowOpen(true), "10:00");
+    state.on(Event::ConnectReady(Some(connect::VpnClient::Cisco), connect::StoredCredentials::default()), "10:00");
+    assert_eq!(state.on(Event::FormSubmitted(form()), "10:01"), []);
+    let by_hand = connect::Submission { way: connect::ConnectMethod::Clipboard, ..form() };
+    assert!(matches!(state.on(Event::FormSubmitted(by_hand), "10:01")[..], [Effect::CopyPasscode(..)]));
+}
+
+#[test]
+fn where_the_administrator_wants_it_only_the_clients_window_opens() {
+    let mut state = known();
+    let mut profile = (*state.profile).clone();
+    profile.vpn.connect = ConnectMode::OpenClient;
+    state.profile = Arc::new(profile);
+    let client = Effect::Launch(LaunchTarget::Program(state.profile.vpn.client.clone()));
+    assert_eq!(state.asked(Action::Connect), [client]);
+    assert_eq!(state.on(Event::FormSubmitted(form()), "10:01"), []);
+}
+
+#[test]
+fn after_sleep_the_window_opens_where_the_profile_wants_it_and_the_vpn_is_lost() {
+    let sleeps = |wanted: bool, connected: bool| {
+        let mut state = if connected { known().connected() } else { known() };
+        let mut profile = (*state.profile).clone();
+        profile.vpn.reconnect_after_wake = wanted;
+        state.profile = Arc::new(profile);
+        state.on(Event::Sleeping, "10:30");
+        state.on(Event::Woke, "11:00");
+        let opens = state.see(home(), None, "11:00:05").contains(&Effect::ShowConnect);
+        assert_eq!(state.connect.woken, opens);
+        state.asked(Action::Connect);
+        assert!(!state.connect.woken, "by the user");
+        opens
+    };
+    assert!(sleeps(true, true));
+    assert!(!sleeps(true, false));
+    assert!(!sleeps(false, true));
+}
+
+#[test]
+fn showing_the_panel_looks_at_everything_again() {
+    let mut state = known().connected();
+    let effects = state.asked(Action::ShowPanel);
+    assert!([LINKS, MACHINE, Effect::Request(SensorRequest::Client)].iter().all(|look| effects.contains(look)));
+    State::probe(&effects);
+    assert!(effects.contains(&Effect::ShowPanel));
+    assert_eq!(state.vpn.status(), VpnStatus::Connected);
+}
+
+#[test]
+fn who_looks_again_is_answered_even_where_nothing_has_changed() {
+    let mut state = known();
+    state.see(home(), None, "10:00");
+    state.on(Event::Tick, "10:00:05");
+    assert_eq!(state.vpn.status(), VpnStatus::Disconnected);
+    assert_eq!(state.on(Event::Action(Action::Refresh), "10:01"), [LINKS, MACHINE]);
+    assert_eq!(state.vpn.status(), VpnStatus::Unknown);
+    let effects = state.see(home(), None, "10:01");
+    assert_eq!(notified(&effects), [&Notification::Vpn(VpnStatus::Disconnected)]);
+    assert_eq!(notified(&state.on(Event::Tick, "10:02")), [] as [&Notification; 0]);
+}
+
+#[test]
+fn what_the_sensors_say_is_kept() {
+    let mut state = known();
+    let host = Arc::new(Host {
+        name: "PC-14-042".into(),
+        user: "mdupont".into(),
+        domain: None,
+        system: "Debian GNU/Linux 12".into(),
+        booted: now("2026-11-24T00:00").wall.timestamp(),
+        memory: Space { total: 8 << 30, free: 4 << 30 },
+        disk: Reading::Known(Space { total: 100, free: 9 }),
+    });
+    let wapt = Reading::Known(Wapt { version: "2.5".into(), pending: vec![], running: None });
+    let printers = Reading::Known(vec![Printer { name: "I14RC-DSI-RDC".into(), default: true }]);
+    let battery = Reading::Known(Some(Battery { percent: 80, plugged: false }));
+    let events = [
+        Event::Host(host.clone()),
+        Event::Wapt(wapt.clone()),
+        Event::Printers(printers.clone()),
+        Event::Power(battery.clone()),
+        Event::Autostart(true),
+        Event::PanelOpen(true),
+    ];
+    for event in events {
+        assert_eq!(state.on(event, "10:00"), []);
+    }
+    assert_eq!((&state.host, &state.wapt, &state.printers, &state.battery), (&Some(host), &wapt, &printers, &battery));
+    assert!(state.autostart && state.panel_open);
+    assert_eq!((state.disk_low(), state.long_uptime(), state.badge()), (Some(9), None, true));
+    let later = Now { wall: state.now.wall.clone(), uptime: Duration::from_secs(86_400 * 30) };
+    state.now = later;
+    assert_eq!(state.long_uptime(), Some(30));
+}
+
+#[test]
+fn without_a_tray_the_panel_stands_in() {
+    let mut state = known();
+    assert_eq!(
+        state.on(Event::TrayHost(false), "10:00"),
+        [Effect::Notify(Notification::NoTrayHost), Effect::ShowPanel]
+    );
+    assert_eq!(state.on(Event::TrayHost(false), "10:01"), []);
+    assert_eq!(state.on(Event::TrayHost(true), "10:02"), [Effect::Withdraw(Category::Program)]);
+    assert_eq!(known().on(Event::TrayHost(true), "10:00"), []);
+}
+
+#[test]
+fn what_came_of_a_click_is_told_where_it_is_not_seen() {
+    let mut state = known();
+    let launch = |outcome| LaunchResult { id: "cisco".into(), outcome };
+    assert_eq!(state.on(Event::Launched(launch(LaunchOutcome::Started)), "10:00"), []);
+    let failed = launch(LaunchOutcome::Failed("no".into()));
+    assert_eq!(state.on(Event::Launched(failed.clone()), "10:00"), [Effect::Notify(Notification::Launch(failed))]);
+    let copied = Event::Copied(ClipboardContent::SupportInfo, true);
+    assert_eq!(state.on(copied, "10:00"), [Effect::Notify(Notification::Copied(ClipboardContent::SupportInfo))]);
+    assert_eq!(
+        state.on(Event::Copied(ClipboardContent::SupportInfo, false), "10:00"),
+        [Effect::Notify(Notification::CopyFailed)]
+    );
+}
+
+#[test]
+fn on_site_the_drives_are_within_reach() {
+    let mut state = known();
+    assert_eq!(state.reaches_inside(), None);
+    state.see(home(), Some(HOME), "10:00");
+    assert_eq!((state.vpn.status(), state.reaches_inside()), (VpnStatus::OnSite, Some(true)));
+    for status in VpnStatus::ALL {
+        let state = standing(status);
+        assert!(!(state.reaches_inside() == Some(true) && state.can_connect()));
+    }
+}
