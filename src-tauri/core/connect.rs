@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::sync::Arc;
-use vigie_profile::{Id, Vpn, is_valid_identifier, is_valid_passcode};
+use vigie_profile::{Id, VpnConfig, is_valid_identifier, is_valid_passcode};
 
 /// Digits that the one-time-password key shows (guide, section 1: "6 chiffres de la clé OTP").
 pub const DIGITS: usize = 6;
@@ -162,7 +162,7 @@ impl FormError {
 /// What is wrong with a form, one fault a field at most; empty where it can be sent. `site`: whether its site exists;
 /// `remembered`: whether the keyring holds a PIN. Site and identifier count only where Vigie connects: by hand, the
 /// client's own window asks for them.
-pub fn check(form: &Submission, site: bool, remembered: bool, vpn: &Vpn) -> Vec<FormError> {
+pub fn check(form: &Submission, site: bool, remembered: bool, vpn: &VpnConfig) -> Vec<FormError> {
     let connects = form.way == ConnectMethod::Connect;
     let identifier = form.identifier.trim();
     let identifier = match identifier {
@@ -357,7 +357,7 @@ impl ConnectState {
     }
 
     /// Whether so many passcodes were wrong that one more might lock the account.
-    pub fn stopped(&self, now: &Now, vpn: &Vpn) -> bool {
+    pub fn stopped(&self, now: &Now, vpn: &VpnConfig) -> bool {
         self.memory.wrong >= vpn.wrong_tries && self.counts(now)
     }
 
@@ -373,7 +373,7 @@ impl ConnectState {
     }
 
     /// When wrong tries no longer count: then the form opens again.
-    pub fn next_wake(&self, now: &Now, vpn: &Vpn) -> Option<Timestamp> {
+    pub fn next_wake(&self, now: &Now, vpn: &VpnConfig) -> Option<Timestamp> {
         if !self.open || !self.stopped(now, vpn) {
             return None;
         }
@@ -418,7 +418,7 @@ impl ConnectState {
     }
 
     /// Whether the form can be used now: no attempt is under way, too many were not wrong, and nothing is wrong with it.
-    fn right(&mut self, form: &Submission, site: bool, now: &Now, vpn: &Vpn) -> bool {
+    fn right(&mut self, form: &Submission, site: bool, now: &Now, vpn: &VpnConfig) -> bool {
         if self.busy() || self.stopped(now, vpn) {
             return false;
         }
@@ -428,7 +428,7 @@ impl ConnectState {
     }
 
     /// The user sent the form: an attempt, unless one is under way, too many were wrong, or the form is not right.
-    pub fn submit(&mut self, form: Submission, site: bool, now: &Now, vpn: &Vpn) -> Option<ConnectRequest> {
+    pub fn submit(&mut self, form: Submission, site: bool, now: &Now, vpn: &VpnConfig) -> Option<ConnectRequest> {
         if !self.right(&form, site, now, vpn) {
             return None;
         }
@@ -451,7 +451,7 @@ impl ConnectState {
 
     /// The user sent the form to connect by hand: the number under which it is told where the PIN is lost. Nothing is
     /// tried, so nothing is under way.
-    pub fn copy_passcode(&mut self, form: &Submission, now: &Now, vpn: &Vpn) -> Option<u64> {
+    pub fn copy_passcode(&mut self, form: &Submission, now: &Now, vpn: &VpnConfig) -> Option<u64> {
         self.right(form, true, now, vpn).then(|| {
             self.number += 1;
             self.phase = Phase::Idle;
@@ -542,7 +542,7 @@ mod tests {
         ConnectState { client: Some(Some(VpnClient::Cisco)), ..ConnectState::new(AttemptHistory::default()) }
     }
 
-    fn vpn() -> Vpn {
+    fn vpn() -> VpnConfig {
         guide().vpn.clone()
     }
 
@@ -705,7 +705,7 @@ mod tests {
 
     #[test]
     fn the_pin_is_not_kept_where_the_administrator_forbids_it() {
-        let vpn = Vpn { store_pin: false, ..vpn() };
+        let vpn = VpnConfig { store_pin: false, ..vpn() };
         let dial = ready().submit(form(), true, &now("2026-11-24T10:00"), &vpn).expect("the form is right");
         assert!(!dial.remember_pin);
     }

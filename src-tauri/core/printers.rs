@@ -1,6 +1,6 @@
 //! The printers' naming scheme, decoded (guide, section 10): `I00YY-DIVX-C2`.
 
-use vigie_profile::{Coded, Printing};
+use vigie_profile::{NamedCode, Printing};
 
 /// What a name says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub fn decode(printing: &Printing, name: &str) -> Option<Name> {
     else {
         return None;
     };
-    let known = |list: &[Coded], code: &str| list.iter().any(|coded| coded.code.eq_ignore_ascii_case(code));
+    let known = |list: &[NamedCode], code: &str| list.iter().any(|coded| coded.code.eq_ignore_ascii_case(code));
     let (department, place) = site.split_at_checked(2)?;
     if !known(&printing.departments, department) || !known(&printing.places, place) {
         return None;

@@ -55,14 +55,14 @@ pub struct Planner {
 
 impl Planner {
     /// Starts with what is remembered from before.
-    pub fn new(profile: &vigie_profile::Shutdown, memory: ReminderHistory) -> Planner {
+    pub fn new(profile: &vigie_profile::ShutdownConfig, memory: ReminderHistory) -> Planner {
         let mut planner = Planner { policy: None, leads: Vec::new(), machine: None, memory };
         planner.set_profile(profile);
         planner
     }
 
     /// The profile has changed.
-    pub fn set_profile(&mut self, profile: &vigie_profile::Shutdown) {
+    pub fn set_profile(&mut self, profile: &vigie_profile::ShutdownConfig) {
         self.policy = profile.enabled.then_some(profile.at);
         self.leads = profile.leads_minutes.iter().copied().filter(|lead| *lead > 0).collect();
         self.leads.sort_unstable_by(|a, b| b.cmp(a));
@@ -187,8 +187,8 @@ mod tests {
         Planner::new(&guide().shutdown, ReminderHistory::default())
     }
 
-    fn policy(at: &str, leads: &[u16]) -> vigie_profile::Shutdown {
-        vigie_profile::Shutdown { at: at.parse().unwrap(), enabled: true, leads_minutes: leads.to_vec() }
+    fn policy(at: &str, leads: &[u16]) -> vigie_profile::ShutdownConfig {
+        vigie_profile::ShutdownConfig { at: at.parse().unwrap(), enabled: true, leads_minutes: leads.to_vec() }
     }
 
     /// Minutes and `last` of what is due.
@@ -289,7 +289,7 @@ mod tests {
 
     #[test]
     fn without_a_policy_only_the_machine_speaks() {
-        let off = vigie_profile::Shutdown { enabled: false, ..guide().shutdown.clone() };
+        let off = vigie_profile::ShutdownConfig { enabled: false, ..guide().shutdown.clone() };
         let mut planner = Planner::new(&off, ReminderHistory::default());
         assert_eq!((due(&mut planner, "2026-11-24T21:25"), planner.next_wake(&now("2026-11-24T21:00"))), (None, None));
         assert_eq!(planner.next_shutdown(&now("2026-11-24T21:00")), None);
@@ -408,7 +408,7 @@ mod tests {
         ) {
             let zone = zone(zone_index);
             let time = Time::midnight() + jiff::Span::new().minutes(minute);
-            let profile = vigie_profile::Shutdown { at: time, enabled: true, leads_minutes: leads.clone() };
+            let profile = vigie_profile::ShutdownConfig { at: time, enabled: true, leads_minutes: leads.clone() };
             let mut planner = Planner::new(&profile, ReminderHistory::default());
             let begin = Timestamp::from_second(start).unwrap();
             let mut instant = begin;
@@ -467,7 +467,7 @@ mod tests {
             steps in proptest::collection::vec((0..7_u8, -90_000_i64..90_000, 0..ZONES.len()), 1..300),
         ) {
             let time = Time::midnight() + jiff::Span::new().minutes(minute);
-            let profile = vigie_profile::Shutdown { at: time, enabled: true, leads_minutes: leads.clone() };
+            let profile = vigie_profile::ShutdownConfig { at: time, enabled: true, leads_minutes: leads.clone() };
             let mut planner = Planner::new(&profile, ReminderHistory::default());
             let mut zone = self::zone(0);
             let mut instant = Timestamp::from_second(start).unwrap();
@@ -514,7 +514,7 @@ mod tests {
         ) {
             let zone = zone(zone_index);
             let time = Time::midnight() + jiff::Span::new().minutes(minute);
-            let profile = vigie_profile::Shutdown { at: time, enabled: true, leads_minutes: leads };
+            let profile = vigie_profile::ShutdownConfig { at: time, enabled: true, leads_minutes: leads };
             let mut planner = Planner::new(&profile, ReminderHistory::default());
             let mut instant = Timestamp::from_second(start).unwrap();
             planner.set_machine(machine.map(|seconds| instant + SignedDuration::from_secs(seconds)));

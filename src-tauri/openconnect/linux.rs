@@ -9,7 +9,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 use vigie_openconnect::{PROGRAMS, REFUSED, STARTED};
 use vigie_profile::{
-    Calendar, ConfigError, Paths, Site, Source, is_valid_identifier, is_valid_passcode, load_with, read_text,
+    Calendar, ConfigError, ConfigSource, Paths, Site, is_valid_identifier, is_valid_passcode, load_with, read_text,
 };
 use zeroize::Zeroizing;
 
@@ -22,7 +22,7 @@ const GRACE: Duration = Duration::from_secs(8);
 /// The administrator's file. The school calendar decides nothing here: no library for it runs as root.
 struct MachineFile;
 
-impl Source for MachineFile {
+impl ConfigSource for MachineFile {
     fn text(&self, file: &Path) -> Result<Option<String>, ConfigError> {
         if file == Path::new(Paths::LINUX_MACHINE) { read_text(file) } else { Ok(None) }
     }

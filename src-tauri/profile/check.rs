@@ -161,7 +161,7 @@ fn vpn(profile: &Profile, found: &mut Checks) {
 }
 
 fn per_os(found: &mut Checks, path: &Path, places: &super::PerOs<Vec<String>>) {
-    for (system, places) in [("windows", &places.windows), ("linux", &places.linux), ("macos", &places.macos)] {
+    for (system, places) in [("windows", &places.windows), ("linux", &places.linux)] {
         let mut path = path.clone();
         path.push(system.to_owned());
         found.texts(&path, places);

@@ -1,7 +1,7 @@
 //! The configuration files on the disk: where they are, and how they are read and written.
 
 use super::error::{ConfigError, Problem};
-use super::load::{Loaded, Paths, Source, check_with, load_with};
+use super::load::{ConfigSource, Loaded, Paths, check_with, load_with};
 use super::save::{Choice, SaveError};
 use super::text::read_text;
 use super::{Calendar, ics};
@@ -25,9 +25,9 @@ impl Paths {
 }
 
 /// The files of this machine.
-pub struct Disk;
+pub struct FileSource;
 
-impl Source for Disk {
+impl ConfigSource for FileSource {
     fn text(&self, file: &Path) -> Result<Option<String>, ConfigError> {
         read_text(file)
     }
@@ -39,7 +39,7 @@ impl Source for Disk {
 
 /// Merges the layers from their files. Never fails: a broken file is left out and reported.
 pub fn load(paths: &Paths) -> Loaded {
-    load_with(paths, &Disk)
+    load_with(paths, &FileSource)
 }
 
 /// Returns what is wrong with a file, read as a machine file over the guide; empty if nothing is.
@@ -48,7 +48,7 @@ pub fn check_file(file: &Path) -> Vec<Problem> {
         let error = ConfigError::Unreadable(ErrorKind::NotFound);
         return vec![Problem { file: file.to_owned(), line: None, key: None, error }];
     }
-    check_with(file, &Disk)
+    check_with(file, &FileSource)
 }
 
 /// Writes a choice into the user's file ([`Loaded::edited`]).

@@ -6,7 +6,7 @@
 //! where another zone's begins or ends.
 
 use super::error::ConfigError;
-use super::{Calendar, Covers, Holiday};
+use super::{Calendar, CoveredDays, Holiday};
 use icalendar::parser::{Component, read_calendar, unfold};
 use jiff::civil::{Date, DateTime};
 use jiff::{SignedDuration, Timestamp};
@@ -17,7 +17,7 @@ pub(super) fn add(calendar: &mut Calendar, text: &str) -> Result<(), (Option<usi
     let read = read_calendar(&unfolded)
         .map_err(|error| (None, ConfigError::NotIcs(error.lines().collect::<Vec<_>>().join(" "))))?;
     let mut holidays = Vec::new();
-    let mut reach: Option<Covers> = None;
+    let mut reach: Option<CoveredDays> = None;
     for event in read.components.iter().filter(|component| component.name == "VEVENT") {
         let summary = value(event, "SUMMARY").unwrap_or_default();
         if !concerns(event, summary, &calendar.zone) {
@@ -35,8 +35,8 @@ pub(super) fn add(calendar: &mut Calendar, text: &str) -> Result<(), (Option<usi
         let last = if holiday || name.starts_with("Début") { back.yesterday() } else { Ok(back) };
         let last = last.map_err(|_| unreadable())?;
         reach = Some(match reach {
-            None => Covers { from: from.min(last), to: last },
-            Some(reach) => Covers { from: reach.from.min(from.min(last)), to: reach.to.max(last) },
+            None => CoveredDays { from: from.min(last), to: last },
+            Some(reach) => CoveredDays { from: reach.from.min(from.min(last)), to: reach.to.max(last) },
         });
         if holiday {
             holidays.push(Holiday { name, from, back });

@@ -22,8 +22,8 @@ mod tree;
 pub use credentials::{is_valid_identifier, is_valid_passcode};
 pub use error::{ConfigError, Expected, Problem};
 #[cfg(feature = "files")]
-pub use files::{Disk, check_file, load, save};
-pub use load::{Layer, Loaded, Paths, Setting, Source, check_with, guide, load_with};
+pub use files::{FileSource, check_file, load, save};
+pub use load::{ConfigSource, ConfigValue, Layer, Loaded, Paths, check_with, guide, load_with};
 
 pub use path::expand;
 pub use save::{Choice, SaveError};
@@ -49,21 +49,21 @@ pub struct Profile {
     #[serde(rename = "site")]
     pub sites: Vec<Site>,
     /// How the VPN is watched (guide, section 1).
-    pub vpn: Vpn,
+    pub vpn: VpnConfig,
     /// The network drives (guide, "Particularités communes" and section 1).
     #[serde(rename = "drive")]
     pub drives: Vec<Drive>,
     /// The telephone's function codes (guide, section 2).
     #[serde(rename = "code")]
-    pub codes: Vec<Code>,
+    pub codes: Vec<TelephoneCode>,
     /// AMIGO's hours and numbers (guide, section 8).
-    pub helpdesk: Helpdesk,
+    pub helpdesk: HelpdeskConfig,
     /// School holidays (guide, section 8: the hours depend on them).
     pub calendar: Calendar,
     /// The printers' server and naming schemes (guide, section 10).
     pub printing: Printing,
     /// The automatic shutdown (guide, section 13).
-    pub shutdown: Shutdown,
+    pub shutdown: ShutdownConfig,
     /// Programs that Vigie can start.
     #[serde(rename = "program")]
     pub programs: Vec<Program>,
@@ -76,9 +76,9 @@ pub struct Profile {
     /// The program (an id in `program`) with which the helpdesk takes the computer over (guide, section 9).
     pub remote_support: Id,
     /// WAPT's local service (guide, section 12).
-    pub wapt: Wapt,
+    pub wapt: WaptConfig,
     /// What the panel shows and when it warns (guide, section 11).
-    pub panel: Panel,
+    pub panel: PanelConfig,
     /// What the guide advises, in its words.
     #[serde(default)]
     pub advice: Advice,
@@ -137,7 +137,7 @@ pub struct Site {
 /// How the VPN is watched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Vpn {
+pub struct VpnConfig {
     /// TCP port of the gateways.
     pub gateway_port: u16,
     /// Case-insensitive glob patterns (`*`) on the interface's name that mark a tunnel (`cscotun*`, `tun*`, …).
@@ -197,21 +197,12 @@ pub struct PerOs<T> {
     /// On Linux.
     #[serde(default)]
     pub linux: T,
-    /// On macOS.
-    #[serde(default)]
-    pub macos: T,
 }
 
 impl<T> PerOs<T> {
     /// The value for the system that this program was built for.
     pub fn here(&self) -> &T {
-        if cfg!(windows) {
-            &self.windows
-        } else if cfg!(target_os = "macos") {
-            &self.macos
-        } else {
-            &self.linux
-        }
+        if cfg!(windows) { &self.windows } else { &self.linux }
     }
 }
 
@@ -241,7 +232,7 @@ pub enum DriveUse {
 /// A function code of the telephone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Code {
+pub struct TelephoneCode {
     /// `renvoi-immediat`, …
     pub id: Id,
     /// What it does, in the user's words.
@@ -259,7 +250,7 @@ pub struct Code {
 /// AMIGO.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Helpdesk {
+pub struct HelpdeskConfig {
     /// The link (an id in `link`) that opens it.
     pub link: Id,
     /// Opening hours in school periods.
@@ -267,7 +258,7 @@ pub struct Helpdesk {
     /// Opening hours outside school periods.
     pub holidays: Vec<Hours>,
     /// Whom to call in an emergency.
-    pub urgent: Vec<Urgent>,
+    pub urgent: Vec<EmergencyNumbers>,
 }
 
 /// A stretch of opening hours on some days of the week.
@@ -299,7 +290,7 @@ pub enum Day {
 /// Emergency numbers for a kind of establishment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Urgent {
+pub struct EmergencyNumbers {
     /// "Lycées publics, EREA, ERPD, LPA, LPM", "Autres".
     pub establishments: String,
     /// Numbers, as the guide writes them.
@@ -313,7 +304,7 @@ pub struct Calendar {
     /// `B`.
     pub zone: String,
     /// First and last day that the calendar speaks of.
-    pub covers: Covers,
+    pub covers: CoveredDays,
     /// Holidays, in order.
     #[serde(rename = "holiday")]
     pub holidays: Vec<Holiday>,
@@ -325,7 +316,7 @@ pub struct Calendar {
 /// The days that the calendar speaks of, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Covers {
+pub struct CoveredDays {
     /// First day.
     pub from: Date,
     /// Last day.
@@ -352,10 +343,10 @@ pub struct Printing {
     pub server: IpAddr,
     /// Department numbers that the scheme knows, with their names.
     #[serde(rename = "department")]
-    pub departments: Vec<Coded>,
+    pub departments: Vec<NamedCode>,
     /// Kinds of site (`RC`: Rectorat, …).
     #[serde(rename = "place")]
-    pub places: Vec<Coded>,
+    pub places: Vec<NamedCode>,
     /// Names of copiers that the guide gives as examples, one a site.
     #[serde(rename = "example")]
     pub examples: Vec<PrinterExample>,
@@ -364,7 +355,7 @@ pub struct Printing {
 /// A code and what it stands for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Coded {
+pub struct NamedCode {
     /// The code, `RC`.
     pub code: String,
     /// What it stands for, "Rectorat".
@@ -384,7 +375,7 @@ pub struct PrinterExample {
 /// The automatic shutdown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Shutdown {
+pub struct ShutdownConfig {
     /// Local time at which machines are switched off, every day; absent where the profile says that nothing is.
     /// (A machine file switches the policy off with `enabled = false`.)
     pub at: Time,
@@ -458,7 +449,7 @@ pub struct Section {
 /// WAPT.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Wapt {
+pub struct WaptConfig {
     /// The Self Service program (an id in `program`).
     pub program: Id,
     /// TCP port of the agent's local service on 127.0.0.1.
@@ -468,7 +459,7 @@ pub struct Wapt {
 /// What the panel shows and when it warns.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Panel {
+pub struct PanelConfig {
     /// Days since the last start past which the panel warns.
     pub warn_uptime_days: u32,
     /// Free space on the system disk, in percent, below which the panel warns.
@@ -485,102 +476,74 @@ pub struct Panel {
     pub hidden: Vec<RowKind>,
 }
 
-/// What the panel has a row for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
-#[serde(rename_all = "kebab-case")]
-pub enum RowKind {
-    /// The user's site.
-    Site,
-    /// The VPN's verdict.
-    Vpn,
-    /// The machine's own address.
-    LocalAddress,
-    /// The tunnel's address.
-    VpnAddress,
-    /// The default route's gateway.
-    Router,
-    /// The name servers.
-    Dns,
-    /// The computer's name.
-    Computer,
-    /// The user and the domain.
-    User,
-    /// The operating system and its version.
-    System,
-    /// The last start.
-    Booted,
-    /// The memory.
-    Memory,
-    /// The system disk.
-    Disk,
-    /// The battery.
-    Battery,
-    /// Vigie's version.
-    Version,
-    /// The network drives, one row each.
-    Drives,
-    /// The printers, one row each.
-    Printers,
-    /// WAPT.
-    Wapt,
-    /// AMIGO's hours.
-    Amigo,
-    /// The emergency numbers, one row for each kind of establishment.
-    Urgent,
-    /// The automatic shutdown.
-    Shutdown,
+/// Declares an enum with its variants in order and their names in configuration files. (`strum` would do the same, and be
+/// one more crate in the program that runs as root.)
+macro_rules! named_variants {
+    ($(#[$attribute:meta])* pub enum $name:ident { $($(#[$doc:meta])* $variant:ident = $id:literal,)* }) => {
+        $(#[$attribute])*
+        pub enum $name {
+            $($(#[$doc])* #[serde(rename = $id)] $variant,)*
+        }
+
+        impl $name {
+            /// Every variant, in the order of the panel.
+            pub const ALL: [$name; [$($id),*].len()] = [$($name::$variant),*];
+
+            /// Returns the name in configuration files.
+            pub fn id(self) -> &'static str {
+                match self {
+                    $($name::$variant => $id,)*
+                }
+            }
+        }
+    };
 }
 
-impl RowKind {
-    /// Every one, in the panel's order.
-    pub const ALL: [RowKind; 20] = [
-        RowKind::Vpn,
-        RowKind::Site,
-        RowKind::LocalAddress,
-        RowKind::VpnAddress,
-        RowKind::Router,
-        RowKind::Dns,
-        RowKind::Computer,
-        RowKind::User,
-        RowKind::System,
-        RowKind::Booted,
-        RowKind::Memory,
-        RowKind::Disk,
-        RowKind::Battery,
-        RowKind::Version,
-        RowKind::Drives,
-        RowKind::Printers,
-        RowKind::Wapt,
-        RowKind::Amigo,
-        RowKind::Urgent,
-        RowKind::Shutdown,
-    ];
-
-    /// Its name in a file.
-    pub fn id(self) -> &'static str {
-        match self {
-            RowKind::Site => "site",
-            RowKind::Vpn => "vpn",
-            RowKind::LocalAddress => "local-address",
-            RowKind::VpnAddress => "vpn-address",
-            RowKind::Router => "router",
-            RowKind::Dns => "dns",
-            RowKind::Computer => "computer",
-            RowKind::User => "user",
-            RowKind::System => "system",
-            RowKind::Booted => "booted",
-            RowKind::Memory => "memory",
-            RowKind::Disk => "disk",
-            RowKind::Battery => "battery",
-            RowKind::Version => "version",
-            RowKind::Drives => "drives",
-            RowKind::Printers => "printers",
-            RowKind::Wapt => "wapt",
-            RowKind::Amigo => "amigo",
-            RowKind::Urgent => "urgent",
-            RowKind::Shutdown => "shutdown",
-        }
+named_variants! {
+    /// The kinds of rows in the panel.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+    pub enum RowKind {
+        /// The VPN's status.
+        Vpn = "vpn",
+        /// The user's site.
+        Site = "site",
+        /// The computer's own address.
+        LocalAddress = "local-address",
+        /// The tunnel's address.
+        VpnAddress = "vpn-address",
+        /// The default route's gateway.
+        Router = "router",
+        /// The name servers.
+        Dns = "dns",
+        /// The computer's name.
+        Computer = "computer",
+        /// The user and the domain.
+        User = "user",
+        /// The operating system and its version.
+        System = "system",
+        /// When the computer was started.
+        Booted = "booted",
+        /// The memory.
+        Memory = "memory",
+        /// The system disk.
+        Disk = "disk",
+        /// The battery.
+        Battery = "battery",
+        /// Vigie's version.
+        Version = "version",
+        /// The network drives, one row each.
+        Drives = "drives",
+        /// The printers, one row each.
+        Printers = "printers",
+        /// WAPT.
+        Wapt = "wapt",
+        /// AMIGO's hours.
+        Amigo = "amigo",
+        /// The emergency numbers, one row for each kind of establishment.
+        Urgent = "urgent",
+        /// The automatic shutdown.
+        Shutdown = "shutdown",
     }
 }
 
@@ -638,7 +601,7 @@ impl Profile {
     }
 
     /// The telephone code of that id.
-    pub fn code(&self, id: &str) -> Option<&Code> {
+    pub fn code(&self, id: &str) -> Option<&TelephoneCode> {
         self.codes.iter().find(|code| code.id == id)
     }
 }

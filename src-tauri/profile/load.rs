@@ -64,7 +64,7 @@ pub struct Loaded {
 
 /// One value of the profile and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Setting {
+pub struct ConfigValue {
     /// The key, `site.caen.gateway`.
     pub key: String,
     /// The value, as TOML.
@@ -81,8 +81,8 @@ pub struct Setting {
 
 impl Loaded {
     /// Every value, and where it comes from; for `vigie config show`.
-    pub fn settings(&self) -> Vec<Setting> {
-        let setting = |(path, node): (tree::Path, &Node)| Setting {
+    pub fn values(&self) -> Vec<ConfigValue> {
+        let setting = |(path, node): (tree::Path, &Node)| ConfigValue {
             key: written(&path),
             value: node.toml(),
             layer: node.origin.layer,
@@ -107,7 +107,7 @@ impl Loaded {
     }
 
     /// Lays a file over what is there, or leaves it out and says why.
-    fn add(&mut self, layer: Layer, file: &Path, source: &dyn Source, problems: &mut Vec<Problem>) {
+    fn add(&mut self, layer: Layer, file: &Path, source: &dyn ConfigSource, problems: &mut Vec<Problem>) {
         let problem = |line, key, error| Problem { file: file.to_owned(), line, key, error };
         let text = match source.text(file) {
             Ok(Some(text)) => text,
@@ -198,7 +198,7 @@ impl Loaded {
     }
 
     /// Adds the holidays of the calendar's .ics file.
-    fn add_ics(&mut self, paths: &Paths, source: &dyn Source, problems: &mut Vec<Problem>) {
+    fn add_ics(&mut self, paths: &Paths, source: &dyn ConfigSource, problems: &mut Vec<Problem>) {
         let Some(node) = self.tree.find(&["calendar".into(), "ics".into()]) else { return };
         let (origin, Some(name)) = (node.origin, node.text()) else { return };
         let folder = paths.of(origin.layer).and_then(Path::parent).unwrap_or(Path::new(""));
@@ -226,8 +226,8 @@ pub fn guide() -> Profile {
     Profile::clone(&Loaded::guide().profile)
 }
 
-/// Where the layers come from: [`Disk`](super::Disk), or texts in memory.
-pub trait Source {
+/// Where the layers come from: [`Disk`](super::FileSource), or texts in memory.
+pub trait ConfigSource {
     /// Returns the text of a file; `None` if there is no such file.
     ///
     /// # Errors
@@ -242,7 +242,7 @@ pub trait Source {
 }
 
 /// Merges the layers, as `source` reads them. Never fails: a broken file is left out and reported.
-pub fn load_with(paths: &Paths, source: &dyn Source) -> Loaded {
+pub fn load_with(paths: &Paths, source: &dyn ConfigSource) -> Loaded {
     let mut loaded = Loaded::guide();
     loaded.paths = paths.clone();
     let mut problems = Vec::new();
@@ -256,7 +256,7 @@ pub fn load_with(paths: &Paths, source: &dyn Source) -> Loaded {
 }
 
 /// Returns what is wrong with a file, read as a machine file over the guide; empty if nothing is.
-pub fn check_with(file: &Path, source: &dyn Source) -> Vec<Problem> {
+pub fn check_with(file: &Path, source: &dyn ConfigSource) -> Vec<Problem> {
     let mut loaded = Loaded::guide();
     let mut problems = Vec::new();
     loaded.add(Layer::Machine, file, source, &mut problems);

@@ -158,7 +158,7 @@ fn no_files_are_no_problem() {
     let loaded = Files::new().load();
     assert_eq!(*loaded.profile, guide());
     assert!(loaded.problems.is_empty());
-    assert!(loaded.settings().iter().all(|setting| setting.layer == Layer::Guide && !setting.locked));
+    assert!(loaded.values().iter().all(|setting| setting.layer == Layer::Guide && !setting.locked));
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn later_layers_win_key_by_key_and_entry_by_entry() {
     assert_eq!(profile.site().map(|site| site.name.as_str()), Some("Rouen"));
 
     let from = |key: &str| {
-        let settings = loaded.settings();
+        let settings = loaded.values();
         let setting = settings.iter().find(|setting| setting.key == key).expect(key);
         (setting.value.clone(), setting.layer, setting.line)
     };
@@ -575,7 +575,7 @@ fn every_choice_is_written_and_the_rest_stays() {
     assert_eq!(*loaded.problems, []);
     assert_eq!(loaded.profile.shutdown.leads_minutes, [15, 10, 5]);
     let hidden = vec![RowKind::Router, RowKind::Dns];
-    let expected = Panel { pinned: true, opacity_percent: 80, width: 360, height: 720, hidden, ..guide().panel };
+    let expected = PanelConfig { pinned: true, opacity_percent: 80, width: 360, height: 720, hidden, ..guide().panel };
     assert_eq!(loaded.profile.panel, expected);
     let text = files.user_text();
     for kept in
@@ -807,7 +807,7 @@ proptest! {
         let text = format!("BEGIN:VCALENDAR\n{text}END:VCALENDAR\n");
         let mut calendar = guide().calendar;
         let before = calendar.clone();
-        if Disk.add_holidays(&mut calendar, &text).is_err() {
+        if FileSource.add_holidays(&mut calendar, &text).is_err() {
             prop_assert_eq!(calendar, before);
         }
     }

@@ -246,7 +246,7 @@ mod tests {
 /// What the sensors' tests share.
 #[cfg(test)]
 mod test_support {
-    use vigie_profile::{PerOs, Profile, Vpn, guide};
+    use vigie_profile::{PerOs, Profile, VpnConfig, guide};
 
     #[cfg(target_os = "linux")]
     pub(super) use linux::{in_namespace, run};
@@ -254,12 +254,12 @@ mod test_support {
     /// The guide, on a machine without Cisco's client.
     pub(super) fn profile() -> Profile {
         let mut profile = guide();
-        profile.vpn.command_line = PerOs { windows: vec![], linux: vec![], macos: vec![] };
-        profile.vpn.preferences = PerOs { windows: vec![], linux: vec![], macos: vec![] };
+        profile.vpn.command_line = PerOs { windows: vec![], linux: vec![] };
+        profile.vpn.preferences = PerOs { windows: vec![], linux: vec![] };
         profile
     }
 
-    pub(super) fn vpn() -> Vpn {
+    pub(super) fn vpn() -> VpnConfig {
         profile().vpn
     }
 

@@ -203,9 +203,7 @@ mod tests {
         fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         let mut profile = profile();
-        let lines = vec!["/no/such/vpn".to_owned(), path.to_str().unwrap().to_owned()];
-        profile.vpn.command_line.linux = lines.clone();
-        profile.vpn.command_line.macos = lines;
+        profile.vpn.command_line.linux = vec!["/no/such/vpn".to_owned(), path.to_str().unwrap().to_owned()];
         (folder, profile)
     }
 
@@ -260,7 +258,7 @@ mod tests {
         let path = folder.path().to_str().unwrap();
         let patterns = vec![format!("{path}/preferences.xml"), format!("{path}/*.XML"), format!("{path}/none/*.xml")];
         let preferences = &mut profile.vpn.preferences;
-        (preferences.linux, preferences.windows, preferences.macos) = (patterns.clone(), patterns.clone(), patterns);
+        (preferences.linux, preferences.windows) = (patterns.clone(), patterns);
         site(&profile)
     }
 

@@ -1,7 +1,7 @@
 //! The configuration in words: what is wrong with a file, and every value with where it comes from.
 
 use std::io::ErrorKind;
-use vigie_profile::{ConfigError, Expected, Layer, Loaded, Problem, Setting};
+use vigie_profile::{ConfigError, ConfigValue, Expected, Layer, Loaded, Problem};
 
 /// One sentence: which file, where, what is wrong, what is expected.
 pub fn problem(problem: &Problem) -> String {
@@ -17,7 +17,7 @@ pub fn problem(problem: &Problem) -> String {
 
 /// `vigie config show`: one line a value, then what is wrong with the files.
 pub fn show(loaded: &Loaded) -> String {
-    let mut text: String = loaded.settings().iter().map(|setting| line(setting) + "\n").collect();
+    let mut text: String = loaded.values().iter().map(|setting| line(setting) + "\n").collect();
     if !loaded.problems.is_empty() {
         text.push_str("\nCe qui n’est pas pris en compte :\n");
         text.extend(loaded.problems.iter().map(|problem| format!("- {}\n", self::problem(problem))));
@@ -26,7 +26,7 @@ pub fn show(loaded: &Loaded) -> String {
 }
 
 /// The value as it could stand in a file, and behind it where it comes from.
-fn line(setting: &Setting) -> String {
+fn line(setting: &ConfigValue) -> String {
     let layer = match setting.layer {
         Layer::Guide => "guide",
         Layer::Machine => "poste",

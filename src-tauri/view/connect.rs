@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use vigie_core::connect::{ConnectMethod, Field, FormError, Keyring, Phase, Reason, Stage, Submission, VpnClient};
 use vigie_core::message::Action;
 use vigie_core::state::State;
-use vigie_profile::{Id, Vpn};
+use vigie_profile::{Id, VpnConfig};
 
 /// All that the window shows.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -168,7 +168,7 @@ fn client(state: &State) -> &str {
 }
 
 /// What is wrong with a field.
-fn fault(fault: FormError, vpn: &Vpn) -> String {
+fn fault(fault: FormError, vpn: &VpnConfig) -> String {
     match fault {
         FormError::Site => "Choisissez votre site.".into(),
         FormError::NoIdentifier => "Tapez votre identifiant académique, celui de la messagerie.".into(),

@@ -109,7 +109,7 @@ pub fn site(site: &Site) -> String {
 
 /// "Rectorat (Calvados), division DSI n° 4, bâtiment B, étage 4" (guide, section 10).
 pub fn printer(name: &Name, printing: &Printing) -> String {
-    let named = |list: &[vigie_profile::Coded], code: &str| -> String {
+    let named = |list: &[vigie_profile::NamedCode], code: &str| -> String {
         list.iter().find(|coded| coded.code == code).map_or_else(|| code.to_owned(), |coded| coded.name.clone())
     };
     let place = named(&printing.places, &name.place);

@@ -5,7 +5,7 @@ use crate::Now;
 use jiff::ZonedDateTime;
 use std::net::IpAddr;
 use std::time::Duration;
-use vigie_profile::Vpn;
+use vigie_profile::VpnConfig;
 
 /// First pause before a silent inside is tried again; it doubles until it reaches the profile's slow interval.
 const RETRY: Duration = Duration::from_secs(5);
@@ -52,7 +52,7 @@ pub struct Tracker {
 
 impl Tracker {
     /// Knows nothing yet. `seed` spreads the probes of a fleet over time.
-    pub fn new(profile: &Vpn, seed: u64, now: &Now) -> Tracker {
+    pub fn new(profile: &VpnConfig, seed: u64, now: &Now) -> Tracker {
         Tracker {
             interval: Duration::from_secs(profile.probe_seconds.into()),
             grace_period: Duration::from_secs(profile.settle_seconds.into()),
@@ -73,7 +73,7 @@ impl Tracker {
     }
 
     /// The profile has changed: its times count from now on.
-    pub fn set_profile(&mut self, profile: &Vpn) {
+    pub fn set_profile(&mut self, profile: &VpnConfig) {
         self.interval = Duration::from_secs(profile.probe_seconds.into());
         self.grace_period = Duration::from_secs(profile.settle_seconds.into());
     }

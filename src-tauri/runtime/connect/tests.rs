@@ -422,7 +422,7 @@ async fn ciscos_tunnel_is_ended() {
     }
     let mut profile = vigie_profile::guide();
     let lines = &mut profile.vpn.command_line;
-    for places in [&mut lines.linux, &mut lines.macos, &mut lines.windows] {
+    for places in [&mut lines.linux, &mut lines.windows] {
         *places = vec!["/no/such/vpn".into(), player.program().display().to_string()];
     }
     assert_eq!(client(&profile), Some(VpnClient::Cisco));

@@ -20,7 +20,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use vigie_core::message::Event;
 use vigie_core::vpn::{DefaultRoute, Interface, Links};
-use vigie_profile::{Profile, Vpn};
+use vigie_profile::{Profile, VpnConfig};
 
 /// How long a burst of changes is gathered (an address rarely comes without its routes).
 const BURST: Duration = Duration::from_millis(3);
@@ -87,7 +87,7 @@ async fn next(changes: Option<&mut sys::Changes>) -> io::Result<()> {
 }
 
 /// Keeps what matters, in an order that does not depend on the system's mood.
-fn judge(raw: Raw, vpn: &Vpn) -> Links {
+fn judge(raw: Raw, vpn: &VpnConfig) -> Links {
     let mut interfaces = raw.interfaces;
     for interface in &mut interfaces {
         interface.addresses.retain(|address| can_leave(*address));
@@ -103,7 +103,7 @@ fn judge(raw: Raw, vpn: &Vpn) -> Links {
     Links { interfaces, default_route, dns: raw.dns }
 }
 
-fn is_tunnel(interface: &Interface, vpn: &Vpn) -> bool {
+fn is_tunnel(interface: &Interface, vpn: &VpnConfig) -> bool {
     let described = |description: &String| vpn.tunnel_descriptions.iter().any(|pattern| glob(pattern, description));
     vpn.tunnel_names.iter().any(|pattern| glob(pattern, &interface.name))
         || interface.description.as_ref().is_some_and(described)
