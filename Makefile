@@ -1,13 +1,17 @@
-# make run    start Vigie (on a virtual desktop where there is no display)
-# make test   run every test
-# make dist   make the packages for Windows and Debian, into target/dist
+# make run    start Vigie (without a display: on a virtual desktop)
+# make test   run every test; test-unit, test-desktop, test-windows: one layer of them
+# make lint   run every linter
+# make dist   make the packages for Windows and Debian, in target/dist
 # Each installs what it needs first (scripts/setup). Cargo's build script makes the panel's page, with npm.
 
 WINDOWS := x86_64-pc-windows-gnu
 SHOT := target/vigie.png
 CYCLONEDX := 0.5.9
+DENY := 0.20.2
+MACHETE := 0.9.2
 
-.PHONY: run screenshot images release release-windows test test-windows test-packages lint bench dist
+.PHONY: run screenshot images release release-windows test test-unit test-desktop test-windows test-packages lint \
+    lint-scripts lint-crates bench dist
 .DELETE_ON_ERROR:
 
 run: release
@@ -52,24 +56,45 @@ test-packages: release-windows
 	packaging/linux/test target/debug target/package.png
 	scripts/under-wine packaging/windows/test target/$(WINDOWS)/release
 
-# The tests on the desktop wait more than they work: two for each processor.
-test: test-windows
+test: test-windows test-desktop
+	npm --prefix ui test
+
+# The pure crates: any user, no system package.
+test-unit:
+	cargo test -p vigie-profile -p vigie-core -p vigie-view
+
+# Everything on Linux. The tests on the desktop wait more than they work: two for each processor.
+test-desktop:
 	scripts/setup build desktop test
 	RUST_TEST_THREADS=$$((2 * $$(nproc))) cargo test
-	npm --prefix ui test
 
 # The Windows half, under wine.
 test-windows:
 	scripts/setup build lint wine
 	scripts/under-wine cargo test --target $(WINDOWS) --lib --bins --test windows
 
-lint:
-	scripts/setup build lint
-	cargo fmt --check
-	cargo clippy --all-targets -- -D warnings
-	cargo clippy --all-targets --target $(WINDOWS) -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+lint: lint-scripts lint-crates
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --workspace --all-targets --target $(WINDOWS) -- -D warnings
+	# The walls between the crates: without the features of their tests and of each other.
+	for crate in vigie-profile vigie-core vigie-view vigie-openconnect; do cargo clippy -p $$crate -- -D warnings || exit; done
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --target $(WINDOWS)
 	npm --prefix ui run check
+
+# Shell scripts, and the spelling of English and French.
+lint-scripts:
+	scripts/setup build lint
+	shellcheck --severity=warning $$(git ls-files | xargs -d '\n' grep -lE '^#!/bin/(ba)?sh')
+	scripts/check-spelling
+
+# Licences, banned and doubled crates, sources (deny.toml); unused dependencies.
+lint-crates:
+	[ -x target/tools/bin/cargo-deny ] || cargo install --locked --root target/tools cargo-deny@$(DENY)
+	[ -x target/tools/bin/cargo-machete ] || cargo install --locked --root target/tools cargo-machete@$(MACHETE)
+	target/tools/bin/cargo-deny --locked check bans licenses sources
+	target/tools/bin/cargo-machete --with-metadata
 
 # The program as it is shipped; the measuring one needs no speed of its own. Ends with 1 where a goal is not met.
 bench: release
