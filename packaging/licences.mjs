@@ -14,7 +14,7 @@ if (!target) throw new Error("usage: node packaging/licences.mjs TARGET");
 function crates() {
   const options = ["metadata", "--format-version", "1", "--locked", "--offline", "--filter-platform", target];
   const told = execFileSync("cargo", options, { cwd: root, maxBuffer: 1 << 28, encoding: "utf8" });
-  const { packages, resolve } = JSON.parse(told);
+  const { packages, resolve, workspace_members: own } = JSON.parse(told);
   const nodes = new Map(resolve.nodes.map((node) => [node.id, node]));
   const found = new Set();
   const left = [resolve.root];
@@ -25,9 +25,8 @@ function crates() {
     const normal = nodes.get(id).deps.filter((dep) => dep.dep_kinds.some(({ kind }) => kind === null));
     left.push(...normal.map((dep) => dep.pkg));
   }
-  found.delete(resolve.root);
   return packages
-    .filter(({ id }) => found.has(id))
+    .filter(({ id }) => found.has(id) && !own.includes(id))
     .map(({ name, version, license, manifest_path }) => ({ name, version, license, folder: dirname(manifest_path) }));
 }
 
