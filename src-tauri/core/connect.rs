@@ -5,6 +5,7 @@
 //! stands what follows from that. Secrets pass through and are not kept: no field of [`ConnectState`] holds one.
 
 use super::Now;
+use super::message::RequestId;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -17,9 +18,6 @@ pub const DIGITS: usize = 6;
 
 /// How long wrong tries count. A gateway that counts them forgets them in a shorter time.
 const WRONG_TRIES_COUNT: SignedDuration = SignedDuration::from_mins(30);
-
-/// As many wrong tries as no profile allows: the account is locked.
-const LOCKED: u8 = u8::MAX;
 
 /// A PIN, the six digits, or a passcode. Never printed; overwritten when the last holder lets go of it.
 #[derive(Clone)]
@@ -187,8 +185,8 @@ pub fn check(form: &Submission, site: bool, remembered: bool, vpn: &VpnConfig) -
 /// What the shell is to do with a form that was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectRequest {
-    /// Comes back in the answers; one with an old number is thrown away.
-    pub number: u64,
+    /// Comes back in the answers; one with an older id is ignored.
+    pub id: RequestId,
     /// The client.
     pub client: VpnClient,
     /// The site whose gateway is meant.
@@ -212,6 +210,24 @@ pub enum VpnClient {
     OpenConnect,
 }
 
+/// Which client Vigie would drive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ClientDetection {
+    /// Not looked for yet.
+    #[default]
+    Pending,
+    /// None can be driven.
+    None,
+    /// This one.
+    Found(VpnClient),
+}
+
+impl From<Option<VpnClient>> for ClientDetection {
+    fn from(client: Option<VpnClient>) -> ClientDetection {
+        client.map_or(ClientDetection::None, ClientDetection::Found)
+    }
+}
+
 /// How far an attempt is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConnectProgress {
@@ -219,9 +235,7 @@ pub enum ConnectProgress {
     Stage(Stage),
     /// The tunnel stands.
     Connected,
-    /// It came to nothing.
-    Failed(Reason),
-    /// A tunnel that stood is gone.
+    /// A tunnel that was up is gone.
     Ended,
 }
 
@@ -238,7 +252,7 @@ pub enum Stage {
 
 /// Why an attempt came to nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reason {
+pub enum ConnectError {
     /// PIN or digits are wrong, or the digits were used already.
     WrongPasscode,
     /// The gateway says that the account is locked.
@@ -307,7 +321,7 @@ pub enum Phase {
     /// Under way.
     Connecting(Stage),
     /// It came to nothing.
-    Failed(Reason),
+    Failed(ConnectError),
     /// The tunnel was made by Vigie, and stands.
     Connected,
 }
@@ -318,7 +332,9 @@ pub enum Phase {
 pub struct AttemptHistory {
     /// Wrong passcodes in a row.
     pub wrong: u8,
-    /// When the last of them was.
+    /// Whether the gateway said that the account is locked.
+    pub locked: bool,
+    /// When the last passcode was refused.
     pub last: Option<Timestamp>,
 }
 
@@ -331,8 +347,8 @@ pub struct ConnectState {
     pub open: bool,
     /// What the keyring holds; `None` until it was read.
     pub remembered: Option<StoredCredentials>,
-    /// The client that would be used; `None` until it was looked for, `Some(None)` where none can be driven.
-    pub client: Option<Option<VpnClient>>,
+    /// The client that would be used.
+    pub client: ClientDetection,
     /// Whether Cisco's command line has answered: it can end a tunnel that Vigie did not make.
     pub cisco: bool,
     /// What is wrong with the form that was sent last.
@@ -341,7 +357,7 @@ pub struct ConnectState {
     pub woken: bool,
     /// The tunnel stands, but was not seen yet.
     unseen: bool,
-    number: u64,
+    request: RequestId,
     memory: AttemptHistory,
 }
 
@@ -358,12 +374,12 @@ impl ConnectState {
 
     /// Whether so many passcodes were wrong that one more might lock the account.
     pub fn stopped(&self, now: &Now, vpn: &VpnConfig) -> bool {
-        self.memory.wrong >= vpn.wrong_tries && self.counts(now)
+        (self.locked() || self.memory.wrong >= vpn.wrong_tries) && self.counts(now)
     }
 
     /// Whether the gateway said that the account is locked already.
     pub fn locked(&self) -> bool {
-        self.memory.wrong == LOCKED
+        self.memory.locked
     }
 
     /// Whether the wrong tries still count. A clock that was set back must not make them count for ever.
@@ -385,7 +401,7 @@ impl ConnectState {
         if remembered.keyring != Keyring::Ready {
             remembered.identifier = self.remembered.take().and_then(|known| known.identifier);
         }
-        (self.client, self.remembered) = (Some(client), Some(remembered));
+        (self.client, self.remembered) = (client.into(), Some(remembered));
     }
 
     /// Whether an attempt is under way.
@@ -432,14 +448,14 @@ impl ConnectState {
         if !self.right(&form, site, now, vpn) {
             return None;
         }
-        let Some(client) = self.client.flatten() else {
-            self.phase = Phase::Failed(Reason::ClientMissing);
+        let ClientDetection::Found(client) = self.client else {
+            self.phase = Phase::Failed(ConnectError::ClientMissing);
             return None;
         };
-        self.number += 1;
+        self.request = self.request.next();
         self.phase = Phase::Connecting(Stage::Contacting);
         Some(ConnectRequest {
-            number: self.number,
+            id: self.request,
             client,
             site: form.site,
             identifier: form.identifier.trim().to_owned(),
@@ -449,13 +465,13 @@ impl ConnectState {
         })
     }
 
-    /// The user sent the form to connect by hand: the number under which it is told where the PIN is lost. Nothing is
+    /// The user sent the form to connect by hand: returns the id under which the loss of the PIN is reported. Nothing is
     /// tried, so nothing is under way.
-    pub fn copy_passcode(&mut self, form: &Submission, now: &Now, vpn: &VpnConfig) -> Option<u64> {
+    pub fn copy_passcode(&mut self, form: &Submission, now: &Now, vpn: &VpnConfig) -> Option<RequestId> {
         self.right(form, true, now, vpn).then(|| {
-            self.number += 1;
+            self.request = self.request.next();
             self.phase = Phase::Idle;
-            self.number
+            self.request
         })
     }
 
@@ -464,27 +480,27 @@ impl ConnectState {
         let busy = self.busy();
         if busy {
             // Whatever the client still says is of an attempt that is over.
-            self.number += 1;
-            self.phase = Phase::Failed(Reason::Cancelled);
+            self.request = self.request.next();
+            self.phase = Phase::Failed(ConnectError::Cancelled);
         }
         busy
     }
 
     /// The shell tells how far it is; whether that is news of this attempt.
-    pub fn progress(&mut self, number: u64, progress: ConnectProgress, now: &Now) -> bool {
-        if number != self.number {
+    pub fn progress(&mut self, request: RequestId, progress: Result<ConnectProgress, ConnectError>, now: &Now) -> bool {
+        if request != self.request {
             return false;
         }
         let phase = match progress {
-            ConnectProgress::Stage(stage) => Phase::Connecting(stage),
-            ConnectProgress::Connected => {
+            Ok(ConnectProgress::Stage(stage)) => Phase::Connecting(stage),
+            Ok(ConnectProgress::Connected) => {
                 self.memory = AttemptHistory::default();
                 Phase::Connected
             }
-            ConnectProgress::Ended => Phase::Idle,
-            ConnectProgress::Failed(reason) => {
+            Ok(ConnectProgress::Ended) => Phase::Idle,
+            Err(reason) => {
                 self.count(&reason, now);
-                if let Some(remembered) = self.remembered.as_mut().filter(|_| reason == Reason::PinLost) {
+                if let Some(remembered) = self.remembered.as_mut().filter(|_| reason == ConnectError::PinLost) {
                     remembered.pin = false;
                 }
                 Phase::Failed(reason)
@@ -496,29 +512,29 @@ impl ConnectState {
         news
     }
 
-    fn count(&mut self, reason: &Reason, now: &Now) {
-        let wrong = match reason {
-            Reason::WrongPasscode if self.counts(now) => self.memory.wrong.saturating_add(1).min(LOCKED - 1),
-            Reason::WrongPasscode => 1,
-            // Nothing is gained by trying on.
-            Reason::Locked => LOCKED,
-            Reason::Unreachable
-            | Reason::Untrusted
-            | Reason::Refused
-            | Reason::UnsupportedPrompt
-            | Reason::BrowserLogin
-            | Reason::HostScan
-            | Reason::RemoteSession
-            | Reason::ClientMissing
-            | Reason::ServiceStopped
-            | Reason::Held
-            | Reason::NotAllowed
-            | Reason::PinLost
-            | Reason::TimedOut
-            | Reason::Cancelled
-            | Reason::Unknown(_) => return,
+    fn count(&mut self, reason: &ConnectError, now: &Now) {
+        let AttemptHistory { wrong, locked, .. } = self.memory;
+        let (wrong, locked) = match reason {
+            ConnectError::WrongPasscode if self.counts(now) => (wrong.saturating_add(1), locked),
+            ConnectError::WrongPasscode => (1, false),
+            ConnectError::Locked => (wrong, true),
+            ConnectError::Unreachable
+            | ConnectError::Untrusted
+            | ConnectError::Refused
+            | ConnectError::UnsupportedPrompt
+            | ConnectError::BrowserLogin
+            | ConnectError::HostScan
+            | ConnectError::RemoteSession
+            | ConnectError::ClientMissing
+            | ConnectError::ServiceStopped
+            | ConnectError::Held
+            | ConnectError::NotAllowed
+            | ConnectError::PinLost
+            | ConnectError::TimedOut
+            | ConnectError::Cancelled
+            | ConnectError::Unknown(_) => return,
         };
-        self.memory = AttemptHistory { wrong, last: Some(now.wall.timestamp()) };
+        self.memory = AttemptHistory { wrong, locked, last: Some(now.wall.timestamp()) };
     }
 }
 
@@ -539,23 +555,26 @@ mod tests {
     }
 
     fn ready() -> ConnectState {
-        ConnectState { client: Some(Some(VpnClient::Cisco)), ..ConnectState::new(AttemptHistory::default()) }
+        ConnectState {
+            client: ClientDetection::Found(VpnClient::Cisco),
+            ..ConnectState::new(AttemptHistory::default())
+        }
     }
 
     fn vpn() -> VpnConfig {
         guide().vpn.clone()
     }
 
-    fn try_at(connect: &mut ConnectState, time: &str, progress: ConnectProgress) {
+    fn try_at(connect: &mut ConnectState, time: &str, progress: Result<ConnectProgress, ConnectError>) {
         let now = now(&format!("2026-11-24T{time}"));
-        let dial = connect.submit(form(), true, &now, &vpn()).expect("a form that is right");
-        assert!(connect.progress(dial.number, progress, &now));
+        let request = connect.submit(form(), true, &now, &vpn()).expect("a form that is right");
+        assert!(connect.progress(request.id, progress, &now));
     }
 
     #[test]
     fn a_secret_is_never_printed() {
-        let dial = ready().submit(form(), true, &now("2026-11-24T10:00"), &vpn());
-        for text in [format!("{:?}", form()), format!("{dial:#?}")] {
+        let request = ready().submit(form(), true, &now("2026-11-24T10:00"), &vpn());
+        for text in [format!("{:?}", form()), format!("{request:#?}")] {
             assert!(text.contains("[secret]"), "{text}");
             assert!(!text.contains("4321") && !text.contains("123456"), "{text}");
         }
@@ -607,8 +626,8 @@ mod tests {
         let mut connect = ConnectState { remembered: Some(kept.clone()), ..ready() };
         let form = Submission { pin: Pin::Remembered, ..form() };
         let moment = now("2026-11-24T10:00");
-        let dial = connect.submit(form.clone(), true, &moment, &vpn()).expect("it is remembered");
-        assert!(connect.progress(dial.number, ConnectProgress::Failed(Reason::PinLost), &moment));
+        let request = connect.submit(form.clone(), true, &moment, &vpn()).expect("it is remembered");
+        assert!(connect.progress(request.id, Err(ConnectError::PinLost), &moment));
         assert_eq!(connect.remembered, Some(StoredCredentials { pin: false, ..kept }));
         assert_eq!(connect.submit(form, true, &moment, &vpn()), None);
         assert_eq!(connect.faults, [FormError::NothingRemembered]);
@@ -623,13 +642,13 @@ mod tests {
     fn one_attempt_at_a_time() {
         let mut connect = ready();
         let moment = now("2026-11-24T10:00");
-        let dial = connect.submit(form(), true, &moment, &vpn()).expect("the form is right");
-        assert_eq!((dial.identifier.as_str(), dial.client), ("jdupont", VpnClient::Cisco));
+        let request = connect.submit(form(), true, &moment, &vpn()).expect("the form is right");
+        assert_eq!((request.identifier.as_str(), request.client), ("jdupont", VpnClient::Cisco));
         assert_eq!(connect.submit(form(), true, &moment, &vpn()), None, "twice at once");
-        assert!(connect.progress(dial.number, ConnectProgress::Stage(Stage::Verifying), &moment));
-        assert!(connect.progress(dial.number, ConnectProgress::Connected, &moment));
+        assert!(connect.progress(request.id, Ok(ConnectProgress::Stage(Stage::Verifying)), &moment));
+        assert!(connect.progress(request.id, Ok(ConnectProgress::Connected), &moment));
         assert!(connect.ours());
-        assert!(connect.progress(dial.number, ConnectProgress::Ended, &moment));
+        assert!(connect.progress(request.id, Ok(ConnectProgress::Ended), &moment));
         assert_eq!(connect.phase, Phase::Idle);
     }
 
@@ -638,16 +657,16 @@ mod tests {
         let mut connect = ready();
         let moment = now("2026-11-24T10:00");
         assert!(!connect.cancel());
-        let dial = connect.submit(form(), true, &moment, &vpn()).expect("the form is right");
+        let request = connect.submit(form(), true, &moment, &vpn()).expect("the form is right");
         assert!(connect.cancel());
-        assert!(!connect.progress(dial.number, ConnectProgress::Failed(Reason::WrongPasscode), &moment));
-        assert_eq!(connect.phase, Phase::Failed(Reason::Cancelled));
+        assert!(!connect.progress(request.id, Err(ConnectError::WrongPasscode), &moment));
+        assert_eq!(connect.phase, Phase::Failed(ConnectError::Cancelled));
         assert_eq!(connect.memory(), &AttemptHistory::default());
     }
 
     #[test]
     fn three_wrong_tries_stop_it_for_a_while() {
-        let wrong = || ConnectProgress::Failed(Reason::WrongPasscode);
+        let wrong = || Err(ConnectError::WrongPasscode);
         let mut connect = ready();
         for time in ["10:00", "10:01", "10:02"] {
             assert!(!connect.stopped(&now(&format!("2026-11-24T{time}")), &vpn()));
@@ -655,8 +674,10 @@ mod tests {
         }
         // Closing the window changes nothing, nor does a restart.
         connect.open();
-        let mut connect =
-            ConnectState { client: Some(Some(VpnClient::Cisco)), ..ConnectState::new(connect.memory().clone()) };
+        let mut connect = ConnectState {
+            client: ClientDetection::Found(VpnClient::Cisco),
+            ..ConnectState::new(connect.memory().clone())
+        };
         let moment = now("2026-11-24T10:31");
         assert!(connect.stopped(&moment, &vpn()));
         assert_eq!(connect.submit(form(), true, &moment, &vpn()), None);
@@ -668,45 +689,46 @@ mod tests {
     #[test]
     fn a_success_forgets_wrong_tries_and_other_failures_are_none() {
         let mut connect = ready();
-        try_at(&mut connect, "10:00", ConnectProgress::Failed(Reason::WrongPasscode));
+        try_at(&mut connect, "10:00", Err(ConnectError::WrongPasscode));
         let others = [
-            Reason::Unreachable,
-            Reason::Refused,
-            Reason::UnsupportedPrompt,
-            Reason::BrowserLogin,
-            Reason::HostScan,
-            Reason::RemoteSession,
-            Reason::Held,
-            Reason::TimedOut,
+            ConnectError::Unreachable,
+            ConnectError::Refused,
+            ConnectError::UnsupportedPrompt,
+            ConnectError::BrowserLogin,
+            ConnectError::HostScan,
+            ConnectError::RemoteSession,
+            ConnectError::Held,
+            ConnectError::TimedOut,
         ];
         for reason in others {
-            try_at(&mut connect, "10:01", ConnectProgress::Failed(reason));
+            try_at(&mut connect, "10:01", Err(reason));
         }
         assert_eq!(connect.memory().wrong, 1);
-        try_at(&mut connect, "10:02", ConnectProgress::Connected);
+        try_at(&mut connect, "10:02", Ok(ConnectProgress::Connected));
         assert_eq!(connect.memory(), &AttemptHistory::default());
         connect.phase = Phase::Idle;
-        try_at(&mut connect, "10:03", ConnectProgress::Failed(Reason::Locked));
+        try_at(&mut connect, "10:03", Err(ConnectError::Locked));
         assert!(connect.stopped(&now("2026-11-24T10:04"), &vpn()), "a locked account is not tried on");
         // It is known as locked after a restart, and no number of wrong tries is taken for it.
         assert!(ConnectState::new(connect.memory().clone()).locked());
-        let mut connect = ConnectState { memory: AttemptHistory { wrong: LOCKED - 1, last: None }, ..ready() };
+        let wrong = AttemptHistory { wrong: u8::MAX, ..AttemptHistory::default() };
+        let mut connect = ConnectState { memory: wrong, ..ready() };
         connect.memory.last = Some(now("2026-11-24T10:04").wall.timestamp());
-        connect.count(&Reason::WrongPasscode, &now("2026-11-24T10:05"));
+        connect.count(&ConnectError::WrongPasscode, &now("2026-11-24T10:05"));
         assert!(!connect.locked());
     }
 
     #[test]
     fn without_a_client_nothing_is_dialled() {
-        let mut connect = ConnectState { client: Some(None), ..ConnectState::default() };
+        let mut connect = ConnectState { client: ClientDetection::None, ..ConnectState::default() };
         assert_eq!(connect.submit(form(), true, &now("2026-11-24T10:00"), &vpn()), None);
-        assert_eq!(connect.phase, Phase::Failed(Reason::ClientMissing));
+        assert_eq!(connect.phase, Phase::Failed(ConnectError::ClientMissing));
     }
 
     #[test]
     fn the_pin_is_not_kept_where_the_administrator_forbids_it() {
         let vpn = VpnConfig { store_pin: false, ..vpn() };
-        let dial = ready().submit(form(), true, &now("2026-11-24T10:00"), &vpn).expect("the form is right");
-        assert!(!dial.remember_pin);
+        let request = ready().submit(form(), true, &now("2026-11-24T10:00"), &vpn).expect("the form is right");
+        assert!(!request.remember_pin);
     }
 }

@@ -59,6 +59,23 @@ pub enum Action {
     Quit,
 }
 
+/// Identifies a request that is answered later. An answer with another id belongs to an older request and is ignored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RequestId(u64);
+
+impl RequestId {
+    /// The id with that number.
+    pub const fn new(number: u64) -> RequestId {
+        RequestId(number)
+    }
+
+    /// The id of the next request.
+    pub(crate) const fn next(self) -> RequestId {
+        RequestId(self.0.wrapping_add(1))
+    }
+}
+
 /// A telephone code of the profile, and the number behind it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
@@ -131,20 +148,22 @@ pub enum Event {
     ConnectReady(Option<connect::VpnClient>, connect::StoredCredentials),
     /// The user sent the form. (Its secrets print as `[secret]`.)
     FormSubmitted(connect::Submission),
-    /// How far the attempt of that number is.
-    ConnectProgress(u64, connect::ConnectProgress),
+    /// How far that attempt to connect is, or why it failed.
+    ConnectProgress(RequestId, Result<connect::ConnectProgress, connect::ConnectError>),
     /// The VPN was to be disconnected; why it was not, for the log.
     Disconnected(Result<(), String>),
-    /// Whether what the keyring held is gone, and what it holds now.
-    CredentialsForgotten(bool, connect::StoredCredentials),
+    /// Whether what the keyring held is gone (if not, why, for the log), and what it holds now.
+    CredentialsForgotten(Result<(), String>, connect::StoredCredentials),
     /// How the start of something ended.
     Launched(LaunchResult),
+    /// A window did not open.
+    WindowFailed(WindowKind, WindowError),
     /// The computer could not be switched off; why, for the log.
     PowerOffFailed(String),
     /// A choice of the user's could not be kept.
     NotSaved(SaveFailure),
-    /// Whether the clipboard took what was to be copied.
-    Copied(ClipboardContent, bool),
+    /// Whether the clipboard took what was to be copied; if not, why, for the log.
+    Copied(ClipboardContent, Result<(), String>),
     /// The configuration was read: the profile in force, and what is wrong with the files.
     Profile(Arc<Profile>, Arc<[Problem]>),
     /// The user asked for something.
@@ -245,17 +264,10 @@ pub struct Battery {
 /// How the start of something ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LaunchResult {
-    /// The program's or link's id, the drive's letter, the telephone code's id, [`LaunchResult::PANEL`] or [`LaunchResult::CONNECT`].
-    pub id: Id,
+    /// What was to be started.
+    pub target: LaunchTarget,
     /// What came of it.
     pub outcome: LaunchOutcome,
-}
-
-impl LaunchResult {
-    /// The id of the panel's window.
-    pub const PANEL: &str = "panel";
-    /// The id of the window for connecting.
-    pub const CONNECT: &str = "connect";
 }
 
 /// What came of a start.
@@ -273,6 +285,24 @@ pub enum LaunchOutcome {
     Failed(String),
 }
 
+/// A window of its own process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WindowKind {
+    /// The panel, opened or pinned.
+    Panel,
+    /// The window for connecting.
+    Connect,
+}
+
+/// Why a window did not open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WindowError {
+    /// The system lacks the browser engine that draws it (WebView2).
+    EngineMissing,
+    /// Its process failed; why, for the log.
+    Failed(String),
+}
+
 /// Something worth telling the user. `view::notice` gives it words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notification {
@@ -286,6 +316,8 @@ pub enum Notification {
     ShutdownFailed,
     /// A start that did not go as asked.
     Launch(LaunchResult),
+    /// A window did not open.
+    WindowFailed(WindowKind, WindowError),
     /// A configuration file is broken, and Vigie runs without it.
     ConfigBroken,
     /// No tray host: the panel stands in for the icon.
@@ -297,7 +329,7 @@ pub enum Notification {
     /// A choice of the user's could not be kept.
     NotSaved(SaveFailure),
     /// An attempt to connect came to nothing, and its window is closed.
-    ConnectFailed(connect::Reason),
+    ConnectFailed(connect::ConnectError),
     /// The VPN could not be disconnected.
     DisconnectFailed,
     /// Whether the keyring forgot identifier and PIN.
@@ -313,6 +345,7 @@ impl Notification {
     pub fn is_answer(&self) -> bool {
         match self {
             Notification::Launch(_)
+            | Notification::WindowFailed(..)
             | Notification::Copied(_)
             | Notification::CopyFailed
             | Notification::NotSaved(_)
@@ -379,8 +412,8 @@ pub enum Effect {
     /// Give up the attempt that is under way: its client is ended.
     CancelConnect,
     /// Put PIN and digits on the clipboard for a short while; the answer is an [`Event::Copied`], or an
-    /// [`Event::ConnectProgress`] of that number where the keyring no longer gives the PIN.
-    CopyPasscode(u64, connect::Pin, connect::Secret),
+    /// [`Event::ConnectProgress`] with that id if the keyring no longer gives the PIN.
+    CopyPasscode(RequestId, connect::Pin, connect::Secret),
     /// Disconnect the VPN; the answer is an [`Event::Disconnected`].
     Disconnect,
     /// Delete what the keyring holds; the answer is an [`Event::CredentialsForgotten`].
@@ -420,14 +453,16 @@ pub enum SensorRequest {
 pub enum LaunchTarget {
     /// A program of the profile.
     Program(Id),
+    /// The VPN client's own window.
+    Client,
     /// A link of the profile.
     Link(Id),
-    /// A drive, and the path at which it stands.
-    Drive(char, String),
+    /// A drive, and the path at which the system has it; `None` if it has none.
+    Drive(char, Option<String>),
     /// The remote support program, joining the session of that number.
     Session(Digits),
     /// A telephone code of the profile, through `tel:`.
-    Dial(Call),
+    Call(Call),
 }
 
 /// Notifications of one category replace one another; two never stand side by side.

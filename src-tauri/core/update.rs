@@ -1,8 +1,9 @@
 //! The one function that changes the state.
 
+use super::connect::{ConnectError, ConnectProgress};
 use super::message::{
     Action, Category, ClipboardContent, DriveMount, Effect, Event, LaunchOutcome, LaunchResult, LaunchTarget,
-    Notification, SensorRequest,
+    Notification, RequestId, SensorRequest, WindowKind,
 };
 use super::state::{Question, State, time_to_visible};
 use super::vpn::{Decision, ProbeRequest, TrackerRequests, VpnStatus};
@@ -10,7 +11,7 @@ use super::{Now, connect, helpdesk, shutdown};
 use jiff::SignedDuration;
 use std::sync::Arc;
 use std::time::Duration;
-use vigie_profile::{Choice, ConnectMode, Id, Problem, Profile};
+use vigie_profile::{Choice, ConnectMode, Problem, Profile};
 
 /// Wall clock and uptime may drift apart by so much between two looks; more means that the clock was set.
 const JUMP: SignedDuration = SignedDuration::from_secs(5);
@@ -141,7 +142,7 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
             state.connect.ready(client.filter(|_| state.profile.vpn.connect == ConnectMode::Auto), remembered);
         }
         Event::FormSubmitted(form) => on_form(state, form, effects),
-        Event::ConnectProgress(number, progress) => on_progress(state, number, progress, effects),
+        Event::ConnectProgress(request, progress) => on_progress(state, request, progress, effects),
         Event::Disconnected(done) => {
             if done.is_err() {
                 effects.push(Effect::Notify(Notification::DisconnectFailed));
@@ -149,27 +150,30 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
         }
         Event::CredentialsForgotten(done, remembered) => {
             state.connect.remembered = Some(remembered);
-            effects.push(Effect::Notify(Notification::Forgotten(done)));
+            effects.push(Effect::Notify(Notification::Forgotten(done.is_ok())));
         }
-        Event::Launched(launch) => {
-            if launch.id == LaunchResult::PANEL && std::mem::take(&mut state.welcoming) {
+        Event::WindowFailed(window, error) => {
+            if window == WindowKind::Panel && std::mem::take(&mut state.welcoming) {
                 ask_site(state, effects);
             }
+            effects.push(Effect::Notify(Notification::WindowFailed(window, error)));
+        }
+        Event::Launched(launch) => {
             if launch.outcome != LaunchOutcome::Started {
                 effects.push(Effect::Notify(Notification::Launch(launch)));
             }
         }
         Event::PowerOffFailed(_) => effects.push(Effect::Notify(Notification::ShutdownFailed)),
         Event::NotSaved(why) => effects.push(Effect::Notify(Notification::NotSaved(why))),
-        Event::Copied(what, true) => {
+        Event::Copied(what, Ok(())) => {
             if what == ClipboardContent::Passcode {
                 // It is of use in the client's own window, and there alone.
-                open_client(state, effects);
+                open_client(effects);
                 effects.push(Effect::CloseConnect);
             }
             effects.push(Effect::Notify(Notification::Copied(what)));
         }
-        Event::Copied(_, false) => effects.push(Effect::Notify(Notification::CopyFailed)),
+        Event::Copied(_, Err(_)) => effects.push(Effect::Notify(Notification::CopyFailed)),
         Event::Profile(profile, problems) => set_profile(state, profile, problems, effects),
         Event::Action(action) => handle_action(state, action, effects),
     }
@@ -202,12 +206,12 @@ fn handle_action(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
             } else if state.profile.link(&id).is_some() {
                 effects.push(Effect::Launch(LaunchTarget::Link(id)));
             } else {
-                effects.push(missing(id));
+                effects.push(missing(LaunchTarget::Link(id)));
             }
         }
         Action::Connect => match state.profile.vpn.connect {
             ConnectMode::Auto | ConnectMode::ByHand => show_connect(state, effects),
-            ConnectMode::OpenClient => open_client(state, effects),
+            ConnectMode::OpenClient => open_client(effects),
         },
         Action::Disconnect => effects.push(Effect::Disconnect),
         Action::CancelConnect => {
@@ -215,19 +219,19 @@ fn handle_action(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
                 effects.push(Effect::CancelConnect);
             }
         }
-        Action::OpenClient => open_client(state, effects),
+        Action::OpenClient => open_client(effects),
         Action::ForgetCredentials => effects.push(Effect::ForgetCredentials),
         Action::Join(number) => effects.push(Effect::Launch(LaunchTarget::Session(number))),
         Action::CopyCode(call) | Action::Dial(call) if call.dialled(&state.profile).is_none() => {
-            effects.push(missing(call.code));
+            effects.push(missing(LaunchTarget::Call(call)));
         }
         Action::CopyCode(call) => effects.push(Effect::Copy(ClipboardContent::Code(call))),
-        Action::Dial(call) => effects.push(Effect::Launch(LaunchTarget::Dial(call))),
+        Action::Dial(call) => effects.push(Effect::Launch(LaunchTarget::Call(call))),
         Action::OpenDrive(letter) => effects.push(match state.drive(letter) {
             Some(DriveMount::Connected(path) | DriveMount::Disconnected(path)) => {
-                Effect::Launch(LaunchTarget::Drive(letter, path.clone()))
+                Effect::Launch(LaunchTarget::Drive(letter, Some(path.clone())))
             }
-            Some(DriveMount::Absent) | None => missing(letter.to_string()),
+            Some(DriveMount::Absent) | None => missing(LaunchTarget::Drive(letter, None)),
         }),
         Action::CopySupportInfo => effects.push(Effect::Copy(ClipboardContent::SupportInfo)),
         Action::Choose(choice) => {
@@ -268,8 +272,8 @@ fn handle_action(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
     }
 }
 
-fn open_client(state: &State, effects: &mut Vec<Effect>) {
-    effects.push(Effect::Launch(LaunchTarget::Program(state.profile.vpn.client.clone())));
+fn open_client(effects: &mut Vec<Effect>) {
+    effects.push(Effect::Launch(LaunchTarget::Client));
 }
 
 fn show_connect(state: &mut State, effects: &mut Vec<Effect>) {
@@ -289,15 +293,20 @@ fn on_form(state: &mut State, form: connect::Submission, effects: &mut Vec<Effec
             effects.extend(state.connect.submit(form, site, &now, &profile.vpn).map(Effect::Connect));
         }
         connect::ConnectMethod::Clipboard => {
-            let number = state.connect.copy_passcode(&form, &now, &profile.vpn);
-            effects.extend(number.map(|number| Effect::CopyPasscode(number, form.pin, form.digits)));
+            let request = state.connect.copy_passcode(&form, &now, &profile.vpn);
+            effects.extend(request.map(|request| Effect::CopyPasscode(request, form.pin, form.digits)));
         }
     }
 }
 
-fn on_progress(state: &mut State, number: u64, progress: connect::ConnectProgress, effects: &mut Vec<Effect>) {
+fn on_progress(
+    state: &mut State,
+    request: RequestId,
+    progress: Result<ConnectProgress, ConnectError>,
+    effects: &mut Vec<Effect>,
+) {
     let now = state.now.clone();
-    if !state.connect.progress(number, progress, &now) {
+    if !state.connect.progress(request, progress, &now) {
         return;
     }
     match &state.connect.phase {
@@ -307,10 +316,10 @@ fn on_progress(state: &mut State, number: u64, progress: connect::ConnectProgres
             effects.extend([Effect::CloseConnect, Effect::Request(SensorRequest::Links)]);
         }
         connect::Phase::Failed(reason) => {
-            if *reason == connect::Reason::Held {
-                open_client(state, effects);
+            if *reason == ConnectError::Held {
+                open_client(effects);
             }
-            if *reason == connect::Reason::PinLost {
+            if *reason == ConnectError::PinLost {
                 // The form requests for it; what else the keyring no longer gives is to be seen.
                 effects.push(Effect::PrepareConnect);
             }
@@ -342,8 +351,8 @@ fn reconnect(state: &mut State, effects: &mut Vec<Effect>) {
     }
 }
 
-fn missing(id: Id) -> Effect {
-    Effect::Notify(Notification::Launch(LaunchResult { id, outcome: LaunchOutcome::Missing }))
+fn missing(target: LaunchTarget) -> Effect {
+    Effect::Notify(Notification::Launch(LaunchResult { target, outcome: LaunchOutcome::Missing }))
 }
 
 /// Turns the tracker's wishes into effects.

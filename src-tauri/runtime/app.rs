@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use vigie_core::Now;
-use vigie_core::connect::{ConnectProgress, Pin, Reason, Secret};
-use vigie_core::message::{ClipboardContent, Effect, Event, SaveFailure, SensorRequest};
+use vigie_core::connect::{ConnectError, Pin, Secret};
+use vigie_core::message::{ClipboardContent, Effect, Event, RequestId, SaveFailure, SensorRequest};
 use vigie_core::state::{SavedState, State};
 use vigie_core::update::update;
 use vigie_profile::{Choice, Loaded, Paths, SaveError};
@@ -141,7 +141,7 @@ impl App {
                 Effect::CancelConnect => self.connector.cancel(),
                 Effect::Disconnect => self.connector.hang_up(&self.state.profile),
                 Effect::ForgetCredentials => self.connector.forget(),
-                Effect::CopyPasscode(number, pin, digits) => self.copy_passcode(number, pin, digits),
+                Effect::CopyPasscode(request, pin, digits) => self.copy_passcode(request, pin, digits),
                 Effect::SaveState(memory) => {
                     if let Err(error) = self.parts.store.save(&memory) {
                         tracing::error!(%error, "what must survive a restart was not written");
@@ -183,7 +183,7 @@ impl App {
             ClipboardContent::Passcode => None,
         };
         let Some(text) = text else {
-            send(&self.parts.events, Event::Copied(what, false));
+            send(&self.parts.events, Event::Copied(what, Err("there is nothing to copy".into())));
             return;
         };
         let (clipboard, events) = (self.clipboard.clone(), self.parts.events.clone());
@@ -192,25 +192,25 @@ impl App {
             if let Err(why) = &copied {
                 tracing::error!(%why, "the clipboard did not take the text");
             }
-            send(&events, Event::Copied(what, copied.is_ok()));
+            send(&events, Event::Copied(what, copied));
         });
     }
 
-    fn copy_passcode(&self, number: u64, pin: Pin, digits: Secret) {
+    fn copy_passcode(&self, request: RequestId, pin: Pin, digits: Secret) {
         let (lender, events) = (self.clipboard.clone(), self.parts.events.clone());
         tokio::spawn(async move {
             let passcode = match passcode(&pin, &digits).await {
                 Ok(passcode) => passcode,
                 Err(why) => {
                     tracing::warn!(%why, "the PIN cannot be had");
-                    return send(&events, Event::ConnectProgress(number, ConnectProgress::Failed(Reason::PinLost)));
+                    return send(&events, Event::ConnectProgress(request, Err(ConnectError::PinLost)));
                 }
             };
             let copied = Clipboard::copy_with_expiry(lender, passcode, clipboard::PASSCODE_EXPIRY).await;
             if let Err(why) = &copied {
                 tracing::error!(%why, "the clipboard did not take the passcode");
             }
-            send(&events, Event::Copied(ClipboardContent::Passcode, copied.is_ok()));
+            send(&events, Event::Copied(ClipboardContent::Passcode, copied));
         });
     }
 

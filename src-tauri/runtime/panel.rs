@@ -17,7 +17,7 @@ use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use vigie_core::connect::Submission;
-use vigie_core::message::{Action, Event, LaunchOutcome, LaunchResult};
+use vigie_core::message::{Action, Event, WindowError, WindowKind};
 use vigie_view::connect::Form;
 use vigie_view::page::{Page, Part};
 use vigie_view::panel::Pinned;
@@ -76,8 +76,8 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// What a window shows.
 pub trait Model: Clone + PartialEq + Send + Sync + 'static {
-    /// The id under which a window that does not open is reported.
-    const ID: &str;
+    /// Which window it is.
+    const KIND: WindowKind;
     /// Whether the user types secrets there.
     const SECRET: bool = false;
     /// The lines that tell it, to a window that shows the model before, or none.
@@ -87,7 +87,7 @@ pub trait Model: Clone + PartialEq + Send + Sync + 'static {
 }
 
 impl Model for Page {
-    const ID: &str = LaunchResult::PANEL;
+    const KIND: WindowKind = WindowKind::Panel;
     fn lines(&self, before: Option<&Page>) -> Vec<ToPanel> {
         match before {
             Some(before) => self.parts(Some(before)).into_iter().map(ToPanel::Part).collect(),
@@ -100,7 +100,7 @@ impl Model for Page {
 }
 
 impl Model for Form {
-    const ID: &str = LaunchResult::CONNECT;
+    const KIND: WindowKind = WindowKind::Connect;
     const SECRET: bool = true;
     fn lines(&self, before: Option<&Form>) -> Vec<ToPanel> {
         if before == Some(self) { Vec::new() } else { vec![ToPanel::Connect(self.clone())] }
@@ -111,7 +111,7 @@ impl Model for Form {
 }
 
 impl Model for Pinned {
-    const ID: &str = LaunchResult::PANEL;
+    const KIND: WindowKind = WindowKind::Panel;
     fn lines(&self, before: Option<&Pinned>) -> Vec<ToPanel> {
         if before == Some(self) { Vec::new() } else { vec![ToPanel::Pinned(self.clone())] }
     }
@@ -138,8 +138,8 @@ struct Wanted<M> {
 }
 
 impl<M: Model> Window<M> {
-    /// A window that is closed. Tells [`Model::opened`], [`Event::Action`], [`Event::FormSubmitted`], and [`Event::Launched`]
-    /// with the id [`Model::ID`] where it does not open. Call its functions on a tokio runtime; none of them waits.
+    /// A window that is closed. Tells [`Model::opened`], [`Event::Action`], [`Event::FormSubmitted`], and [`Event::WindowFailed`]
+    /// if it does not open. Call its functions on a tokio runtime; none of them waits.
     pub fn new(events: Events) -> Window<M> {
         Window::of(beside("vigie-panel"), events)
     }
@@ -275,8 +275,7 @@ fn let_to_front(_: Option<u32>) {}
 /// Keeps the process until the user closes the window or the tray ends.
 async fn keep<M: Model>(program: PathBuf, mut wanted: watch::Receiver<Wanted<M>>, events: Events) {
     if !engine_is_there() {
-        let outcome = LaunchOutcome::Missing;
-        return send(&events, Event::Launched(LaunchResult { id: M::ID.into(), outcome }));
+        return send(&events, Event::WindowFailed(M::KIND, WindowError::EngineMissing));
     }
     loop {
         let mut life = Life::default();
@@ -293,8 +292,7 @@ async fn keep<M: Model>(program: PathBuf, mut wanted: watch::Receiver<Wanted<M>>
         if let Some(failure) = failure.filter(|_| !tray_ends) {
             tracing::warn!(failure, shown = life.shown, "the panel failed");
             if !life.shown {
-                let outcome = LaunchOutcome::Failed(failure);
-                send(&events, Event::Launched(LaunchResult { id: M::ID.into(), outcome }));
+                send(&events, Event::WindowFailed(M::KIND, WindowError::Failed(failure)));
             }
             return;
         }

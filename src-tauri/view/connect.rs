@@ -14,7 +14,9 @@
 use super::french;
 use super::panel::{Button, button};
 use serde::{Deserialize, Serialize};
-use vigie_core::connect::{ConnectMethod, Field, FormError, Keyring, Phase, Reason, Stage, Submission, VpnClient};
+use vigie_core::connect::{
+    ClientDetection, ConnectError, ConnectMethod, Field, FormError, Keyring, Phase, Stage, Submission, VpnClient,
+};
 use vigie_core::message::Action;
 use vigie_core::state::State;
 use vigie_profile::{Id, VpnConfig};
@@ -127,7 +129,7 @@ pub fn form(state: &State) -> Form {
     let vpn = &profile.vpn;
     let stopped = connect.stopped(&state.now, vpn);
     let remembered = connect.remembered.clone().unwrap_or_default();
-    let drivable = connect.client.is_some_and(|client| client.is_some());
+    let drivable = matches!(connect.client, ClientDetection::Found(_));
     let busy = connect.busy();
     let mut buttons = Vec::new();
     if busy {
@@ -146,7 +148,9 @@ pub fn form(state: &State) -> Form {
         passcode_hint: french::typeset(&profile.advice.vpn_passcode),
         pin_remembered: remembered.pin,
         // By hand it never proves right here.
-        may_remember_pin: vpn.store_pin && remembered.keyring == Keyring::Ready && connect.client != Some(None),
+        may_remember_pin: vpn.store_pin
+            && remembered.keyring == Keyring::Ready
+            && connect.client != ClientDetection::None,
         pin_min: vpn.pin_min,
         pin_max: vpn.pin_max,
         faults: (connect.faults.iter())
@@ -156,7 +160,7 @@ pub fn form(state: &State) -> Form {
         busy,
         can_connect: drivable && !busy && !stopped,
         // One tries as often by hand as here: where the account may be locked, neither is offered.
-        by_hand: (!drivable && connect.client.is_some() && !busy && !stopped)
+        by_hand: (connect.client == ClientDetection::None && !busy && !stopped)
             .then(|| french::typeset(format!("Copier le code et ouvrir {}", client(state)))),
         buttons,
     }
@@ -210,8 +214,8 @@ fn message(state: &State) -> Option<Message> {
 /// What to say before anything was tried.
 fn idle(state: &State) -> Option<Message> {
     let connect = &state.connect;
-    if connect.client == Some(None) {
-        return Some(failed(&Reason::ClientMissing, state));
+    if connect.client == ClientDetection::None {
+        return Some(failed(&ConnectError::ClientMissing, state));
     }
     if connect.woken {
         let text = "Pour vous reconnecter, tapez les 6 nouveaux chiffres de votre clé OTP.";
@@ -242,86 +246,90 @@ fn stopped(state: &State) -> Message {
 }
 
 /// Why it came to nothing, and what to do.
-pub fn failed(reason: &Reason, state: &State) -> Message {
+pub fn failed(reason: &ConnectError, state: &State) -> Message {
     let open = || button(format!("Ouvrir {}", client(state)), Action::OpenClient);
     let (tone, title, text, buttons) = match reason {
-        Reason::WrongPasscode => (
+        ConnectError::WrongPasscode => (
             Tone::Error,
             "Code refusé".into(),
             "Vérifiez votre identifiant et votre code PIN, puis attendez que la clé OTP affiche 6 nouveaux chiffres : \
              les mêmes ne servent qu’une fois.",
             Vec::new(),
         ),
-        Reason::Locked => return stopped(state),
-        Reason::Unreachable => (
+        ConnectError::Locked => return stopped(state),
+        ConnectError::Unreachable => (
             Tone::Error,
             "Le serveur VPN ne répond pas".into(),
             "Vérifiez votre connexion à Internet. Si le réseau demande une identification, ouvrez un navigateur.",
             Vec::new(),
         ),
-        Reason::Untrusted => (
+        ConnectError::Untrusted => (
             Tone::Error,
             "Le serveur VPN n’est pas reconnu".into(),
             "Son certificat n’est pas celui attendu : rien ne lui a été envoyé. Essayez depuis un autre réseau ; si cela \
              se répète, contactez l’assistance AMIGO.",
             vec![amigo(state)],
         ),
-        Reason::Refused => (
+        ConnectError::Refused => (
             Tone::Error,
             "Le serveur VPN n’accepte pas cet ordinateur".into(),
             "Il manque à cet ordinateur un certificat ou une autorisation. Contactez l’assistance AMIGO.",
             vec![amigo(state)],
         ),
-        Reason::UnsupportedPrompt => return by_other_means("Le serveur VPN demande autre chose qu’un code", state),
-        Reason::BrowserLogin => return by_other_means("Le serveur VPN demande une connexion par navigateur", state),
-        Reason::HostScan => return by_other_means("Le serveur VPN veut contrôler cet ordinateur", state),
-        Reason::RemoteSession => (
+        ConnectError::UnsupportedPrompt => {
+            return by_other_means("Le serveur VPN demande autre chose qu’un code", state);
+        }
+        ConnectError::BrowserLogin => {
+            return by_other_means("Le serveur VPN demande une connexion par navigateur", state);
+        }
+        ConnectError::HostScan => return by_other_means("Le serveur VPN veut contrôler cet ordinateur", state),
+        ConnectError::RemoteSession => (
             Tone::Error,
             "Le VPN ne s’ouvre pas depuis une session à distance".into(),
             "Votre code n’est pas en cause : ouvrez le VPN devant l’écran de cet ordinateur, ou contactez l’assistance \
              AMIGO.",
             vec![amigo(state)],
         ),
-        Reason::ServiceStopped => (
+        ConnectError::ServiceStopped => (
             Tone::Error,
             "Le service du client VPN est arrêté".into(),
             "Redémarrez l’ordinateur ; si cela se répète, contactez l’assistance AMIGO.",
             vec![amigo(state)],
         ),
-        Reason::ClientMissing => (
+        ConnectError::ClientMissing => (
             Tone::Info,
             format!("La connexion se fait dans {}", client(state)),
             "Tapez votre code PIN et les 6 chiffres. Vigie les copie et ouvre cette fenêtre : collez-les dans le champ \
              « Passcode » (Ctrl + V).",
             vec![open()],
         ),
-        Reason::Held => (
+        ConnectError::Held => (
             Tone::Warning,
             format!("{} est déjà ouvert", client(state)),
             "Il tient la connexion : connectez-vous dans sa fenêtre, ou fermez-le puis recommencez ici.",
             vec![open()],
         ),
-        Reason::NotAllowed => (
+        ConnectError::NotAllowed => (
             Tone::Error,
             "Le système n’a pas autorisé la connexion".into(),
             "Cet ordinateur demande une autorisation pour ouvrir le VPN. Recommencez, ou contactez l’assistance AMIGO.",
             vec![amigo(state)],
         ),
-        Reason::PinLost => (
+        ConnectError::PinLost => (
             Tone::Warning,
             "Votre code PIN n’a pas pu être relu".into(),
             "Le trousseau de clés est verrouillé ou ne répond pas : tapez simplement votre code PIN.",
             Vec::new(),
         ),
-        Reason::TimedOut => (
+        ConnectError::TimedOut => (
             Tone::Error,
             "La connexion a pris trop de temps".into(),
             "Attendez que la clé OTP affiche 6 nouveaux chiffres, puis recommencez.",
             // Its window may know why.
-            if state.connect.client == Some(Some(VpnClient::Cisco)) { vec![open()] } else { Vec::new() },
+            if state.connect.client == ClientDetection::Found(VpnClient::Cisco) { vec![open()] } else { Vec::new() },
         ),
-        Reason::Cancelled => (Tone::Info, "Connexion annulée".into(), "Vous pouvez recommencer.", Vec::new()),
-        Reason::Unknown(_) => (
+        ConnectError::Cancelled => (Tone::Info, "Connexion annulée".into(), "Vous pouvez recommencer.", Vec::new()),
+        ConnectError::Unknown(_) => (
             Tone::Error,
             "La connexion n’a pas abouti".into(),
             "Recommencez avec 6 nouveaux chiffres ; si cela se répète, contactez l’assistance AMIGO.",
@@ -338,7 +346,7 @@ fn say(tone: Tone, title: impl Into<String>, text: &str, buttons: Vec<Button>) -
 /// What to do about a gateway that wants more than the client can be driven to give: Cisco's own window can, OpenConnect has
 /// none.
 fn by_other_means(title: &str, state: &State) -> Message {
-    let (text, button) = if state.connect.client == Some(Some(VpnClient::OpenConnect)) {
+    let (text, button) = if state.connect.client == ClientDetection::Found(VpnClient::OpenConnect) {
         ("Vigie ne peut pas répondre à votre place : contactez l’assistance AMIGO.", amigo(state))
     } else {
         (
@@ -359,7 +367,7 @@ mod tests {
     use super::*;
     use vigie_core::connect::{AttemptHistory, ConnectProgress, Pin, StoredCredentials};
     use vigie_core::fixture::{known, now};
-    use vigie_core::message::Event;
+    use vigie_core::message::{Event, RequestId};
     use vigie_core::update::update;
 
     fn sent() -> Submission {
@@ -384,10 +392,10 @@ mod tests {
         state
     }
 
-    fn after(progress: ConnectProgress) -> State {
+    fn after(progress: Result<ConnectProgress, ConnectError>) -> State {
         let mut state = at_the_form(Some(VpnClient::Cisco), StoredCredentials::default());
         on(&mut state, Event::FormSubmitted(sent()));
-        on(&mut state, Event::ConnectProgress(1, progress));
+        on(&mut state, Event::ConnectProgress(RequestId::new(1), progress));
         state
     }
 
@@ -451,19 +459,25 @@ mod tests {
     #[test]
     fn what_is_said_on_the_way() {
         let rows = [
-            (ConnectProgress::Stage(Stage::Contacting), "Le serveur VPN est appelé… | Cela prend quelques secondes."),
             (
-                ConnectProgress::Stage(Stage::Verifying),
+                Ok(ConnectProgress::Stage(Stage::Contacting)),
+                "Le serveur VPN est appelé… | Cela prend quelques secondes.",
+            ),
+            (
+                Ok(ConnectProgress::Stage(Stage::Verifying)),
                 "Le serveur VPN vérifie votre code… | Cela prend quelques secondes.",
             ),
-            (ConnectProgress::Stage(Stage::Establishing), "La connexion s’établit… | Cela prend quelques secondes."),
             (
-                ConnectProgress::Connected,
+                Ok(ConnectProgress::Stage(Stage::Establishing)),
+                "La connexion s’établit… | Cela prend quelques secondes.",
+            ),
+            (
+                Ok(ConnectProgress::Connected),
                 "VPN connecté | Cette fenêtre se ferme d’elle-même. | [Se déconnecter du VPN]",
             ),
         ];
         for (progress, text) in rows {
-            let busy = progress != ConnectProgress::Connected;
+            let busy = progress != Ok(ConnectProgress::Connected);
             let state = after(progress);
             assert_eq!(says(&state), text);
             assert_eq!((form(&state).busy, form(&state).offers(&Action::CancelConnect)), (busy, busy));
@@ -473,35 +487,39 @@ mod tests {
     #[test]
     fn each_failure_says_what_to_do() {
         let rows = [
-            (Reason::WrongPasscode, "Code refusé", ""),
-            (Reason::Unreachable, "Le serveur VPN ne répond pas", ""),
-            (Reason::Untrusted, "Le serveur VPN n’est pas reconnu", "[Ouvrir AMIGO]"),
-            (Reason::Refused, "Le serveur VPN n’accepte pas cet ordinateur", "[Ouvrir AMIGO]"),
+            (ConnectError::WrongPasscode, "Code refusé", ""),
+            (ConnectError::Unreachable, "Le serveur VPN ne répond pas", ""),
+            (ConnectError::Untrusted, "Le serveur VPN n’est pas reconnu", "[Ouvrir AMIGO]"),
+            (ConnectError::Refused, "Le serveur VPN n’accepte pas cet ordinateur", "[Ouvrir AMIGO]"),
             (
-                Reason::UnsupportedPrompt,
+                ConnectError::UnsupportedPrompt,
                 "Le serveur VPN demande autre chose qu’un code",
                 "[Ouvrir Cisco Secure Client]",
             ),
             (
-                Reason::BrowserLogin,
+                ConnectError::BrowserLogin,
                 "Le serveur VPN demande une connexion par navigateur",
                 "[Ouvrir Cisco Secure Client]",
             ),
-            (Reason::HostScan, "Le serveur VPN veut contrôler cet ordinateur", "[Ouvrir Cisco Secure Client]"),
-            (Reason::RemoteSession, "Le VPN ne s’ouvre pas depuis une session à distance", "[Ouvrir AMIGO]"),
-            (Reason::ServiceStopped, "Le service du client VPN est arrêté", "[Ouvrir AMIGO]"),
-            (Reason::ClientMissing, "La connexion se fait dans Cisco Secure Client", "[Ouvrir Cisco Secure Client]"),
-            (Reason::Held, "Cisco Secure Client est déjà ouvert", "[Ouvrir Cisco Secure Client]"),
-            (Reason::NotAllowed, "Le système n’a pas autorisé la connexion", "[Ouvrir AMIGO]"),
-            (Reason::PinLost, "Votre code PIN n’a pas pu être relu", ""),
-            (Reason::TimedOut, "La connexion a pris trop de temps", "[Ouvrir Cisco Secure Client]"),
-            (Reason::Cancelled, "Connexion annulée", ""),
-            (Reason::Unknown("secret words".into()), "La connexion n’a pas abouti", "[Ouvrir AMIGO]"),
-            (Reason::Locked, "Votre compte est verrouillé", "[Ouvrir AMIGO]"),
+            (ConnectError::HostScan, "Le serveur VPN veut contrôler cet ordinateur", "[Ouvrir Cisco Secure Client]"),
+            (ConnectError::RemoteSession, "Le VPN ne s’ouvre pas depuis une session à distance", "[Ouvrir AMIGO]"),
+            (ConnectError::ServiceStopped, "Le service du client VPN est arrêté", "[Ouvrir AMIGO]"),
+            (
+                ConnectError::ClientMissing,
+                "La connexion se fait dans Cisco Secure Client",
+                "[Ouvrir Cisco Secure Client]",
+            ),
+            (ConnectError::Held, "Cisco Secure Client est déjà ouvert", "[Ouvrir Cisco Secure Client]"),
+            (ConnectError::NotAllowed, "Le système n’a pas autorisé la connexion", "[Ouvrir AMIGO]"),
+            (ConnectError::PinLost, "Votre code PIN n’a pas pu être relu", ""),
+            (ConnectError::TimedOut, "La connexion a pris trop de temps", "[Ouvrir Cisco Secure Client]"),
+            (ConnectError::Cancelled, "Connexion annulée", ""),
+            (ConnectError::Unknown("secret words".into()), "La connexion n’a pas abouti", "[Ouvrir AMIGO]"),
+            (ConnectError::Locked, "Votre compte est verrouillé", "[Ouvrir AMIGO]"),
         ];
         for (reason, begins, ends) in rows {
-            let locked = reason == Reason::Locked;
-            let state = after(ConnectProgress::Failed(reason));
+            let locked = reason == ConnectError::Locked;
+            let state = after(Err(reason));
             let said = says(&state);
             assert!(said.starts_with(begins) && said.ends_with(ends), "{said}");
             assert!(!said.contains("secret words"));
@@ -512,9 +530,9 @@ mod tests {
     #[test]
     fn after_too_many_wrong_tries_only_amigo_is_left() {
         let mut state = at_the_form(None, StoredCredentials::default());
-        let wrong = AttemptHistory { wrong: 3, last: Some(state.now.wall.timestamp()) };
+        let wrong = AttemptHistory { wrong: 3, locked: false, last: Some(state.now.wall.timestamp()) };
         state.connect = vigie_core::connect::ConnectState::new(wrong);
-        state.connect.client = Some(None);
+        state.connect.client = ClientDetection::None;
         let form = form(&state);
         assert!(!form.can_connect && form.by_hand.is_none());
         assert!(form.offers(&Action::Open("amigo".into())));

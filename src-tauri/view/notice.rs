@@ -2,7 +2,8 @@
 
 use super::{drives, french, shutdown, vpn};
 use vigie_core::message::{
-    Action, Call, Category, ClipboardContent, LaunchOutcome, LaunchResult, Notification, SaveFailure,
+    Action, Category, ClipboardContent, LaunchOutcome, LaunchResult, LaunchTarget, Notification, SaveFailure,
+    WindowError, WindowKind,
 };
 use vigie_core::state::State;
 use vigie_core::vpn::VpnStatus;
@@ -71,6 +72,7 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
             "L’ordinateur n’a pas pu être éteint",
             "Éteignez-le comme d’habitude, depuis le menu du système.",
         ),
+        Notification::WindowFailed(window, error) => window_failed(*window, error, state),
         Notification::Launch(launch) => launched(launch, state),
         Notification::ConfigBroken => {
             let where_ = state
@@ -209,19 +211,20 @@ fn lost(state: &State) -> String {
     format!("Les lecteurs {} et les applications métiers sont hors d’atteinte.", letters.join(", "))
 }
 
-fn launched(launch: &LaunchResult, state: &State) -> Notice {
-    let name = name(&launch.id, state);
+fn launched(LaunchResult { target, outcome }: &LaunchResult, state: &State) -> Notice {
+    let name = name(target, state);
     let answer = |title: String, body: &str| Notice::new(Category::Answer, title, body);
-    if let Some(code) = state.profile.code(&launch.id)
-        && launch.outcome != LaunchOutcome::Started
+    if let LaunchTarget::Call(call) = target
+        && let Some(code) = state.profile.code(&call.code)
+        && *outcome != LaunchOutcome::Started
     {
         return answer(
             format!("Le {} n’a pas pu être composé", code.code),
             "Aucun téléphone logiciel ne répond sur cet ordinateur. Composez le code sur votre poste.",
         )
-        .button("Copier le code", Action::CopyCode(Call::of(code.id.clone())));
+        .button("Copier le code", Action::CopyCode(call.clone()));
     }
-    match &launch.outcome {
+    match outcome {
         LaunchOutcome::Started => answer(format!("{name} s’ouvre"), "").transient(),
         LaunchOutcome::MissingOpenedSelfService => answer(
             format!("{name} n’est pas installé"),
@@ -231,57 +234,84 @@ fn launched(launch: &LaunchResult, state: &State) -> Notice {
             format!("{name} n’est pas installé"),
             "La page de téléchargement s’ouvre dans votre navigateur : enregistrez le programme, puis lancez-le.",
         ),
-        // Only Windows has panels without an engine (`runtime/panel.rs`).
-        LaunchOutcome::Missing if [LaunchResult::PANEL, LaunchResult::CONNECT].contains(&launch.id.as_str()) => answer(
-            format!("{name} a besoin de « Microsoft Edge WebView2 »"),
-            "Ce composant manque sur cet ordinateur : l’assistance peut l’installer. L’icône, son menu et les rappels \
-             fonctionnent sans lui.",
-        )
-        .button("Ouvrir AMIGO", Action::Open(state.profile.helpdesk.link.clone())),
         LaunchOutcome::Missing => {
             answer(format!("{name} est introuvable sur cet ordinateur"), "L’assistance AMIGO peut vous aider.")
-                .button("Ouvrir AMIGO", Action::Open(state.profile.helpdesk.link.clone()))
+                .button("Ouvrir AMIGO", amigo(state))
         }
-        LaunchOutcome::Failed(_) => answer(
-            format!("{name} ne s’est pas ouvert"),
-            "Réessayez ; si cela se répète, contactez l’assistance AMIGO.",
-        )
-        .button("Réessayer", retry(&launch.id, state))
-        .button("Ouvrir AMIGO", Action::Open(state.profile.helpdesk.link.clone())),
+        LaunchOutcome::Failed(_) => answer(format!("{name} ne s’est pas ouvert"), TRY_AGAIN)
+            .button("Réessayer", retry(target))
+            .button("Ouvrir AMIGO", amigo(state)),
     }
+}
+
+/// What to do about something that did not open.
+const TRY_AGAIN: &str = "Réessayez ; si cela se répète, contactez l’assistance AMIGO.";
+
+fn amigo(state: &State) -> Action {
+    Action::Open(state.profile.helpdesk.link.clone())
 }
 
 /// What the user calls the thing that was to be started.
-fn name(id: &str, state: &State) -> String {
-    if id == LaunchResult::PANEL {
-        return "Le panneau d’information".into();
-    }
-    if id == LaunchResult::CONNECT {
-        return "La fenêtre de connexion".into();
-    }
+fn name(target: &LaunchTarget, state: &State) -> String {
     let profile = &state.profile;
-    let drive = || profile.drives.iter().find(|drive| id == drive.letter.to_string());
-    (profile.program(id).map(|program| format!("« {} »", program.label)))
-        .or_else(|| profile.link(id).map(|link| format!("« {} »", link.label)))
-        .or_else(|| drive().map(|drive| format!("Le lecteur {}: ({})", drive.letter, drives::purpose(drive.holds))))
-        .unwrap_or_else(|| format!("« {id} »"))
+    let program = |id: &str| profile.program(id).map_or_else(|| quoted(id), |program| quoted(&program.label));
+    match target {
+        LaunchTarget::Program(id) => program(id),
+        LaunchTarget::Client => program(&profile.vpn.client),
+        LaunchTarget::Session(_) => program(&profile.remote_support),
+        LaunchTarget::Link(id) => profile.link(id).map_or_else(|| quoted(id), |link| quoted(&link.label)),
+        LaunchTarget::Drive(letter, _) => match profile.drives.iter().find(|drive| drive.letter == *letter) {
+            Some(drive) => format!("Le lecteur {letter}: ({})", drives::purpose(drive.holds)),
+            None => format!("Le lecteur {letter}:"),
+        },
+        LaunchTarget::Call(call) => quoted(&call.code),
+    }
 }
 
-fn retry(id: &str, state: &State) -> Action {
-    let mut letters = state.profile.drives.iter().map(|drive| drive.letter);
-    match letters.find(|letter| id == letter.to_string()) {
-        Some(letter) => Action::OpenDrive(letter),
-        None if id == LaunchResult::PANEL => Action::ShowPanel,
-        None if id == LaunchResult::CONNECT => Action::OpenClient,
-        None => Action::Open(id.into()),
+fn quoted(text: &str) -> String {
+    format!("« {text} »")
+}
+
+fn retry(target: &LaunchTarget) -> Action {
+    match target {
+        LaunchTarget::Program(id) | LaunchTarget::Link(id) => Action::Open(id.clone()),
+        LaunchTarget::Client => Action::OpenClient,
+        LaunchTarget::Session(number) => Action::Join(number.clone()),
+        LaunchTarget::Drive(letter, _) => Action::OpenDrive(*letter),
+        LaunchTarget::Call(call) => Action::Dial(call.clone()),
     }
+}
+
+fn window_failed(window: WindowKind, error: &WindowError, state: &State) -> Notice {
+    let (name, retry) = match window {
+        WindowKind::Panel => ("Le panneau d’information", Action::ShowPanel),
+        WindowKind::Connect => ("La fenêtre de connexion", Action::Connect),
+    };
+    let notice = match error {
+        WindowError::EngineMissing => Notice::new(
+            Category::Answer,
+            format!("{name} a besoin de « Microsoft Edge WebView2 »"),
+            "Ce composant manque sur cet ordinateur : l’assistance peut l’installer. L’icône, son menu et les rappels \
+             fonctionnent sans lui.",
+        ),
+        WindowError::Failed(_) => {
+            Notice::new(Category::Answer, format!("{name} ne s’est pas ouvert"), TRY_AGAIN).button("Réessayer", retry)
+        }
+    };
+    // Without Vigie's window, the client's own is the way to connect.
+    let notice = match window {
+        WindowKind::Panel => notice,
+        WindowKind::Connect => notice.button("Ouvrir le client VPN", Action::OpenClient),
+    };
+    notice.button("Ouvrir AMIGO", amigo(state))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vigie_core::connect::Reason;
+    use vigie_core::connect::ConnectError;
     use vigie_core::fixture::{at, standing};
+    use vigie_core::message::Call;
     use vigie_core::shutdown::Reminder;
 
     /// Title, text and buttons in one line.
@@ -348,39 +378,59 @@ mod tests {
     #[test]
     fn what_is_said_of_a_start() {
         let state = standing(VpnStatus::Connected);
-        let launch = |id: &str, outcome| says(&Notification::Launch(LaunchResult { id: id.into(), outcome }), &state);
+        let launch = |target, outcome| says(&Notification::Launch(LaunchResult { target, outcome }), &state);
+        let isl = || LaunchTarget::Program("isl-light".into());
         let failed = || LaunchOutcome::Failed("no such file".into());
         assert_eq!(
-            launch("isl-light", LaunchOutcome::MissingOpenedSelfService),
+            launch(isl(), LaunchOutcome::MissingOpenedSelfService),
             "« Télémaintenance » n’est pas installé | WAPT Self Service s’ouvre sur ce logiciel : cliquez sur « Installer », puis recommencez."
         );
         assert_eq!(
-            launch("isl-light", LaunchOutcome::MissingOpenedDownload),
+            launch(isl(), LaunchOutcome::MissingOpenedDownload),
             "« Télémaintenance » n’est pas installé | La page de téléchargement s’ouvre dans votre navigateur : enregistrez le programme, puis lancez-le."
         );
         assert_eq!(
-            launch("cisco", LaunchOutcome::Missing),
+            launch(LaunchTarget::Client, LaunchOutcome::Missing),
             "« Cisco Secure Client » est introuvable sur cet ordinateur | L’assistance AMIGO peut vous aider. | [Ouvrir AMIGO]"
         );
         assert_eq!(
-            launch("cisco", failed()),
+            launch(LaunchTarget::Client, failed()),
             "« Cisco Secure Client » ne s’est pas ouvert | Réessayez ; si cela se répète, contactez l’assistance AMIGO. | [Réessayer] | [Ouvrir AMIGO]"
         );
         assert_eq!(
-            launch("sans-renvoi", failed()),
+            launch(LaunchTarget::Call(Call::of("sans-renvoi")), failed()),
             "Le *20 n’a pas pu être composé | Aucun téléphone logiciel ne répond sur cet ordinateur. Composez le code sur votre poste. | [Copier le code]"
         );
         assert_eq!(
-            launch("T", LaunchOutcome::Missing),
+            launch(LaunchTarget::Drive('T', None), LaunchOutcome::Missing),
             "Le lecteur T: (données professionnelles) est introuvable sur cet ordinateur | L’assistance AMIGO peut vous aider. | [Ouvrir AMIGO]"
         );
         assert_eq!(
-            launch(LaunchResult::PANEL, LaunchOutcome::Missing),
+            says(&Notification::WindowFailed(WindowKind::Panel, WindowError::EngineMissing), &state),
             "Le panneau d’information a besoin de « Microsoft Edge WebView2 » | Ce composant manque sur cet ordinateur : l’assistance peut l’installer. L’icône, son menu et les rappels fonctionnent sans lui. | [Ouvrir AMIGO]"
         );
-        let launch = LaunchResult { id: "T".into(), outcome: failed() };
-        let drive = notice(&Notification::Launch(launch), &state);
-        assert_eq!(drive.actions[0].1, Action::OpenDrive('T'));
+    }
+
+    #[test]
+    fn retry_repeats_exactly_what_failed() {
+        let state = standing(VpnStatus::Connected);
+        let first_action = |notification: Notification| notice(&notification, &state).actions.swap_remove(0);
+        let number = vigie_core::digits::Digits::new("12345678").expect("digits");
+        for (target, action) in [
+            (LaunchTarget::Program("isl-light".into()), Action::Open("isl-light".into())),
+            (LaunchTarget::Client, Action::OpenClient),
+            (LaunchTarget::Link("tchap".into()), Action::Open("tchap".into())),
+            (LaunchTarget::Drive('T', Some("/mnt/t".into())), Action::OpenDrive('T')),
+            (LaunchTarget::Session(number.clone()), Action::Join(number)),
+        ] {
+            let outcome = LaunchOutcome::Failed("no".into());
+            let retry = first_action(Notification::Launch(LaunchResult { target, outcome }));
+            assert_eq!(retry, ("Réessayer".into(), action));
+        }
+        for (window, action) in [(WindowKind::Panel, Action::ShowPanel), (WindowKind::Connect, Action::Connect)] {
+            let failed = Notification::WindowFailed(window, WindowError::Failed("no".into()));
+            assert_eq!(first_action(failed), ("Réessayer".into(), action));
+        }
     }
 
     #[test]
@@ -395,7 +445,7 @@ mod tests {
             (Notification::Copied(ClipboardContent::SupportInfo), "Les infos pour l’assistance sont copiées | Collez-les dans votre message ou dans votre demande AMIGO (Ctrl + V).".into()),
             (Notification::CopyFailed, "La copie n’a pas fonctionné | Le presse-papiers ne répond pas. Réessayez dans un instant.".into()),
             (Notification::Copied(ClipboardContent::Passcode), "Votre code est copié pour 30 secondes | Collez-le comme « Passcode » (Ctrl + V) : les 6 chiffres ne restent pas valables longtemps.".into()),
-            (Notification::ConnectFailed(Reason::Untrusted), "Le serveur VPN n’est pas reconnu | Son certificat n’est pas celui attendu : rien ne lui a été envoyé. Essayez depuis un autre réseau ; si cela se répète, contactez l’assistance AMIGO. | [Réessayer] | [Ouvrir AMIGO]".into()),
+            (Notification::ConnectFailed(ConnectError::Untrusted), "Le serveur VPN n’est pas reconnu | Son certificat n’est pas celui attendu : rien ne lui a été envoyé. Essayez depuis un autre réseau ; si cela se répète, contactez l’assistance AMIGO. | [Réessayer] | [Ouvrir AMIGO]".into()),
             (Notification::DisconnectFailed, "Le VPN n’a pas pu être déconnecté | Déconnectez-le dans la fenêtre du client VPN. | [Ouvrir le client VPN]".into()),
             (Notification::Forgotten(true), "Vos identifiants sont oubliés | Le trousseau de clés de cet ordinateur ne contient plus ni votre identifiant VPN ni votre code PIN.".into()),
             (Notification::Forgotten(false), "Vos identifiants n’ont pas pu être oubliés | Le trousseau de clés est verrouillé ou ne répond pas. Déverrouillez-le, puis recommencez. | [Réessayer]".into()),

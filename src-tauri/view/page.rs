@@ -358,12 +358,12 @@ mod tests {
         update(&mut state, Event::Autostart(true), now("2026-11-25T00:00"));
         let third = page(&state);
         assert!(matches!(third.parts(Some(&second))[..], [Part::Settings(_)]));
-        update(&mut state, Event::Copied(ClipboardContent::SupportInfo, true), now("2026-11-25T00:00"));
+        update(&mut state, Event::Copied(ClipboardContent::SupportInfo, Ok(())), now("2026-11-25T00:00"));
         let fourth = page(&state);
         let parts = fourth.parts(Some(&third));
         let [Part::Answer(Some(answer))] = &parts[..] else { panic!("{parts:?}") };
         assert_eq!((answer.number, &*answer.title), (1, "Les infos pour l’assistance sont copiées"));
-        update(&mut state, Event::Copied(ClipboardContent::SupportInfo, true), now("2026-11-25T00:00"));
+        update(&mut state, Event::Copied(ClipboardContent::SupportInfo, Ok(())), now("2026-11-25T00:00"));
         assert_eq!(page(&state).parts(Some(&fourth)).len(), 1, "the same words, said again");
         let mut profile = Profile::clone(&state.profile);
         profile.links.truncate(3);

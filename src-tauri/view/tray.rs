@@ -427,7 +427,7 @@ Quitter
         assert_eq!(second(&state), ["Annuler la connexion"]);
         assert_eq!(tray(&state).icon.verdict, VpnStatus::Connecting);
         let mut on = |event| update(&mut state, event, now("2026-11-24T14:02:10"));
-        on(Event::ConnectProgress(1, ConnectProgress::Connected));
+        on(Event::ConnectProgress(vigie_core::message::RequestId::new(1), Ok(ConnectProgress::Connected)));
         assert_eq!(second(&state), ["Ouvrir Cisco…", "Se déconnecter du VPN"]);
         // Cisco's own tunnel can be ended too, one of somebody else's cannot.
         let mut state = standing(VpnStatus::Connected);

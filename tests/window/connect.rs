@@ -8,7 +8,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::{sleep, timeout};
 use vigie::runtime::panel::Window;
 use vigie_core::connect::{ConnectMethod, Field, Pin, Submission};
-use vigie_core::message::{Action, Event, LaunchOutcome, LaunchResult};
+use vigie_core::message::{Action, Event, WindowError, WindowKind};
 use vigie_view::connect::{FieldError, Form, Message, SiteChoice, Tone};
 use vigie_view::panel::Button;
 
@@ -135,9 +135,7 @@ async fn nonsense_of_the_window_is_not_repeated() -> Outcome {
     let mut window = Window::of(program, sender);
     window.show(&empty());
     let told = timeout(DEADLINE, events.recv()).await?;
-    let Some(Event::Launched(LaunchResult { outcome: LaunchOutcome::Failed(why), .. })) = told else {
-        panic!("{told:?}")
-    };
+    let Some(Event::WindowFailed(WindowKind::Connect, WindowError::Failed(why))) = told else { panic!("{told:?}") };
     assert!(why.contains("said something else") && !why.contains(PIN) && !why.contains(DIGITS), "{why}");
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{sleep, timeout};
 use vigie::runtime::panel::{Pin, Window};
-use vigie_core::message::{Action, Event, LaunchOutcome};
+use vigie_core::message::{Action, Event, WindowError, WindowKind};
 use vigie_core::vpn::VpnStatus;
 use vigie_view::page::Page;
 use vigie_view::panel::{self as view, Button, Group, Panel, Prompt, Row, Severity};
@@ -117,10 +117,7 @@ async fn is_closed_when_it_crashed() -> Outcome {
 
 #[tokio::test]
 async fn says_that_it_cannot_open() -> Outcome {
-    let failed = |event: Event| {
-        let Event::Launched(launch) = event else { return false };
-        launch.id == "panel" && matches!(launch.outcome, LaunchOutcome::Failed(_))
-    };
+    let failed = |event| matches!(event, Event::WindowFailed(WindowKind::Panel, WindowError::Failed(_)));
     // No such display.
     let mut tray = Tray::on(":987654", OPENED)?;
     tray.show(&model());

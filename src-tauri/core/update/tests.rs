@@ -3,7 +3,7 @@
 use super::*;
 use crate::digits::Digits;
 use crate::fixture::{HOME, TUNNEL, guide, home, known, now, standing, with_tunnel};
-use crate::message::{Battery, Call, DriveState, Host, Printer, Reading, Space, Wapt};
+use crate::message::{Battery, Call, DriveState, Host, Printer, Reading, Space, Wapt, WindowError};
 use crate::state::SavedState;
 use crate::vpn::{ClientState, Gateway, Intranet, Links, Probe};
 use vigie_profile::UserChoices;
@@ -108,10 +108,10 @@ fn a_notification_asks_for_the_site_where_the_panel_does_not() {
     let mut state = stranger();
     state.begin();
     state.on(Event::SiteFound(None), "10:00");
-    let broken = LaunchResult { id: LaunchResult::PANEL.into(), outcome: LaunchOutcome::Failed("no screen".into()) };
-    let effects = state.on(Event::Launched(broken.clone()), "10:00");
+    let failed = WindowError::Failed("no screen".into());
+    let effects = state.on(Event::WindowFailed(WindowKind::Panel, failed.clone()), "10:00");
     let requests = Effect::Notify(Notification::AskSite);
-    assert_eq!(effects, [requests.clone(), Effect::Notify(Notification::Launch(broken))]);
+    assert_eq!(effects, [requests.clone(), Effect::Notify(Notification::WindowFailed(WindowKind::Panel, failed))]);
 
     let mut welcomed = stranger();
     assert!(welcomed.on(Event::SiteFound(None), "10:00").contains(&requests));
@@ -373,9 +373,8 @@ fn the_computer_is_switched_off_only_after_the_question() {
 
 #[test]
 fn what_each_click_starts() {
-    let missing = |id: &str| {
-        Effect::Notify(Notification::Launch(LaunchResult { id: id.into(), outcome: LaunchOutcome::Missing }))
-    };
+    let missing =
+        |target| Effect::Notify(Notification::Launch(LaunchResult { target, outcome: LaunchOutcome::Missing }));
     let digits = |text| Digits::new(text).expect("digits");
     let mobile = |code: &str| Call { code: code.into(), number: Some(digits("0612345678")) };
     let mut state = known();
@@ -387,10 +386,10 @@ fn what_each_click_starts() {
         ])),
         "10:00",
     );
-    let drive = |letter, path: &str| Effect::Launch(LaunchTarget::Drive(letter, path.into()));
+    let drive = |letter, path: &str| Effect::Launch(LaunchTarget::Drive(letter, Some(path.into())));
     let (amigo, code) = (state.profile.helpdesk.link.clone(), state.profile.codes[0].id.clone());
     let cases = [
-        (Action::OpenClient, Effect::Launch(LaunchTarget::Program(state.profile.vpn.client.clone()))),
+        (Action::OpenClient, Effect::Launch(LaunchTarget::Client)),
         (Action::Disconnect, Effect::Disconnect),
         (Action::ForgetCredentials, Effect::ForgetCredentials),
         (Action::Open(amigo.clone()), Effect::Launch(LaunchTarget::Link(amigo))),
@@ -398,19 +397,19 @@ fn what_each_click_starts() {
             Action::Open(state.profile.remote_support.clone()),
             Effect::Launch(LaunchTarget::Program(state.profile.remote_support.clone())),
         ),
-        (Action::Open("rien".into()), missing("rien")),
+        (Action::Open("rien".into()), missing(LaunchTarget::Link("rien".into()))),
         (Action::CopyCode(Call::of(&*code)), Effect::Copy(ClipboardContent::Code(Call::of(&*code)))),
-        (Action::CopyCode(Call::of("rien")), missing("rien")),
+        (Action::CopyCode(Call::of("rien")), missing(LaunchTarget::Call(Call::of("rien")))),
         (Action::CopyCode(mobile(&code)), Effect::Copy(ClipboardContent::Code(mobile(&code)))),
-        (Action::Dial(Call::of(&*code)), Effect::Launch(LaunchTarget::Dial(Call::of(&*code)))),
-        (Action::Dial(mobile(&code)), Effect::Launch(LaunchTarget::Dial(mobile(&code)))),
-        (Action::Dial(mobile("sans-renvoi")), missing("sans-renvoi")),
-        (Action::Dial(Call::of("rien")), missing("rien")),
+        (Action::Dial(Call::of(&*code)), Effect::Launch(LaunchTarget::Call(Call::of(&*code)))),
+        (Action::Dial(mobile(&code)), Effect::Launch(LaunchTarget::Call(mobile(&code)))),
+        (Action::Dial(mobile("sans-renvoi")), missing(LaunchTarget::Call(mobile("sans-renvoi")))),
+        (Action::Dial(Call::of("rien")), missing(LaunchTarget::Call(Call::of("rien")))),
         (Action::Join(digits("12345678")), Effect::Launch(LaunchTarget::Session(digits("12345678")))),
         (Action::OpenDrive('I'), drive('I', "/mnt/i")),
         (Action::OpenDrive('S'), drive('S', r"S:\")),
-        (Action::OpenDrive('T'), missing("T")),
-        (Action::OpenDrive('U'), missing("U")),
+        (Action::OpenDrive('T'), missing(LaunchTarget::Drive('T', None))),
+        (Action::OpenDrive('U'), missing(LaunchTarget::Drive('U', None))),
         (Action::CopySupportInfo, Effect::Copy(ClipboardContent::SupportInfo)),
         (Action::SetAutostart(true), Effect::SetAutostart(true)),
         (Action::Choose(Choice::Pinned(true)), Effect::SaveChoice(Choice::Pinned(true))),
@@ -457,12 +456,12 @@ fn a_form_that_is_right_connects_and_the_verdict_says_so_meanwhile() {
     let wrong = connect::Submission { digits: "12".to_owned().into(), ..form() };
     assert_eq!(state.on(Event::FormSubmitted(wrong), "10:01"), []);
     assert_eq!(state.connect.faults, [connect::FormError::Digits]);
-    let number = dial(&state.on(Event::FormSubmitted(form()), "10:01")).number;
+    let id = dial(&state.on(Event::FormSubmitted(form()), "10:01")).id;
     assert_eq!((state.vpn.status(), &state.connect.faults[..]), (VpnStatus::Connecting, &[][..]));
     assert_eq!(state.on(Event::FormSubmitted(form()), "10:01"), [], "twice at once");
-    let verifying = ConnectProgress::Stage(Stage::Verifying);
-    assert_eq!(state.on(Event::ConnectProgress(number, verifying), "10:01:01"), []);
-    let connected = Event::ConnectProgress(number, ConnectProgress::Connected);
+    let verifying = Ok(ConnectProgress::Stage(Stage::Verifying));
+    assert_eq!(state.on(Event::ConnectProgress(id, verifying), "10:01:01"), []);
+    let connected = Event::ConnectProgress(id, Ok(ConnectProgress::Connected));
     assert_eq!(state.on(connected, "10:01:02"), [Effect::CloseConnect, LINKS]);
     state.see(with_tunnel(home()), Some(TUNNEL), "10:01:03");
     let effects = state.on(Event::Tick, "10:01:08");
@@ -472,31 +471,31 @@ fn a_form_that_is_right_connects_and_the_verdict_says_so_meanwhile() {
 
 #[test]
 fn an_attempt_that_fails_is_told_where_its_window_is_closed_and_wrong_tries_are_remembered() {
-    use connect::{ConnectProgress, Reason};
+    use connect::ConnectError;
     let mut state = at_the_form();
-    let failed = |state: &mut State, reason: Reason| {
+    let failed = |state: &mut State, reason: ConnectError| {
         let now = state.now.clone();
-        let number = dial(&update(state, Event::FormSubmitted(form()), now.clone())).number;
-        update(state, Event::ConnectProgress(number, ConnectProgress::Failed(reason)), now)
+        let id = dial(&update(state, Event::FormSubmitted(form()), now.clone())).id;
+        update(state, Event::ConnectProgress(id, Err(reason)), now)
     };
-    let effects = failed(&mut state, Reason::WrongPasscode);
+    let effects = failed(&mut state, ConnectError::WrongPasscode);
     assert!(matches!(&effects[..], [Effect::SaveState(memory)] if memory.connect.wrong == 1), "{effects:?}");
     assert_eq!(state.vpn.status(), VpnStatus::Disconnected);
-    let client = Effect::Launch(LaunchTarget::Program(state.profile.vpn.client.clone()));
-    assert_eq!(failed(&mut state, Reason::Held), [client], "brought to the front");
+    let client = Effect::Launch(LaunchTarget::Client);
+    assert_eq!(failed(&mut state, ConnectError::Held), [client], "brought to the front");
     state.on(Event::ConnectWindowOpen(false), "10:02");
-    let told = Effect::Notify(Notification::ConnectFailed(Reason::Unreachable));
-    assert_eq!(failed(&mut state, Reason::Unreachable), [told]);
+    let told = Effect::Notify(Notification::ConnectFailed(ConnectError::Unreachable));
+    assert_eq!(failed(&mut state, ConnectError::Unreachable), [told]);
 }
 
 #[test]
 fn an_attempt_can_be_given_up() {
     let mut state = at_the_form();
     assert_eq!(state.asked(Action::CancelConnect), []);
-    let number = dial(&state.on(Event::FormSubmitted(form()), "10:01")).number;
+    let id = dial(&state.on(Event::FormSubmitted(form()), "10:01")).id;
     assert_eq!(state.asked(Action::CancelConnect), [Effect::CancelConnect]);
     assert_eq!(state.vpn.status(), VpnStatus::Disconnected);
-    assert_eq!(state.on(Event::ConnectProgress(number, connect::ConnectProgress::Connected), "10:01:01"), []);
+    assert_eq!(state.on(Event::ConnectProgress(id, Ok(connect::ConnectProgress::Connected)), "10:01:01"), []);
 }
 
 #[test]
@@ -505,19 +504,19 @@ fn the_clients_own_window_gets_the_passcode_by_the_clipboard() {
     let by_hand = connect::Submission { way: connect::ConnectMethod::Clipboard, ..form() };
     // Who he is, and where he connects, its own window requests.
     let by_hand = connect::Submission { site: "".into(), identifier: String::new(), ..by_hand };
-    let client = Effect::Launch(LaunchTarget::Program(state.profile.vpn.client.clone()));
+    let client = Effect::Launch(LaunchTarget::Client);
     let copied = ClipboardContent::Passcode;
     for number in [1, 2] {
-        let copy = Effect::CopyPasscode(number, form().pin, form().digits);
+        let copy = Effect::CopyPasscode(RequestId::new(number), form().pin, form().digits);
         assert_eq!(state.on(Event::FormSubmitted(by_hand.clone()), "10:01"), [copy]);
     }
     let told = Effect::Notify(Notification::Copied(copied.clone()));
-    assert_eq!(state.on(Event::Copied(copied, true), "10:01"), [client, Effect::CloseConnect, told]);
+    assert_eq!(state.on(Event::Copied(copied, Ok(())), "10:01"), [client, Effect::CloseConnect, told]);
     let wrong = connect::Submission { digits: "12".to_owned().into(), ..by_hand };
     assert_eq!(state.on(Event::FormSubmitted(wrong), "10:01"), []);
     // The keyring was locked meanwhile.
-    let lost = connect::ConnectProgress::Failed(connect::Reason::PinLost);
-    assert_eq!(state.on(Event::ConnectProgress(2, lost), "10:01"), [Effect::PrepareConnect]);
+    let lost = Err(connect::ConnectError::PinLost);
+    assert_eq!(state.on(Event::ConnectProgress(RequestId::new(2), lost), "10:01"), [Effect::PrepareConnect]);
 }
 
 #[test]
@@ -540,7 +539,7 @@ fn where_the_administrator_wants_it_only_the_clients_window_opens() {
     let mut profile = (*state.profile).clone();
     profile.vpn.connect = ConnectMode::OpenClient;
     state.profile = Arc::new(profile);
-    let client = Effect::Launch(LaunchTarget::Program(state.profile.vpn.client.clone()));
+    let client = Effect::Launch(LaunchTarget::Client);
     assert_eq!(state.asked(Action::Connect), [client]);
     assert_eq!(state.on(Event::FormSubmitted(form()), "10:01"), []);
 }
@@ -637,14 +636,14 @@ fn without_a_tray_the_panel_stands_in() {
 #[test]
 fn what_came_of_a_click_is_told_where_it_is_not_seen() {
     let mut state = known();
-    let launch = |outcome| LaunchResult { id: "cisco".into(), outcome };
+    let launch = |outcome| LaunchResult { target: LaunchTarget::Client, outcome };
     assert_eq!(state.on(Event::Launched(launch(LaunchOutcome::Started)), "10:00"), []);
     let failed = launch(LaunchOutcome::Failed("no".into()));
     assert_eq!(state.on(Event::Launched(failed.clone()), "10:00"), [Effect::Notify(Notification::Launch(failed))]);
-    let copied = Event::Copied(ClipboardContent::SupportInfo, true);
+    let copied = Event::Copied(ClipboardContent::SupportInfo, Ok(()));
     assert_eq!(state.on(copied, "10:00"), [Effect::Notify(Notification::Copied(ClipboardContent::SupportInfo))]);
     assert_eq!(
-        state.on(Event::Copied(ClipboardContent::SupportInfo, false), "10:00"),
+        state.on(Event::Copied(ClipboardContent::SupportInfo, Err("no".into())), "10:00"),
         [Effect::Notify(Notification::CopyFailed)]
     );
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::process::Command;
 use tokio::time::timeout;
-use vigie_core::connect::{ConnectProgress, Reason, Secret, Stage};
+use vigie_core::connect::{ConnectError, ConnectProgress, Secret, Stage};
 use vigie_core::vpn::{ClientState, cisco};
 use vigie_profile::{Profile, expand};
 
@@ -68,7 +68,7 @@ impl Cisco {
         if let Some(state) = cisco::value(line, "state").and_then(cisco::state) {
             return match state {
                 ClientState::Connecting => at(Stage::Establishing),
-                ClientState::Connected if self.called => Some(Heard::Progress(ConnectProgress::Connected)),
+                ClientState::Connected if self.called => Some(Heard::Progress(Ok(ConnectProgress::Connected))),
                 ClientState::Disconnected if self.called => Some(Heard::Over),
                 ClientState::Connected
                 | ClientState::Disconnecting
@@ -85,7 +85,7 @@ impl Cisco {
         }
         let notice = cisco::value(line, "notice")?.to_ascii_lowercase();
         if notice.starts_with("connected to ") && !self.called {
-            return failed(Reason::Held);
+            return failed(ConnectError::Held);
         }
         if notice.starts_with("contacting ") {
             self.called = true;
@@ -110,7 +110,7 @@ impl Cisco {
             return None;
         }
         let handed_over = self.passcode.is_none();
-        let again = if handed_over { Reason::WrongPasscode } else { Reason::UnsupportedPrompt };
+        let again = if handed_over { ConnectError::WrongPasscode } else { ConnectError::UnsupportedPrompt };
         match asked.as_str() {
             // By an empty line the server's own choice is taken. What stands without one cannot be answered.
             "group" if offered && self.group => failed(again),
@@ -133,7 +133,7 @@ impl Cisco {
                 self.banner = false;
                 answer("y", Stage::Establishing)
             }
-            other if settled => failed(refusal(other, handed_over).unwrap_or(Reason::UnsupportedPrompt)),
+            other if settled => failed(refusal(other, handed_over).unwrap_or(ConnectError::UnsupportedPrompt)),
             // More of it may follow.
             _ => None,
         }
@@ -159,8 +159,8 @@ impl Line for Cisco {
         }
     }
 
-    fn ended(&self, _code: Option<i32>, words: String) -> Reason {
-        Reason::Unknown(words)
+    fn ended(&self, _code: Option<i32>, words: String) -> ConnectError {
+        ConnectError::Unknown(words)
     }
 }
 
@@ -171,12 +171,12 @@ fn command(program: &Path) -> Command {
     command
 }
 
-fn failed(reason: Reason) -> Option<Heard> {
-    Some(Heard::Progress(ConnectProgress::Failed(reason)))
+fn failed(reason: ConnectError) -> Option<Heard> {
+    Some(Heard::Progress(Err(reason)))
 }
 
 fn at(stage: Stage) -> Option<Heard> {
-    Some(Heard::Progress(ConnectProgress::Stage(stage)))
+    Some(Heard::Progress(Ok(ConnectProgress::Stage(stage))))
 }
 
 fn answer(text: &str, stage: Stage) -> Option<Heard> {
@@ -185,20 +185,20 @@ fn answer(text: &str, stage: Stage) -> Option<Heard> {
 
 /// Why it comes to nothing. Refusals come as errors, warnings, notices or without a key, by version. Before the passcode is
 /// handed over it cannot be wrong: what sounds so is the server's greeting.
-fn refusal(line: &str, handed_over: bool) -> Option<Reason> {
+fn refusal(line: &str, handed_over: bool) -> Option<ConnectError> {
     let lower = line.to_ascii_lowercase();
-    let known: [(Reason, &[&str]); 8] = [
+    let known: [(ConnectError, &[&str]); 8] = [
         // AnyConnect's words, and Secure Client's.
-        (Reason::Held, &["connect not available", "connect capability is unavailable"]),
+        (ConnectError::Held, &["connect not available", "connect capability is unavailable"]),
         (
-            Reason::ServiceStopped,
+            ConnectError::ServiceStopped,
             &["vpn service is not available", "vpn service is unavailable", "cannot contact the vpn service"],
         ),
-        (Reason::Locked, &["account is locked", "account locked", "account has been locked", "locked out"]),
+        (ConnectError::Locked, &["account is locked", "account locked", "account has been locked", "locked out"]),
         // The computer's own certificate; and what the gateway's rules ask of a computer.
-        (Reason::Refused, &["certificate validation failure", "login denied"]),
+        (ConnectError::Refused, &["certificate validation failure", "login denied"]),
         (
-            Reason::Untrusted,
+            ConnectError::Untrusted,
             &[
                 "untrusted",
                 "trust this server",
@@ -210,9 +210,12 @@ fn refusal(line: &str, handed_over: bool) -> Option<Reason> {
                 "invalid certificate",
             ],
         ),
-        (Reason::WrongPasscode, &["login failed", "authentication failed", "access denied", "invalid credentials"]),
         (
-            Reason::Unreachable,
+            ConnectError::WrongPasscode,
+            &["login failed", "authentication failed", "access denied", "invalid credentials"],
+        ),
+        (
+            ConnectError::Unreachable,
             &[
                 "could not be resolved",
                 "unable to resolve",
@@ -224,11 +227,11 @@ fn refusal(line: &str, handed_over: bool) -> Option<Reason> {
                 "not reachable",
             ],
         ),
-        (Reason::UnsupportedPrompt, &["authentication type is not supported"]),
+        (ConnectError::UnsupportedPrompt, &["authentication type is not supported"]),
     ];
     let mut said = known.into_iter().filter(|(_, words)| words.iter().any(|word| lower.contains(word)));
     said.find_map(|(reason, _)| {
-        (handed_over || !matches!(reason, Reason::WrongPasscode | Reason::Locked)).then_some(reason)
+        (handed_over || !matches!(reason, ConnectError::WrongPasscode | ConnectError::Locked)).then_some(reason)
     })
 }
 

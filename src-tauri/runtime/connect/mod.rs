@@ -21,7 +21,7 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
-use vigie_core::connect::{ConnectProgress, ConnectRequest, Pin, Reason, Secret, Stage, VpnClient};
+use vigie_core::connect::{ConnectError, ConnectProgress, ConnectRequest, Pin, Secret, Stage, VpnClient};
 use vigie_core::message::Event;
 use vigie_profile::{Profile, Site};
 use zeroize::Zeroizing;
@@ -67,7 +67,7 @@ trait Line: Send {
     /// What it makes of what it says.
     fn hear(&mut self, said: &Said) -> Option<Heard>;
     /// What its end means, where nothing else has told; `words` are the last lines that it printed.
-    fn ended(&self, code: Option<i32>, words: String) -> Reason;
+    fn ended(&self, code: Option<i32>, words: String) -> ConnectError;
 }
 
 /// What a client says. Overwritten afterwards: it may repeat what it was told.
@@ -80,10 +80,13 @@ enum Said {
     Settled(Zeroizing<String>),
 }
 
+/// How far an attempt is, or why it failed.
+type Progress = Result<ConnectProgress, ConnectError>;
+
 /// What that means.
 enum Heard {
     /// How far it is.
-    Progress(ConnectProgress),
+    Progress(Progress),
     /// It waits for this, and does that then.
     Answer(Zeroizing<Vec<u8>>, Stage),
     /// It has given up; its last words say why.
@@ -162,7 +165,7 @@ impl VpnConnector {
                 tracing::error!(%why, "what is remembered was not deleted");
             }
             let remembered = credentials::remembered().await;
-            send(&events, Event::CredentialsForgotten(done.is_ok(), remembered));
+            send(&events, Event::CredentialsForgotten(done, remembered));
         });
     }
 }
@@ -221,15 +224,15 @@ fn line(
 }
 
 async fn connect(profile: Arc<Profile>, dial: ConnectRequest, held: oneshot::Receiver<HangUp>, events: Events) {
-    let ConnectRequest { number, client, site, identifier, pin, digits, remember_pin } = dial;
-    let tell = |progress| send(&events, Event::ConnectProgress(number, progress));
+    let ConnectRequest { id, client, site, identifier, pin, digits, remember_pin } = dial;
+    let tell = |progress| send(&events, Event::ConnectProgress(id, progress));
     let site = profile.sites.iter().find(|one| one.id == site);
     tracing::info!(?client, site = site.map(|site| &site.id), "connecting");
     let passcode = match passcode(&pin, &digits).await {
         Ok(passcode) => passcode,
         Err(why) => {
             tracing::warn!(%why, "the PIN cannot be had");
-            return tell(ConnectProgress::Failed(Reason::PinLost));
+            return tell(Err(ConnectError::PinLost));
         }
     };
     drop(digits);
@@ -240,7 +243,7 @@ async fn connect(profile: Arc<Profile>, dial: ConnectRequest, held: oneshot::Rec
     };
     let line = site.and_then(|site| line(client, &profile, site, identifier.clone(), passcode));
     let Some(line) = line else {
-        return tell(ConnectProgress::Failed(Reason::ClientMissing));
+        return tell(Err(ConnectError::ClientMissing));
     };
     let limit = Instant::now() + Duration::from_secs(profile.vpn.connect_seconds.into());
     let connected = || {
@@ -257,10 +260,10 @@ async fn connect(profile: Arc<Profile>, dial: ConnectRequest, held: oneshot::Rec
         let _ = cisco_hangs_up(&profile).await;
     }
     if let Some(reason) = outcome.failed {
-        tell(ConnectProgress::Failed(reason));
+        tell(Err(reason));
     }
     if outcome.gone {
-        tell(ConnectProgress::Ended);
+        tell(Ok(ConnectProgress::Ended));
     }
     if outcome.asked {
         send(&events, Event::Disconnected(Ok(())));
@@ -276,7 +279,7 @@ async fn cisco_hangs_up(profile: &Profile) -> Result<(), String> {
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Outcome {
     /// The tunnel did not come to stand, and why.
-    failed: Option<Reason>,
+    failed: Option<ConnectError>,
     /// A tunnel that the client held is gone.
     gone: bool,
     /// The client was ended before the tunnel stood.
@@ -290,13 +293,13 @@ async fn drive(
     mut line: Box<dyn Line>,
     mut held: oneshot::Receiver<HangUp>,
     limit: Instant,
-    tell: &impl Fn(ConnectProgress),
+    tell: &impl Fn(Progress),
     connected: impl FnOnce(),
 ) -> Outcome {
     let failed = |reason| Outcome { failed: Some(reason), ..Outcome::default() };
     let mut child = match spawn(line.command(), line.stays()) {
         Ok(child) => child,
-        Err(error) => return failed(Reason::Unknown(error.to_string())),
+        Err(error) => return failed(ConnectError::Unknown(error.to_string())),
     };
     let mut stdin = child.stdin.take();
     let mut output = Output::of(&mut child);
@@ -312,7 +315,7 @@ async fn drive(
             }
             () = tokio::time::sleep_until(limit), if !stands => {
                 end(child, stdin, line.stays()).await;
-                return Outcome { half: true, ..failed(Reason::TimedOut) };
+                return Outcome { half: true, ..failed(ConnectError::TimedOut) };
             }
             said = output.next(!stands) => said,
         };
@@ -329,7 +332,7 @@ async fn drive(
                     failed(line.ended(code, output.words()))
                 };
             }
-            Err(error) => Some(Heard::Progress(ConnectProgress::Failed(Reason::Unknown(error.to_string())))),
+            Err(error) => Some(Heard::Progress(Err(ConnectError::Unknown(error.to_string())))),
         };
         let progress = match heard {
             Some(Heard::Answer(answer, stage)) => {
@@ -338,34 +341,31 @@ async fn drive(
                     // A client that is gone already says why.
                     let _ = timeout_at(limit, stdin.write_all(&answer)).await;
                 }
-                ConnectProgress::Stage(stage)
+                Ok(ConnectProgress::Stage(stage))
             }
-            Some(Heard::Over) => ConnectProgress::Failed(line.ended(None, output.words())),
+            Some(Heard::Over) => Err(line.ended(None, output.words())),
             Some(Heard::Progress(progress)) => progress,
             None => continue,
         };
         match progress {
-            ConnectProgress::Stage(stage) if !stands => tell(ConnectProgress::Stage(stage)),
-            ConnectProgress::Connected if !stands => {
+            Ok(ConnectProgress::Stage(stage)) if !stands => tell(Ok(ConnectProgress::Stage(stage))),
+            Ok(ConnectProgress::Connected) if !stands => {
                 if let Some(connected) = connected.take() {
                     connected();
                 }
-                tell(ConnectProgress::Connected);
+                tell(Ok(ConnectProgress::Connected));
                 if !line.stays() {
                     end(child, stdin, true).await;
                     return Outcome::default();
                 }
             }
             // It would only ask again.
-            ConnectProgress::Failed(reason) if !stands => {
+            Err(reason) if !stands => {
                 end(child, stdin, line.stays()).await;
                 // What another client holds is not ours to end.
-                return Outcome { half: reason != Reason::Held, ..failed(reason) };
+                return Outcome { half: reason != ConnectError::Held, ..failed(reason) };
             }
-            ConnectProgress::Stage(_)
-            | ConnectProgress::Connected
-            | ConnectProgress::Failed(_)
-            | ConnectProgress::Ended => {}
+            Ok(ConnectProgress::Stage(_)) | Ok(ConnectProgress::Connected) | Err(_) | Ok(ConnectProgress::Ended) => {}
         }
     }
 }

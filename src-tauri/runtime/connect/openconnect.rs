@@ -1,10 +1,10 @@
 //! OpenConnect, through `pkexec` and the small program `vigie-openconnect`, which alone runs as root
 //! (docs/decisions/0006-openconnect.md). The end of its input ends the tunnel.
 
-use super::{Heard, Line, Said, lines};
+use super::{Heard, Line, Progress, Said, lines};
 use std::path::PathBuf;
 use tokio::process::Command;
-use vigie_core::connect::{ConnectProgress, Reason, Secret, Stage};
+use vigie_core::connect::{ConnectError, ConnectProgress, Secret, Stage};
 use vigie_openconnect::{PROGRAMS, REFUSED, STARTED};
 
 /// Where the package lays the program that runs as root; the polkit policy names this very path.
@@ -58,44 +58,44 @@ impl Line for OpenConnect {
         means(line).map(Heard::Progress)
     }
 
-    fn ended(&self, code: Option<i32>, words: String) -> Reason {
+    fn ended(&self, code: Option<i32>, words: String) -> ConnectError {
         match code {
             // pkexec's own: the user closed its question, or is not allowed.
-            Some(126 | 127) if self.passcode.is_some() => Reason::NotAllowed,
-            _ => Reason::Unknown(words),
+            Some(126 | 127) if self.passcode.is_some() => ConnectError::NotAllowed,
+            _ => ConnectError::Unknown(words),
         }
     }
 }
 
 /// What a line of OpenConnect's means.
-fn means(line: &str) -> Option<ConnectProgress> {
+fn means(line: &str) -> Option<Progress> {
     let lower = line.to_ascii_lowercase();
     let mentions = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-    let failed = |reason| Some(ConnectProgress::Failed(reason));
+    let failed = |reason| Some(Err(reason));
     if line.starts_with(REFUSED) {
-        return failed(Reason::Unknown(line.to_owned()));
+        return failed(ConnectError::Unknown(line.to_owned()));
     }
     if mentions(&["configured as ", "connected as "]) {
-        return Some(ConnectProgress::Connected);
+        return Some(Ok(ConnectProgress::Connected));
     }
     if mentions(&["account is locked", "account locked", "account has been locked"]) {
-        return failed(Reason::Locked);
+        return failed(ConnectError::Locked);
     }
     if mentions(&["login failed", "user input required in non-interactive mode", "401 authentication failed"]) {
-        return failed(Reason::WrongPasscode);
+        return failed(ConnectError::WrongPasscode);
     }
     // "Server certificate verify failed" comes before a pin that saves it, too.
     if mentions(&["failed verification", "none of the", "certificate didn't match"]) {
-        return failed(Reason::Untrusted);
+        return failed(ConnectError::Untrusted);
     }
     if mentions(&["getaddrinfo failed", "failed to connect to", "failed to open https connection"]) {
-        return failed(Reason::Unreachable);
+        return failed(ConnectError::Unreachable);
     }
     if mentions(&["post https://", "ssl negotiation with"]) {
-        return Some(ConnectProgress::Stage(Stage::Verifying));
+        return Some(Ok(ConnectProgress::Stage(Stage::Verifying)));
     }
     if mentions(&["got connect response", "cstp connected"]) {
-        return Some(ConnectProgress::Stage(Stage::Establishing));
+        return Some(Ok(ConnectProgress::Stage(Stage::Establishing)));
     }
     None
 }

@@ -65,18 +65,18 @@ impl Transcript {
     }
 
     /// What Vigie makes of it.
-    fn means(&self) -> Option<Reason> {
+    fn means(&self) -> Option<ConnectError> {
         Some(match self.head("means") {
             "connected" => return None,
-            "held" => Reason::Held,
-            "service-stopped" => Reason::ServiceStopped,
-            "locked" => Reason::Locked,
-            "refused" => Reason::Refused,
-            "untrusted" => Reason::Untrusted,
-            "wrong-passcode" => Reason::WrongPasscode,
-            "unreachable" => Reason::Unreachable,
-            "asks" => Reason::UnsupportedPrompt,
-            "unknown" => Reason::Unknown(String::new()),
+            "held" => ConnectError::Held,
+            "service-stopped" => ConnectError::ServiceStopped,
+            "locked" => ConnectError::Locked,
+            "refused" => ConnectError::Refused,
+            "untrusted" => ConnectError::Untrusted,
+            "wrong-passcode" => ConnectError::WrongPasscode,
+            "unreachable" => ConnectError::Unreachable,
+            "asks" => ConnectError::UnsupportedPrompt,
+            "unknown" => ConnectError::Unknown(String::new()),
             other => panic!("{}: {other}", self.name),
         })
     }
@@ -123,33 +123,33 @@ fn openconnects_words() {
         Some(Heard::Answer(..) | Heard::Over) => panic!("{said}"),
         None => None,
     };
-    let failed = |reason| Some(ConnectProgress::Failed(reason));
+    let failed = |reason| Some(Err(reason));
     let rows = [
-        ("Configured as 10.20.30.93, with SSL connected and DTLS in progress", Some(ConnectProgress::Connected)),
-        ("Login failed.", failed(Reason::WrongPasscode)),
-        ("Got HTTP response: HTTP/1.1 401 Authentication failed", failed(Reason::WrongPasscode)),
+        ("Configured as 10.20.30.93, with SSL connected and DTLS in progress", Some(Ok(ConnectProgress::Connected))),
+        ("Login failed.", failed(ConnectError::WrongPasscode)),
+        ("Got HTTP response: HTTP/1.1 401 Authentication failed", failed(ConnectError::WrongPasscode)),
         ("Server certificate verify failed: signer not found", None),
-        ("Certificate from VPN server \"vpn.example\" failed verification.", failed(Reason::Untrusted)),
+        ("Certificate from VPN server \"vpn.example\" failed verification.", failed(ConnectError::Untrusted)),
         (
             "None of the 1 fingerprint(s) specified via --servercert match server's certificate: pin-sha256:x",
-            failed(Reason::Untrusted),
+            failed(ConnectError::Untrusted),
         ),
-        ("getaddrinfo failed for host 'vpn.example': Name or service not known", failed(Reason::Unreachable)),
-        ("Failed to connect to 192.0.2.1:443: Connection refused", failed(Reason::Unreachable)),
-        ("Got CONNECT response: HTTP/1.1 200 CONNECTED", Some(ConnectProgress::Stage(Stage::Establishing))),
+        ("getaddrinfo failed for host 'vpn.example': Name or service not known", failed(ConnectError::Unreachable)),
+        ("Failed to connect to 192.0.2.1:443: Connection refused", failed(ConnectError::Unreachable)),
+        ("Got CONNECT response: HTTP/1.1 200 CONNECTED", Some(Ok(ConnectProgress::Stage(Stage::Establishing)))),
         ("Set up UDP failed; using SSL instead", None),
     ];
     for (said, means) in rows {
         assert_eq!(hear(said), means, "{said}");
     }
-    assert!(matches!(hear(&format!("{REFUSED}: no such site")), Some(ConnectProgress::Failed(Reason::Unknown(_)))));
+    assert!(matches!(hear(&format!("{REFUSED}: no such site")), Some(Err(ConnectError::Unknown(_)))));
     // polkit refuses before the program runs, and asks for its lines; afterwards the code is openconnect's.
     let mut client = client();
-    assert_eq!(client.ended(Some(127), String::new()), Reason::NotAllowed);
+    assert_eq!(client.ended(Some(127), String::new()), ConnectError::NotAllowed);
     let told = client.hear(&line(STARTED));
     assert!(matches!(told, Some(Heard::Answer(told, _)) if told.as_slice() == b"caen\nmdupont\n4321123456\n"));
     assert!(client.hear(&line(STARTED)).is_none(), "once");
-    assert!(matches!(client.ended(Some(127), String::new()), Reason::Unknown(_)));
+    assert!(matches!(client.ended(Some(127), String::new()), ConnectError::Unknown(_)));
 }
 
 /// Puts a file out at once.
@@ -245,7 +245,7 @@ impl Player {
     }
 
     /// Drives it; what it came to, and what was told on the way. `cancel_at`: at what the attempt is given up.
-    async fn drive(&self, limit: Duration, cancel_at: Option<&Path>) -> (Outcome, Vec<ConnectProgress>) {
+    async fn drive(&self, limit: Duration, cancel_at: Option<&Path>) -> (Outcome, Vec<Progress>) {
         let line = Box::new(cisco(self.program()));
         let (cancel, held) = oneshot::channel();
         let told = RefCell::new(Vec::new());
@@ -285,17 +285,17 @@ async fn plays_all(by: &str) {
         let player = Player::puts(by, &transcript.body, "");
         let (mut outcome, told) = player.drive(Duration::from_secs(20), None).await;
         let what = format!("{}: {outcome:?}, {told:?}", transcript.name);
-        if let Some(Reason::Unknown(words)) = &mut outcome.failed {
+        if let Some(ConnectError::Unknown(words)) = &mut outcome.failed {
             assert!(!words.is_empty() && !words.contains(SECRETS[0]), "{what}");
             words.clear();
         }
         assert_eq!(outcome.failed, transcript.means(), "{what}");
         assert!(player.was_told(&transcript.told()), "{what}: {:?}", player.read("told"));
         // Another client's tunnel is left alone.
-        assert_eq!(outcome.half, !matches!(outcome.failed, None | Some(Reason::Held)), "{what}");
-        assert_eq!(told.contains(&ConnectProgress::Connected), outcome.failed.is_none(), "{what}");
+        assert_eq!(outcome.half, !matches!(outcome.failed, None | Some(ConnectError::Held)), "{what}");
+        assert_eq!(told.contains(&Ok(ConnectProgress::Connected)), outcome.failed.is_none(), "{what}");
         let handed_over = player.read("told").contains(SECRETS[0]);
-        assert_eq!(told.contains(&ConnectProgress::Stage(Stage::Verifying)), handed_over, "{what}");
+        assert_eq!(told.contains(&Ok(ConnectProgress::Stage(Stage::Verifying))), handed_over, "{what}");
     }
 }
 
@@ -316,10 +316,11 @@ async fn cisco_is_told_the_answers_on_its_input_alone() {
     let player = Player::says(&Transcript::named("connect-5.1-connects").body, "");
     let (outcome, told) = player.drive(Duration::from_secs(20), None).await;
     assert_eq!(outcome, Outcome::default());
-    let stages = [Stage::Contacting, Stage::Verifying, Stage::Establishing].map(ConnectProgress::Stage);
+    let stages =
+        [Stage::Contacting, Stage::Verifying, Stage::Establishing].map(|stage| Ok(ConnectProgress::Stage(stage)));
     let mut seen = told.clone();
     seen.dedup();
-    assert_eq!(seen, [&stages[..], &[ConnectProgress::Connected]].concat());
+    assert_eq!(seen, [&stages[..], &[Ok(ConnectProgress::Connected)]].concat());
     assert_eq!(player.read("calls"), "-s connect vpn.example\n");
     for file in ["environ", "cmdline"] {
         let text = player.read(file);
@@ -360,7 +361,7 @@ async fn what_stands_there_is_told_as_it_comes_and_once_more_when_nothing_follow
 async fn a_client_that_shows_no_question_is_told_nothing() {
     let player = Player::says("{?}{?}", "");
     let (outcome, told) = player.drive(Duration::from_secs(2), None).await;
-    assert_eq!(outcome, Outcome { failed: Some(Reason::TimedOut), half: true, ..Outcome::default() });
+    assert_eq!(outcome, Outcome { failed: Some(ConnectError::TimedOut), half: true, ..Outcome::default() });
     assert_eq!(told, []);
     assert!(player.was_told(""), "{}", player.read("told"));
 }
@@ -372,7 +373,7 @@ async fn a_refusal_ends_the_client_at_once() {
     let player = Player::says("Password: {?}\n  >> Login failed.\n", "exec sleep 60");
     let begun = std::time::Instant::now();
     let (outcome, _) = player.drive(Duration::from_secs(30), None).await;
-    assert_eq!(outcome, Outcome { failed: Some(Reason::WrongPasscode), half: true, ..Outcome::default() });
+    assert_eq!(outcome, Outcome { failed: Some(ConnectError::WrongPasscode), half: true, ..Outcome::default() });
     assert!(begun.elapsed() < Duration::from_secs(10));
 }
 
@@ -381,22 +382,29 @@ async fn a_refusal_ends_the_client_at_once() {
 async fn a_client_is_read_in_time_and_in_bounds() {
     let player = Player::says(">> notice: Contacting vpn.example.\n", "exec sleep 60");
     let (outcome, told) = player.drive(Duration::from_secs(1), None).await;
-    assert_eq!(outcome, Outcome { failed: Some(Reason::TimedOut), half: true, ..Outcome::default() });
-    assert_eq!(told, [ConnectProgress::Stage(Stage::Contacting)]);
+    assert_eq!(outcome, Outcome { failed: Some(ConnectError::TimedOut), half: true, ..Outcome::default() });
+    assert_eq!(told, [Ok(ConnectProgress::Stage(Stage::Contacting))]);
 
     for endless in ["exec yes", "exec tr '\\0' x </dev/zero"] {
         let (outcome, _) = Player::says("", endless).drive(Duration::from_secs(20), None).await;
-        assert!(matches!(outcome.failed, Some(Reason::Unknown(ref why)) if why.contains("without end")), "{outcome:?}");
+        assert!(
+            matches!(outcome.failed, Some(ConnectError::Unknown(ref why)) if why.contains("without end")),
+            "{outcome:?}"
+        );
     }
 
     let player = Player::says("something else\nPassword: 4321123456\n", "exit 3");
     let (outcome, _) = player.drive(Duration::from_secs(20), None).await;
-    assert_eq!(outcome.failed, Some(Reason::Unknown("something else".into())), "what may echo a secret is left out");
+    assert_eq!(
+        outcome.failed,
+        Some(ConnectError::Unknown("something else".into())),
+        "what may echo a secret is left out"
+    );
 
     let (_leash, held) = oneshot::channel();
     let line = Box::new(cisco("/no/such/vpn".into()));
     let outcome = drive(line, held, Instant::now() + Duration::from_secs(5), &|_| {}, || {}).await;
-    assert!(matches!(outcome.failed, Some(Reason::Unknown(_))), "{outcome:?}");
+    assert!(matches!(outcome.failed, Some(ConnectError::Unknown(_))), "{outcome:?}");
 }
 
 #[cfg(unix)]

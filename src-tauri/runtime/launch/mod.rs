@@ -99,24 +99,23 @@ struct Launcher<'a> {
 
 impl Launcher<'_> {
     async fn launch(&self, what: &LaunchTarget) -> LaunchResult {
-        let (id, outcome) = match what {
-            LaunchTarget::Program(id) => (id.clone(), self.program(id, None).await),
-            LaunchTarget::Session(number) => {
-                let id = &self.profile.remote_support;
-                (id.clone(), self.program(id, Some(number)).await)
-            }
-            LaunchTarget::Link(id) => (id.clone(), self.link(id).await),
-            LaunchTarget::Drive(letter, path) => (letter.to_string(), self.drive(path).await),
-            LaunchTarget::Dial(call) => (call.code.clone(), self.dial(call).await),
+        let outcome = match what {
+            LaunchTarget::Program(id) => self.program(id, None).await,
+            LaunchTarget::Client => self.program(&self.profile.vpn.client, None).await,
+            LaunchTarget::Session(number) => self.program(&self.profile.remote_support, Some(number)).await,
+            LaunchTarget::Link(id) => self.link(id).await,
+            LaunchTarget::Drive(_, Some(path)) => self.drive(path).await,
+            LaunchTarget::Drive(_, None) => LaunchOutcome::Missing,
+            LaunchTarget::Call(call) => self.dial(call).await,
         };
         match &outcome {
-            LaunchOutcome::Failed(why) => tracing::warn!("{id} was not started: {why}"),
+            LaunchOutcome::Failed(why) => tracing::warn!("{what:?} was not started: {why}"),
             LaunchOutcome::Started
             | LaunchOutcome::MissingOpenedSelfService
             | LaunchOutcome::MissingOpenedDownload
-            | LaunchOutcome::Missing => tracing::info!("{id}: {outcome:?}"),
+            | LaunchOutcome::Missing => tracing::info!("{what:?}: {outcome:?}"),
         }
-        LaunchResult { id, outcome }
+        LaunchResult { target: what.clone(), outcome }
     }
 
     /// A program that takes no session's number is started all the same: there the user types it.

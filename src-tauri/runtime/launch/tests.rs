@@ -279,7 +279,7 @@ async fn where_nothing_helps_the_program_is_missing() {
     assert_eq!(house.program("alone").await, LaunchOutcome::Missing);
     assert_eq!(house.program("unknown").await, LaunchOutcome::Missing);
     assert_eq!(house.launch(LaunchTarget::Link("unknown".into())).await, LaunchOutcome::Missing);
-    assert_eq!(house.launch(LaunchTarget::Dial(Call::of("unknown"))).await, LaunchOutcome::Missing);
+    assert_eq!(house.launch(LaunchTarget::Call(Call::of("unknown"))).await, LaunchOutcome::Missing);
 }
 
 #[tokio::test]
@@ -306,21 +306,21 @@ async fn codes_are_dialled_and_drives_opened() {
     let house = house();
     house.recorder("bin/xdg-open");
     for (id, uri) in [("renvoi", "tel:*21"), ("diese", "tel:%2331%23")] {
-        assert_eq!(house.launch(LaunchTarget::Dial(Call::of(id))).await, LaunchOutcome::Started);
+        assert_eq!(house.launch(LaunchTarget::Call(Call::of(id))).await, LaunchOutcome::Started);
         assert_eq!(house.called(), ["xdg-open", uri]);
     }
     let forward = |code: &str| Call { code: code.into(), number: Digits::new("0612345678") };
-    assert_eq!(house.launch(LaunchTarget::Dial(forward("renvoi"))).await, LaunchOutcome::Started);
+    assert_eq!(house.launch(LaunchTarget::Call(forward("renvoi"))).await, LaunchOutcome::Started);
     assert_eq!(house.called(), ["xdg-open", "tel:*210612345678"]);
-    assert_eq!(house.launch(LaunchTarget::Dial(forward("diese"))).await, LaunchOutcome::Missing);
-    assert!(matches!(house.launch(LaunchTarget::Dial(Call::of("faux"))).await, LaunchOutcome::Failed(_)));
-    assert_eq!(house.launch(LaunchTarget::Drive('U', "/mnt/mes documents".into())).await, LaunchOutcome::Started);
+    assert_eq!(house.launch(LaunchTarget::Call(forward("diese"))).await, LaunchOutcome::Missing);
+    assert!(matches!(house.launch(LaunchTarget::Call(Call::of("faux"))).await, LaunchOutcome::Failed(_)));
+    assert_eq!(house.launch(LaunchTarget::Drive('U', Some("/mnt/mes documents".into()))).await, LaunchOutcome::Started);
     assert_eq!(house.called(), ["xdg-open", "/mnt/mes documents"]);
     let share = "smb://fichiers.ac-caen.fr/perso/";
-    assert_eq!(house.launch(LaunchTarget::Drive('U', share.into())).await, LaunchOutcome::Started);
+    assert_eq!(house.launch(LaunchTarget::Drive('U', Some(share.into()))).await, LaunchOutcome::Started);
     assert_eq!(house.called(), ["xdg-open", share]);
     for wrong in ["--help", "file:///etc", "smb://", "https://a.fr", "mnt", ""] {
-        assert!(matches!(house.launch(LaunchTarget::Drive('U', wrong.into())).await, LaunchOutcome::Failed(_)));
+        assert!(matches!(house.launch(LaunchTarget::Drive('U', Some(wrong.into()))).await, LaunchOutcome::Failed(_)));
     }
     assert!(house.called().is_empty());
 }

@@ -249,7 +249,7 @@ mod tests {
             (LaunchTarget::Session(session), "[--connect 12345678]"),
             (LaunchTarget::Program(wapt), "[]"),
             (LaunchTarget::Link("amigo".into()), "[\"http://assistance.ac-normandie.fr/\"]"),
-            (LaunchTarget::Dial(Call::of("sans-renvoi")), "[\"tel:*20\"]"),
+            (LaunchTarget::Call(Call::of("sans-renvoi")), "[\"tel:*20\"]"),
         ] {
             assert_eq!(launcher.launch(&what).await.outcome, Started, "{what:?}");
             let end = Instant::now() + Duration::from_secs(20);
