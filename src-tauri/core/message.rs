@@ -138,6 +138,11 @@ pub enum Event {
     TrayHost(bool),
     /// Whether a notification server takes notifications.
     NotificationServer(bool),
+    /// The last notification of this category could not be shown in time.
+    NotificationFailed(Category),
+    /// The last urgent notification of this category ended with its server, and another server is there; its text is
+    /// out of date.
+    NotificationLost(Category),
     /// Whether Vigie starts with the session.
     Autostart(bool),
     /// Whether the panel's window is open.

@@ -24,6 +24,19 @@ pub struct Reminder {
     pub last: bool,
 }
 
+impl Reminder {
+    /// Returns the same reminder with the minutes that are left now.
+    pub fn as_of(&self, now: &super::Now) -> Reminder {
+        Reminder { minutes: whole_minutes(now.wall.duration_until(&self.at)), ..self.clone() }
+    }
+}
+
+/// Rounded up.
+fn whole_minutes(left: SignedDuration) -> u16 {
+    let seconds = left.as_secs() + i64::from(left.subsec_nanos() > 0);
+    u16::try_from((seconds + 59) / 60).unwrap_or(if left.is_negative() { 0 } else { u16::MAX })
+}
+
 /// What survives a restart of Vigie.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -151,10 +164,8 @@ impl Planner {
         if told.is_some_and(|told| told.lead <= lead) {
             return None;
         }
-        let seconds = left.as_secs() + i64::from(left.subsec_nanos() > 0);
-        let minutes = u16::try_from((seconds + 59) / 60).unwrap_or(u16::MAX);
         let last = self.leads.last() == Some(&lead);
-        Some((Reminder { at, minutes, last }, lead))
+        Some((Reminder { at, minutes: whole_minutes(left), last }, lead))
     }
 
     /// The first shutdown after that moment: the policy's, or the machine's own where that is earlier.

@@ -132,6 +132,27 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
                 effects.push(Effect::ShowPanel);
             }
         }
+        Event::NotificationFailed(category) => {
+            let question = state.question.as_ref();
+            let last = state.reminded.as_ref().map(|reminder| reminder.last);
+            let unseen = match category {
+                Category::Shutdown => last.is_some() || question == Some(&Question::ShutDown),
+                Category::Program => question == Some(&Question::Site),
+                Category::Vpn | Category::Answer => false,
+            };
+            // Without a server the panel has already shown the question and the last reminder.
+            let shown = !state.notifications && (question.is_some() || last == Some(true));
+            if unseen && !shown && !state.panel_open {
+                effects.push(Effect::ShowPanel);
+            }
+        }
+        Event::NotificationLost(category) => {
+            if category == Category::Shutdown && state.question == Some(Question::ShutDown) {
+                effects.push(Effect::Notify(Notification::ConfirmShutdown));
+            } else if let (Category::Shutdown, Some(reminder)) = (category, &state.reminded) {
+                effects.push(Effect::Notify(Notification::Shutdown(reminder.as_of(&now))));
+            }
+        }
         Event::Autostart(on) => state.autostart = on,
         Event::PanelOpen(open) => {
             state.panel_open = open;

@@ -350,6 +350,35 @@ fn a_reminder_waits_for_the_notification_server_and_the_last_one_does_without() 
 }
 
 #[test]
+fn panel_stands_in_for_a_reminder_that_could_not_be_shown() {
+    let failed = || Event::NotificationFailed(Category::Shutdown);
+    let mut state = known();
+    assert_eq!(state.on(failed(), "20:59"), [], "nothing to be reminded of");
+    state.on(Event::Tick, "21:00");
+    assert_eq!(state.on(Event::NotificationFailed(Category::Vpn), "21:00"), []);
+    assert_eq!(state.on(failed(), "21:00"), [Effect::ShowPanel]);
+    assert_eq!(notified(&state.on(Event::Tick, "21:15")).len(), 1, "the next one is attempted again");
+    state.on(Event::PanelOpen(true), "21:15");
+    assert_eq!(state.on(failed(), "21:15"), [], "the panel is open");
+    state.on(Event::PanelOpen(false), "21:16");
+    state.on(Event::Tick, "21:25");
+    assert_eq!(state.on(Event::NotificationServer(false), "21:25"), [Effect::ShowPanel]);
+    assert_eq!(state.on(failed(), "21:26"), [], "the panel was shown already");
+}
+
+#[test]
+fn reminder_that_ended_with_its_server_is_shown_again_with_the_minutes_left() {
+    let lost = || Event::NotificationLost(Category::Shutdown);
+    let mut state = known();
+    assert_eq!(state.on(lost(), "20:59"), []);
+    state.on(Event::Tick, "21:00");
+    let effects = state.on(lost(), "21:04");
+    assert!(matches!(notified(&effects)[..], [Notification::Shutdown(reminder)] if reminder.minutes == 26));
+    state.asked(Action::NotTonight);
+    assert_eq!(state.on(lost(), "21:05"), [], "the user answered it");
+}
+
+#[test]
 fn the_computer_is_switched_off_only_after_the_question() {
     let mut state = known();
     assert_eq!(state.asked(Action::ConfirmShutDown), []);

@@ -16,7 +16,7 @@ fn on_a_bus_of_its_own(role: &str) {
     command.env("XDG_RUNTIME_DIR", home.path()).env("XDG_CONFIG_HOME", home.path().join("config"));
     command.env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY").env_remove("GNOME_KEYRING_CONTROL");
     let output = command.output().expect("dbus-run-session is installed");
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &*String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.contains("1 passed"), "{said}");
     // What it wrote holds no secret in clear.
     let grep = Command::new("grep").args(["-rlaF", "-e", "4321", "-e", "mdupont"]).arg(home.path()).output();

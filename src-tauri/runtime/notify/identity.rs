@@ -1,7 +1,7 @@
-//! Who shows the toasts, as Windows is to know it: an AppUserModelID with a name, an icon and an activator.
+//! The program's identity for Windows' notifications: an AppUserModelID with a name, an icon and an activator.
 //!
-//! The installer registers it for everybody, under `HKLM\Software\Classes`. Where Vigie runs without an installer it does
-//! so itself for its user, under `HKCU\Software\Classes`
+//! The installer registers it for all users, under `HKLM\Software\Classes`. Without an installer Vigie registers it
+//! itself for its user, under `HKCU\Software\Classes`
 //! (<https://learn.microsoft.com/windows/apps/develop/notifications/app-notifications/send-local-toast-other-apps>).
 
 use crate::runtime::store::state_dir;
@@ -12,19 +12,19 @@ use windows::core::{GUID, HSTRING};
 use winreg::enums::{HKEY_CURRENT_USER, HKEY_LOCAL_MACHINE};
 use winreg::{HKEY, RegKey};
 
-/// The name under which Windows knows the program. The installer's Start-menu shortcut carries the same.
+/// The program's AppUserModelID. The installer's Start-menu shortcut has the same.
 pub const APP_ID: &str = "fr.ac_normandie.vigie";
 
 /// The activator's class. The installer registers the same.
 pub const CLASS: GUID = GUID::from_u128(0x7d1b0c7e_5f0a_4e0c_9d3e_2b6a1c5e8f47);
 
-/// Where Windows looks, in the user's registry and the machine's.
+/// The classes, in the user's registry and the machine's.
 const CLASSES: &str = r"Software\Classes";
 
 /// The icon in the Action Centre.
 const ICON: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/icons/icon.png"));
 
-/// Takes the identity, and sees to it that Windows knows it.
+/// Gives this process the identity, and registers it unless the installer has.
 pub fn register() -> windows::core::Result<()> {
     // SAFETY: the string outlives the call.
     unsafe { SetCurrentProcessExplicitAppUserModelID(&HSTRING::from(APP_ID)) }?;
@@ -32,7 +32,7 @@ pub fn register() -> windows::core::Result<()> {
     let command = format!("\"{}\"", program.display());
     let user = RegKey::predef(HKEY_CURRENT_USER);
     if names(HKEY_LOCAL_MACHINE, &command) {
-        // The user's would come first: what is left of a run without the installer.
+        // The user's key would take precedence over the installer's: remove what a run without it has left.
         for key in keys() {
             match user.delete_subkey_all(key) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
@@ -45,18 +45,18 @@ pub fn register() -> windows::core::Result<()> {
     Ok(write(&classes, &class(), &command)?)
 }
 
-/// Whether that registry says that this command is the activator.
+/// Whether this registry names this command as the activator.
 fn names(root: HKEY, command: &str) -> bool {
     let key = RegKey::predef(root).open_subkey(format!(r"{CLASSES}\CLSID\{}\LocalServer32", class()));
     key.and_then(|key| key.get_value("")).is_ok_and(|known: String| known.eq_ignore_ascii_case(command))
 }
 
-/// What [`register`] writes for its user, below the user's key.
+/// The keys that [`register`] writes, relative to the user's.
 pub fn keys() -> [String; 2] {
     [format!(r"{CLASSES}\AppUserModelId\{APP_ID}"), format!(r"{CLASSES}\CLSID\{}", class())]
 }
 
-/// The class as the registry writes it.
+/// The class in the registry's notation.
 fn class() -> String {
     format!("{{{CLASS:?}}}")
 }
@@ -67,14 +67,14 @@ fn write(classes: &RegKey, class: &str, command: &str) -> io::Result<()> {
     app.set_value("CustomActivator", &class)?;
     match state_dir().map(|folder| icon(&folder)) {
         Some(Ok(icon)) => app.set_value("IconUri", &icon)?,
-        Some(Err(error)) => tracing::warn!("notifications have no icon: {error}"),
+        Some(Err(error)) => tracing::warn!(%error, "notifications have no icon"),
         None => {}
     }
-    // COM starts it where no Vigie runs, with the argument -Embedding; see `cli`.
+    // COM starts this if Vigie is not running, with the argument -Embedding; see `cli`.
     classes.create_subkey(format!(r"CLSID\{class}\LocalServer32"))?.0.set_value("", &command)
 }
 
-/// Windows reads the icon from a file.
+/// Writes the icon to a file, from which Windows reads it.
 fn icon(folder: &Path) -> io::Result<String> {
     std::fs::create_dir_all(folder)?;
     let icon = folder.join("vigie.png");
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_registry_names_the_program_its_icon_and_its_activator() {
+    fn registry_names_the_program_its_icon_and_its_activator() {
         assert_eq!(class(), "{7D1B0C7E-5F0A-4E0C-9D3E-2B6A1C5E8F47}");
         let path = format!(r"Software\Vigie-test-{}", std::process::id());
         let user = RegKey::predef(HKEY_CURRENT_USER);

@@ -1,17 +1,22 @@
-//! Notifications on Linux: `org.freedesktop.Notifications` on one connection of our own
+//! Notifications on Linux: `org.freedesktop.Notifications` over one connection of Vigie's own
 //! (docs/decisions/0002-notifications-linux.md).
+//!
+//! The task never waits for a peer: connecting and every call are futures beside the orders and the signals, so a bus
+//! or a server that hangs delays nothing else.
 
 use super::escape_markup;
 use crate::Events;
-use futures_util::StreamExt;
-use std::collections::{BTreeMap, HashMap};
-use std::time::{Duration, Instant};
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
-use vigie_core::message::{Action, Category, Event};
+use tokio::time::{Instant, sleep_until, timeout};
+use vigie_core::message::{Category, Event};
 use vigie_view::notice::Notice;
-use zbus::message::{Header, Type};
+use zbus::message::{Flags, Header, Type};
 use zbus::names::OwnedUniqueName;
 use zbus::zvariant::Value;
 use zbus::{Connection, MatchRule, Message, MessageStream};
@@ -20,14 +25,17 @@ use zbus::{Connection, MatchRule, Message, MessageStream};
 const SERVER: &str = "org.freedesktop.Notifications";
 const PATH: &str = "/org/freedesktop/Notifications";
 
-/// Longer than the bus waits for a server that it starts on demand (25 s), so that one that comes late is not asked
-/// twice.
-const TIMEOUT: Duration = Duration::from_secs(30);
+/// How long after the request a text may still be shown: "dans 15 minutes" is wrong afterwards.
+const TEXT_LIFETIME: Duration = Duration::from_secs(60);
 
-/// How long a notice may wait for a server: afterwards what it says ("dans 15 minutes") is no longer so.
-const FRESH: Duration = Duration::from_secs(60);
+/// How long a server that is there may take to show an urgent notice before the core is to find another way.
+const URGENT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long the program's end waits for the server to take notifications back.
+/// The first and the longest pause before a failed call, or connecting to the bus, is tried again.
+const RETRY_BACKOFF: Duration = Duration::from_millis(500);
+const MAX_RETRY_BACKOFF: Duration = Duration::from_secs(30);
+
+/// How long the program's end waits for the server to close notifications.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// How long an answer to a click is shown, in milliseconds.
@@ -38,7 +46,7 @@ enum Order {
     Withdraw(Category),
 }
 
-/// Hands orders to the task that talks with the server.
+/// Hands orders to the [`NotificationTask`].
 #[derive(Debug)]
 pub struct Backend {
     orders: UnboundedSender<Order>,
@@ -47,13 +55,13 @@ pub struct Backend {
 
 impl Backend {
     pub fn new(events: Events) -> Backend {
-        Backend::with_patience(events, FRESH)
+        Backend::with_text_lifetime(events, TEXT_LIFETIME)
     }
 
-    /// As `new`, but a notice waits that long for a server.
-    pub fn with_patience(events: Events, fresh: Duration) -> Backend {
+    /// As `new`, with another limit than [`TEXT_LIFETIME`].
+    pub fn with_text_lifetime(events: Events, text_lifetime: Duration) -> Backend {
         let (orders, inbox) = mpsc::unbounded_channel();
-        Backend { orders, task: tokio::spawn(NotificationTask::new(events, fresh).run(inbox)) }
+        Backend { orders, task: tokio::spawn(NotificationTask::new(events, text_lifetime).run(inbox)) }
     }
 
     pub fn show(&self, notice: Notice) {
@@ -65,222 +73,472 @@ impl Backend {
         let _ = self.orders.send(Order::Withdraw(category));
     }
 
-    /// Takes back what stands. A server that does not answer is not waited for.
+    /// Closes what is shown. Does not wait for a server that does not answer.
     pub async fn close(self) {
         drop(self.orders);
         if timeout(CLOSE_TIMEOUT, self.task).await.is_err() {
-            tracing::debug!("notifications are left standing: the server does not answer");
+            tracing::debug!("notifications stay open: the server does not answer");
         }
     }
 }
 
-/// What stands on the screen.
-struct Standing {
-    id: u32,
-    /// Who shows it.
-    server: OwnedUniqueName,
-    /// Its number: a part of the buttons' keys, so that a click on what was replaced in that moment (its successor has
-    /// the same id) means nothing.
+/// A notice that is to be shown.
+struct Request {
+    /// Part of the buttons' keys: a click on the predecessor, which had the same id, has no effect.
     number: u64,
-    actions: Vec<Action>,
+    notice: Notice,
+    requested: Instant,
+    failures: u32,
+    /// When to try again after a failure.
+    retry_at: Option<Instant>,
+    /// No longer wanted: closed at once if the call under way shows it after all.
+    obsolete: bool,
 }
 
-/// What the server can do.
+/// A notification that the server shows.
+struct Active {
+    /// The server's number for it; 0 from a server that has no numbers.
+    id: u32,
+    server: OwnedUniqueName,
+    request: Request,
+}
+
+impl Active {
+    /// Whether the signal is about it. Each server numbers its notifications for itself.
+    fn matches(&self, header: &Header, id: u32) -> bool {
+        self.id == id && header.sender().is_some_and(|sender| self.server == *sender)
+    }
+}
+
+/// What a server can do.
+#[derive(Debug, Clone)]
 struct Capabilities {
     server: OwnedUniqueName,
     actions: bool,
     markup: bool,
 }
 
-/// The connection, and everything that comes in on it.
-struct Line {
+/// The connection, and all its incoming messages.
+struct Session {
     bus: Connection,
     messages: MessageStream,
 }
 
+/// How a call ended.
+enum Reply {
+    Capabilities(zbus::Result<Capabilities>),
+    /// The id, and the server that gave it.
+    Shown(Category, zbus::Result<(Capabilities, u32, OwnedUniqueName)>),
+}
+
 struct NotificationTask {
     events: Events,
-    line: Option<Line>,
-    skills: Option<Capabilities>,
-    standing: BTreeMap<Category, Standing>,
-    waiting: BTreeMap<Category, (Notice, Instant)>,
-    shown: u64,
-    told: bool,
-    fresh: Duration,
+    text_lifetime: Duration,
+    session: Option<Session>,
+    connecting: Option<BoxFuture<'static, zbus::Result<Session>>>,
+    capabilities: Option<Capabilities>,
+    calls: FuturesUnordered<BoxFuture<'static, Reply>>,
+    waiting: BTreeMap<Category, Request>,
+    /// One call at a time in each category, so that each notice replaces the last.
+    in_flight: BTreeMap<Category, Request>,
+    active: BTreeMap<Category, Active>,
+    /// Urgent notifications that ended with their server, and whose text is out of date.
+    lost: BTreeSet<Category>,
+    last_number: u64,
+    /// When to connect, or to ask for the capabilities, again, and how often that has failed.
+    probe_at: Option<Instant>,
+    probe_failures: u32,
+    /// What [`Event::NotificationServer`] said last.
+    available: bool,
 }
 
 impl NotificationTask {
-    fn new(events: Events, fresh: Duration) -> NotificationTask {
-        let (standing, waiting) = (BTreeMap::new(), BTreeMap::new());
-        NotificationTask { events, line: None, skills: None, standing, waiting, shown: 0, told: true, fresh }
+    fn new(events: Events, text_lifetime: Duration) -> NotificationTask {
+        NotificationTask {
+            events,
+            text_lifetime,
+            session: None,
+            connecting: None,
+            capabilities: None,
+            calls: FuturesUnordered::new(),
+            waiting: BTreeMap::new(),
+            in_flight: BTreeMap::new(),
+            active: BTreeMap::new(),
+            lost: BTreeSet::new(),
+            last_number: 0,
+            probe_at: None,
+            probe_failures: 0,
+            available: true,
+        }
     }
 
     async fn run(mut self, mut inbox: UnboundedReceiver<Order>) {
         loop {
+            let deadline = self.next_deadline();
+            let connected = async {
+                match &mut self.connecting {
+                    Some(connecting) => connecting.await,
+                    None => std::future::pending().await,
+                }
+            };
             let message = async {
-                match &mut self.line {
-                    Some(line) => line.messages.next().await,
+                match &mut self.session {
+                    Some(session) => session.messages.next().await,
                     None => std::future::pending().await,
                 }
             };
             tokio::select! {
+                // A reply is handled before the signals that followed it on the bus.
+                biased;
                 order = inbox.recv() => match order {
-                    Some(Order::Show(notice)) => {
-                        self.waiting.insert(notice.category, (notice, Instant::now()));
-                        self.show_waiting().await;
-                    }
+                    Some(Order::Show(notice)) => self.show(notice),
                     Some(Order::Withdraw(category)) => self.withdraw(category).await,
                     None => break,
                 },
+                Some(reply) = self.calls.next(), if !self.calls.is_empty() => self.on_reply(reply).await,
+                session = connected => self.on_connected(session),
                 message = message => match message {
-                    Some(Ok(message)) => self.hear(&message).await,
-                    Some(Err(error)) => tracing::debug!("not understood on the session bus: {error}"),
-                    // The next notice connects again.
-                    None => self.line = None,
+                    Some(Ok(message)) => self.on_message(&message).await,
+                    Some(Err(error)) => tracing::debug!(%error, "invalid message on the session bus"),
+                    None => self.session = None,
                 },
+                () = until(deadline) => self.on_deadline(),
             }
         }
-        // Nobody would hear their buttons any more.
-        for category in self.standing.keys().copied().collect::<Vec<_>>() {
+        // Nobody would receive their buttons' signals any more.
+        for category in self.active.keys().chain(self.in_flight.keys()).copied().collect::<Vec<_>>() {
             self.withdraw(category).await;
         }
+        while let Some(reply) = self.calls.next().await {
+            self.on_reply(reply).await;
+        }
     }
 
-    /// Shows what waits. What cannot be shown goes on waiting for a server to appear.
-    async fn show_waiting(&mut self) {
-        for (category, (notice, since)) in std::mem::take(&mut self.waiting) {
-            if since.elapsed() > self.fresh {
-                tracing::info!("not shown, no longer true: {}", notice.title);
-                continue;
-            }
-            match self.send(&notice).await {
-                Ok(standing) => {
-                    self.standing.insert(category, standing);
-                    self.tell(true);
+    fn show(&mut self, notice: Notice) {
+        self.last_number += 1;
+        let category = notice.category;
+        let (number, requested) = (self.last_number, Instant::now());
+        self.lost.remove(&category);
+        let request = Request { number, notice, requested, failures: 0, retry_at: None, obsolete: false };
+        self.waiting.insert(category, request);
+        self.start(category);
+    }
+
+    /// Calls the server for the waiting notice of that category, unless a call for its predecessor is under way.
+    fn start(&mut self, category: Category) {
+        if self.in_flight.contains_key(&category) {
+            return;
+        }
+        let Some(session) = &self.session else { return self.connect() };
+        let Some(mut request) = self.waiting.remove(&category) else { return };
+        request.retry_at = None;
+        let replaces = self.active.get(&category).map_or(0, |active| active.id);
+        let (bus, known, notice) = (session.bus.clone(), self.capabilities.clone(), request.notice.clone());
+        let number = request.number;
+        self.in_flight.insert(category, request);
+        let call = async move { Reply::Shown(category, notify(&bus, known, &notice, number, replaces).await) };
+        self.calls.push(call.boxed());
+    }
+
+    fn connect(&mut self) {
+        if self.connecting.is_none() {
+            self.probe_at = None;
+            self.connecting = Some(connect().boxed());
+        }
+    }
+
+    fn on_connected(&mut self, session: zbus::Result<Session>) {
+        self.connecting = None;
+        match session {
+            Ok(session) => {
+                self.session = Some(session);
+                self.probe_failures = 0;
+                for category in self.waiting.keys().copied().collect::<Vec<_>>() {
+                    self.start(category);
                 }
-                Err(error) => {
-                    tracing::warn!("cannot be shown yet: {} ({error})", notice.title);
-                    self.waiting.insert(category, (notice, since));
-                    self.tell(false);
+                if !self.available {
+                    self.probe();
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "no session bus for notifications");
+                self.set_available(false);
+                self.probe_later();
+            }
+        }
+    }
+
+    /// Finds out whether notifications can be shown, with no notice at hand.
+    fn probe(&mut self) {
+        self.probe_at = None;
+        let Some(session) = &self.session else { return self.connect() };
+        let bus = session.bus.clone();
+        self.calls.push(async move { Reply::Capabilities(capabilities(&bus).await) }.boxed());
+    }
+
+    fn probe_later(&mut self) {
+        self.probe_at = Some(Instant::now() + backoff(self.probe_failures));
+        self.probe_failures += 1;
+    }
+
+    async fn on_reply(&mut self, reply: Reply) {
+        match reply {
+            Reply::Capabilities(Ok(capabilities)) => self.on_server(capabilities),
+            // The next owner of the name is probed anew.
+            Reply::Capabilities(Err(error)) if is_absent(&error) => {}
+            Reply::Capabilities(Err(error)) => {
+                tracing::debug!(%error, "the notification server does not work");
+                if !self.available || !self.lost.is_empty() {
+                    self.probe_later();
+                }
+            }
+            Reply::Shown(category, result) => {
+                let Some(request) = self.in_flight.remove(&category) else { return };
+                match result {
+                    Ok((capabilities, id, server)) => {
+                        self.on_server(capabilities);
+                        if request.obsolete {
+                            self.close(id).await;
+                        } else {
+                            self.active.insert(category, Active { id, server, request });
+                        }
+                    }
+                    Err(error) => self.on_failure(category, request, &error),
+                }
+                // One that came in the meantime replaces it.
+                if self.waiting.get(&category).is_some_and(|waiting| waiting.retry_at.is_none()) {
+                    self.start(category);
                 }
             }
         }
     }
 
-    async fn send(&mut self, notice: &Notice) -> zbus::Result<Standing> {
-        let bus = self.bus().await?;
-        let (actions, markup) = match &self.skills {
-            Some(skills) => (skills.actions, skills.markup),
-            None => {
-                let answer = call(&bus, "GetCapabilities", &()).await?;
-                let skills: Vec<String> = answer.body().deserialize()?;
-                let can = |skill: &str| skills.iter().any(|name| name == skill);
-                let (actions, markup) = (can("actions"), can("body-markup"));
-                self.skills = Some(Capabilities { server: sender(&answer.header())?, actions, markup });
-                (actions, markup)
+    /// Only a missing server is worth waiting for; every other error may be over in a moment.
+    fn on_failure(&mut self, category: Category, mut request: Request, error: &zbus::Error) {
+        tracing::warn!(%error, "cannot be shown yet: {}", request.notice.title);
+        if is_absent(error) {
+            self.capabilities = None;
+            self.set_available(false);
+        }
+        if request.obsolete || self.waiting.contains_key(&category) {
+            return;
+        }
+        if is_absent(error) {
+            request.retry_at = Some(Instant::now() + MAX_RETRY_BACKOFF);
+        } else {
+            request.retry_at = Some(Instant::now() + backoff(request.failures));
+            request.failures += 1;
+        }
+        self.waiting.insert(category, request);
+    }
+
+    fn on_server(&mut self, capabilities: Capabilities) {
+        self.capabilities = Some(capabilities);
+        self.probe_failures = 0;
+        self.set_available(true);
+        for category in std::mem::take(&mut self.lost) {
+            let _ = self.events.send(Event::NotificationLost(category));
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let unseen = self.waiting.values().chain(self.in_flight.values()).filter(|request| !request.obsolete);
+        let ends = unseen.map(|request| self.expiry(request));
+        let retries = self.waiting.values().filter_map(|request| request.retry_at);
+        ends.chain(retries).chain(self.probe_at).min()
+    }
+
+    /// When the notice is given up.
+    fn expiry(&self, request: &Request) -> Instant {
+        let waits_for_server = !self.available || !request.notice.urgent;
+        request.requested + if waits_for_server { self.text_lifetime } else { URGENT_TIMEOUT.min(self.text_lifetime) }
+    }
+
+    fn on_deadline(&mut self) {
+        let now = Instant::now();
+        let unseen = self.waiting.values().chain(self.in_flight.values()).filter(|request| !request.obsolete);
+        let expired: Vec<u64> =
+            unseen.filter(|request| self.expiry(request) <= now).map(|request| request.number).collect();
+        for (category, request) in self.waiting.iter_mut().chain(self.in_flight.iter_mut()) {
+            if expired.contains(&request.number) {
+                tracing::warn!("given up, not shown in time: {}", request.notice.title);
+                request.obsolete = true;
+                if request.notice.urgent {
+                    let _ = self.events.send(Event::NotificationFailed(*category));
+                }
             }
-        };
-        self.shown += 1;
-        let number = self.shown;
-        let buttons = notice.actions.iter().enumerate().filter(|_| actions);
-        let buttons: Vec<String> =
-            buttons.flat_map(|(place, (label, _))| [key(number, place), label.clone()]).collect();
-        let body = if markup { escape_markup(&notice.body) } else { notice.body.clone() };
-        let replaces = self.standing.get(&notice.category).map_or(0, |standing| standing.id);
-        let expires = match (notice.urgent, notice.transient) {
-            (true, _) => 0,
-            (false, true) => SHORT_DISPLAY,
-            (false, false) => -1,
-        };
-        let content = ("Vigie", replaces, "vigie", &notice.title, body, buttons, hints(notice), expires);
-        let answer = call(&bus, "Notify", &content).await?;
-        let actions = notice.actions.iter().map(|(_, action)| action.clone()).collect();
-        Ok(Standing { id: answer.body().deserialize()?, server: sender(&answer.header())?, number, actions })
+        }
+        self.waiting.retain(|_, request| !request.obsolete);
+        if self.probe_at.is_some_and(|at| at <= now) {
+            self.probe();
+        }
+        let due = self.waiting.iter().filter(|(_, request)| request.retry_at.is_some_and(|at| at <= now));
+        for category in due.map(|(category, _)| *category).collect::<Vec<_>>() {
+            self.start(category);
+        }
     }
 
     async fn withdraw(&mut self, category: Category) {
         self.waiting.remove(&category);
-        let (Some(standing), Some(line)) = (self.standing.remove(&category), &self.line) else { return };
-        if let Err(error) = call(&line.bus, "CloseNotification", &standing.id).await {
-            tracing::debug!("cannot be taken back: {error}");
+        self.lost.remove(&category);
+        if let Some(request) = self.in_flight.get_mut(&category) {
+            request.obsolete = true;
+        }
+        if let Some(active) = self.active.remove(&category) {
+            self.close(active.id).await;
         }
     }
 
-    async fn hear(&mut self, message: &Message) {
+    /// Does not wait for the answer.
+    async fn close(&mut self, id: u32) {
+        // 0 is no id: the server could not tell which one is meant.
+        let (Some(session), true) = (&self.session, id != 0) else { return };
+        let call = async {
+            let message = Message::method_call(PATH, "CloseNotification")?.destination(SERVER)?.interface(SERVER)?;
+            let message = message.with_flags(Flags::NoReplyExpected)?.with_flags(Flags::NoAutoStart)?;
+            session.bus.send(&message.build(&id)?).await
+        };
+        if let Err(error) = call.await {
+            tracing::debug!(%error, "a notification was not closed");
+        }
+    }
+
+    async fn on_message(&mut self, message: &Message) {
         let header = message.header();
         let (Type::Signal, Some(member)) = (header.message_type(), header.member()) else { return };
         let body = message.body();
         match member.as_str() {
             "ActionInvoked" => {
                 let Ok((id, key)) = body.deserialize::<(u32, &str)>() else { return };
-                self.invoked(&header, id, key).await;
+                self.on_action(&header, id, key).await;
             }
             "NotificationClosed" => {
                 let Ok((id, _reason)) = body.deserialize::<(u32, u32)>() else { return };
-                self.standing.retain(|_, standing| !standing.is(&header, id));
+                // Without numbers it may be any of them.
+                self.active.retain(|_, active| id == 0 || !active.matches(&header, id));
             }
             "NameOwnerChanged" => {
-                let Ok((name, old, new)) = body.deserialize::<(&str, &str, &str)>() else { return };
-                if name != SERVER {
-                    return;
-                }
-                self.standing.retain(|_, standing| standing.server != old);
-                self.skills = self.skills.take().filter(|skills| skills.server == new);
-                if !new.is_empty() {
-                    self.show_waiting().await;
-                    // Also where nothing waited: reminders do, in the core.
-                    self.tell(true);
-                }
+                let Ok((SERVER, old, new)) = body.deserialize::<(&str, &str, &str)>() else { return };
+                self.on_owner(old, new);
             }
             _ => {}
         }
     }
 
-    /// A button was pressed: what belongs to it is asked for once.
-    async fn invoked(&mut self, header: &Header<'_>, id: u32, pressed: &str) {
-        let found = self.standing.iter().find(|(_, standing)| standing.is(header, id));
-        let action = found.and_then(|(category, standing)| {
-            let mut actions = standing.actions.iter().enumerate();
-            let (_, action) = actions.find(|(place, _)| key(standing.number, *place) == pressed)?;
-            Some((*category, action.clone()))
+    /// What the old server showed has gone with it; the new one shows again what is still true.
+    fn on_owner(&mut self, old: &str, new: &str) {
+        self.capabilities.take_if(|capabilities| capabilities.server != new);
+        let gone: Vec<Category> =
+            self.active.iter().filter(|(_, active)| active.server == old).map(|(category, _)| *category).collect();
+        for category in gone {
+            let Some(Active { mut request, .. }) = self.active.remove(&category) else { continue };
+            if self.waiting.contains_key(&category) || request.notice.transient {
+                continue;
+            }
+            if request.requested.elapsed() < self.text_lifetime {
+                // A server that ends because of this very notice is not asked in a tight loop.
+                request.retry_at = Some(Instant::now() + backoff(request.failures));
+                request.failures += 1;
+                self.waiting.insert(category, request);
+            } else if request.notice.urgent {
+                self.lost.insert(category);
+            }
+        }
+        if new.is_empty() {
+            return;
+        }
+        self.probe_failures = 0;
+        if self.waiting.is_empty() {
+            return self.probe();
+        }
+        let ready = self.waiting.iter().filter(|(_, request)| request.failures <= 1);
+        for category in ready.map(|(category, _)| *category).collect::<Vec<_>>() {
+            self.start(category);
+        }
+    }
+
+    /// A button was clicked: its action is requested once.
+    async fn on_action(&mut self, header: &Header<'_>, id: u32, clicked: &str) {
+        let found = self.active.iter().find_map(|(category, active)| {
+            let mut actions = active.request.notice.actions.iter().enumerate();
+            let number = active.request.number;
+            let (_, (_, action)) = actions.find(|(index, _)| key(number, *index) == clicked)?;
+            active.matches(header, id).then(|| (*category, action.clone()))
         });
-        if let Some((category, action)) = action {
+        if let Some((category, action)) = found {
             let _ = self.events.send(Event::Action(action));
-            // Many servers close it by themselves; dunst leaves it standing.
+            // Many servers close it by themselves; dunst leaves it open.
             self.withdraw(category).await;
         }
     }
 
-    /// The connection. Where there is none yet, connects and asks for the signals.
-    async fn bus(&mut self) -> zbus::Result<Connection> {
-        if let Some(line) = &self.line {
-            return Ok(line.bus.clone());
-        }
-        let bus = zbus::connection::Builder::session()?.method_timeout(TIMEOUT).build().await?;
-        let messages = MessageStream::from(&bus);
-        let daemon = zbus::fdo::DBusProxy::new(&bus).await?;
-        for rule in [
-            format!("type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',arg0='{SERVER}'"),
-            format!("type='signal',sender='{SERVER}',interface='{SERVER}'"),
-        ] {
-            daemon.add_match_rule(MatchRule::try_from(rule.as_str())?).await?;
-        }
-        self.line = Some(Line { bus: bus.clone(), messages });
-        Ok(bus)
-    }
-
-    fn tell(&mut self, there: bool) {
-        if std::mem::replace(&mut self.told, there) != there {
-            let _ = self.events.send(Event::NotificationServer(there));
+    fn set_available(&mut self, available: bool) {
+        if std::mem::replace(&mut self.available, available) != available {
+            let _ = self.events.send(Event::NotificationServer(available));
         }
     }
 }
 
-impl Standing {
-    /// Whether this signal is about it. Servers count their notifications each for themselves.
-    fn is(&self, header: &Header, id: u32) -> bool {
-        self.id == id && header.sender().is_some_and(|sender| self.server == *sender)
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
     }
+}
+
+fn backoff(failures: u32) -> Duration {
+    RETRY_BACKOFF.saturating_mul(1 << failures.min(16)).min(MAX_RETRY_BACKOFF)
+}
+
+async fn connect() -> zbus::Result<Session> {
+    let bus = Connection::session().await?;
+    let messages = MessageStream::from(&bus);
+    let daemon = zbus::fdo::DBusProxy::new(&bus).await?;
+    for rule in [
+        format!("type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',arg0='{SERVER}'"),
+        format!("type='signal',sender='{SERVER}',interface='{SERVER}'"),
+    ] {
+        daemon.add_match_rule(MatchRule::try_from(rule.as_str())?).await?;
+    }
+    Ok(Session { bus, messages })
+}
+
+/// Whether the error says that nobody owns the server's name, and that the bus can start nobody.
+fn is_absent(error: &zbus::Error) -> bool {
+    const ABSENT: [&str; 2] =
+        ["org.freedesktop.DBus.Error.ServiceUnknown", "org.freedesktop.DBus.Error.NameHasNoOwner"];
+    matches!(error, zbus::Error::MethodError(name, ..) if ABSENT.contains(&name.as_str()))
+}
+
+async fn capabilities(bus: &Connection) -> zbus::Result<Capabilities> {
+    let answer = call(bus, "GetCapabilities", &()).await?;
+    let names: Vec<String> = answer.body().deserialize()?;
+    let has = |name: &str| names.iter().any(|known| known == name);
+    Ok(Capabilities { server: sender(&answer.header())?, actions: has("actions"), markup: has("body-markup") })
+}
+
+async fn notify(
+    bus: &Connection,
+    known: Option<Capabilities>,
+    notice: &Notice,
+    number: u64,
+    replaces: u32,
+) -> zbus::Result<(Capabilities, u32, OwnedUniqueName)> {
+    let capabilities = match known {
+        Some(known) => known,
+        None => capabilities(bus).await?,
+    };
+    let buttons = notice.actions.iter().enumerate().filter(|_| capabilities.actions);
+    let buttons: Vec<String> = buttons.flat_map(|(index, (label, _))| [key(number, index), label.clone()]).collect();
+    let body = if capabilities.markup { escape_markup(&notice.body) } else { notice.body.clone() };
+    let expires = match (notice.urgent, notice.transient) {
+        (true, _) => 0,
+        (false, true) => SHORT_DISPLAY,
+        (false, false) => -1,
+    };
+    let content = ("Vigie", replaces, "vigie", &notice.title, body, buttons, hints(notice), expires);
+    let answer = call(bus, "Notify", &content).await?;
+    Ok((capabilities, answer.body().deserialize()?, sender(&answer.header())?))
 }
 
 async fn call<B>(bus: &Connection, method: &str, body: &B) -> zbus::Result<Message>
@@ -294,8 +552,9 @@ fn sender(header: &Header) -> zbus::Result<OwnedUniqueName> {
     header.sender().map(|name| name.to_owned().into()).ok_or(zbus::Error::InvalidReply)
 }
 
-fn key(number: u64, place: usize) -> String {
-    format!("{number}.{place}")
+/// What the server sends back when the button is clicked.
+fn key(number: u64, index: usize) -> String {
+    format!("{number}.{index}")
 }
 
 fn hints(notice: &Notice) -> HashMap<&'static str, Value<'static>> {

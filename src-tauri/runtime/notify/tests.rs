@@ -1,12 +1,14 @@
 use super::Notifier;
 use crate::runtime::test_bus::alone;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use vigie_core::message::{Action, Category, Event};
 use vigie_view::notice::Notice;
-use zbus::Connection;
 use zbus::zvariant::{OwnedValue, Value};
+use zbus::{Connection, fdo};
 
 fn notice(category: Category, title: &str, actions: &[(&str, Action)]) -> Notice {
     let actions = actions.iter().map(|(label, action)| ((*label).to_owned(), action.clone())).collect();
@@ -14,28 +16,40 @@ fn notice(category: Category, title: &str, actions: &[(&str, Action)]) -> Notice
     Notice { category, title, body, actions, urgent: false, transient: false }
 }
 
-/// What the server was asked.
+/// A call that the server received.
 #[derive(Debug)]
-enum Asked {
+enum Call {
     Show { replaces: u32, title: String, body: String, keys: Vec<String>, hints: Vec<String>, expires: i32 },
     Close(u32),
 }
 
+/// How the server answers the next calls of `Notify`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    Error,
+    /// No answer until [`Server::resume`] is notified.
+    Hang,
+}
+
 /// A notification server that shows nothing; the test plays the user.
 struct Server {
-    skills: Vec<&'static str>,
+    capabilities: Vec<&'static str>,
     last: u32,
-    asked: UnboundedSender<Asked>,
+    /// Whether every notification gets the id 0.
+    unnumbered: bool,
+    faults: Vec<Fault>,
+    resume: Arc<Notify>,
+    calls: UnboundedSender<Call>,
 }
 
 #[zbus::interface(name = "org.freedesktop.Notifications")]
 impl Server {
     fn get_capabilities(&self) -> Vec<&'static str> {
-        self.skills.clone()
+        self.capabilities.clone()
     }
 
     #[expect(clippy::too_many_arguments, reason = "the specification's")]
-    fn notify(
+    async fn notify(
         &mut self,
         _program: String,
         replaces: u32,
@@ -45,119 +59,144 @@ impl Server {
         actions: Vec<String>,
         hints: HashMap<String, OwnedValue>,
         expires: i32,
-    ) -> u32 {
+    ) -> fdo::Result<u32> {
         let keys = actions.into_iter().step_by(2).collect();
         let mut hints: Vec<_> =
             hints.iter().map(|(name, value)| format!("{name}={}", Value::from(value.clone()))).collect();
         hints.sort();
-        let _ = self.asked.send(Asked::Show { replaces, title, body, keys, hints, expires });
+        let _ = self.calls.send(Call::Show { replaces, title, body, keys, hints, expires });
+        match self.faults.pop() {
+            Some(Fault::Error) => return Err(fdo::Error::Failed("out of order".into())),
+            Some(Fault::Hang) => self.resume.notified().await,
+            None => {}
+        }
+        if self.unnumbered {
+            return Ok(0);
+        }
         if replaces == 0 {
             self.last += 1;
         }
-        if replaces == 0 { self.last } else { replaces }
+        Ok(if replaces == 0 { self.last } else { replaces })
     }
 
     fn close_notification(&self, id: u32) {
-        let _ = self.asked.send(Asked::Close(id));
+        let _ = self.calls.send(Call::Close(id));
     }
 }
 
-async fn server(skills: &[&'static str]) -> (Connection, UnboundedReceiver<Asked>) {
-    let (asked, heard) = unbounded_channel();
-    let server = Server { skills: skills.to_vec(), last: 40, asked };
+async fn server(capabilities: &[&'static str]) -> (Connection, UnboundedReceiver<Call>) {
+    faulty_server(capabilities, &[], false, Arc::default()).await
+}
+
+/// A server whose first calls of `Notify` fail in these ways, the last one first.
+async fn faulty_server(
+    capabilities: &[&'static str],
+    faults: &[Fault],
+    unnumbered: bool,
+    resume: Arc<Notify>,
+) -> (Connection, UnboundedReceiver<Call>) {
+    let (sender, calls) = unbounded_channel();
+    let server = Server {
+        capabilities: capabilities.to_vec(),
+        last: 40,
+        unnumbered,
+        faults: faults.to_vec(),
+        resume,
+        calls: sender,
+    };
     let builder = zbus::connection::Builder::session().expect("a bus");
     let builder = builder.serve_at("/org/freedesktop/Notifications", server).expect("a path");
     let builder = builder.name("org.freedesktop.Notifications").expect("a name");
-    (builder.build().await.expect("connected"), heard)
+    (builder.build().await.expect("connected"), calls)
 }
 
 async fn leave(server: &Connection) {
     assert!(server.release_name("org.freedesktop.Notifications").await.expect("released"));
 }
 
-async fn press(server: &Connection, id: u32, key: &str) {
+async fn click(server: &Connection, id: u32, key: &str) {
     let (path, name) = ("/org/freedesktop/Notifications", "org.freedesktop.Notifications");
     server.emit_signal(None::<&str>, path, name, "ActionInvoked", &(id, key)).await.expect("sent");
 }
 
-/// The keys of the buttons that were shown.
-async fn shown(heard: &mut UnboundedReceiver<Asked>, wanted_title: &str, wanted_replaces: u32) -> Vec<String> {
-    match heard.recv().await.expect("asked") {
-        Asked::Show { replaces, title, keys, .. } => {
+/// Waits for this notification, and returns the keys of its buttons.
+async fn shown(calls: &mut UnboundedReceiver<Call>, wanted_title: &str, wanted_replaces: u32) -> Vec<String> {
+    match calls.recv().await.expect("a call") {
+        Call::Show { replaces, title, keys, .. } => {
             assert_eq!((title.as_str(), replaces), (wanted_title, wanted_replaces));
             keys
         }
-        Asked::Close(id) => panic!("{id} was closed"),
+        Call::Close(id) => panic!("{id} was closed"),
     }
 }
 
 #[test]
-fn a_button_is_answered_once_and_what_was_replaced_or_taken_back_never_is() {
+fn button_works_once_and_only_on_the_current_notification() {
     alone(async {
-        let (server, mut heard) = server(&["actions", "body", "body-markup"]).await;
+        let (server, mut calls) = server(&["actions", "body", "body-markup"]).await;
         let (sender, mut events) = unbounded_channel();
         let mut notifier = Notifier::new(sender);
         let lost = notice(Category::Vpn, "VPN déconnecté", &[("Se reconnecter", Action::Connect)]);
         let stalled = notice(Category::Vpn, "Le VPN ne répond plus", &[("Réessayer", Action::Refresh)]);
         let night = [("Plus tard", Action::RemindLater), ("Ce soir, non", Action::NotTonight)];
         notifier.show(lost.clone());
-        let old = shown(&mut heard, "VPN déconnecté", 0).await;
+        let old = shown(&mut calls, "VPN déconnecté", 0).await;
         notifier.show(stalled);
-        let new = shown(&mut heard, "Le VPN ne répond plus", 41).await;
+        let new = shown(&mut calls, "Le VPN ne répond plus", 41).await;
         notifier.show(notice(Category::Shutdown, "Arrêt", &night));
-        let other = shown(&mut heard, "Arrêt", 0).await;
+        let other = shown(&mut calls, "Arrêt", 0).await;
         assert_eq!((old.len(), new.len(), other.len()), (1, 1, 2));
 
-        // Another program says that a button was pressed: not the server, so not the user.
+        // Another program claims that a button was clicked.
         let stranger = Connection::session().await.expect("connected");
-        press(&stranger, 41, &new[0]).await;
-        press(&server, 41, &old[0]).await;
-        press(&server, 42, &new[0]).await;
-        press(&server, 7, &new[0]).await;
-        press(&server, 42, &other[1]).await;
-        press(&server, 42, &other[0]).await;
-        press(&server, 41, &new[0]).await;
-        press(&server, 41, &new[0]).await;
+        click(&stranger, 41, &new[0]).await;
+        click(&server, 41, &old[0]).await;
+        click(&server, 42, &new[0]).await;
+        click(&server, 7, &new[0]).await;
+        click(&server, 42, &other[1]).await;
+        click(&server, 42, &other[0]).await;
+        click(&server, 41, &new[0]).await;
+        click(&server, 41, &new[0]).await;
         assert_eq!(events.recv().await, Some(Event::Action(Action::NotTonight)));
         assert_eq!(events.recv().await, Some(Event::Action(Action::Refresh)));
-        // A server may leave standing what was answered.
-        assert!(matches!(heard.recv().await, Some(Asked::Close(42))));
-        assert!(matches!(heard.recv().await, Some(Asked::Close(41))));
+        // A server may leave a notification open after a click.
+        assert!(matches!(calls.recv().await, Some(Call::Close(42))));
+        assert!(matches!(calls.recv().await, Some(Call::Close(41))));
 
         notifier.show(lost.clone());
-        let keys = shown(&mut heard, "VPN déconnecté", 0).await;
+        let keys = shown(&mut calls, "VPN déconnecté", 0).await;
         notifier.withdraw(Category::Vpn);
         notifier.withdraw(Category::Vpn);
-        assert!(matches!(heard.recv().await, Some(Asked::Close(43))));
-        press(&server, 43, &keys[0]).await;
-        // What is shown after all that tells that all that was heard.
+        assert!(matches!(calls.recv().await, Some(Call::Close(43))));
+        click(&server, 43, &keys[0]).await;
+        // Once this one is shown, everything before it has been handled.
         notifier.show(lost);
-        let keys = shown(&mut heard, "VPN déconnecté", 0).await;
-        press(&server, 44, &keys[0]).await;
+        let keys = shown(&mut calls, "VPN déconnecté", 0).await;
+        click(&server, 44, &keys[0]).await;
         assert_eq!(events.recv().await, Some(Event::Action(Action::Connect)));
-        assert!(matches!(heard.recv().await, Some(Asked::Close(44))));
+        assert!(matches!(calls.recv().await, Some(Call::Close(44))));
         assert!(events.try_recv().is_err());
-        assert!(heard.try_recv().is_err());
+        assert!(calls.try_recv().is_err());
     });
 }
 
 #[test]
-fn the_server_gets_what_it_understands() {
+fn server_gets_only_what_it_supports() {
     alone(async {
-        let (full, mut heard) = server(&["actions", "body-markup"]).await;
+        let (full, mut calls) = server(&["actions", "body-markup"]).await;
         let (sender, _events) = unbounded_channel();
         let mut notifier = Notifier::new(sender);
         let mut urgent = notice(Category::Shutdown, "Arrêt", &[("Plus tard", Action::RemindLater)]);
         urgent.urgent = true;
         notifier.show(urgent.clone());
-        let Some(Asked::Show { body, keys, hints, expires, .. }) = heard.recv().await else { panic!("nothing shown") };
+        let Some(Call::Show { body, keys, hints, expires, .. }) = calls.recv().await else { panic!("nothing shown") };
         assert_eq!((body.as_str(), keys.len(), expires), ("Rouen &amp; &lt;Caen&gt;", 1, 0));
         assert_eq!(hints, ["category=\"x-vigie.shutdown\"", "desktop-entry=\"vigie\"", "urgency=byte 0x02"]);
 
-        let mut glance = notice(Category::Answer, "Copié", &[]);
-        glance.transient = true;
-        notifier.show(glance);
-        let Some(Asked::Show { hints, expires, .. }) = heard.recv().await else { panic!("nothing shown") };
+        let mut brief = notice(Category::Answer, "Copié", &[]);
+        brief.transient = true;
+        notifier.show(brief);
+        let Some(Call::Show { hints, expires, .. }) = calls.recv().await else { panic!("nothing shown") };
         assert_eq!(expires, 4000);
         assert!(
             hints.contains(&"transient=true".to_owned()) && hints.contains(&"urgency=byte 0x00".to_owned()),
@@ -165,53 +204,216 @@ fn the_server_gets_what_it_understands() {
         );
 
         leave(&full).await;
-        let (_plain, mut heard) = server(&["body"]).await;
+        let (_plain, mut calls) = server(&["body"]).await;
         notifier.show(urgent);
-        let Some(Asked::Show { replaces, body, keys, .. }) = heard.recv().await else { panic!("nothing shown") };
+        let Some(Call::Show { replaces, body, keys, .. }) = calls.recv().await else { panic!("nothing shown") };
         assert_eq!(
             (replaces, body.as_str(), keys.len()),
             (0, "Rouen & <Caen>", 0),
-            "another server, with other skills"
+            "another server, with other capabilities"
         );
     });
 }
 
 #[test]
-fn a_server_that_comes_late_gets_the_last_of_each_category_and_nothing_stale() {
+fn late_server_gets_the_latest_notice_of_each_category_and_nothing_stale() {
     alone(async {
         let (sender, mut events) = unbounded_channel();
-        let desk = super::platform::Backend::with_patience(sender, Duration::from_secs(2));
-        let mut notifier = Notifier { desk };
+        let backend = super::platform::Backend::with_text_lifetime(sender, Duration::from_secs(2));
+        let mut notifier = Notifier { backend };
         notifier.show(notice(Category::Shutdown, "dans 30 minutes", &[]));
         assert_eq!(events.recv().await, Some(Event::NotificationServer(false)));
         notifier.show(notice(Category::Shutdown, "dans 15 minutes", &[]));
         notifier.show(notice(Category::Vpn, "VPN déconnecté", &[]));
         notifier.withdraw(Category::Vpn);
-        let (first, mut heard) = server(&[]).await;
-        shown(&mut heard, "dans 15 minutes", 0).await;
-        assert_eq!(events.recv().await, Some(Event::NotificationServer(true)), "told once, and once again");
+        let (first, mut calls) = server(&[]).await;
+        shown(&mut calls, "dans 15 minutes", 0).await;
+        assert_eq!(events.recv().await, Some(Event::NotificationServer(true)), "once each");
         leave(&first).await;
 
         notifier.show(notice(Category::Shutdown, "dans 5 minutes", &[]));
         assert_eq!(events.recv().await, Some(Event::NotificationServer(false)));
         tokio::time::sleep(Duration::from_millis(2100)).await;
-        let (_second, mut heard) = server(&[]).await;
+        let (_second, mut calls) = server(&[]).await;
         notifier.show(notice(Category::Program, "Bonjour", &[]));
-        shown(&mut heard, "Bonjour", 0).await;
-        assert!(heard.try_recv().is_err());
+        shown(&mut calls, "Bonjour", 0).await;
+        assert!(calls.try_recv().is_err());
         assert_eq!(events.recv().await, Some(Event::NotificationServer(true)));
     });
 }
 
 #[test]
-fn nothing_is_left_standing_at_the_end() {
+fn close_leaves_no_notification_open() {
     alone(async {
-        let (_server, mut heard) = server(&["actions"]).await;
+        let (_server, mut calls) = server(&["actions"]).await;
         let (sender, _events) = unbounded_channel();
         let mut notifier = Notifier::new(sender);
         notifier.show(notice(Category::Vpn, "VPN déconnecté", &[]));
-        shown(&mut heard, "VPN déconnecté", 0).await;
+        shown(&mut calls, "VPN déconnecté", 0).await;
         notifier.close().await;
-        assert!(matches!(heard.recv().await, Some(Asked::Close(41))));
+        assert!(matches!(calls.recv().await, Some(Call::Close(41))));
+    });
+}
+
+fn reminder(title: &str) -> Notice {
+    Notice { urgent: true, ..notice(Category::Shutdown, title, &[("Plus tard", Action::RemindLater)]) }
+}
+
+#[test]
+fn notice_is_tried_again_after_an_error() {
+    alone(async {
+        let (_server, mut calls) = faulty_server(&["actions"], &[Fault::Error], false, Arc::default()).await;
+        let (sender, mut events) = unbounded_channel();
+        let mut notifier = Notifier::new(sender);
+        notifier.show(reminder("dans 30 minutes"));
+        shown(&mut calls, "dans 30 minutes", 0).await;
+        let keys = shown(&mut calls, "dans 30 minutes", 0).await;
+        click(&_server, 41, &keys[0]).await;
+        assert_eq!(events.recv().await, Some(Event::Action(Action::RemindLater)), "tried again, and nothing else said");
+    });
+}
+
+#[test]
+fn reminder_that_cannot_be_shown_is_reported_and_the_next_one_is_attempted() {
+    alone(async {
+        let faults = [Fault::Error; 12];
+        let (broken, mut calls) = faulty_server(&["actions"], &faults, false, Arc::default()).await;
+        let (sender, mut events) = unbounded_channel();
+        let mut notifier = Notifier::new(sender);
+        for title in ["dans 30 minutes", "dans 15 minutes"] {
+            notifier.show(reminder(title));
+            shown(&mut calls, title, 0).await;
+            assert_eq!(events.recv().await, Some(Event::NotificationFailed(Category::Shutdown)));
+            while calls.try_recv().is_ok() {}
+        }
+        leave(&broken).await;
+        let (_working, mut calls) = server(&[]).await;
+        notifier.show(reminder("dans 5 minutes"));
+        shown(&mut calls, "dans 5 minutes", 0).await;
+        assert!(events.try_recv().is_err());
+    });
+}
+
+#[test]
+fn reminder_that_a_hung_server_shows_too_late_is_closed_at_once() {
+    alone(async {
+        let resume = Arc::new(Notify::new());
+        let (_server, mut calls) = faulty_server(&["actions"], &[Fault::Hang], false, resume.clone()).await;
+        let (sender, mut events) = unbounded_channel();
+        let mut notifier = Notifier::new(sender);
+        notifier.show(reminder("dans 30 minutes"));
+        shown(&mut calls, "dans 30 minutes", 0).await;
+        assert_eq!(events.recv().await, Some(Event::NotificationFailed(Category::Shutdown)));
+        resume.notify_one();
+        assert!(matches!(calls.recv().await, Some(Call::Close(41))));
+        notifier.show(reminder("dans 15 minutes"));
+        shown(&mut calls, "dans 15 minutes", 0).await;
+        assert!(events.try_recv().is_err());
+    });
+}
+
+#[test]
+fn notice_queued_in_a_hung_server_is_replaced_by_the_next_one() {
+    alone(async {
+        let resume = Arc::new(Notify::new());
+        let (_server, mut calls) = faulty_server(&["actions"], &[Fault::Hang], false, resume.clone()).await;
+        let (sender, _events) = unbounded_channel();
+        let mut notifier = Notifier::new(sender);
+        notifier.show(notice(Category::Vpn, "VPN déconnecté", &[]));
+        shown(&mut calls, "VPN déconnecté", 0).await;
+        notifier.show(notice(Category::Vpn, "VPN rétabli", &[]));
+        notifier.show(notice(Category::Program, "Bonjour", &[]));
+        resume.notify_one();
+        let mut titles = Vec::new();
+        for _ in 0..2 {
+            let Some(Call::Show { replaces, title, .. }) = calls.recv().await else { panic!("nothing is closed") };
+            titles.push((title, replaces));
+        }
+        titles.sort();
+        assert_eq!(titles, [("Bonjour".into(), 0), ("VPN rétabli".into(), 41)]);
+    });
+}
+
+#[test]
+fn notice_that_ended_with_its_server_is_shown_again_while_it_is_true() {
+    alone(async {
+        let (first, mut calls) = server(&["actions"]).await;
+        let (sender, mut events) = unbounded_channel();
+        let backend = super::platform::Backend::with_text_lifetime(sender, Duration::from_secs(3));
+        let mut notifier = Notifier { backend };
+        notifier.show(reminder("dans 30 minutes"));
+        shown(&mut calls, "dans 30 minutes", 0).await;
+        // Shown only once the next one is: calls of one category follow each other.
+        notifier.show(reminder("dans 15 minutes"));
+        shown(&mut calls, "dans 15 minutes", 41).await;
+        first.close().await.expect("gone");
+        let (second, mut calls) = server(&["actions"]).await;
+        let keys = shown(&mut calls, "dans 15 minutes", 0).await;
+
+        // Its text is out of date when the third server comes: the core is to say what is true now.
+        tokio::time::sleep(Duration::from_millis(3100)).await;
+        second.close().await.expect("gone");
+        let (third, mut calls) = server(&["actions"]).await;
+        assert_eq!(events.recv().await, Some(Event::NotificationLost(Category::Shutdown)));
+        click(&third, 41, &keys[0]).await;
+        notifier.show(reminder("dans 11 minutes"));
+        let keys = shown(&mut calls, "dans 11 minutes", 0).await;
+        click(&third, 41, &keys[0]).await;
+        assert_eq!(events.recv().await, Some(Event::Action(Action::RemindLater)));
+        assert!(events.try_recv().is_err());
+    });
+}
+
+#[test]
+fn server_that_crashes_at_each_notice_is_not_available() {
+    alone(async {
+        let (sender, mut events) = unbounded_channel();
+        let mut notifier = Notifier::new(sender);
+        notifier.show(reminder("dans 30 minutes"));
+        assert_eq!(events.recv().await, Some(Event::NotificationServer(false)));
+        for _ in 0..2 {
+            let (crashes, mut calls) = faulty_server(&[], &[Fault::Hang], false, Arc::default()).await;
+            shown(&mut calls, "dans 30 minutes", 0).await;
+            crashes.close().await.expect("gone");
+        }
+        let (_works, mut calls) = server(&[]).await;
+        shown(&mut calls, "dans 30 minutes", 0).await;
+        assert_eq!(events.recv().await, Some(Event::NotificationServer(true)));
+        assert!(events.try_recv().is_err());
+    });
+}
+
+#[test]
+fn buttons_work_with_a_server_that_gives_every_id_0() {
+    alone(async {
+        let (server, mut calls) = faulty_server(&["actions"], &[], true, Arc::default()).await;
+        let (sender, mut events) = unbounded_channel();
+        let mut notifier = Notifier::new(sender);
+        notifier.show(reminder("dans 30 minutes"));
+        let first = shown(&mut calls, "dans 30 minutes", 0).await;
+        notifier.show(notice(Category::Vpn, "VPN déconnecté", &[("Se reconnecter", Action::Connect)]));
+        let second = shown(&mut calls, "VPN déconnecté", 0).await;
+        click(&server, 0, &second[0]).await;
+        click(&server, 0, &first[0]).await;
+        assert_eq!(events.recv().await, Some(Event::Action(Action::Connect)));
+        assert_eq!(events.recv().await, Some(Event::Action(Action::RemindLater)));
+    });
+}
+
+#[test]
+fn notice_waits_for_a_bus_that_comes_late() {
+    alone(async {
+        let address = std::env::var("DBUS_SESSION_BUS_ADDRESS").expect("set by dbus-run-session");
+        let socket = address.split(['=', ',']).nth(1).expect("unix:path=").to_owned();
+        let moved = format!("{socket}-moved");
+        let (_server, mut calls) = server(&[]).await;
+        std::fs::rename(&socket, &moved).expect("the socket is ours");
+        let (sender, mut events) = unbounded_channel();
+        let mut notifier = Notifier::new(sender);
+        notifier.show(reminder("dans 30 minutes"));
+        assert_eq!(events.recv().await, Some(Event::NotificationServer(false)));
+        std::fs::rename(&moved, &socket).expect("the socket is ours");
+        shown(&mut calls, "dans 30 minutes", 0).await;
+        assert_eq!(events.recv().await, Some(Event::NotificationServer(true)));
     });
 }

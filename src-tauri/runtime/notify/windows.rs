@@ -1,12 +1,12 @@
 //! Notifications on Windows: toasts.
 //!
-//! A toast that has left the screen waits in the Action Centre, where its buttons still ask for something. Windows
-//! brings that to the program's "toast activator", a COM class ([`Activator`]) that is registered with the program's
-//! identity ([`identity`]); an event handler of the toast itself would be called only while it stands on the screen
-//! (<https://learn.microsoft.com/windows/apps/design/shell/tiles-and-notifications/toast-desktop-apps>). `notify-rust`
-//! has no activator, and no way to take a toast back.
+//! A toast that has left the screen stays in the Action Centre, where its buttons still work. Windows delivers such a
+//! click to the program's "toast activator", a COM class ([`Activator`]) that is registered with the program's identity
+//! ([`identity`]); an event handler of the toast itself is called only while it is on the screen
+//! (<https://learn.microsoft.com/windows/apps/design/shell/tiles-and-notifications/toast-desktop-apps>). Why
+//! `notify-rust` cannot do this: docs/decisions/0002-notifications-linux.md.
 //!
-//! One thread does it all in order: the calls wait for Windows' notification service.
+//! One thread does everything in order: the calls wait for Windows' notification service.
 
 mod identity;
 
@@ -36,13 +36,13 @@ use windows::Win32::UI::Notifications::{
 };
 use windows::core::{BOOL, GUID, HSTRING, IUnknown, Interface, PCWSTR, Ref, implement};
 
-/// All of Vigie's toasts are of one group; within it the category is the tag, by which Windows replaces one by the next.
+/// The group of all of Vigie's toasts. The category is the tag in it: Windows replaces a toast by the next of its tag.
 const GROUP: &str = "vigie";
 
 /// How long a transient notice may stay in the Action Centre after it was shown.
 const SHORT_DISPLAY: Duration = Duration::from_secs(10);
 
-/// How long the program's end waits for Windows to take notifications back.
+/// How long the program's end waits for Windows to remove notifications.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Shows notices, on a thread of its own.
@@ -72,7 +72,7 @@ impl Backend {
             run(&inbox);
         });
         if let Err(error) = thread {
-            tracing::error!("no thread for notifications: {error}");
+            tracing::error!(%error, "no thread for notifications");
         }
         Backend { orders, ended }
     }
@@ -86,68 +86,65 @@ impl Backend {
     }
 
     fn order(&self, order: Order) {
-        // The thread ends with this value only, or was never there, which was said.
+        // The thread ends with this value, or did not start, which was logged.
         let _ = self.orders.send(order);
     }
 
-    /// Takes back what stands, on the screen and in the Action Centre. Where Windows does not answer it is not waited for.
+    /// Removes what is shown, from the screen and the Action Centre. Does not wait for a service that does not answer.
     pub async fn close(self) {
         drop(self.orders);
         if timeout(CLOSE_TIMEOUT, self.ended).await.is_err() {
-            tracing::debug!("notifications are left standing: Windows does not answer");
+            tracing::debug!("notifications stay open: Windows does not answer");
         }
     }
 }
 
-/// What stands: by category the number of its toast, and what its buttons ask for. Shared with the activator.
-type Standing = Arc<Mutex<BTreeMap<Category, (u64, Vec<Action>)>>>;
+/// The number of the toast that is shown in each category, and what its buttons request. Shared with the activator.
+type ActiveToasts = Arc<Mutex<BTreeMap<Category, (u64, Vec<Action>)>>>;
 
-fn lock(standing: &Standing) -> MutexGuard<'_, BTreeMap<Category, (u64, Vec<Action>)>> {
+fn lock(active: &ActiveToasts) -> MutexGuard<'_, BTreeMap<Category, (u64, Vec<Action>)>> {
     // An entry is replaced whole.
-    standing.lock().unwrap_or_else(PoisonError::into_inner)
+    active.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn run(events: Events, inbox: &Receiver<Order>) {
-    let standing = Standing::default();
+    let active = ActiveToasts::default();
     // SAFETY: this thread ends with the program, and so does COM on it.
     let com = unsafe { CoInitializeEx(None, COINIT_MULTITHREADED) }.ok();
-    if let Err(error) = com.and_then(|()| identity::register()).and_then(|()| listen(&standing, &events)) {
-        tracing::warn!("the buttons of notifications will do nothing: {error}");
+    if let Err(error) = com.and_then(|()| identity::register()).and_then(|()| listen(&active, &events)) {
+        tracing::warn!(%error, "the buttons of notifications will not work");
     }
-    // Numbers of an earlier run never come again: its toasts answer nothing.
+    // The numbers of an earlier run are not used again: clicks on its toasts have no effect.
     let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut number = u64::try_from(started.as_millis()).unwrap_or_default();
-    let mut told = true;
     while let Ok(order) = inbox.recv() {
         match order {
             Order::Show(notice) => {
                 number += 1;
                 let actions = notice.actions.iter().map(|(_, action)| action.clone()).collect();
-                lock(&standing).insert(notice.category, (number, actions));
-                let shown = show(&notice, number);
-                if let Err(error) = &shown {
-                    lock(&standing).remove(&notice.category);
-                    tracing::warn!("cannot be shown: {} ({error})", notice.title);
-                }
-                if std::mem::replace(&mut told, shown.is_ok()) != shown.is_ok() {
-                    let _ = events.send(Event::NotificationServer(shown.is_ok()));
+                lock(&active).insert(notice.category, (number, actions));
+                if let Err(error) = show(&notice, number) {
+                    lock(&active).remove(&notice.category);
+                    tracing::warn!(%error, "cannot be shown: {}", notice.title);
+                    // The next one is attempted all the same: the service may be back by then.
+                    let _ = events.send(Event::NotificationFailed(notice.category));
                 }
             }
             Order::Withdraw(category) => {
-                if lock(&standing).remove(&category).is_some() {
-                    said(withdraw(category));
+                if lock(&active).remove(&category).is_some() {
+                    log_failure(withdraw(category));
                 }
             }
         }
     }
-    for category in std::mem::take(&mut *lock(&standing)).into_keys() {
-        said(withdraw(category));
+    for category in std::mem::take(&mut *lock(&active)).into_keys() {
+        log_failure(withdraw(category));
     }
 }
 
-fn said(done: windows::core::Result<()>) {
-    if let Err(error) = done {
-        tracing::debug!("a notification was not taken back: {error}");
+fn log_failure(result: windows::core::Result<()>) {
+    if let Err(error) = result {
+        tracing::debug!(%error, "a notification was not removed");
     }
 }
 
@@ -164,7 +161,7 @@ fn show(notice: &Notice, number: u64) -> windows::core::Result<()> {
         toast.SetExpirationTime(&until)?;
     }
     let notifier = ToastNotificationManager::CreateToastNotifierWithId(&id)?;
-    // An identity that Windows has not met yet has no setting; then the attempt tells.
+    // An identity that is new to Windows has no setting yet; then the attempt shows whether it works.
     if let Ok(setting) = notifier.Setting()
         && setting != NotificationSetting::Enabled
     {
@@ -189,16 +186,16 @@ fn date_time(at: SystemTime) -> DateTime {
     DateTime { UniversalTime: i64::try_from(unix).unwrap_or_default() + 116_444_736_000_000_000 }
 }
 
-/// The toast (<https://learn.microsoft.com/uwp/schemas/tiles/toastschema/schema-root>). A reminder stays until it is
-/// answered, which Windows grants only where there is a button.
+/// Returns the toast's XML (<https://learn.microsoft.com/uwp/schemas/tiles/toastschema/schema-root>). An urgent one stays
+/// on the screen until it is answered, which Windows allows only with a button.
 fn toast(notice: &Notice, number: u64) -> String {
     let stays = match (notice.urgent, notice.actions.is_empty()) {
         (true, false) => " scenario=\"reminder\"",
         (true, true) => " duration=\"long\"",
         (false, _) => "",
     };
-    let buttons: String = notice.actions.iter().enumerate().fold(String::new(), |buttons, (place, (label, _))| {
-        buttons + &format!("<action content=\"{}\" arguments=\"{number}/{place}\"/>", escape(label))
+    let buttons: String = notice.actions.iter().enumerate().fold(String::new(), |buttons, (index, (label, _))| {
+        buttons + &format!("<action content=\"{}\" arguments=\"{number}/{index}\"/>", escape(label))
     });
     format!(
         "<toast launch=\"{number}\"{stays}><visual><binding template=\"ToastGeneric\"><text>{}</text><text>{}</text>\
@@ -208,15 +205,15 @@ fn toast(notice: &Notice, number: u64) -> String {
     )
 }
 
-/// For a text or an attribute of XML 1.0, which has no place for most control characters.
+/// Escapes a text or an attribute of XML 1.0, which excludes most control characters.
 fn escape(text: &str) -> String {
     let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
     text.chars().filter(|c| !c.is_control() || *c == '\n').collect()
 }
 
-/// From now on Windows brings what is clicked in a toast.
-fn listen(standing: &Standing, events: &Events) -> windows::core::Result<()> {
-    let factory: IClassFactory = Factory { standing: standing.clone(), events: events.clone() }.into();
+/// Registers the activator: from now on Windows delivers the clicks.
+fn listen(active: &ActiveToasts, events: &Events) -> windows::core::Result<()> {
+    let factory: IClassFactory = Factory { active: active.clone(), events: events.clone() }.into();
     // SAFETY: the factory lives as long as it is registered, which is to the end of the process.
     unsafe { CoRegisterClassObject(&CLASS, &factory, CLSCTX_LOCAL_SERVER, REGCLS_MULTIPLEUSE) }.map(drop)
 }
@@ -224,7 +221,7 @@ fn listen(standing: &Standing, events: &Events) -> windows::core::Result<()> {
 /// Makes [`Activator`]s.
 #[implement(IClassFactory)]
 struct Factory {
-    standing: Standing,
+    active: ActiveToasts,
     events: Events,
 }
 
@@ -242,7 +239,7 @@ impl IClassFactory_Impl for Factory_Impl {
             return Err(CLASS_E_NOAGGREGATION.into());
         }
         let activator: INotificationActivationCallback =
-            Activator { standing: self.standing.clone(), events: self.events.clone() }.into();
+            Activator { active: self.active.clone(), events: self.events.clone() }.into();
         // SAFETY: both pointers are COM's, and not null.
         unsafe { activator.query(interface, object) }.ok()
     }
@@ -252,10 +249,10 @@ impl IClassFactory_Impl for Factory_Impl {
     }
 }
 
-/// Hears what was clicked in a toast, on the screen or in the Action Centre. COM calls it on a thread of its own.
+/// Receives the clicks on a toast, on the screen or in the Action Centre. COM calls it on a thread of its own.
 #[implement(INotificationActivationCallback)]
 struct Activator {
-    standing: Standing,
+    active: ActiveToasts,
     events: Events,
 }
 
@@ -270,25 +267,25 @@ impl INotificationActivationCallback_Impl for Activator_Impl {
         if arguments.is_null() {
             return Ok(());
         }
-        // SAFETY: COM gives a string that ends in 0 and stands during the call.
+        // SAFETY: COM passes a string that ends in 0 and is valid during the call.
         let arguments = unsafe { arguments.to_string() }.unwrap_or_default();
-        if let Some(action) = clicked(&mut lock(&self.standing), &arguments) {
+        if let Some(action) = clicked(&mut lock(&self.active), &arguments) {
             let _ = self.events.send(Event::Action(action));
         }
         Ok(())
     }
 }
 
-/// What a click asks for: `NUMBER/PLACE` for a button, `NUMBER` for the toast itself, which shows the panel. A toast
-/// answers once, and only while it is the last one of its category.
-fn clicked(standing: &mut BTreeMap<Category, (u64, Vec<Action>)>, arguments: &str) -> Option<Action> {
-    let (number, place) = arguments.split_once('/').map_or((arguments, None), |(number, place)| (number, Some(place)));
+/// Returns what a click requests. `NUMBER/INDEX` is a button, `NUMBER` the toast itself, which shows the panel. A button
+/// works once, and only while its toast is the last one of its category.
+fn clicked(active: &mut BTreeMap<Category, (u64, Vec<Action>)>, arguments: &str) -> Option<Action> {
+    let (number, index) = arguments.split_once('/').map_or((arguments, None), |(number, index)| (number, Some(index)));
     let number: u64 = number.parse().ok()?;
-    let category = *standing.iter().find(|(_, (last, _))| *last == number)?.0;
-    let Some(place) = place else { return Some(Action::ShowPanel) };
-    let place: usize = place.parse().ok()?;
-    let action = standing.get(&category)?.1.get(place).cloned()?;
-    standing.remove(&category);
+    let category = *active.iter().find(|(_, (last, _))| *last == number)?.0;
+    let Some(index) = index else { return Some(Action::ShowPanel) };
+    let index: usize = index.parse().ok()?;
+    let action = active.get(&category)?.1.get(index).cloned()?;
+    active.remove(&category);
     Some(action)
 }
 
@@ -305,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_toast_says_it_and_names_its_buttons_by_number() {
+    fn toast_holds_the_text_and_numbered_buttons() {
         let buttons = [("Plus \"tard\"", Action::RemindLater), ("Non", Action::NotTonight)];
         let expected = "<toast launch=\"7\" scenario=\"reminder\"><visual><binding template=\"ToastGeneric\">\
                         <text>Arrêt &amp; &lt;fin&gt;</text><text>À 21 h 30.</text></binding></visual><actions>\
@@ -320,27 +317,27 @@ mod tests {
     }
 
     #[test]
-    fn a_toast_answers_once_and_only_while_it_is_the_last_one() {
+    fn button_works_once_and_only_on_the_last_toast() {
         let new = || BTreeMap::from([(Category::Shutdown, (8, vec![Action::ShutDown, Action::RemindLater]))]);
-        let mut standing = new();
+        let mut active = new();
         for nobodys in ["7/0", "8/2", "8/", "8/x", "", "/", "x", "8/0/0"] {
-            assert_eq!(clicked(&mut standing, nobodys), None, "{nobodys}");
+            assert_eq!(clicked(&mut active, nobodys), None, "{nobodys}");
         }
-        assert_eq!(clicked(&mut standing, "8"), Some(Action::ShowPanel));
-        assert_eq!(clicked(&mut standing, "8/1"), Some(Action::RemindLater), "the panel was not its answer");
-        assert_eq!(clicked(&mut standing, "8/1"), None);
+        assert_eq!(clicked(&mut active, "8"), Some(Action::ShowPanel));
+        assert_eq!(clicked(&mut active, "8/1"), Some(Action::RemindLater), "the panel was not its answer");
+        assert_eq!(clicked(&mut active, "8/1"), None);
         assert_eq!(clicked(&mut new(), "8/0"), Some(Action::ShutDown));
     }
 
-    /// As Windows does it, all but the way from its process to ours.
+    /// As Windows does it, except for the call from its process to this one.
     #[test]
-    fn windows_finds_the_activator_and_a_click_becomes_an_event() {
+    fn com_finds_the_activator_and_a_click_becomes_an_event() {
         // SAFETY: this thread uses COM to its end.
         unsafe { CoInitializeEx(None, COINIT_MULTITHREADED) }.unwrap();
-        let standing = Standing::default();
-        lock(&standing).insert(Category::Vpn, (3, vec![Action::Connect]));
+        let active = ActiveToasts::default();
+        lock(&active).insert(Category::Vpn, (3, vec![Action::Connect]));
         let (events, mut heard) = unbounded_channel();
-        listen(&standing, &events).unwrap();
+        listen(&active, &events).unwrap();
         // SAFETY: the class is registered; the strings outlive the calls.
         unsafe {
             let anywhere = CLSCTX_INPROC_SERVER | CLSCTX_LOCAL_SERVER;
@@ -350,29 +347,29 @@ mod tests {
             activator.Activate(&id, &arguments, &[]).unwrap();
         }
         assert_eq!(heard.try_recv().unwrap(), Event::Action(Action::Connect));
-        assert!(lock(&standing).is_empty());
+        assert!(lock(&active).is_empty());
     }
 
-    /// As when Vigie quits while COM still starts its services: some seconds.
+    /// As when Vigie quits while COM is still starting its services, which takes some seconds.
     #[tokio::test]
-    async fn the_end_does_not_wait_for_windows() {
+    async fn close_does_not_wait_for_a_service_that_hangs() {
         let (answer, never) = channel::<()>();
-        let desk = Backend::with(move |_| {
+        let backend = Backend::with(move |_| {
             let _ = never.recv();
         });
-        timeout(2 * CLOSE_TIMEOUT, desk.close()).await.unwrap();
+        timeout(2 * CLOSE_TIMEOUT, backend.close()).await.unwrap();
         drop(answer);
     }
 
     #[tokio::test]
-    async fn the_end_waits_for_what_is_still_to_be_done() {
+    async fn close_waits_for_pending_orders() {
         let (done, told) = channel();
-        let desk = Backend::with(move |inbox| {
+        let backend = Backend::with(move |inbox| {
             while inbox.recv().is_ok() {}
             done.send(()).unwrap();
         });
-        desk.withdraw(Category::Vpn);
-        desk.close().await;
+        backend.withdraw(Category::Vpn);
+        backend.close().await;
         told.try_recv().unwrap();
     }
 

@@ -120,7 +120,7 @@ fn write(entries: Vec<OwnedValue>, depth: usize, lines: &mut Vec<String>, ids: &
         if properties.get("enabled").is_some_and(|enabled| enabled == &OwnedValue::from(false)) {
             line += " (grey)";
         }
-        lines.push("  ".repeat(depth) + &line);
+        lines.push("  ".repeat(depth) + line.as_str());
         ids.push(id);
         write(entries, depth + 1, lines, ids);
     }
