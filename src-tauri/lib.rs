@@ -15,6 +15,8 @@ pub mod cli;
 pub mod doctor;
 pub mod runtime;
 pub mod sensors;
+#[cfg(windows)]
+pub mod win32;
 #[cfg(all(test, windows))]
 mod wine;
 

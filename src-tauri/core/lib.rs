@@ -7,6 +7,7 @@ pub mod fixture;
 pub mod helpdesk;
 pub mod message;
 pub mod printers;
+pub mod sanitize;
 pub mod shutdown;
 pub mod state;
 pub mod update;

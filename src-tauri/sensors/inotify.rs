@@ -1,4 +1,4 @@
-//! Tells when files are written or replaced, by Linux's inotify(7).
+//! Reports when files are written or replaced, by inotify(7).
 
 use rustix::fs::inotify::{self, CreateFlags, Reader, WatchFlags};
 use rustix::io::Errno;
@@ -11,29 +11,29 @@ use std::path::Path;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// Lets tokio wait until this descriptor can be read.
+/// Lets tokio wait until this descriptor is readable.
 ///
 /// # Errors
-/// Where the runtime cannot take it.
+/// If the runtime cannot register it.
 pub fn readable(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an `OwnedFd` stays open, and the same, until it is dropped, and the `AsyncFd` owns it.
     unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }.map_err(io::Error::from)
 }
 
-/// Watches files by name, so that one which is replaced by a rename, or does not exist yet, is seen too.
-pub struct Files {
+/// Watches files by name, so that files that are replaced by a rename or do not exist yet are noticed too.
+pub struct FileWatch {
     fd: AsyncFd<OwnedFd>,
     names: Vec<(i32, CString)>,
 }
 
-impl Files {
-    /// Watches these files. One whose directory does not exist is left out.
+impl FileWatch {
+    /// Watches these files; those whose directory does not exist are left out.
     ///
     /// # Errors
-    /// Where the system gives no inotify instance, or none of the directories can be watched.
-    pub fn new<P: AsRef<Path>>(paths: &[P]) -> io::Result<Files> {
+    /// If no inotify instance is available, or none of the directories can be watched.
+    pub fn new<P: AsRef<Path>>(paths: &[P]) -> io::Result<FileWatch> {
         let fd = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
-        let what = WatchFlags::CREATE | WatchFlags::MOVED_TO | WatchFlags::CLOSE_WRITE | WatchFlags::DELETE;
+        let events = WatchFlags::CREATE | WatchFlags::MOVED_TO | WatchFlags::CLOSE_WRITE | WatchFlags::DELETE;
         let mut names = Vec::new();
         let mut refused = None;
         for path in paths {
@@ -41,7 +41,7 @@ impl Files {
             let (Some(directory), Some(name)) = (path.parent(), path.file_name().map(OsStr::as_bytes)) else {
                 continue;
             };
-            match (inotify::add_watch(&fd, directory, what), CString::new(name)) {
+            match (inotify::add_watch(&fd, directory, events), CString::new(name)) {
                 (Ok(number), Ok(name)) => names.push((number, name)),
                 (Err(error), _) => refused = Some(error),
                 (Ok(_), Err(_)) => {}
@@ -49,15 +49,15 @@ impl Files {
         }
         match refused {
             Some(error) if names.is_empty() => Err(error.into()),
-            Some(_) | None => Ok(Files { fd: readable(fd)?, names }),
+            Some(_) | None => Ok(FileWatch { fd: readable(fd)?, names }),
         }
     }
 
-    /// Waits until one of the files was created, written, replaced or removed. Changes that are already there count
-    /// as one. Safe to drop while it waits.
+    /// Waits until one of the files was created, written, replaced or removed. Pending changes count as one. Cancel
+    /// safe.
     ///
     /// # Errors
-    /// Where the inotify instance fails; it will not recover.
+    /// If the inotify instance fails; it will not recover.
     pub async fn changed(&mut self) -> io::Result<()> {
         loop {
             let mut ready = self.fd.readable().await?;
@@ -67,7 +67,7 @@ impl Files {
             loop {
                 match reader.next() {
                     Ok(event) => {
-                        // Without a name: the queue overflowed, or the directory itself went; better to look once too often.
+                        // Without a name: the queue overflowed or the directory was removed, so the files may have changed.
                         let named = |name: &std::ffi::CStr| {
                             self.names.iter().any(|(wd, known)| *wd == event.wd() && known.as_c_str() == name)
                         };
@@ -93,16 +93,16 @@ mod tests {
     use tokio::time::timeout;
 
     const DEADLINE: Duration = Duration::from_secs(5);
-    const NEVER: Duration = Duration::from_millis(100);
 
     #[tokio::test]
-    async fn a_replaced_file_is_seen_and_its_neighbours_are_not() {
+    async fn replaced_file_is_reported_and_its_neighbours_are_not() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("localtime");
-        let mut files = Files::new(&[&file]).unwrap();
+        let mut files = FileWatch::new(&[&file]).unwrap();
 
+        // The kernel has queued the event before the write returns: one poll reads the whole queue.
         std::fs::write(folder.path().join("passwd"), "x").unwrap();
-        assert!(timeout(NEVER, files.changed()).await.is_err(), "a neighbour is nobody's business");
+        assert!(timeout(Duration::ZERO, files.changed()).await.is_err(), "another file");
 
         std::os::unix::fs::symlink("/a", &file).unwrap();
         timeout(DEADLINE, files.changed()).await.expect("created").unwrap();
@@ -114,12 +114,12 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_directory_is_an_error_only_where_nothing_else_is_watched() {
+    fn missing_directory_is_an_error_only_if_nothing_else_is_watched() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let _inside = runtime.enter();
+        let _context = runtime.enter();
         let folder = tempfile::tempdir().unwrap();
         let missing = folder.path().join("missing/file");
-        assert!(Files::new(&[&missing]).is_err());
-        assert!(Files::new(&[&missing, &folder.path().join("there")]).is_ok());
+        assert!(FileWatch::new(&[&missing]).is_err());
+        assert!(FileWatch::new(&[&missing, &folder.path().join("there")]).is_ok());
     }
 }

@@ -1,4 +1,4 @@
-//! That a part of the registry has changed.
+//! Waits for changes in the registry.
 
 use windows::Win32::Foundation::{CloseHandle, HANDLE, WAIT_OBJECT_0};
 use windows::Win32::System::Registry::{
@@ -7,16 +7,16 @@ use windows::Win32::System::Registry::{
 use windows::Win32::System::Threading::{CreateEventW, INFINITE, WaitForMultipleObjects};
 use windows::core::{PCWSTR, Result};
 
-/// Tells that something below a key has changed.
-pub struct Changes {
+/// Watches a key and all keys below it.
+pub struct KeyWatch {
     key: HKEY,
     event: HANDLE,
-    what: REG_NOTIFY_FILTER,
+    filter: REG_NOTIFY_FILTER,
 }
 
-impl Changes {
-    /// Opens the key; nothing is heard before [`Changes::listen`].
-    pub fn below(root: HKEY, path: PCWSTR, what: REG_NOTIFY_FILTER) -> Result<Changes> {
+impl KeyWatch {
+    /// Opens the key. Changes are noticed only after [`KeyWatch::arm`].
+    pub fn below(root: HKEY, path: PCWSTR, filter: REG_NOTIFY_FILTER) -> Result<KeyWatch> {
         let mut key = HKEY::default();
         // SAFETY: the pointers are valid for the calls; both handles are closed in `drop`.
         unsafe {
@@ -25,26 +25,27 @@ impl Changes {
             if event.is_err() {
                 let _ = RegCloseKey(key);
             }
-            Ok(Changes { key, event: event?, what })
+            Ok(KeyWatch { key, event: event?, filter })
         }
     }
 
-    /// Listens for one change; on the thread that waits for it. Whether it does.
-    pub fn listen(&self) -> bool {
+    /// Arms the watch for one change, and returns whether that succeeded. Must be called on the thread that waits: the
+    /// request ends with its thread.
+    pub fn arm(&self) -> bool {
         // SAFETY: key and event are open.
-        unsafe { RegNotifyChangeKeyValue(self.key, true, self.what, Some(self.event), true) }.is_ok()
+        unsafe { RegNotifyChangeKeyValue(self.key, true, self.filter, Some(self.event), true) }.is_ok()
     }
 }
 
-/// Sleeps until there is a change, and says in which of these.
-pub fn wait(all: &[Changes]) -> Option<&Changes> {
-    let events: Vec<HANDLE> = all.iter().map(|changes| changes.event).collect();
-    // SAFETY: the events are open. (With none of them the call fails at once.)
+/// Blocks until one of the watches sees a change, and returns it.
+pub fn wait(watches: &[KeyWatch]) -> Option<&KeyWatch> {
+    let events: Vec<HANDLE> = watches.iter().map(|watch| watch.event).collect();
+    // SAFETY: the events are open. (Without any the call fails at once.)
     let woken = unsafe { WaitForMultipleObjects(&events, false, INFINITE) };
-    all.get(woken.0.checked_sub(WAIT_OBJECT_0.0)? as usize)
+    watches.get(woken.0.checked_sub(WAIT_OBJECT_0.0)? as usize)
 }
 
-impl Drop for Changes {
+impl Drop for KeyWatch {
     fn drop(&mut self) {
         // SAFETY: opened by `below`, closed once.
         unsafe {
@@ -64,27 +65,27 @@ mod tests {
     use winreg::RegKey;
 
     #[test]
-    fn what_changes_below_a_key_is_noticed_and_which_of_several_it_was() {
+    fn change_below_a_key_is_reported_with_the_watch_that_saw_it() {
         crate::wine::only();
         let path = format!(r"Software\Vigie-test-{}", std::process::id());
         let user = RegKey::predef(winreg::enums::HKEY_CURRENT_USER);
         let [names, values] = ["names", "values"].map(|name| format!(r"{path}\{name}"));
         let [name, value] = [&names, &values].map(|path| user.create_subkey(path).unwrap().0);
-        let (woken, heard) = channel();
-        let listener = std::thread::spawn(move || {
+        let (sender, receiver) = channel();
+        let waiter = std::thread::spawn(move || {
             let below =
-                |path: &str, what| Changes::below(HKEY_CURRENT_USER, PCWSTR(HSTRING::from(path).as_ptr()), what);
-            let all =
+                |path: &str, filter| KeyWatch::below(HKEY_CURRENT_USER, PCWSTR(HSTRING::from(path).as_ptr()), filter);
+            let watches =
                 [below(&names, REG_NOTIFY_CHANGE_NAME).unwrap(), below(&values, REG_NOTIFY_CHANGE_LAST_SET).unwrap()];
-            assert!(all.iter().all(Changes::listen));
-            woken.send(None).unwrap();
+            assert!(watches.iter().all(KeyWatch::arm));
+            sender.send(None).unwrap();
             for _ in 0..3 {
-                let one = wait(&all).unwrap();
-                assert!(one.listen(), "and the next one too");
-                woken.send(all.iter().position(|changes| std::ptr::eq(changes, one))).unwrap();
+                let changed = wait(&watches).unwrap();
+                assert!(changed.arm(), "armed for the next change");
+                sender.send(watches.iter().position(|watch| std::ptr::eq(watch, changed))).unwrap();
             }
         });
-        let next = || heard.recv_timeout(Duration::from_secs(5)).unwrap();
+        let next = || receiver.recv_timeout(Duration::from_secs(5)).unwrap();
         assert_eq!(next(), None);
         value.set_value("Device", &"I14RC-DSI-RDC").unwrap();
         assert_eq!(next(), Some(1));
@@ -92,7 +93,7 @@ mod tests {
             name.create_subkey(deep).unwrap();
             assert_eq!(next(), Some(0));
         }
-        listener.join().unwrap();
+        waiter.join().unwrap();
         user.delete_subkey_all(&path).unwrap();
         assert!(wait(&[]).is_none());
     }

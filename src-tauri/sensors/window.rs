@@ -1,5 +1,6 @@
-//! What Windows tells by broadcasting a message: a window that is never shown, on a thread that sleeps until one comes.
-//! (Broadcasts reach top-level windows alone, so it cannot be a message-only one.)
+//! Receives the messages that Windows broadcasts: a hidden window, on a thread that sleeps until one arrives.
+//!
+//! Broadcasts reach only top-level windows, so it cannot be a message-only window.
 
 use std::io;
 use std::sync::mpsc;
@@ -11,58 +12,58 @@ use windows::Win32::UI::WindowsAndMessaging::{
 };
 use windows::core::{PCWSTR, w};
 
-/// What is called with each message and its first parameter.
-type Hear = Box<dyn Fn(u32, WPARAM) + Send>;
+/// Called with each message and its first parameter.
+type Callback = Box<dyn Fn(u32, WPARAM) + Send>;
 
-/// The window; it closes with this value.
-pub struct Listener {
+/// A hidden window, closed when this value is dropped.
+pub struct MessageWindow {
     thread: u32,
 }
 
-impl Listener {
-    /// Opens a window of that title, which nobody sees, and calls `hear` on its thread.
-    pub fn new(title: PCWSTR, hear: impl Fn(u32, WPARAM) + Send + 'static) -> io::Result<Listener> {
+impl MessageWindow {
+    /// Opens a hidden window with this title, and calls `on_message` on its thread.
+    pub fn new(title: PCWSTR, on_message: impl Fn(u32, WPARAM) + Send + 'static) -> io::Result<MessageWindow> {
         let (started, start) = mpsc::channel();
-        let hear: Hear = Box::new(hear);
+        let callback: Callback = Box::new(on_message);
         // SAFETY: the title ends in 0.
         let title = unsafe { title.to_hstring() };
-        std::thread::Builder::new().name(title.to_string_lossy()).spawn(move || match open(&title, &hear) {
+        std::thread::Builder::new().name(title.to_string_lossy()).spawn(move || match open(&title, &callback) {
             Ok(window) => {
                 // SAFETY: the call has no conditions.
                 let _ = started.send(Ok(unsafe { GetCurrentThreadId() }));
-                listen(window);
+                dispatch(window);
             }
             Err(error) => {
                 let _ = started.send(Err(error));
             }
         })?;
         let thread = start.recv().map_err(io::Error::other)??;
-        Ok(Listener { thread })
+        Ok(MessageWindow { thread })
     }
 }
 
-impl Drop for Listener {
+impl Drop for MessageWindow {
     fn drop(&mut self) {
-        // SAFETY: plain numbers. Where the thread is gone already, the call fails, and there is nothing to end.
+        // SAFETY: plain numbers. If the thread has already ended, the call fails, which is fine.
         let _ = unsafe { PostThreadMessageW(self.thread, WM_QUIT, WPARAM(0), LPARAM(0)) };
     }
 }
 
-fn open(title: &windows::core::HSTRING, hear: &Hear) -> windows::core::Result<HWND> {
+fn open(title: &windows::core::HSTRING, callback: &Callback) -> windows::core::Result<HWND> {
     let (style, extended) = (WINDOW_STYLE::default(), WINDOW_EX_STYLE::default());
-    // SAFETY: a window of a class that the system has; the pointers are none.
+    // SAFETY: a window of a system class, without pointers.
     let window = unsafe { CreateWindowExW(extended, w!("STATIC"), title, style, 0, 0, 0, 0, None, None, None, None) }?;
-    // SAFETY: the window is ours and of this thread. `hear` outlives it (see `listen`), and `told` is a window
-    // procedure; the pointers fit, since both calls take what is as wide as one.
+    // SAFETY: the window belongs to this thread. `callback` outlives it (see `dispatch`), and `window_procedure` is a
+    // window procedure; both calls take values as wide as a pointer.
     unsafe {
-        SetWindowLongPtrW(window, GWLP_USERDATA, std::ptr::from_ref(hear) as isize);
-        SetWindowLongPtrW(window, GWLP_WNDPROC, told as *const () as isize);
+        SetWindowLongPtrW(window, GWLP_USERDATA, std::ptr::from_ref(callback) as isize);
+        SetWindowLongPtrW(window, GWLP_WNDPROC, window_procedure as *const () as isize);
     }
     Ok(window)
 }
 
-/// Dispatches messages until it is told to quit, then closes the window.
-fn listen(window: HWND) {
+/// Dispatches messages until `WM_QUIT`, then closes the window.
+fn dispatch(window: HWND) {
     let mut message = MSG::default();
     // SAFETY: the message is ours; the window is of this thread and closed once.
     unsafe {
@@ -73,11 +74,11 @@ fn listen(window: HWND) {
     }
 }
 
-unsafe extern "system" fn told(window: HWND, message: u32, w: WPARAM, l: LPARAM) -> LRESULT {
-    // SAFETY: the value is the `Hear` that `open` put there, and stands as long as the window.
-    if let Some(hear) = unsafe { (GetWindowLongPtrW(window, GWLP_USERDATA) as *const Hear).as_ref() } {
-        hear(message, w);
+unsafe extern "system" fn window_procedure(window: HWND, message: u32, w: WPARAM, l: LPARAM) -> LRESULT {
+    // SAFETY: the value is the `Callback` that `open` stored, which outlives the window.
+    if let Some(callback) = unsafe { (GetWindowLongPtrW(window, GWLP_USERDATA) as *const Callback).as_ref() } {
+        callback(message, w);
     }
-    // SAFETY: what the system called us with is handed on.
+    // SAFETY: the arguments are those of the system.
     unsafe { DefWindowProcW(window, message, w, l) }
 }

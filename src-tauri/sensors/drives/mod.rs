@@ -1,8 +1,7 @@
-//! The network drives: connected, known but not connected, or absent.
+//! Reads whether the network drives are connected, known but not connected, or absent.
 
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
 #[cfg_attr(windows, path = "windows.rs")]
-#[cfg_attr(not(any(target_os = "linux", windows)), path = "other.rs")]
 mod system;
 #[cfg(windows)]
 pub use system::watch;
@@ -10,10 +9,10 @@ pub use system::watch;
 use vigie_core::message::{DriveState, Reading};
 use vigie_profile::Profile;
 
-/// SensorRequests at the profile's drives, in its order. Only the system's own tables are read, never the drives themselves: a
-/// server that is out of reach does not hold this up. Blocking, and quick.
+/// Returns the profile's drives, in its order. Only the system's own tables are read, never the drives themselves, so that
+/// a server that is out of reach does not delay it. Blocking, but quick.
 ///
-/// On Windows by letter. On Linux by `mount_points`, each a path at which the drive is mounted, or `smb://server/share`.
+/// On Windows by letter. On Linux by `mount_points`, each the path at which the drive is mounted, or `smb://server/share`.
 pub fn read(profile: &Profile) -> Reading<Vec<DriveState>> {
     match system::read(&profile.drives) {
         Ok(drives) => Reading::Known(drives),

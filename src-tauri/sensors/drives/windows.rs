@@ -1,7 +1,7 @@
-//! Drives are letters that the network providers know.
+//! Finds the drives among the letters that the network providers know.
 
 use crate::Events;
-use crate::sensors::window::Listener;
+use crate::sensors::window::MessageWindow;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -9,36 +9,34 @@ use tokio::task::spawn_blocking;
 use vigie_core::message::{DriveMount, DriveState, Event};
 use vigie_profile::{Drive, Profile};
 use windows::Win32::Foundation::{ERROR_CONNECTION_UNAVAIL, ERROR_MORE_DATA, NO_ERROR, WIN32_ERROR};
-use windows::Win32::NetworkManagement::NetManagement::{
-    NetApiBufferFree, NetUseGetInfo, USE_INFO_1, USE_NETERR, USE_SESSLOST,
-};
+use windows::Win32::NetworkManagement::NetManagement::{NetApiBufferFree, NetUseGetInfo, USE_INFO_1, USE_NETERR};
 use windows::Win32::NetworkManagement::WNet::WNetGetConnectionW;
 use windows::Win32::UI::WindowsAndMessaging::{DBT_DEVICEARRIVAL, DBT_DEVICEREMOVECOMPLETE, WM_DEVICECHANGE};
 use windows::core::{HSTRING, PCWSTR, PWSTR, w};
 
-/// How long a burst of changes is gathered: a login script maps one drive after the other.
+/// How long changes are collected before the drives are read again: a logon script maps one after the other.
 const BURST: Duration = Duration::from_millis(200);
 
-/// Where the drives of the profile stand.
+/// Returns the state of each drive.
 pub(super) fn read(drives: &[Drive]) -> anyhow::Result<Vec<DriveState>> {
     Ok(drives.iter().map(|drive| DriveState { letter: drive.letter, mount: mount(drive.letter) }).collect())
 }
 
-/// Tells where the profile's drives stand, and tells it anew when a letter has come or gone.
+/// Sends the drives once at the start, and again when a letter is mapped or removed.
 pub async fn watch(profile: watch::Receiver<Arc<Profile>>, events: Events) {
-    let (told, mut changed) = watch::channel(());
-    // Broadcast for network drives too (DBTF_NET). Which letter it is is not asked: the tables are read whole.
-    let listener = Listener::new(w!("Vigie drives"), move |message, kind| {
+    let (sender, mut changed) = watch::channel(());
+    // Broadcast for network drives too (DBTF_NET). The letter is not needed: all are read again.
+    let window = MessageWindow::new(w!("Vigie drives"), move |message, kind| {
         if message == WM_DEVICECHANGE && [DBT_DEVICEARRIVAL, DBT_DEVICEREMOVECOMPLETE].contains(&(kind.0 as u32)) {
-            told.send_replace(());
+            sender.send_replace(());
         }
     });
-    if let Err(error) = &listener {
-        return tracing::warn!("drives that come or go will be noticed late: {error}");
+    if let Err(error) = &window {
+        return tracing::warn!("changes of drives are not noticed at once: {error}");
     }
     loop {
         let (profile, events) = (profile.borrow().clone(), events.clone());
-        // It fails where the program ends.
+        // Fails only when the runtime shuts down.
         let _ = spawn_blocking(move || events.send(Event::Drives(super::read(&profile)))).await;
         if changed.changed().await.is_err() {
             return;
@@ -55,23 +53,25 @@ fn mount(letter: char) -> DriveMount {
     let mut length = 512;
     // SAFETY: the buffer outlives the call and `length` is its size in characters.
     let found = unsafe { WNetGetConnectionW(&name, Some(PWSTR(remote.as_mut_ptr())), &raw mut length) };
-    stands(found, || lost(&name), path)
+    state(found, || failed(&name), path)
 }
 
-/// What the answer means (<https://learn.microsoft.com/windows/win32/api/winnetwk/nf-winnetwk-wnetgetconnectionw>):
-/// unavailable is remembered, but not connected now.
-fn stands(found: WIN32_ERROR, lost: impl Fn() -> bool, path: String) -> DriveMount {
+/// Interprets the result (<https://learn.microsoft.com/windows/win32/api/winnetwk/nf-winnetwk-wnetgetconnectionw>):
+/// an unavailable connection is remembered, but not connected now.
+fn state(found: WIN32_ERROR, failed: impl Fn() -> bool, path: String) -> DriveMount {
     match found {
         ERROR_CONNECTION_UNAVAIL => DriveMount::Disconnected(path),
-        NO_ERROR | ERROR_MORE_DATA if lost() => DriveMount::Disconnected(path),
+        NO_ERROR | ERROR_MORE_DATA if failed() => DriveMount::Disconnected(path),
         NO_ERROR | ERROR_MORE_DATA => DriveMount::Connected(path),
         _ => DriveMount::Absent,
     }
 }
 
-/// Whether Windows has lost the session to the server. Its redirector answers without asking the network; another
-/// provider's drive is unknown to it, and taken at its word.
-fn lost(name: &HSTRING) -> bool {
+/// Returns whether Windows could not reach the server any more.
+///
+/// Its redirector answers without asking the network; the drive of another provider, which it does not know, is taken to be
+/// connected. `USE_SESSLOST` is no failure: servers end idle sessions, and the next access opens a new one.
+fn failed(name: &HSTRING) -> bool {
     let mut buffer: *mut u8 = std::ptr::null_mut();
     // SAFETY: the pointers are valid for the call; a null server means this machine.
     if unsafe { NetUseGetInfo(PCWSTR::null(), name, 1, Some(&raw mut buffer)) } != 0 || buffer.is_null() {
@@ -81,7 +81,11 @@ fn lost(name: &HSTRING) -> bool {
     let status = unsafe { (*buffer.cast::<USE_INFO_1>()).ui1_status };
     // SAFETY: the buffer came from NetUseGetInfo and is not used any more.
     unsafe { NetApiBufferFree(Some(buffer.cast())) };
-    status == USE_SESSLOST || status == USE_NETERR
+    is_failure(status)
+}
+
+fn is_failure(status: u32) -> bool {
+    status == USE_NETERR
 }
 
 #[cfg(test)]
@@ -89,22 +93,26 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_letter_that_comes_or_goes_is_told() {
+    async fn mapped_and_removed_letters_are_sent() {
         use vigie_core::message::Reading;
         use windows::Win32::UI::WindowsAndMessaging::{DBT_DEVNODES_CHANGED, FindWindowW, SendMessageW, WM_NULL};
         crate::wine::only();
         let (_profiles, profile) = watch::channel(Arc::new(vigie_profile::guide()));
-        let (events, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let (events, mut received) = tokio::sync::mpsc::unbounded_channel();
         let watch = tokio::spawn(super::watch(profile, events));
-        let mut next = async || tokio::time::timeout(10 * BURST, told.recv()).await;
-        assert!(next().await.is_ok(), "as they stand");
-        assert!(next().await.is_err(), "nothing has changed");
+        let mut next = async || {
+            let event = tokio::time::timeout(Duration::from_secs(20), received.recv()).await.expect("an event in time");
+            let Some(Event::Drives(Reading::Known(drives))) = event else { panic!("{event:?}") };
+            assert_eq!(drives.len(), 4);
+            drives.into_iter().find(|drive| drive.letter == 'S').unwrap().mount
+        };
+        assert_eq!(next().await, DriveMount::Absent, "sent at the start");
         // SAFETY: messages without pointers, to the window that the sensor opened.
-        let say = |message, kind: u32| unsafe {
+        let send = |message, kind: u32| unsafe {
             let window = FindWindowW(None, w!("Vigie drives")).unwrap();
             SendMessageW(window, message, Some(windows::Win32::Foundation::WPARAM(kind as usize)), None);
         };
-        // Where wine looks for shares; it asks whether the folder is there.
+        // Wine looks for shares below this folder, which must exist.
         let share = "unc/172.26.66.73/services";
         let windows = std::env::var("WINEPREFIX").unwrap();
         std::fs::create_dir_all(format!("Z:{windows}/dosdevices/{share}")).unwrap();
@@ -113,21 +121,18 @@ mod tests {
             [(Some(share), DBT_DEVICEARRIVAL, connected), (None, DBT_DEVICEREMOVECOMPLETE, DriveMount::Absent)]
         {
             map('S', share);
-            // As Windows broadcasts it; wine does not.
-            say(WM_DEVICECHANGE, kind);
-            say(WM_DEVICECHANGE, kind);
-            let event = next().await.unwrap();
-            let Some(Event::Drives(Reading::Known(drives))) = &event else { panic!("{event:?}") };
-            assert_eq!(drives.len(), 4);
-            assert_eq!(drives.iter().find(|drive| drive.letter == 'S').unwrap().mount, expected);
+            // Messages that concern no drive; an event for one of them would come before the mapping is seen as changed.
+            send(WM_DEVICECHANGE, DBT_DEVNODES_CHANGED);
+            send(WM_NULL, DBT_DEVICEARRIVAL);
+            // Windows broadcasts these, wine does not. A burst causes one event: the next one shows the next change.
+            send(WM_DEVICECHANGE, kind);
+            send(WM_DEVICECHANGE, kind);
+            assert_eq!(next().await, expected);
         }
-        say(WM_DEVICECHANGE, DBT_DEVNODES_CHANGED);
-        say(WM_NULL, DBT_DEVICEARRIVAL);
-        assert!(next().await.is_err(), "told once for a burst, and for no other message");
         watch.abort();
     }
 
-    /// Maps the letter to a share, or takes it away, as wine's own settings do
+    /// Maps the letter to a share or removes it, as wine's own settings do
     /// (`IOCTL_MOUNTMGR_DEFINE_UNIX_DRIVE`, wine's include/ddk/mountmgr.h).
     fn map(letter: char, share: Option<&str>) {
         use windows::Win32::Foundation::{CloseHandle, GENERIC_READ, GENERIC_WRITE, HANDLE};
@@ -138,25 +143,25 @@ mod tests {
         const DEFINE_UNIX_DRIVE: u32 = 0x6d << 16 | 3 << 14 | 32 << 2;
         const DRIVE_REMOTE: u32 = 4;
         const HEAD: u16 = 32;
-        let mut order = vec![0; HEAD.into()];
-        order[4..8].copy_from_slice(&DRIVE_REMOTE.to_le_bytes());
-        order[24..26].copy_from_slice(&(letter as u16).to_le_bytes());
+        let mut request = vec![0; HEAD.into()];
+        request[4..8].copy_from_slice(&DRIVE_REMOTE.to_le_bytes());
+        request[24..26].copy_from_slice(&(letter as u16).to_le_bytes());
         if let Some(share) = share {
-            order[26..28].copy_from_slice(&HEAD.to_le_bytes());
-            order.extend(share.bytes().chain([0]));
+            request[26..28].copy_from_slice(&HEAD.to_le_bytes());
+            request.extend(share.bytes().chain([0]));
         }
-        let size = order.len() as u32;
-        order[..4].copy_from_slice(&size.to_le_bytes());
+        let size = request.len() as u32;
+        request[..4].copy_from_slice(&size.to_le_bytes());
         let (access, share) = ((GENERIC_READ | GENERIC_WRITE).0, FILE_SHARE_READ | FILE_SHARE_WRITE);
         let plain = FILE_FLAGS_AND_ATTRIBUTES::default();
         let mut written = 0;
-        // SAFETY: the name is a constant; the order outlives the call, and its size is told; nothing is written back.
+        // SAFETY: the name is a constant; the request outlives the call and has the given size; nothing is written back.
         unsafe {
             let manager =
                 CreateFileW(w!(r"\\.\MountPointManager"), access, share, None, OPEN_EXISTING, plain, None).unwrap();
             let none = std::ptr::null();
             assert!(
-                DeviceIoControl(manager, DEFINE_UNIX_DRIVE, order.as_ptr(), size, none, 0, &raw mut written, none)
+                DeviceIoControl(manager, DEFINE_UNIX_DRIVE, request.as_ptr(), size, none, 0, &raw mut written, none)
                     .as_bool()
             );
             CloseHandle(manager).unwrap();
@@ -164,21 +169,31 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_or_lost_is_disconnected_and_what_nobody_knows_is_absent() {
+    fn remembered_or_failed_connection_is_disconnected_and_unknown_letter_is_absent() {
         use windows::Win32::Foundation::{ERROR_BAD_DEVICE, ERROR_NOT_CONNECTED};
-        let stands = |found, lost| stands(found, || lost, r"S:\".into());
+        let state = |found, failed| state(found, || failed, r"S:\".into());
         let (connected, disconnected) = (DriveMount::Connected(r"S:\".into()), DriveMount::Disconnected(r"S:\".into()));
         for found in [NO_ERROR, ERROR_MORE_DATA] {
-            assert_eq!((stands(found, false), stands(found, true)), (connected.clone(), disconnected.clone()));
+            assert_eq!((state(found, false), state(found, true)), (connected.clone(), disconnected.clone()));
         }
-        assert_eq!(stands(ERROR_CONNECTION_UNAVAIL, false), disconnected);
+        assert_eq!(state(ERROR_CONNECTION_UNAVAIL, false), disconnected);
         for found in [ERROR_NOT_CONNECTED, ERROR_BAD_DEVICE] {
-            assert_eq!(stands(found, false), DriveMount::Absent);
+            assert_eq!(state(found, false), DriveMount::Absent);
         }
     }
 
     #[test]
-    fn a_letter_that_no_network_knows_is_absent() {
+    fn idle_session_is_no_failure() {
+        use windows::Win32::NetworkManagement::NetManagement::USE_SESSLOST;
+        use windows::Win32::NetworkManagement::NetManagement::{USE_CONN, USE_DISCONN, USE_OK, USE_PAUSED, USE_RECONN};
+        assert!(is_failure(USE_NETERR));
+        for status in [USE_OK, USE_PAUSED, USE_SESSLOST, USE_DISCONN, USE_CONN, USE_RECONN] {
+            assert!(!is_failure(status), "{status}");
+        }
+    }
+
+    #[test]
+    fn unmapped_letter_is_absent() {
         assert_eq!(mount('Q'), DriveMount::Absent);
     }
 }

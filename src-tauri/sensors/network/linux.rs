@@ -3,7 +3,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "rtnetlink says far more than is asked of it here")]
 
 use super::{BURST, Raw};
-use crate::sensors::inotify::{Files, readable};
+use crate::sensors::inotify::{FileWatch, readable};
 use netlink_packet_core::{NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
 use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkFlags, LinkMessage};
@@ -208,7 +208,7 @@ fn name_servers(resolv_conf: &str) -> Vec<IpAddr> {
 /// Tells that links, addresses, routes or DNS servers have changed.
 pub(super) struct Changes {
     socket: AsyncFd<OwnedFd>,
-    dns: Option<Files>,
+    dns: Option<FileWatch>,
 }
 
 impl Changes {
@@ -219,7 +219,7 @@ impl Changes {
         bind(&socket, &netlink::SocketAddrNetlink::new(0, GROUPS))?;
         let mut files = vec![PathBuf::from(RESOLV_CONF), PathBuf::from(RESOLVED)];
         files.extend(fs::canonicalize(RESOLV_CONF));
-        let dns = Files::new(&files)
+        let dns = FileWatch::new(&files)
             .inspect_err(|error| tracing::warn!("new DNS servers will be noticed late: {error}"))
             .ok();
         Ok(Changes { socket: readable(socket)?, dns })
@@ -250,7 +250,7 @@ fn drain(socket: &OwnedFd) -> io::Result<()> {
     }
 }
 
-async fn changed(files: Option<&mut Files>) -> io::Result<()> {
+async fn changed(files: Option<&mut FileWatch>) -> io::Result<()> {
     match files {
         Some(files) => files.changed().await,
         None => std::future::pending().await,

@@ -1,19 +1,30 @@
-//! logind tells of sleep, UPower of the battery; the battery itself is read from the kernel.
+//! Sleep as logind reports it, and battery changes as UPower reports them; the battery itself is read from the kernel.
 
 use crate::Events;
+use crate::sensors::inotify::FileWatch;
 use futures_util::StreamExt;
 use std::fs;
+use std::future::pending;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 use vigie_core::message::{Battery, Event, Reading};
 use zbus::fdo::{DBusProxy, PropertiesProxy};
-use zbus::names::WellKnownName;
+use zbus::names::{BusName, WellKnownName};
 
-const CLASS: &str = "/sys/class/power_supply";
+const POWER_SUPPLIES: &str = "/sys/class/power_supply";
+const SYSTEM_BUS: &str = "unix:path=/run/dbus/system_bus_socket";
 const LOGIND: &str = "org.freedesktop.login1";
 const UPOWER: &str = "org.freedesktop.UPower";
-/// Whether the mains is there, and the sum of the batteries, <https://upower.freedesktop.org/docs/>.
+/// Whether the mains is plugged in, and the sum of the batteries, <https://upower.freedesktop.org/docs/>.
 const UPOWER_OBJECTS: [&str; 2] = ["/org/freedesktop/UPower", "/org/freedesktop/UPower/devices/DisplayDevice"];
+
+/// Pauses between attempts to reach the system bus: the first, and the longest to which doubling leads. A bus that creates
+/// its socket is noticed at once.
+const RECONNECT_PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(600));
+
+/// How long a service that has left the bus may take to come back before it is started.
+const RESTART_PAUSE: Duration = Duration::from_secs(5);
 
 /// logind, <https://www.freedesktop.org/software/systemd/man/org.freedesktop.login1.html>. No inhibitor lock is taken:
 /// nothing has to be done before the machine sleeps, and a lock would delay it.
@@ -29,87 +40,180 @@ trait Logind {
 }
 
 pub(super) fn battery() -> Reading<Option<Battery>> {
-    battery_in(Path::new(CLASS))
+    battery_in(Path::new(POWER_SUPPLIES))
 }
 
 pub(super) async fn watch(events: Events) {
-    let watched = async {
-        let bus = zbus::Connection::system().await?;
-        watch_on(&bus, Path::new(CLASS), &events).await
-    };
-    match watched.await {
-        Ok(()) if events.is_closed() => {}
-        Ok(()) => tracing::warn!("the system bus has gone: sleep and battery are not watched any more"),
-        Err(error) => tracing::warn!("sleep and battery are not watched: {error}"),
-    }
+    let address = std::env::var("DBUS_SYSTEM_BUS_ADDRESS").unwrap_or_else(|_| SYSTEM_BUS.into());
+    watch_bus(&address, Path::new(POWER_SUPPLIES), &events).await;
 }
 
-/// Ends when nobody listens any more, or the bus has gone.
-async fn watch_on(bus: &zbus::Connection, class: &Path, events: &Events) -> zbus::Result<()> {
-    let mut sleep = LogindProxy::new(bus).await?.receive_prepare_for_sleep().await?;
-    let mut changes = futures_util::stream::SelectAll::new();
-    for path in UPOWER_OBJECTS {
-        let object = PropertiesProxy::builder(bus).destination(UPOWER)?.path(path)?.build().await?;
-        changes.push(object.receive_properties_changed().await?);
-    }
-    let mut last = battery_in(class);
-    start(bus, LOGIND, "sleep").await?;
-    if matches!(last, Reading::Known(Some(_))) {
-        start(bus, UPOWER, "the battery").await?;
-    }
+/// Watches the bus, and connects again whenever it has gone, until the receiver is gone.
+async fn watch_bus(address: &str, supplies: &Path, events: &Events) {
+    let mut watcher = Watcher { supplies, events, battery: battery_in(supplies), asleep: false };
+    let mut pause = RECONNECT_PAUSES.0;
     loop {
-        let woke = tokio::select! {
-            () = events.closed() => return Ok(()),
-            signal = sleep.next() => match signal {
-                Some(signal) => !signal.args()?.start,
-                None => return Ok(()),
-            },
-            change = changes.next() => match change {
-                Some(_) => {
-                    let now = battery_in(class);
-                    if now != last {
-                        last = now.clone();
-                        // Nobody listens: seen at the top.
-                        let _ = events.send(Event::Power(now));
-                    }
-                    continue;
-                }
-                None => return Ok(()),
-            },
+        // Before the attempt, so that a socket that is created meanwhile is noticed.
+        let mut socket = watch_socket(address);
+        let connected = async { zbus::connection::Builder::address(address)?.build().await };
+        let ended = match connected.await {
+            Ok(bus) => {
+                pause = RECONNECT_PAUSES.0;
+                watcher.watch_on(&bus).await
+            }
+            Err(error) => Err(error),
         };
-        let _ = events.send(if woke { Event::Woke } else { Event::Sleeping });
+        if events.is_closed() {
+            return;
+        }
+        match ended {
+            Ok(()) => {
+                tracing::warn!("connection to the system bus lost: sleep and battery are not watched until it is back")
+            }
+            Err(error) => tracing::warn!("sleep and battery are not watched: {error}"),
+        }
+        let created = async {
+            match &mut socket {
+                Some(socket) => drop(socket.changed().await),
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            () = events.closed() => return,
+            () = created => pause = RECONNECT_PAUSES.0,
+            () = tokio::time::sleep(pause) => pause = (pause * 2).min(RECONNECT_PAUSES.1),
+        }
     }
 }
 
-/// Makes sure that a service runs; says in the log what is missed without it.
-async fn start(bus: &zbus::Connection, name: &'static str, what: &str) -> zbus::Result<()> {
+/// Watches the socket of a bus, and the folder in which it will be created; `None` if that is not possible.
+fn watch_socket(address: &str) -> Option<FileWatch> {
+    let path = PathBuf::from(address.split(';').next()?.strip_prefix("unix:path=")?.split(',').next()?);
+    let folder = path.parent()?.to_owned();
+    FileWatch::new(&[path, folder]).ok()
+}
+
+struct Watcher<'a> {
+    supplies: &'a Path,
+    events: &'a Events,
+    /// As it was last sent or read.
+    battery: Reading<Option<Battery>>,
+    /// Whether the last signal of logind was that the machine is about to sleep.
+    asleep: bool,
+}
+
+impl Watcher<'_> {
+    /// Returns when the receiver or the bus has gone.
+    async fn watch_on(&mut self, bus: &zbus::Connection) -> zbus::Result<()> {
+        let mut sleep = LogindProxy::new(bus).await?.receive_prepare_for_sleep().await?;
+        let mut changes = futures_util::stream::SelectAll::new();
+        for path in UPOWER_OBJECTS {
+            let object = PropertiesProxy::builder(bus).destination(UPOWER)?.path(path)?.build().await?;
+            changes.push(object.receive_properties_changed().await?);
+        }
+        let daemon = DBusProxy::new(bus).await?;
+        let mut owners = futures_util::stream::SelectAll::new();
+        for name in [LOGIND, UPOWER] {
+            owners.push(daemon.receive_name_owner_changed_with_args(&[(0, name)]).await?);
+        }
+        self.start_services(bus).await?;
+        // What happened while nobody watched.
+        self.update_battery();
+        self.assume_awake();
+        let mut restart = None;
+        loop {
+            let restart_due = async {
+                match restart {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                () = self.events.closed() => return Ok(()),
+                signal = sleep.next() => match signal {
+                    Some(signal) => {
+                        self.asleep = signal.args()?.start;
+                        // A closed channel is noticed at the top.
+                        let _ = self.events.send(if self.asleep { Event::Sleeping } else { Event::Woke });
+                    }
+                    None => return Ok(()),
+                },
+                change = changes.next() => match change {
+                    Some(_) => self.update_battery(),
+                    None => return Ok(()),
+                },
+                change = owners.next() => {
+                    let Some(change) = change else { return Ok(()) };
+                    let change = change.args()?;
+                    if change.new_owner.is_none() {
+                        restart = Some(tokio::time::Instant::now() + RESTART_PAUSE);
+                    } else if matches!(&change.name, BusName::WellKnown(name) if *name == LOGIND) {
+                        self.assume_awake();
+                    } else {
+                        self.update_battery();
+                    }
+                },
+                () = restart_due => {
+                    restart = None;
+                    self.start_services(bus).await?;
+                }
+            }
+        }
+    }
+
+    async fn start_services(&self, bus: &zbus::Connection) -> zbus::Result<()> {
+        start(bus, LOGIND, "sleep").await?;
+        if matches!(self.battery, Reading::Known(Some(_))) {
+            start(bus, UPOWER, "the battery").await?;
+        }
+        Ok(())
+    }
+
+    fn update_battery(&mut self) {
+        let now = battery_in(self.supplies);
+        if now != self.battery {
+            self.battery = now.clone();
+            let _ = self.events.send(Event::Power(now));
+        }
+    }
+
+    /// Sends the wake-up that logind could not send because it was restarted meanwhile.
+    fn assume_awake(&mut self) {
+        if std::mem::take(&mut self.asleep) {
+            let _ = self.events.send(Event::Woke);
+        }
+    }
+}
+
+/// Starts a service of the bus unless it runs. A failure is only logged.
+async fn start(bus: &zbus::Connection, name: &'static str, purpose: &str) -> zbus::Result<()> {
     let name = WellKnownName::try_from(name)?;
     let daemon = DBusProxy::new(bus).await?;
-    // Asked first: a bus that has no file for the service refuses to start it even where it runs.
+    // Asked first: a bus without a service file refuses to start the service even if it runs.
     if daemon.name_has_owner(name.as_ref().into()).await? {
         return Ok(());
     }
     if let Err(error) = daemon.start_service_by_name(name.as_ref(), 0).await {
-        tracing::warn!("changes of {what} are not told: {name}: {error}");
+        tracing::warn!("changes of {purpose} are not reported: {name}: {error}");
     }
     Ok(())
 }
 
-/// The kernel's power supplies, <https://www.kernel.org/doc/Documentation/ABI/testing/sysfs-class-power>: batteries,
-/// and what feeds them.
-fn battery_in(class: &Path) -> Reading<Option<Battery>> {
-    let supplies = match fs::read_dir(class) {
-        Ok(supplies) => supplies,
+/// Reads the kernel's power supplies, batteries and what charges them:
+/// <https://www.kernel.org/doc/Documentation/ABI/testing/sysfs-class-power>.
+fn battery_in(supplies: &Path) -> Reading<Option<Battery>> {
+    let directories = match fs::read_dir(supplies) {
+        Ok(directories) => directories,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Reading::Known(None),
-        Err(error) => return Reading::Unavailable(format!("{}: {error}", class.display())),
+        Err(error) => return Reading::Unavailable(format!("{}: {error}", supplies.display())),
     };
     let mut batteries = Vec::new();
     let mut feeds = Vec::new();
-    for supply in supplies.flatten() {
+    for supply in directories.flatten() {
         let value = |name: &str| Some(fs::read_to_string(supply.path().join(name)).ok()?.trim().to_owned());
         let number = |name: &str| value(name)?.parse::<u64>().ok();
         match value("type").as_deref() {
-            // A mouse, a headset; or an empty bay.
+            // A mouse or a headset; an empty bay.
             Some("Battery") if value("scope").as_deref() == Some("Device") || number("present") == Some(0) => {}
             Some("Battery") => {
                 let Some(percent) = number("capacity") else { continue };
@@ -123,7 +227,7 @@ fn battery_in(class: &Path) -> Reading<Option<Battery>> {
     if batteries.is_empty() {
         return Reading::Known(None);
     }
-    // Two batteries count by their size, where both tell it.
+    // Several batteries are weighted by their size, if all report it.
     let sized = batteries.iter().all(|(_, full, _)| full.is_some_and(|full| full > 0));
     let weight = |full: Option<u64>| u128::from(if sized { full.unwrap_or(1) } else { 1 });
     let all: u128 = batteries.iter().map(|(_, full, _)| weight(*full)).sum();
@@ -143,32 +247,57 @@ mod tests {
     use super::*;
     use std::io::{BufRead, BufReader};
     use std::process::{Child, Command, Stdio};
-    use std::time::Duration;
     use tempfile::TempDir;
-    use tokio::sync::mpsc::unbounded_channel;
+    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-    /// A message bus of its own.
+    const DEADLINE: Duration = Duration::from_secs(10);
+
+    /// A private message bus, whose address stays the same when it is restarted.
     struct Bus {
+        folder: TempDir,
         daemon: Child,
-        address: String,
     }
 
     impl Bus {
         fn start() -> Bus {
+            let folder = tempfile::tempdir().expect("a directory");
+            let daemon = Bus::daemon(folder.path());
+            Bus { folder, daemon }
+        }
+
+        fn daemon(folder: &Path) -> Child {
             let mut daemon = Command::new("dbus-daemon")
                 .args(["--session", "--nofork", "--print-address=1"])
+                .arg(format!("--address={}", Bus::address_in(folder)))
                 .stdout(Stdio::piped())
                 .spawn()
-                .expect("dbus-daemon is installed");
-            let mut address = String::new();
+                .expect("dbus-daemon not found: install the test dependencies");
+            // Printed when it listens.
             let output = daemon.stdout.as_mut().expect("its output is piped");
-            BufReader::new(output).read_line(&mut address).expect("it tells its address");
-            Bus { daemon, address: address.trim().to_owned() }
+            BufReader::new(output).read_line(&mut String::new()).expect("its address");
+            daemon
+        }
+
+        fn address_in(folder: &Path) -> String {
+            format!("unix:path={}/bus", folder.display())
+        }
+
+        fn address(&self) -> String {
+            Bus::address_in(self.folder.path())
+        }
+
+        fn restart_after_stop(&mut self) {
+            self.daemon = Bus::daemon(self.folder.path());
+        }
+
+        fn stop(&mut self) {
+            self.daemon.kill().expect("still running");
+            self.daemon.wait().expect("our child");
+            let _ = fs::remove_file(self.folder.path().join("bus"));
         }
 
         async fn connect(&self, name: Option<&'static str>) -> zbus::Connection {
-            let address = self.address.as_str();
-            let builder = zbus::connection::Builder::address(address).expect("an address");
+            let builder = zbus::connection::Builder::address(&*self.address()).expect("an address");
             let builder = match name {
                 Some(name) => builder.name(name).expect("a name"),
                 None => builder,
@@ -179,9 +308,33 @@ mod tests {
 
     impl Drop for Bus {
         fn drop(&mut self) {
-            self.daemon.kill().expect("it runs until here");
-            self.daemon.wait().expect("it was ours");
+            let _ = self.daemon.kill();
+            let _ = self.daemon.wait();
         }
+    }
+
+    async fn next(events: &mut UnboundedReceiver<Event>) -> Event {
+        tokio::time::timeout(DEADLINE, events.recv()).await.expect("an event in time").expect("the watch runs")
+    }
+
+    async fn send_sleep(from: &zbus::Connection, start: bool) {
+        let (path, interface) = ("/org/freedesktop/login1", "org.freedesktop.login1.Manager");
+        from.emit_signal(None::<&str>, path, interface, "PrepareForSleep", &(start,)).await.expect("sent");
+    }
+
+    /// Sends the signal until the watch, which subscribes at its own pace, has received it.
+    async fn sleep_until_noticed(from: &zbus::Connection, events: &mut UnboundedReceiver<Event>) {
+        let noticed = async {
+            loop {
+                send_sleep(from, true).await;
+                match tokio::time::timeout(Duration::from_millis(100), events.recv()).await {
+                    Ok(Some(Event::Sleeping)) => return,
+                    Ok(Some(Event::Woke)) | Err(_) => {}
+                    Ok(other) => panic!("{other:?}"),
+                }
+            }
+        };
+        tokio::time::timeout(DEADLINE, noticed).await.expect("noticed in time");
     }
 
     fn supply(class: &TempDir, name: &str, files: &[(&str, &str)]) {
@@ -201,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_laptop_has_a_battery() {
+    fn laptop_battery_is_read() {
         let class = class();
         supply(&class, "AC", &[("type", "Mains"), ("online", "1")]);
         supply(&class, "BAT0", &[("type", "Battery"), ("present", "1"), ("capacity", "80"), ("status", "Charging")]);
@@ -212,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn two_batteries_count_by_their_size() {
+    fn batteries_are_weighted_by_their_size() {
         let class = class();
         supply(&class, "BAT0", &[("type", "Battery"), ("capacity", "100"), ("energy_full", "30000000")]);
         supply(&class, "BAT1", &[("type", "Battery"), ("capacity", "20"), ("energy_full", "10000000")]);
@@ -222,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn a_desktop_has_none() {
+    fn desktop_has_no_battery() {
         let class = class();
         assert_eq!(battery_in(class.path()), Reading::Known(None));
         supply(&class, "AC", &[("type", "Mains"), ("online", "1")]);
@@ -233,68 +386,91 @@ mod tests {
         assert_eq!(battery_in(Path::new("/nowhere")), Reading::Known(None));
     }
 
+    fn spawn_watch(bus: &Bus, class: &TempDir) -> (tokio::task::JoinHandle<()>, UnboundedReceiver<Event>) {
+        let (sender, events) = unbounded_channel();
+        let (address, path) = (bus.address(), class.path().to_owned());
+        (tokio::spawn(async move { watch_bus(&address, &path, &sender).await }), events)
+    }
+
     #[tokio::test]
-    async fn sleep_and_battery_are_told_by_their_services() {
+    async fn sleep_and_battery_are_reported_by_their_services() {
         let bus = Bus::start();
         let class = class();
         supply(&class, "BAT0", &[("type", "Battery"), ("capacity", "50"), ("status", "Discharging")]);
         let logind = bus.connect(Some(LOGIND)).await;
         let upower = bus.connect(Some(UPOWER)).await;
         let stranger = bus.connect(None).await;
-        let ours = bus.connect(None).await;
-        let (sender, mut events) = unbounded_channel();
-        let path = class.path().to_owned();
-        let watch = tokio::spawn(async move { watch_on(&ours, &path, &sender).await });
-        let sleep = async |from: &zbus::Connection, start: bool| {
-            let (path, interface) = ("/org/freedesktop/login1", "org.freedesktop.login1.Manager");
-            from.emit_signal(None::<&str>, path, interface, "PrepareForSleep", &(start,)).await.expect("sent");
-        };
-        // The watch asks the bus to start its services when all is set up: until then signals are sent again.
-        let first = loop {
-            sleep(&logind, true).await;
-            match tokio::time::timeout(Duration::from_millis(100), events.recv()).await {
-                Ok(event) => break event,
-                Err(_) => continue,
-            }
-        };
-        assert_eq!(first, Some(Event::Sleeping));
-        while tokio::time::timeout(Duration::from_millis(100), events.recv()).await.is_ok() {}
-        // Only logind may say so.
-        sleep(&stranger, true).await;
-        sleep(&logind, false).await;
-        let next = async |events: &mut tokio::sync::mpsc::UnboundedReceiver<Event>| {
-            tokio::time::timeout(Duration::from_secs(5), events.recv()).await.expect("an event in time")
-        };
-        assert_eq!(next(&mut events).await, Some(Event::Woke));
+        let (watch, mut events) = spawn_watch(&bus, &class);
+        sleep_until_noticed(&logind, &mut events).await;
+        // Signals that were repeated arrive before the one that ends them.
+        send_sleep(&logind, false).await;
+        while next(&mut events).await != Event::Woke {}
+        // Only logind's signals count.
+        send_sleep(&stranger, true).await;
+        send_sleep(&logind, false).await;
+        assert_eq!(next(&mut events).await, Event::Woke);
         let changed = async |path: &str, property: &str| {
             let values = std::collections::HashMap::from([(property, zbus::zvariant::Value::from(true))]);
             let body = ("org.freedesktop.UPower.Device", values, Vec::<&str>::new());
             let interface = "org.freedesktop.DBus.Properties";
             upower.emit_signal(None::<&str>, path, interface, "PropertiesChanged", &body).await.expect("sent");
         };
-        // Without a change of what the panel shows there is no event.
+        // No event without a change of what the panel shows.
         changed(UPOWER_OBJECTS[1], "UpdateTime").await;
         supply(&class, "AC", &[("type", "Mains"), ("online", "1")]);
         changed(UPOWER_OBJECTS[0], "OnBattery").await;
-        assert_eq!(next(&mut events).await, Some(Event::Power(known(50, true))));
+        assert_eq!(next(&mut events).await, Event::Power(known(50, true)));
         supply(&class, "BAT0", &[("capacity", "51")]);
         changed(UPOWER_OBJECTS[1], "Percentage").await;
-        assert_eq!(next(&mut events).await, Some(Event::Power(known(51, true))));
+        assert_eq!(next(&mut events).await, Event::Power(known(51, true)));
         drop(events);
-        watch.await.expect("no panic").expect("it ends by itself");
+        watch.await.expect("no panic");
     }
 
     #[tokio::test]
-    async fn the_watch_ends_with_the_bus() {
+    async fn restarted_logind_is_watched_again_and_a_lost_wake_up_is_sent() {
         let bus = Bus::start();
-        let ours = bus.connect(None).await;
-        let (sender, mut events) = unbounded_channel();
+        let (watch, mut events) = spawn_watch(&bus, &class());
+        let logind = bus.connect(Some(LOGIND)).await;
+        sleep_until_noticed(&logind, &mut events).await;
+        logind.close().await.expect("closed");
+        let logind = bus.connect(Some(LOGIND)).await;
+        while next(&mut events).await != Event::Woke {}
+        send_sleep(&logind, true).await;
+        assert_eq!(next(&mut events).await, Event::Sleeping);
+        watch.abort();
+    }
+
+    #[tokio::test]
+    async fn restarted_system_bus_is_watched_again() {
+        let mut bus = Bus::start();
         let class = class();
-        let path = class.path().to_owned();
-        let watch = tokio::spawn(async move { watch_on(&ours, &path, &sender).await });
-        // Neither service is there: it waits all the same.
-        assert!(tokio::time::timeout(Duration::from_millis(300), events.recv()).await.is_err());
-        drop(bus);
-        tokio::time::timeout(Duration::from_secs(5), watch).await.expect("it ends").expect("no panic").ok();
+        supply(&class, "BAT0", &[("type", "Battery"), ("capacity", "50"), ("status", "Discharging")]);
+        let logind = bus.connect(Some(LOGIND)).await;
+        let (watch, mut events) = spawn_watch(&bus, &class);
+        sleep_until_noticed(&logind, &mut events).await;
+        bus.stop();
+        // What changed meanwhile is read afterwards.
+        supply(&class, "BAT0", &[("capacity", "40")]);
+        bus.restart_after_stop();
+        let mut seen = Vec::new();
+        while !(seen.contains(&Event::Woke) && seen.contains(&Event::Power(known(40, false)))) {
+            seen.push(next(&mut events).await);
+        }
+        let logind = bus.connect(Some(LOGIND)).await;
+        sleep_until_noticed(&logind, &mut events).await;
+        drop(events);
+        tokio::time::timeout(DEADLINE, watch).await.expect("ends with its receiver").expect("no panic");
+    }
+
+    #[tokio::test]
+    async fn bus_that_starts_later_is_watched() {
+        let mut bus = Bus::start();
+        bus.stop();
+        let (watch, mut events) = spawn_watch(&bus, &class());
+        bus.restart_after_stop();
+        let logind = bus.connect(Some(LOGIND)).await;
+        sleep_until_noticed(&logind, &mut events).await;
+        watch.abort();
     }
 }

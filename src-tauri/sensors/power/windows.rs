@@ -1,4 +1,4 @@
-//! Windows calls back: no window and no thread of ours is needed
+//! Registers callbacks with Windows, which needs neither a window nor a thread
 //! (<https://learn.microsoft.com/windows/win32/api/powerbase/nf-powerbase-powerregistersuspendresumenotification>).
 
 use crate::Events;
@@ -19,13 +19,13 @@ pub(super) fn battery() -> Reading<Option<Battery>> {
     let mut status = SYSTEM_POWER_STATUS::default();
     // SAFETY: the pointer is valid for the call.
     match unsafe { GetSystemPowerStatus(&raw mut status) } {
-        Ok(()) => in_words(&status),
+        Ok(()) => parse(&status),
         Err(error) => Reading::Unavailable(format!("GetSystemPowerStatus: {error}")),
     }
 }
 
 /// <https://learn.microsoft.com/windows/win32/api/winbase/ns-winbase-system_power_status>
-fn in_words(status: &SYSTEM_POWER_STATUS) -> Reading<Option<Battery>> {
+fn parse(status: &SYSTEM_POWER_STATUS) -> Reading<Option<Battery>> {
     const NO_BATTERY: u8 = 128;
     const UNKNOWN: u8 = 255;
     match (status.BatteryFlag, status.BatteryLifePercent) {
@@ -39,10 +39,10 @@ fn in_words(status: &SYSTEM_POWER_STATUS) -> Reading<Option<Battery>> {
 pub(super) async fn watch(events: Events) {
     let registered = register(&events);
     events.closed().await;
-    registered.end();
+    registered.unregister();
 }
 
-/// What is to be taken back at the end.
+/// The registrations to undo at the end.
 #[derive(Default)]
 struct Registered {
     sleep: Option<HPOWERNOTIFY>,
@@ -50,28 +50,28 @@ struct Registered {
 }
 
 impl Registered {
-    fn end(self) {
+    fn unregister(self) {
         if let Some(handle) = self.sleep {
-            // SAFETY: the handle came from PowerRegisterSuspendResumeNotification and is given back once.
-            said("sleep", unsafe { PowerUnregisterSuspendResumeNotification(handle) });
+            // SAFETY: the handle came from PowerRegisterSuspendResumeNotification and is released once.
+            check("sleep", unsafe { PowerUnregisterSuspendResumeNotification(handle) });
         }
         for handle in self.settings {
-            // SAFETY: the handle came from PowerSettingRegisterNotification and is given back once.
-            said("battery", unsafe { PowerSettingUnregisterNotification(handle) });
+            // SAFETY: the handle came from PowerSettingRegisterNotification and is released once.
+            check("battery", unsafe { PowerSettingUnregisterNotification(handle) });
         }
     }
 }
 
 fn register(events: &Events) -> Registered {
-    // Never freed: Windows does not say whether a call may still be under way after its end. Once a run, some bytes.
+    // Never freed: Windows does not document whether a callback may still run after unregistering. A few bytes, once.
     let context = Box::into_raw(Box::new(events.clone())).cast::<c_void>();
-    let mut called = DEVICE_NOTIFY_SUBSCRIBE_PARAMETERS { Callback: Some(call), Context: context };
-    let recipient = HANDLE((&raw mut called).cast());
+    let mut parameters = DEVICE_NOTIFY_SUBSCRIBE_PARAMETERS { Callback: Some(on_change), Context: context };
+    let recipient = HANDLE((&raw mut parameters).cast());
     let mut registered = Registered::default();
     let mut handle = std::ptr::null_mut();
-    // SAFETY: `called` is read during the call only; its context lives for ever.
+    // SAFETY: `parameters` is read only during the call; its context is never freed.
     let sleep = unsafe { PowerRegisterSuspendResumeNotification(DEVICE_NOTIFY_CALLBACK, recipient, &raw mut handle) };
-    if said("sleep", sleep) {
+    if check("sleep", sleep) {
         registered.sleep = Some(HPOWERNOTIFY(handle as isize));
     }
     for setting in [GUID_ACDC_POWER_SOURCE, GUID_BATTERY_PERCENTAGE_REMAINING] {
@@ -80,32 +80,32 @@ fn register(events: &Events) -> Registered {
         let battery = unsafe {
             PowerSettingRegisterNotification(&raw const setting, DEVICE_NOTIFY_CALLBACK, recipient, &raw mut handle)
         };
-        if said("battery", battery) {
+        if check("battery", battery) {
             registered.settings.push(HPOWERNOTIFY(handle as isize));
         }
     }
     registered
 }
 
-fn said(what: &str, result: WIN32_ERROR) -> bool {
+fn check(purpose: &str, result: WIN32_ERROR) -> bool {
     if result != ERROR_SUCCESS {
-        tracing::warn!("changes of {what} are not told by Windows: {}", result.to_hresult().message());
+        tracing::warn!("changes of {purpose} are not reported by Windows: {}", result.to_hresult().message());
     }
     result == ERROR_SUCCESS
 }
 
-/// Called by Windows, on a thread of its own.
-unsafe extern "system" fn call(context: *const c_void, kind: u32, _setting: *const c_void) -> u32 {
+/// Windows calls this on a thread of its own.
+unsafe extern "system" fn on_change(context: *const c_void, kind: u32, _setting: *const c_void) -> u32 {
     // SAFETY: the context is the `Events` of `register`, which is never freed.
     let events = unsafe { &*context.cast::<Events>() };
     let event = match kind {
         PBT_APMSUSPEND => Event::Sleeping,
-        // Comes at each wake; PBT_APMRESUMESUSPEND would follow where a user is there.
+        // Sent at each wake-up; PBT_APMRESUMESUSPEND follows only if a user is present.
         PBT_APMRESUMEAUTOMATIC => Event::Woke,
         PBT_POWERSETTINGCHANGE => Event::Power(battery()),
         _ => return ERROR_SUCCESS.0,
     };
-    // Nobody listens: the watch is about to end.
+    // A closed channel: the watch is about to end.
     let _ = events.send(event);
     ERROR_SUCCESS.0
 }
@@ -119,20 +119,20 @@ mod tests {
     }
 
     #[test]
-    fn windows_numbers_are_understood() {
-        assert_eq!(in_words(&status(1, 80, 0)), Reading::Known(Some(Battery { percent: 80, plugged: false })));
-        assert_eq!(in_words(&status(8 | 1, 80, 1)), Reading::Known(Some(Battery { percent: 80, plugged: true })));
-        assert_eq!(in_words(&status(128, 255, 1)), Reading::Known(None));
-        assert!(matches!(in_words(&status(255, 80, 1)), Reading::Unavailable(_)));
-        assert!(matches!(in_words(&status(0, 255, 1)), Reading::Unavailable(_)));
+    fn power_status_is_parsed() {
+        assert_eq!(parse(&status(1, 80, 0)), Reading::Known(Some(Battery { percent: 80, plugged: false })));
+        assert_eq!(parse(&status(8 | 1, 80, 1)), Reading::Known(Some(Battery { percent: 80, plugged: true })));
+        assert_eq!(parse(&status(128, 255, 1)), Reading::Known(None));
+        assert!(matches!(parse(&status(255, 80, 1)), Reading::Unavailable(_)));
+        assert!(matches!(parse(&status(0, 255, 1)), Reading::Unavailable(_)));
     }
 
     #[test]
-    fn a_call_becomes_an_event() {
+    fn callback_sends_an_event() {
         let (events, mut seen) = tokio::sync::mpsc::unbounded_channel::<Event>();
         for kind in [PBT_APMSUSPEND, PBT_APMRESUMEAUTOMATIC, 7] {
             // SAFETY: the context is an `Events` that outlives the call.
-            unsafe { call((&raw const events).cast(), kind, std::ptr::null()) };
+            unsafe { on_change((&raw const events).cast(), kind, std::ptr::null()) };
         }
         assert_eq!(seen.try_recv(), Ok(Event::Sleeping));
         assert_eq!(seen.try_recv(), Ok(Event::Woke));

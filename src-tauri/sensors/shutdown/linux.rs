@@ -1,20 +1,20 @@
-//! systemd's scheduled shutdown.
+//! Reads systemd's scheduled shutdown.
 //!
-//! logind's property `ScheduledShutdown` sends no signal when it changes, but logind keeps the same facts in a file,
-//! which it replaces or removes; the kernel tells of that.
+//! logind's property `ScheduledShutdown` sends no signal when it changes. But logind keeps the same facts in a file
+//! that it replaces or removes, which inotify reports.
 
 use crate::Events;
-use crate::sensors::inotify::Files;
+use crate::sensors::inotify::FileWatch;
 use jiff::Timestamp;
 use std::fs;
 use std::io;
 use std::path::Path;
 use vigie_core::message::{Event, Reading};
 
-/// systemd's directory; it is there where systemd runs.
+/// systemd's runtime directory, which exists only if systemd runs.
 const SYSTEMD: &str = "/run/systemd";
-/// Made when a shutdown is scheduled for the first time.
-const BELOW: &str = "shutdown";
+/// Created when a shutdown is scheduled for the first time.
+const DIRECTORY: &str = "shutdown";
 const FILE: &str = "scheduled";
 
 pub(super) fn read() -> Reading<Option<Timestamp>> {
@@ -31,7 +31,7 @@ pub(super) async fn watch(events: Events) {
 }
 
 fn read_in(root: &Path) -> Reading<Option<Timestamp>> {
-    let file = root.join(BELOW).join(FILE);
+    let file = root.join(DIRECTORY).join(FILE);
     match fs::read_to_string(&file) {
         Ok(text) => Reading::Known(scheduled(&text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Reading::Known(None),
@@ -40,12 +40,12 @@ fn read_in(root: &Path) -> Reading<Option<Timestamp>> {
 }
 
 async fn watch_in(root: &Path, events: &Events) -> io::Result<()> {
-    let directory = root.join(BELOW);
+    let directory = root.join(DIRECTORY);
     let files = [directory.join(FILE), directory];
-    let mut told = None;
+    let mut sent = None;
     loop {
-        // Made anew after each change: the directory may have come, and is watched only then.
-        let mut watched = Files::new(&files)?;
+        // Created anew after each change: a directory that has just appeared is not watched yet.
+        let mut watched = FileWatch::new(&files)?;
         let at = match read_in(root) {
             Reading::Known(at) => at,
             Reading::Pending => None,
@@ -54,8 +54,8 @@ async fn watch_in(root: &Path, events: &Events) -> io::Result<()> {
                 None
             }
         };
-        if told != Some(at) {
-            told = Some(at);
+        if sent != Some(at) {
+            sent = Some(at);
             if events.send(Event::MachineShutdown(at)).is_err() {
                 return Ok(());
             }
@@ -67,8 +67,8 @@ async fn watch_in(root: &Path, events: &Events) -> io::Result<()> {
     }
 }
 
-/// The file as logind writes it (`update_schedule_file` in systemd's logind-dbus.c): `USEC` is the time in
-/// microseconds since 1970, `MODE` what is to happen. A dry run (`dry-…`, or `DRY_RUN` in old ones) only warns.
+/// Parses the file as logind writes it (`update_schedule_file` in systemd's logind-dbus.c): `USEC` is the time in
+/// microseconds since 1970, `MODE` the action. A dry run (`dry-…`, or `DRY_RUN` in old versions) only warns.
 fn scheduled(text: &str) -> Option<Timestamp> {
     let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
     let goes_down = matches!(value("MODE")?, "poweroff" | "halt" | "reboot" | "kexec" | "soft-reboot");
@@ -86,25 +86,25 @@ mod tests {
     const AT: &str = "USEC=1795552200000000\nWARN_WALL=1\nMODE=poweroff\nWALL_MESSAGE=Bonne\\nsoir\\303\\251e\n";
 
     fn at(microseconds: i64) -> Option<Timestamp> {
-        Some(Timestamp::from_microsecond(microseconds).expect("a time of our days"))
+        Some(Timestamp::from_microsecond(microseconds).expect("a valid time"))
     }
 
     #[test]
-    fn the_file_is_read() {
+    fn logind_file_is_parsed() {
         assert_eq!(scheduled(AT), at(1_795_552_200_000_000));
         assert_eq!(scheduled("USEC=1000000\nWARN_WALL=0\nMODE=reboot\n"), at(1_000_000));
         assert_eq!(scheduled("MODE=halt\nUSEC=1000000"), at(1_000_000));
     }
 
     #[test]
-    fn what_does_not_go_down_does_not_count() {
+    fn dry_runs_and_suspends_are_ignored() {
         assert_eq!(scheduled("USEC=1000000\nWARN_WALL=1\nMODE=dry-poweroff\n"), None);
         assert_eq!(scheduled("USEC=1000000\nWARN_WALL=1\nMODE=poweroff\nDRY_RUN=1\n"), None);
         assert_eq!(scheduled("USEC=1000000\nMODE=suspend\n"), None);
     }
 
     #[test]
-    fn nonsense_is_no_time() {
+    fn malformed_files_give_no_time() {
         for text in ["", "USEC=\nMODE=poweroff", "USEC=-\nMODE=poweroff", "MODE=poweroff", "USEC=1000000"] {
             assert_eq!(scheduled(text), None, "{text:?}");
         }
@@ -120,14 +120,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn changes_are_told_as_logind_makes_them() {
+    async fn changes_are_sent_as_logind_makes_them() {
         let root = tempfile::tempdir().expect("a directory");
-        let below = root.path().join(BELOW);
+        let below = root.path().join(DIRECTORY);
         let (sender, mut events) = unbounded_channel();
         let path = root.path().to_owned();
         let watch = tokio::spawn(async move { watch_in(&path, &sender).await });
         assert_eq!(next(&mut events).await, None);
-        // logind makes the directory, writes a temporary file and renames it.
+        // logind creates the directory, writes a temporary file and renames it.
         fs::create_dir(&below).expect("the directory");
         fs::write(below.join(".#scheduled1"), AT).expect("a temporary file");
         fs::rename(below.join(".#scheduled1"), below.join(FILE)).expect("renamed");
@@ -139,7 +139,7 @@ mod tests {
         fs::remove_file(below.join(FILE)).expect("removed");
         assert_eq!(next(&mut events).await, None);
         fs::remove_dir(&below).expect("removed");
-        fs::create_dir(&below).expect("made again");
+        fs::create_dir(&below).expect("created again");
         fs::write(below.join(FILE), AT).expect("scheduled again");
         assert_eq!(next(&mut events).await, at(1_795_552_200_000_000));
         drop(events);
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_systemd_it_ends() {
+    async fn watch_ends_without_systemd() {
         let (sender, mut events) = unbounded_channel();
         assert!(watch_in(Path::new("/nowhere"), &sender).await.is_err());
         drop(sender);

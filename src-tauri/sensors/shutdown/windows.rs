@@ -1,56 +1,46 @@
-//! The Task Scheduler: a task that runs `shutdown.exe` says when. The policies of a fleet are mostly such tasks.
+//! Reads from the Task Scheduler when a task runs `shutdown.exe`. The policies of a fleet are mostly such tasks.
 //!
-//! A pending `shutdown /t` itself cannot be read on Windows: no interface tells it (the event log notes that one was
-//! asked for, without its time). Neither can a task that this user may not read, nor a shutdown from a server.
+//! A pending `shutdown /t` cannot be read on Windows: no interface reports it (the event log only notes that one was
+//! requested, without its time). A shutdown that a server starts cannot be known either.
 
+use super::command::shutdown_delay;
 use crate::Events;
-use crate::sensors::registry::{self, Changes};
+use crate::sensors::registry::{self, KeyWatch};
+use crate::win32::Com;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use std::collections::HashSet;
 use std::time::Duration;
 use vigie_core::message::{Event, Reading};
-use windows::Win32::System::Com::{
-    CLSCTX_INPROC_SERVER, COINIT_MULTITHREADED, CoCreateInstance, CoInitializeEx, CoUninitialize,
-};
+use windows::Win32::System::Com::{CLSCTX_INPROC_SERVER, COINIT_MULTITHREADED, CoCreateInstance};
 use windows::Win32::System::Registry::{HKEY_LOCAL_MACHINE, REG_NOTIFY_CHANGE_LAST_SET, REG_NOTIFY_CHANGE_NAME};
 use windows::Win32::System::TaskScheduler::{
     IExecAction, IRegisteredTask, ITaskFolder, ITaskService, TASK_ENUM_HIDDEN, TaskScheduler,
 };
 use windows::Win32::System::Variant::VARIANT;
-use windows::core::{BSTR, Interface, PCWSTR, Result, w};
-
-/// Windows' own tasks, some hundreds; none of them is a policy of the academy's.
-const OF_WINDOWS: &str = r"\Microsoft";
+use windows::core::{BSTR, HSTRING, Interface, PCWSTR, Result};
+use winreg::RegKey;
 
 /// Where the scheduler keeps the list of its tasks, below `HKEY_LOCAL_MACHINE`.
-const TASKS: PCWSTR = w!(r"SOFTWARE\Microsoft\Windows NT\CurrentVersion\Schedule\TaskCache\Tree");
+const TASKS: &str = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion\Schedule\TaskCache\Tree";
 
-/// How long a burst of changes is gathered.
+/// Tasks of Windows itself, hundreds of them. Those that a user may not read are no sign of a policy.
+const OF_WINDOWS: &str = r"\Microsoft\";
+
+/// How long changes are collected before the tasks are read again.
 const BURST: Duration = Duration::from_secs(1);
 
-/// How long `shutdown.exe` waits unless it is told otherwise
-/// (<https://learn.microsoft.com/windows-server/administration/windows-commands/shutdown>).
-const DELAY: SignedDuration = SignedDuration::from_secs(30);
-
 pub(super) fn read() -> Reading<Option<Timestamp>> {
-    // SAFETY: a successful CoInitializeEx has its CoUninitialize, on the same thread.
-    let next = unsafe {
-        let com = CoInitializeEx(None, COINIT_MULTITHREADED);
-        let next = next();
-        if com.is_ok() {
-            CoUninitialize();
-        }
-        next
-    };
-    match next {
-        Ok(at) => Reading::Known(at),
+    let _com = Com::new(COINIT_MULTITHREADED);
+    match Tasks::read() {
+        Ok(tasks) => tasks.reading(&registered()),
         Err(error) => Reading::Unavailable(format!("the Task Scheduler: {error}")),
     }
 }
 
 pub(super) async fn watch(events: Events) {
-    // It sleeps until a task is registered, changed or deleted, and ends with the program.
+    // The thread sleeps until a task is registered, changed or deleted, and ends with the program.
     let spawned = std::thread::Builder::new().name("shutdown".into()).spawn(move || follow(&events));
     if let Err(error) = spawned {
         tracing::warn!("no thread for scheduled shutdowns: {error}");
@@ -58,24 +48,30 @@ pub(super) async fn watch(events: Events) {
 }
 
 fn follow(events: &Events) {
-    let changes = Changes::below(HKEY_LOCAL_MACHINE, TASKS, REG_NOTIFY_CHANGE_NAME | REG_NOTIFY_CHANGE_LAST_SET)
+    let tree = HSTRING::from(TASKS);
+    let changes = REG_NOTIFY_CHANGE_NAME | REG_NOTIFY_CHANGE_LAST_SET;
+    let changes = KeyWatch::below(HKEY_LOCAL_MACHINE, PCWSTR(tree.as_ptr()), changes)
         .inspect_err(|error| tracing::warn!("changes of scheduled shutdowns will not be noticed: {error}"))
         .ok();
-    let mut told = None;
+    let mut sent = None;
     loop {
-        // First, so that a change while the tasks are read is heard afterwards.
-        let listens = changes.as_ref().is_some_and(Changes::listen);
-        match read() {
-            Reading::Known(at) if told != Some(at) => {
-                told = Some(at);
-                if events.send(Event::MachineShutdown(at)).is_err() {
-                    return;
-                }
+        // Before the tasks are read, so that a change meanwhile is noticed afterwards.
+        let armed = changes.as_ref().is_some_and(KeyWatch::arm);
+        let at = match read() {
+            Reading::Known(at) => at,
+            Reading::Unavailable(why) => {
+                tracing::info!("{why}: the profile's time applies");
+                None
             }
-            Reading::Unavailable(why) => tracing::info!("{why}: the profile's time holds"),
-            Reading::Known(_) | Reading::Pending => {}
+            Reading::Pending => None,
+        };
+        if sent != Some(at) {
+            sent = Some(at);
+            if events.send(Event::MachineShutdown(at)).is_err() {
+                return;
+            }
         }
-        if !listens || events.is_closed() {
+        if !armed || events.is_closed() {
             return;
         }
         registry::wait(changes.as_slice());
@@ -83,46 +79,90 @@ fn follow(events: &Events) {
     }
 }
 
-/// When the next task shuts the computer down. COM must be there.
-fn next() -> Result<Option<Timestamp>> {
-    let none = VARIANT::default();
-    // SAFETY: COM is there; what the calls take lives until they have returned.
-    let root = unsafe {
-        let service: ITaskService = CoCreateInstance(&TaskScheduler, None, CLSCTX_INPROC_SERVER)?;
-        service.Connect(&none, &none, &none, &none)?;
-        service.GetFolder(&BSTR::from(r"\"))?
-    };
-    let mut next = None;
-    visit(&root, &mut |task| {
-        // A task that cannot be read says nothing.
-        if let Ok(Some(at)) = shutdown_of(task) {
-            next = next.into_iter().chain([at]).min();
-        }
-    })?;
-    Ok(next)
+/// What this user can read of the Task Scheduler.
+#[derive(Debug, Default)]
+struct Tasks {
+    /// When the next task shuts the computer down.
+    next: Option<Timestamp>,
+    /// The paths of the tasks that were read, in lower case.
+    readable: HashSet<String>,
 }
 
-fn visit(folder: &ITaskFolder, seen: &mut dyn FnMut(&IRegisteredTask)) -> Result<()> {
-    // SAFETY: COM is there; collections count from 1.
-    unsafe {
-        let tasks = folder.GetTasks(TASK_ENUM_HIDDEN.0)?;
-        for place in 1..=tasks.Count()? {
-            seen(&tasks.get_Item(&VARIANT::from(place))?);
-        }
-        let folders = folder.GetFolders(0)?;
-        for place in 1..=folders.Count()? {
-            let below = folders.get_Item(&VARIANT::from(place))?;
-            if below.Path()? != OF_WINDOWS {
-                // One that may not be entered hides nothing of the others.
-                let _ = visit(&below, seen);
+impl Tasks {
+    /// Reads all tasks. COM must be initialised.
+    fn read() -> Result<Tasks> {
+        let none = VARIANT::default();
+        // SAFETY: COM is initialised; what the calls take lives until they have returned.
+        let root = unsafe {
+            let service: ITaskService = CoCreateInstance(&TaskScheduler, None, CLSCTX_INPROC_SERVER)?;
+            service.Connect(&none, &none, &none, &none)?;
+            service.GetFolder(&BSTR::from(r"\"))?
+        };
+        let mut tasks = Tasks::default();
+        tasks.visit(&root)?;
+        Ok(tasks)
+    }
+
+    fn visit(&mut self, folder: &ITaskFolder) -> Result<()> {
+        // SAFETY: COM is initialised; collections count from 1.
+        unsafe {
+            let tasks = folder.GetTasks(TASK_ENUM_HIDDEN.0)?;
+            for place in 1..=tasks.Count()? {
+                let task = tasks.get_Item(&VARIANT::from(place))?;
+                if let Ok(shutdown) = shutdown_of(&task) {
+                    self.next = self.next.into_iter().chain(shutdown).min();
+                    self.readable.insert(task.Path()?.to_string().to_lowercase());
+                }
+            }
+            let folders = folder.GetFolders(0)?;
+            for place in 1..=folders.Count()? {
+                // A folder that cannot be entered does not hide the others.
+                let _ = self.visit(&folders.get_Item(&VARIANT::from(place))?);
             }
         }
+        Ok(())
     }
-    Ok(())
+
+    /// Returns the next shutdown. Without one, tasks that this user may not read leave the time unknown: an ordinary user
+    /// usually does not see the tasks of an administrator.
+    fn reading(&self, registered: &[String]) -> Reading<Option<Timestamp>> {
+        let unreadable = registered.iter().filter(|task| {
+            let task = task.to_lowercase();
+            !task.starts_with(&OF_WINDOWS.to_lowercase()) && !self.readable.contains(&task)
+        });
+        match (self.next, unreadable.count()) {
+            (None, hidden @ 1..) => {
+                Reading::Unavailable(format!("the Task Scheduler: {hidden} task(s) that this user cannot read"))
+            }
+            (next, _) => Reading::Known(next),
+        }
+    }
 }
 
+/// Returns the paths of all registered tasks, those included that the scheduler does not show to this user.
+fn registered() -> Vec<String> {
+    let mut tasks = Vec::new();
+    if let Ok(tree) = RegKey::predef(winreg::enums::HKEY_LOCAL_MACHINE).open_subkey(TASKS) {
+        collect(&tree, "", &mut tasks);
+    }
+    tasks
+}
+
+/// A task's key has the value `Id`, a folder's has not.
+fn collect(key: &RegKey, path: &str, tasks: &mut Vec<String>) {
+    if key.get_raw_value("Id").is_ok() {
+        tasks.push(path.to_owned());
+    }
+    for name in key.enum_keys().flatten() {
+        if let Ok(below) = key.open_subkey(&name) {
+            collect(&below, &format!(r"{path}\{name}"), tasks);
+        }
+    }
+}
+
+/// Returns when the task shuts the computer down the next time.
 fn shutdown_of(task: &IRegisteredTask) -> Result<Option<Timestamp>> {
-    // SAFETY: COM is there; collections count from 1.
+    // SAFETY: COM is initialised; collections count from 1.
     unsafe {
         let runs = task.NextRunTime()?;
         if runs == 0.0 || !task.Enabled()?.as_bool() {
@@ -136,7 +176,7 @@ fn shutdown_of(task: &IRegisteredTask) -> Result<Option<Timestamp>> {
             let (mut path, mut arguments) = (BSTR::new(), BSTR::new());
             action.Path(&mut path)?;
             action.Arguments(&mut arguments)?;
-            if let Some(delay) = shuts_down(&path.to_string(), &arguments.to_string()) {
+            if let Some(delay) = shutdown_delay(&path.to_string(), &arguments.to_string()) {
                 return Ok(at(runs, &TimeZone::system()).and_then(|at| at.checked_add(delay).ok()));
             }
         }
@@ -144,32 +184,7 @@ fn shutdown_of(task: &IRegisteredTask) -> Result<Option<Timestamp>> {
     Ok(None)
 }
 
-/// Whether the command shuts down or restarts, and after how long. `shutdown.exe`, also through another program
-/// (`cmd /c shutdown /s`), and PowerShell's commands.
-fn shuts_down(path: &str, arguments: &str) -> Option<SignedDuration> {
-    let line = format!("{} {arguments}", path.replace(' ', "\u{a0}")).to_lowercase();
-    let words: Vec<&str> = line.split([' ', '\t', '"', '\'', ';', '&']).filter(|word| !word.is_empty()).collect();
-    if words.iter().any(|word| ["stop-computer", "restart-computer"].contains(word)) {
-        return Some(SignedDuration::ZERO);
-    }
-    let program = |word: &&str| {
-        let name = word.rsplit(['\\', '/']).next().unwrap_or_default();
-        name == "shutdown" || name == "shutdown.exe"
-    };
-    let own = &words[words.iter().position(program)? + 1..];
-    let mut options = own.iter().filter_map(|word| word.strip_prefix(['/', '-']));
-    let goes_down = |option: &str| ["s", "sg", "r", "g", "p"].contains(&option);
-    if options.clone().any(|option| ["a", "l", "h"].contains(&option)) || !options.clone().any(goes_down) {
-        return None;
-    }
-    if options.any(|option| option == "p") {
-        return Some(SignedDuration::ZERO);
-    }
-    let seconds = own.iter().skip_while(|word| **word != "/t" && **word != "-t").nth(1);
-    Some(seconds.and_then(|seconds| seconds.parse().ok()).map_or(DELAY, SignedDuration::from_secs))
-}
-
-/// An OLE date, days since 30 December 1899, by the clock on the wall.
+/// Converts an OLE date: days since 30 December 1899, in local time.
 fn at(date: f64, zone: &TimeZone) -> Option<Timestamp> {
     let seconds = (date * 86_400.0).round();
     if !(0.0..1e12).contains(&seconds) {
@@ -184,24 +199,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_shuts_down_is_told_from_what_does_not() {
-        let after = |path, arguments| shuts_down(path, arguments).map(|delay| delay.as_secs());
-        assert_eq!(after(r"C:\Windows\System32\shutdown.exe", "/s /f /t 300"), Some(300));
-        assert_eq!(after("SHUTDOWN", "-r"), Some(30));
-        assert_eq!(after("shutdown.exe", "/p /t 60"), Some(0), "at once, whatever else is said");
-        assert_eq!(after("cmd.exe", "/c \"shutdown /s /t 60\""), Some(60));
-        assert_eq!(after(r#""C:\Program Files\Outils\shutdown.exe""#, "/s"), Some(30));
-        assert_eq!(after("powershell.exe", "-NoProfile -Command \"Stop-Computer -Force\""), Some(0));
-        assert_eq!(after("shutdown.exe", "/a"), None, "calls one off");
-        assert_eq!(after("shutdown.exe", "/l"), None, "logs off");
-        assert_eq!(after("shutdown.exe", "/h"), None, "hibernates: nothing is lost");
-        assert_eq!(after("shutdown.exe", ""), None, "shows its help");
-        assert_eq!(after("backup.exe", "/s"), None);
-        assert_eq!(after("backup.exe", "--before-shutdown /s"), None);
+    fn unreadable_tasks_leave_the_time_unknown() {
+        let at = Timestamp::UNIX_EPOCH;
+        let tasks = |next, readable: &[&str]| Tasks {
+            next,
+            readable: readable.iter().map(|task| (*task).to_owned()).collect(),
+        };
+        let registered = [r"\Extinction", r"\Microsoft\Windows\Defrag"].map(str::to_owned);
+        assert_eq!(tasks(None, &[r"\extinction"]).reading(&registered), Reading::Known(None));
+        assert_eq!(tasks(Some(at), &[]).reading(&registered), Reading::Known(Some(at)));
+        let Reading::Unavailable(why) = tasks(None, &[]).reading(&registered) else { panic!("it may be one") };
+        assert!(why.contains("1 task(s) that this user cannot read"), "{why}");
+        assert_eq!(tasks(None, &[]).reading(&registered[1..]), Reading::Known(None));
     }
 
     #[test]
-    fn dates_are_those_of_the_wall() {
+    fn registered_tasks_are_listed_with_their_folders() {
+        crate::wine::only();
+        let path = format!(r"Software\Vigie-test-{}", std::process::id());
+        let (tree, _) = RegKey::predef(winreg::enums::HKEY_CURRENT_USER).create_subkey(&path).unwrap();
+        for task in ["Extinction", r"Académie\Soir"] {
+            tree.create_subkey(task).unwrap().0.set_value("Id", &"{1}").unwrap();
+        }
+        let mut tasks = Vec::new();
+        collect(&tree, "", &mut tasks);
+        tasks.sort();
+        assert_eq!(tasks, [r"\Académie\Soir", r"\Extinction"]);
+        RegKey::predef(winreg::enums::HKEY_CURRENT_USER).delete_subkey_all(&path).unwrap();
+    }
+
+    #[test]
+    fn ole_dates_are_local_time() {
         let paris = TimeZone::get("Europe/Paris").unwrap();
         assert_eq!(at(2.0, &TimeZone::UTC), Some("1900-01-01T00:00:00Z".parse().unwrap()));
         let evening = 46_350.0 + 21.5 / 24.0;
