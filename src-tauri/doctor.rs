@@ -53,7 +53,7 @@ async fn examine(loaded: &Loaded) -> Vec<Finding> {
     let started = Instant::now();
     timed(Sensor::Printers, started, blocking(profile, |_| printers::read()).await.and_then(reading));
     let started = Instant::now();
-    timed(Sensor::Wapt, started, reading(wapt::read(profile.wapt.service_port).await));
+    timed(Sensor::Wapt, started, reading(wapt::read(profile).await));
     let started = Instant::now();
     timed(Sensor::Battery, started, blocking(profile, |_| power::battery()).await.and_then(reading));
     let started = Instant::now();

@@ -2,7 +2,7 @@
 
 use super::Now;
 use super::message::{
-    Battery, DriveMount, DriveState, Effect, Event, Host, Printer, Reading, SensorRequest, Space, Wapt,
+    Battery, DriveMount, DriveState, Effect, Event, Host, Printer, Printers, Reading, SensorRequest, Space, Wapt,
 };
 use super::state::{SavedState, State};
 use super::update::update;
@@ -85,13 +85,14 @@ pub fn standing(verdict: VpnStatus) -> State {
         ('T', DriveMount::Absent),
         ('U', DriveMount::Connected("/mnt/u".into())),
     ];
-    let printer = |name: &str, default| Printer { name: name.into(), default };
+    let printer = |name: &str, default| Printer { name: name.into(), default, installed: true };
     let host = Host {
         name: "PC-14-042".into(),
         user: "mdupont".into(),
         domain: Some("ac-caen".into()),
         system: "Windows 11 Pro 23H2".into(),
         booted: at("2026-11-24T00:00").timestamp(),
+        fast_startup: false,
         memory: Space { total: 8 << 30, free: 4 << 30 },
         disk: Reading::Known(Space { total: 200 << 30, free: 50 << 30 }),
     };
@@ -109,8 +110,15 @@ pub fn standing(verdict: VpnStatus) -> State {
     let gateway = if verdict == VpnStatus::Captive { Gateway::CertificateMismatch } else { Gateway::Answered };
     let facts = [
         Event::Drives(Reading::Known(drives.map(|(letter, mount)| DriveState { letter, mount }).into())),
-        Event::Printers(Reading::Known(vec![printer("I76RC-DSI04-B4", true), printer("Bureau", false)])),
-        Event::Wapt(Reading::Known(Wapt { version: "2.5.4".into(), pending: vec!["firefox".into()], running: None })),
+        Event::Printers(Reading::Known(Printers::Computer(vec![
+            printer("I76RC-DSI04-B4", true),
+            printer("Bureau", false),
+        ]))),
+        Event::Wapt(Reading::Known(Wapt {
+            version: "2.5.4".into(),
+            pending: Some(vec!["firefox".into()]),
+            running: None,
+        })),
         Event::Power(Reading::Known(Some(Battery { percent: 80, plugged: true }))),
         Event::Host(Arc::new(host)),
         // A look before, so that a tunnel is seen to come up.

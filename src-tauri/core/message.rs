@@ -129,7 +129,7 @@ pub enum Event {
     /// The network drives.
     Drives(Reading<Vec<DriveState>>),
     /// The installed printers.
-    Printers(Reading<Vec<Printer>>),
+    Printers(Reading<Printers>),
     /// What WAPT's agent says.
     Wapt(Reading<Wapt>),
     /// Battery and mains.
@@ -201,6 +201,8 @@ pub struct Host {
     pub system: String,
     /// When the machine was started last.
     pub booted: jiff::Timestamp,
+    /// Whether Windows keeps its kernel over a shutdown (Fast Startup), so that only a restart starts it anew.
+    pub fast_startup: bool,
     /// Memory in bytes: all of it, and what is available.
     pub memory: Space,
     /// The system disk in bytes.
@@ -237,6 +239,16 @@ pub enum DriveMount {
     Absent,
 }
 
+/// The printers, as far as they can be read without the network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "on", content = "is", rename_all = "kebab-case")]
+pub enum Printers {
+    /// Those of this computer.
+    Computer(Vec<Printer>),
+    /// The computer prints through a server of that name, which is not asked.
+    Server(String),
+}
+
 /// An installed printer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Printer {
@@ -244,6 +256,8 @@ pub struct Printer {
     pub name: String,
     /// Whether it is the default one.
     pub default: bool,
+    /// Whether this computer has a queue for it. The user's default may be a printer that CUPS only finds on the network.
+    pub installed: bool,
 }
 
 /// What WAPT's agent says.
@@ -251,8 +265,8 @@ pub struct Printer {
 pub struct Wapt {
     /// The agent's version.
     pub version: String,
-    /// Packages that wait for an upgrade or an installation.
-    pub pending: Vec<String>,
+    /// Packages that wait for an upgrade or an installation; `None` before the agent's first look for updates.
+    pub pending: Option<Vec<String>>,
     /// The description of the task that runs.
     pub running: Option<String>,
 }

@@ -1,7 +1,7 @@
 //! The state of the program, and what follows from it.
 
 use super::message::{
-    Battery, DriveMount, DriveState, Effect, Host, Notification, Printer, Reading, SensorRequest, Wapt,
+    Battery, DriveMount, DriveState, Effect, Host, Notification, Printers, Reading, SensorRequest, Wapt,
 };
 use super::vpn::{NotificationPolicy, Tracker, VpnStatus};
 use super::{Now, connect, helpdesk, shutdown};
@@ -35,7 +35,7 @@ pub struct State {
     /// The network drives.
     pub drives: Reading<Vec<DriveState>>,
     /// The installed printers.
-    pub printers: Reading<Vec<Printer>>,
+    pub printers: Reading<Printers>,
     /// What WAPT's agent says.
     pub wapt: Reading<Wapt>,
     /// The battery, where there is one.

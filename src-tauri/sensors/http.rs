@@ -1,4 +1,4 @@
-//! One HTTP/1.1 exchange with a service on this machine: WAPT's agent, CUPS.
+//! Makes one HTTP/1.1 exchange with a service on this machine: WAPT's agent or CUPS.
 
 use anyhow::{Context, bail, ensure};
 use http_body_util::{BodyExt, Full, Limited};
@@ -8,27 +8,28 @@ use hyper_util::rt::TokioIo;
 use std::pin::pin;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// Sends the request and reads the whole answer, which must be a 200 of at most `limit` bytes. The caller limits the
-/// time.
-pub(super) async fn exchange<S>(stream: S, request: Request<Full<Bytes>>, limit: usize) -> anyhow::Result<Bytes>
+/// Sends the request and returns the body of the response, which must have status 200 and at most `max_bytes`.
+///
+/// Redirects are not followed. The caller limits the time.
+pub(super) async fn exchange<S>(stream: S, request: Request<Full<Bytes>>, max_bytes: usize) -> anyhow::Result<Bytes>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let mut connection = pin!(connection);
-    let mut answer = pin!(async move {
-        let response = sender.send_request(request).await.context("no HTTP answer")?;
+    let mut response = pin!(async move {
+        let response = sender.send_request(request).await.context("no HTTP response")?;
         let status = response.status();
         ensure!(status == StatusCode::OK, "HTTP status {}", status.as_u16());
-        match Limited::new(response.into_body(), limit).collect().await {
+        match Limited::new(response.into_body(), max_bytes).collect().await {
             Ok(body) => Ok(body.to_bytes()),
-            Err(error) if error.is::<http_body_util::LengthLimitError>() => bail!("more than {limit} bytes"),
-            Err(error) => bail!("the answer broke off: {error}"),
+            Err(error) if error.is::<http_body_util::LengthLimitError>() => bail!("more than {max_bytes} bytes"),
+            Err(error) => bail!("the response is incomplete: {error}"),
         }
     });
-    // The connection only moves while it is polled; what it has read before it ended is still there to be collected.
+    // The connection makes progress only while it is polled. What it read before it ended can still be collected.
     tokio::select! {
-        answer = &mut answer => answer,
-        _ = &mut connection => answer.await,
+        body = &mut response => body,
+        _ = &mut connection => response.await,
     }
 }

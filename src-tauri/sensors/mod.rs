@@ -1,4 +1,4 @@
-//! Each watches one thing and sends events; event-driven wherever the system offers it, no polling.
+//! Turns facts about the machine into events. Each sensor watches one thing, without polling.
 
 pub mod clock;
 pub mod drives;
@@ -28,22 +28,22 @@ use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
 use vigie_core::message::{Event, SensorRequest};
 use vigie_profile::Profile;
 
-/// Where the sensors are asked to look.
+/// Sends requests to the sensors.
 pub type SensorRequests = mpsc::UnboundedSender<SensorRequest>;
 
-/// Starts all sensors on the current tokio runtime. They end when the returned sender or the events' receiver is
-/// gone.
+/// Starts all sensors on the current tokio runtime. They end when the returned sender is dropped or the events' receiver
+/// is gone.
 pub fn start(profile: Arc<Profile>, events: Events) -> SensorRequests {
-    let (looks, asked) = mpsc::unbounded_channel();
-    tokio::spawn(serve(profile, events, asked));
-    looks
+    let (sender, requests) = mpsc::unbounded_channel();
+    tokio::spawn(serve(profile, events, requests));
+    sender
 }
 
-async fn serve(profile: Arc<Profile>, events: Events, mut asked: UnboundedReceiver<SensorRequest>) {
+async fn serve(profile: Arc<Profile>, events: Events, mut requests: UnboundedReceiver<SensorRequest>) {
     let (alarm, wake_at) = watch::channel(None);
     let (profiles, current) = watch::channel(profile);
-    let (links, agent) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    // Dropped at the end, and all of it ends with it.
+    let (links, wapt_refresh) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    // Dropping the set ends all of them.
     let mut watchers = JoinSet::new();
     watchers.spawn(clock::watch(wake_at, events.clone()));
     watchers.spawn(network::watch(current.clone(), links.clone(), events.clone()));
@@ -54,29 +54,34 @@ async fn serve(profile: Arc<Profile>, events: Events, mut asked: UnboundedReceiv
         watchers.spawn(drives::watch(current.clone(), events.clone()));
         watchers.spawn(printers::watch(events.clone()));
     }
-    watchers.spawn(wapt::watch(current.clone(), agent.clone(), events.clone()));
+    let host_requests = watch::Sender::new(());
+    let readers: [fn(&Profile) -> Event; 4] = [
+        |_| Event::Host(Arc::new(host::read())),
+        |profile| Event::Drives(drives::read(profile)),
+        |_| Event::Printers(printers::read()),
+        |_| Event::Power(power::battery()),
+    ];
+    for read in readers {
+        watchers.spawn(read_on_request(host_requests.subscribe(), current.clone(), events.clone(), read));
+    }
+    watchers.spawn(wapt::watch(current.clone(), wapt_refresh.clone(), events.clone()));
     let mut probe = AbortOnReplace::default();
     let mut client = AbortOnReplace::default();
     find_site(&current, &events);
     loop {
-        let look = tokio::select! {
-            look = asked.recv() => look,
+        let request = tokio::select! {
+            request = requests.recv() => request,
             () = events.closed() => None,
         };
-        let Some(look) = look else { return };
+        let Some(request) = request else { return };
         let profile = current.borrow().clone();
         let events = events.clone();
-        match look {
+        match request {
             SensorRequest::Links => links.notify_one(),
             SensorRequest::Host => {
-                // One that waits hears it; one that looks already needs not.
-                agent.notify_waiters();
-                spawn_blocking(move || {
-                    let _ = events.send(Event::Host(Arc::new(host::read())));
-                    let _ = events.send(Event::Drives(drives::read(&profile)));
-                    let _ = events.send(Event::Printers(printers::read()));
-                    let _ = events.send(Event::Power(power::battery()));
-                });
+                // Wakes the sensor only if it waits: a read that is already under way is recent enough.
+                wapt_refresh.notify_waiters();
+                host_requests.send_replace(());
             }
             SensorRequest::Probe(request) => probe.replace(async move {
                 let limit = Duration::from_secs(profile.vpn.probe_timeout_seconds.into());
@@ -96,6 +101,21 @@ async fn serve(profile: Arc<Profile>, events: Events, mut asked: UnboundedReceiv
     }
 }
 
+/// Reads on a blocking thread and sends the event, after each request. Requests during a read lead to one more, so that
+/// a service that hangs never holds more than one thread.
+async fn read_on_request(
+    mut requests: watch::Receiver<()>,
+    profile: watch::Receiver<Arc<Profile>>,
+    events: Events,
+    read: fn(&Profile) -> Event,
+) {
+    while requests.changed().await.is_ok() {
+        let (profile, events) = (profile.borrow().clone(), events.clone());
+        // Fails only when the runtime shuts down.
+        let _ = spawn_blocking(move || events.send(read(&profile))).await;
+    }
+}
+
 fn find_site(profile: &watch::Receiver<Arc<Profile>>, events: &Events) {
     let (profile, events) = (profile.borrow().clone(), events.clone());
     spawn_blocking(move || {
@@ -103,13 +123,13 @@ fn find_site(profile: &watch::Receiver<Arc<Profile>>, events: &Events) {
     });
 }
 
-/// A question of which only the latest is still worth an answer.
+/// A task that is aborted when a newer one replaces it: only the latest answer is of use.
 #[derive(Default)]
 struct AbortOnReplace(Option<AbortHandle>);
 
 impl AbortOnReplace {
-    fn replace(&mut self, answer: impl Future<Output = ()> + Send + 'static) {
-        if let Some(older) = self.0.replace(tokio::spawn(answer).abort_handle()) {
+    fn replace(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        if let Some(older) = self.0.replace(tokio::spawn(task).abort_handle()) {
             older.abort();
         }
     }
@@ -123,7 +143,7 @@ impl Drop for AbortOnReplace {
     }
 }
 
-/// Whether a pattern in which `*` stands for any text, also none, matches the whole text, whatever the case.
+/// Returns whether the pattern matches the whole text, ignoring case. `*` matches any text, including none.
 fn glob(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.to_lowercase(), text.to_lowercase());
     let Some((start, rest)) = pattern.split_once('*') else { return pattern == text };
@@ -139,7 +159,7 @@ fn glob(pattern: &str, text: &str) -> bool {
     text.ends_with(end)
 }
 
-/// The path that the profile means, in this user's session.
+/// Expands a path of the profile for this user.
 fn expand(path: &str) -> Option<PathBuf> {
     vigie_profile::expand(path, dirs::home_dir().as_deref(), |name| std::env::var_os(name))
 }
@@ -149,18 +169,19 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// In a network namespace, where nobody else's changes are seen.
+    /// In a network namespace, so that only the test's own changes are seen.
     #[cfg(target_os = "linux")]
     #[test]
-    fn sensors_answer_what_they_are_asked_and_end_with_the_asker() {
+    fn sensors_answer_requests_and_end_with_their_sender() {
         use test_support::{in_namespace, profile, run};
         use tokio::time::timeout;
         use vigie_core::vpn::ProbeRequest;
         const DEADLINE: Duration = Duration::from_secs(10);
 
-        async fn hear(heard: &mut UnboundedReceiver<Event>, wanted: impl Fn(&Event) -> bool) -> Event {
+        async fn next(received: &mut UnboundedReceiver<Event>, wanted: impl Fn(&Event) -> bool) -> Event {
             loop {
-                let event = timeout(DEADLINE, heard.recv()).await.expect("an answer comes").expect("the sensors live");
+                let event =
+                    timeout(DEADLINE, received.recv()).await.expect("an answer in time").expect("the sensors run");
                 if wanted(&event) {
                     return event;
                 }
@@ -173,43 +194,43 @@ mod tests {
             run("ip link set far0 up");
             run("ip address add 10.9.0.2/24 dev eth0");
             run("ip link set eth0 up");
-            let (events, mut heard) = mpsc::unbounded_channel();
-            let looks = start(Arc::new(profile()), events);
-            assert_eq!(hear(&mut heard, |event| matches!(event, Event::SiteFound(_))).await, Event::SiteFound(None));
+            let (events, mut received) = mpsc::unbounded_channel();
+            let requests = start(Arc::new(profile()), events);
+            assert_eq!(next(&mut received, |event| matches!(event, Event::SiteFound(_))).await, Event::SiteFound(None));
 
-            looks.send(SensorRequest::Links).unwrap();
-            hear(&mut heard, |event| matches!(event, Event::Links(_))).await;
-            looks.send(SensorRequest::Client).unwrap();
+            requests.send(SensorRequest::Links).unwrap();
+            next(&mut received, |event| matches!(event, Event::Links(_))).await;
+            requests.send(SensorRequest::Client).unwrap();
             assert_eq!(
-                hear(&mut heard, |event| matches!(event, Event::ClientState(_))).await,
+                next(&mut received, |event| matches!(event, Event::ClientState(_))).await,
                 Event::ClientState(None)
             );
-            looks.send(SensorRequest::WakeAt(Some(jiff::Timestamp::now()))).unwrap();
-            hear(&mut heard, |event| *event == Event::Tick).await;
-            looks.send(SensorRequest::Host).unwrap();
-            hear(&mut heard, |event| matches!(event, Event::Power(_))).await;
+            requests.send(SensorRequest::WakeAt(Some(jiff::Timestamp::now()))).unwrap();
+            next(&mut received, |event| *event == Event::Tick).await;
+            requests.send(SensorRequest::Host).unwrap();
+            next(&mut received, |event| matches!(event, Event::Power(_))).await;
 
-            // Nobody has the address 10.9.0.9, and to find that out takes a while; the newer question does not wait.
+            // Nobody has the address 10.9.0.9, which takes a while to find out; the newer request does not wait for it.
             let request = |number, host: &str| {
                 SensorRequest::Probe(ProbeRequest { number, inside: vec![host.to_owned()], gateways: Vec::new() })
             };
-            looks.send(request(1, "10.9.0.9:445")).unwrap();
-            looks.send(request(2, "127.0.0.1:1")).unwrap();
-            let Event::Probed(probe) = hear(&mut heard, |event| matches!(event, Event::Probed(_))).await else {
-                unreachable!("only a probe was waited for")
+            requests.send(request(1, "10.9.0.9:445")).unwrap();
+            requests.send(request(2, "127.0.0.1:1")).unwrap();
+            let Event::Probed(probe) = next(&mut received, |event| matches!(event, Event::Probed(_))).await else {
+                unreachable!("only a probe matches")
             };
             assert_eq!(probe.number, 2);
 
-            looks.send(request(3, "10.9.0.9:445")).unwrap();
-            drop(looks);
-            while let Some(event) = timeout(DEADLINE, heard.recv()).await.expect("the sensors end") {
+            requests.send(request(3, "10.9.0.9:445")).unwrap();
+            drop(requests);
+            while let Some(event) = timeout(DEADLINE, received.recv()).await.expect("the sensors end") {
                 assert!(!matches!(event, Event::Probed(_)), "{event:?}");
             }
         });
     }
 
     #[test]
-    fn globs() {
+    fn glob_matches_whole_text_ignoring_case() {
         for (pattern, text) in [
             ("cscotun*", "cscotun0"),
             ("*", ""),
@@ -226,9 +247,38 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn requests_during_a_read_lead_to_one_more() {
+        use std::sync::{LazyLock, Mutex};
+        static GATE: LazyLock<Mutex<()>> = LazyLock::new(Mutex::default);
+        const DEADLINE: Duration = Duration::from_secs(10);
+        let requests = watch::Sender::new(());
+        let (_profiles, profile) = watch::channel(Arc::new(test_support::profile()));
+        let (events, mut received) = mpsc::unbounded_channel();
+        let reader = read_on_request(requests.subscribe(), profile, events.clone(), |_| {
+            drop(GATE.lock());
+            Event::Tick
+        });
+        let reader = tokio::spawn(reader);
+        {
+            let hung = GATE.lock();
+            for _ in 0..100 {
+                requests.send_replace(());
+                tokio::task::yield_now().await;
+            }
+            drop(hung);
+        }
+        for _ in 0..2 {
+            assert_eq!(tokio::time::timeout(DEADLINE, received.recv()).await, Ok(Some(Event::Tick)));
+        }
+        drop((requests, events));
+        reader.await.expect("ends with its requests");
+        assert_eq!(received.recv().await, None, "no more than two reads");
+    }
+
     proptest! {
         #[test]
-        fn a_glob_matches_what_was_cut_out_of_a_text(text in ".{0,30}", cut in any::<(usize, usize)>()) {
+        fn glob_matches_any_text_in_place_of_the_star(text in ".{0,30}", cut in any::<(usize, usize)>()) {
             let chars: Vec<char> = text.to_lowercase().chars().collect();
             let from = cut.0 % (chars.len() + 1);
             let to = from + cut.1 % (chars.len() - from + 1);
@@ -237,13 +287,13 @@ mod tests {
         }
 
         #[test]
-        fn a_glob_never_panics(pattern in ".{0,20}", text in ".{0,20}") {
+        fn glob_never_panics(pattern in ".{0,20}", text in ".{0,20}") {
             glob(&pattern, &text);
         }
     }
 }
 
-/// What the sensors' tests share.
+/// Helpers for the tests of the sensors.
 #[cfg(test)]
 mod test_support {
     use vigie_profile::{PerOs, Profile, VpnConfig, guide};
@@ -251,7 +301,7 @@ mod test_support {
     #[cfg(target_os = "linux")]
     pub(super) use linux::{in_namespace, run};
 
-    /// The guide, on a machine without Cisco's client.
+    /// Returns the guide for a machine without Cisco's client.
     pub(super) fn profile() -> Profile {
         let mut profile = guide();
         profile.vpn.command_line = PerOs { windows: vec![], linux: vec![] };
@@ -268,12 +318,11 @@ mod test_support {
         use rustix::thread::{UnshareFlags, unshare_unsafe};
         use std::process::Command;
 
-        /// Runs a test on a thread of its own in new namespaces; all that it starts is in them too.
+        /// Runs a test on a thread of its own in new namespaces, which its child processes inherit.
         pub(in crate::sensors) fn in_namespace(flags: UnshareFlags, test: impl Future<Output = ()> + Send + 'static) {
-            assert!(rustix::process::geteuid().is_root(), "this test makes namespaces: run it as root");
+            assert!(rustix::process::geteuid().is_root(), "this test creates namespaces: run it as root");
             let thread = std::thread::spawn(move || {
-                // SAFETY: files and memory stay shared with the other threads; only this one gets another network or
-                // other mounts.
+                // SAFETY: files and memory stay shared with the other threads; only the network or the mounts differ.
                 unsafe { unshare_unsafe(flags) }.expect("new namespaces");
                 tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
             });
@@ -282,7 +331,7 @@ mod test_support {
             }
         }
 
-        /// Runs a command of words without blanks, which must succeed.
+        /// Runs a command, whose words contain no blanks, and asserts that it succeeds.
         pub(in crate::sensors) fn run(command: &str) {
             let mut words = command.split(' ');
             let status = Command::new(words.next().unwrap()).args(words).status().unwrap();

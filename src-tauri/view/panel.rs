@@ -5,7 +5,7 @@
 use super::{drives, french, helpdesk, shutdown, vpn};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use vigie_core::message::{Action, DriveMount, Host, Reading};
+use vigie_core::message::{Action, DriveMount, Host, Printers, Reading};
 use vigie_core::shutdown::Reminder;
 use vigie_core::state::{Question, State};
 use vigie_core::vpn::VpnStatus;
@@ -304,9 +304,16 @@ fn machine(state: &State, host: &Host) -> Vec<Row> {
     };
     let booted = host.booted.to_zoned_datetime(state.now.wall.time_zone().clone());
     let started = french::moment(&booted, &state.now.wall);
-    let started = match state.long_uptime() {
-        Some(days) => warning(RowKind::Booted, "Démarré", format!("{started} ({days} jours : redémarrez bientôt)")),
-        None => normal(RowKind::Booted, "Démarré", started),
+    let started = match (state.long_uptime(), host.fast_startup) {
+        (Some(days), false) => {
+            warning(RowKind::Booted, "Démarré", format!("{started} ({days} jours : redémarrez bientôt)"))
+        }
+        (None, false) => normal(RowKind::Booted, "Démarré", started),
+        (Some(days), true) => {
+            let advice = "éteindre ne suffit pas : choisissez Redémarrer";
+            warning(RowKind::Booted, FULL_RESTART, format!("{started} ({days} jours ; {advice})"))
+        }
+        (None, true) => normal(RowKind::Booted, FULL_RESTART, started),
     };
     let disk = match (&host.disk, state.disk_low()) {
         (Reading::Known(space), Some(percent)) => {
@@ -351,18 +358,24 @@ fn drive_rows(state: &State) -> Vec<Row> {
 fn software(state: &State) -> Vec<Row> {
     let mut rows = Vec::new();
     match &state.printers {
-        Reading::Known(printers) if printers.is_empty() => {
+        Reading::Known(Printers::Server(server)) => {
+            let text = format!("sur un serveur : {server} (non lu)");
+            rows.push(normal(RowKind::Printers, "Imprimantes", text));
+        }
+        Reading::Known(Printers::Computer(printers)) if printers.is_empty() => {
             rows.push(unavailable(RowKind::Printers, "Imprimantes", "aucune n’est installée"));
         }
-        Reading::Known(printers) => rows.extend(printers.iter().map(|printer| {
+        Reading::Known(Printers::Computer(printers)) => rows.extend(printers.iter().map(|printer| {
             let decoded = vigie_core::printers::decode(&state.profile.printing, &printer.name);
             let place = decoded.map(|name| french::printer(&name, &state.profile.printing));
-            let value = match (&place, printer.default) {
-                (Some(place), true) => format!("{} (par défaut) : {place}", printer.name),
-                (Some(place), false) => format!("{} : {place}", printer.name),
-                (None, true) => format!("{} (par défaut)", printer.name),
-                (None, false) => printer.name.clone(),
+            let remark = match (printer.default, printer.installed) {
+                (true, true) => " (par défaut)",
+                (true, false) => " (par défaut, trouvée sur le réseau et non installée)",
+                (false, true) => "",
+                (false, false) => " (non installée)",
             };
+            let place = place.map(|place| format!(" : {place}")).unwrap_or_default();
+            let value = format!("{}{remark}{place}", printer.name);
             Row { id: format!("printer-{}", printer.name), ..normal(RowKind::Printers, "Imprimante", value) }
         })),
         Reading::Pending => rows.push(unavailable(RowKind::Printers, "Imprimantes", READING)),
@@ -373,15 +386,16 @@ fn software(state: &State) -> Vec<Row> {
     rows.push(match &state.wapt {
         Reading::Known(wapt) => {
             let mut text = format!("version {}", wapt.version);
-            match wapt.pending.len() {
-                0 => text.push_str(", à jour"),
-                1 => text.push_str(", 1 mise à jour en attente"),
-                many => text.push_str(&format!(", {many} mises à jour en attente")),
+            match wapt.pending.as_ref().map(Vec::len) {
+                None => text.push_str(", serveur pas encore interrogé"),
+                Some(0) => text.push_str(", à jour"),
+                Some(1) => text.push_str(", 1 mise à jour en attente"),
+                Some(many) => text.push_str(&format!(", {many} mises à jour en attente")),
             }
             if let Some(task) = &wapt.running {
                 text.push_str(&format!(", en cours : {task}"));
             }
-            Row { details: wapt.pending.clone(), ..normal(RowKind::Wapt, "WAPT", text) }
+            Row { details: wapt.pending.clone().unwrap_or_default(), ..normal(RowKind::Wapt, "WAPT", text) }
         }
         Reading::Pending => unavailable(RowKind::Wapt, "WAPT", READING),
         Reading::Unavailable(_) => unavailable(RowKind::Wapt, "WAPT", "absent, ou ne répond pas"),
@@ -415,6 +429,9 @@ fn group(title: &str, rows: Vec<Row>) -> Group {
 pub(super) fn button(label: impl Into<String>, action: Action) -> Button {
     Button { label: french::typeset(label), action }
 }
+
+/// Windows with Fast Startup keeps its kernel over a shutdown.
+const FULL_RESTART: &str = "Dernier redémarrage complet";
 
 /// Why there is no value yet.
 const READING: &str = "en cours de lecture";
@@ -578,6 +595,32 @@ mod tests {
             assert_eq!((row.value.as_str(), row.mark), (why, Severity::Unavailable), "{id}");
         }
         assert!(rows.iter().all(|row| !row.value.is_empty() && !row.value.contains("for the log")));
+    }
+
+    #[test]
+    fn printers_wapt_and_fast_startup_are_worded() {
+        use vigie_core::message::{Printer, Wapt};
+        let mut state = standing(VpnStatus::OnSite);
+        let host = state.host.take().expect("it is known");
+        let shown = |state: &mut State, event: Event, id: &str| -> String {
+            update(state, event, now("2026-11-24T14:03"));
+            let rows = panel(state).groups.into_iter().flat_map(|group| group.rows);
+            let row = rows.into_iter().find(|row| row.id == id).expect("it is shown");
+            format!("{} : {}", row.label, row.value).replace('\u{a0}', " ")
+        };
+        let server = Event::Printers(Reading::Known(Printers::Server("10.9.0.5".into())));
+        assert_eq!(shown(&mut state, server, "printers"), "Imprimantes : sur un serveur : 10.9.0.5 (non lu)");
+        let found = Printer { name: "Copieur_DSI".into(), default: true, installed: false };
+        let found = Event::Printers(Reading::Known(Printers::Computer(vec![found])));
+        assert_eq!(
+            shown(&mut state, found, "printer-Copieur_DSI"),
+            "Imprimante : Copieur_DSI (par défaut, trouvée sur le réseau et non installée)"
+        );
+        let wapt = Wapt { version: "2.5".into(), pending: None, running: None };
+        let wapt = Event::Wapt(Reading::Known(wapt));
+        assert_eq!(shown(&mut state, wapt, "wapt"), "WAPT : version 2.5, serveur pas encore interrogé");
+        let booted = Event::Host(std::sync::Arc::new(Host { fast_startup: true, ..(*host).clone() }));
+        assert_eq!(shown(&mut state, booted, "booted"), "Dernier redémarrage complet : aujourd’hui à 0 h");
     }
 
     fn why_space() -> Reading<vigie_core::message::Space> {

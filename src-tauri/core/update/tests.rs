@@ -3,7 +3,7 @@
 use super::*;
 use crate::digits::Digits;
 use crate::fixture::{HOME, TUNNEL, guide, home, known, now, standing, with_tunnel};
-use crate::message::{Battery, Call, DriveState, Host, Printer, Reading, Space, Wapt, WindowError};
+use crate::message::{Battery, Call, DriveState, Host, Printer, Printers, Reading, Space, Wapt, WindowError};
 use crate::state::SavedState;
 use crate::vpn::{ClientState, Gateway, Intranet, Links, Probe};
 use vigie_profile::UserChoices;
@@ -625,11 +625,16 @@ fn what_the_sensors_say_is_kept() {
         domain: None,
         system: "Debian GNU/Linux 12".into(),
         booted: now("2026-11-24T00:00").wall.timestamp(),
+        fast_startup: false,
         memory: Space { total: 8 << 30, free: 4 << 30 },
         disk: Reading::Known(Space { total: 100, free: 9 }),
     });
-    let wapt = Reading::Known(Wapt { version: "2.5".into(), pending: vec![], running: None });
-    let printers = Reading::Known(vec![Printer { name: "I14RC-DSI-RDC".into(), default: true }]);
+    let wapt = Reading::Known(Wapt { version: "2.5".into(), pending: Some(vec![]), running: None });
+    let printers = Reading::Known(Printers::Computer(vec![Printer {
+        name: "I14RC-DSI-RDC".into(),
+        default: true,
+        installed: true,
+    }]));
     let battery = Reading::Known(Some(Battery { percent: 80, plugged: false }));
     let events = [
         Event::Host(host.clone()),

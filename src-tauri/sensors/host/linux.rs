@@ -1,10 +1,10 @@
-//! What Linux says about itself.
+//! Reads the facts about a Linux machine.
 
 use std::fs;
 use sysinfo::System;
 use vigie_core::message::{Reading, Space};
 
-/// Name and version as os-release(5) gives them: "Debian GNU/Linux 12".
+/// Returns name and version from os-release(5): "Debian GNU/Linux 12".
 pub(super) fn version() -> String {
     let name = System::name().unwrap_or_else(|_| "Linux".into());
     match System::os_version() {
@@ -13,13 +13,13 @@ pub(super) fn version() -> String {
     }
 }
 
-/// The DNS domain that the machine's own files give it. Name servers are not asked: they may be out of reach, and what
-/// they add belongs to the network of the day.
+/// Returns the DNS domain from the machine's own files. Name servers are not asked: they may be out of reach, and what
+/// they add belongs to the current network.
 pub(super) fn domain(name: &str) -> Option<String> {
     in_hosts(&fs::read_to_string("/etc/hosts").ok()?, name)
 }
 
-/// hosts(5): an address, the canonical name, aliases. Debian writes `127.0.1.1 pc.example.fr pc`.
+/// Finds the domain in hosts(5): an address, the canonical name, aliases. Debian writes `127.0.1.1 pc.example.fr pc`.
 fn in_hosts(hosts: &str, name: &str) -> Option<String> {
     hosts
         .lines()
@@ -29,7 +29,12 @@ fn in_hosts(hosts: &str, name: &str) -> Option<String> {
         .map(|(_, domain)| domain.to_owned())
 }
 
-/// The file system at `/`; free is what a user may still fill.
+/// Linux has no Fast Startup.
+pub(super) fn fast_startup() -> bool {
+    false
+}
+
+/// Returns the size of the file system at `/`, and the free space that a user may fill.
 pub(super) fn disk() -> Reading<Space> {
     match rustix::fs::statvfs("/") {
         Ok(disk) => Reading::Known(Space { total: disk.f_blocks * disk.f_frsize, free: disk.f_bavail * disk.f_frsize }),
@@ -42,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_domain_stands_in_the_hosts_file() {
+    fn domain_is_read_from_the_hosts_file() {
         let hosts = "127.0.0.1 localhost\n# 10.0.0.1 pc.elsewhere.fr pc\n127.0.1.1\tPC.ac-caen.fr pc # this one\n";
         assert_eq!(in_hosts(hosts, "pc"), Some("ac-caen.fr".into()));
         assert_eq!(in_hosts(hosts, "p"), None);
@@ -51,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn the_version_is_what_os_release_says() {
+    fn version_comes_from_os_release() {
         let release = fs::read_to_string("/etc/os-release").expect("every distribution has one");
         let name = release.lines().find_map(|line| line.strip_prefix("NAME=")).expect("os-release(5) requires it");
         assert!(version().starts_with(name.trim_matches(['"', '\''])), "{} {name}", version());

@@ -1,4 +1,7 @@
-//! CUPS, asked through IPP on its local socket (<https://www.cups.org/doc/spec-ipp.html>).
+//! Asks CUPS on this computer for its queues, through IPP (<https://www.cups.org/doc/spec-ipp.html>).
+//!
+//! CUPS's own files and variables say where the printers are, as for `lpstat` (client.conf(5), lp(1)). A server on the
+//! network is named but not asked: off site it would not answer, and its name is not to be resolved there.
 
 use super::listed;
 use crate::sensors::http;
@@ -11,81 +14,181 @@ use ipp::parser::IppParser;
 use ipp::reader::IppReader;
 use ipp::request::IppRequestResponse;
 use ipp::value::IppValue;
-use std::fs;
 use std::io::Cursor;
-use std::path::Path;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tokio::net::UnixStream;
-use vigie_core::message::Printer;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use vigie_core::message::Printers;
+use vigie_profile::read_text;
 
-const SOCKET: &str = "/run/cups/cups.sock";
+const DEFAULT_SOCKET: &str = "/run/cups/cups.sock";
+const DEFAULT_PORT: u16 = 631;
+/// How long CUPS may take for all answers together.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// Asked for the name alone, a server with thousands of queues stays below it.
-const MOST_BYTES: usize = 1 << 20;
+/// Thousands of queues fit, because only their names are requested.
+const MAX_RESPONSE_BYTES: usize = 1 << 20;
+const NAME: &str = "printer-name";
 
-/// The local server's queues. The default one is the user's (`lpoptions -d`), else the server's.
-pub(super) fn read() -> anyhow::Result<Vec<Printer>> {
-    let options = dirs::home_dir().and_then(|home| fs::read_to_string(home.join(".cups/lpoptions")).ok());
-    from(Path::new(SOCKET), chosen(&options.unwrap_or_default()))
+/// Returns the queues of this computer, or the server that it prints through.
+///
+/// The default printer is the user's choice (`LPDEST`, `PRINTER`, `lpoptions -d`), otherwise the server's.
+pub(super) fn read() -> anyhow::Result<Printers> {
+    Settings::system().read(TIMEOUT)
 }
 
-fn from(socket: &Path, chosen: Option<&str>) -> anyhow::Result<Vec<Printer>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let asked = async {
-            let names = ask(socket, Operation::CupsGetPrinters).await?;
-            let default = ask(socket, Operation::CupsGetDefault).await?;
-            let chosen = chosen.filter(|chosen| names.iter().any(|name| name == chosen));
-            let default = chosen.or_else(|| default.first().map(String::as_str)).map(str::to_owned);
-            anyhow::Ok(listed(names, default.as_deref()))
+/// What the user and the administrator have chosen.
+#[derive(Debug, PartialEq)]
+struct Settings {
+    server: CupsServer,
+    default: Option<String>,
+}
+
+/// Where CUPS is.
+#[derive(Debug, PartialEq)]
+enum CupsServer {
+    Socket(PathBuf),
+    /// On this computer, by TCP.
+    Loopback(IpAddr, u16),
+    /// On another computer of that name.
+    Remote(String),
+}
+
+impl Settings {
+    fn system() -> Settings {
+        let variable = |name: &str| std::env::var(name).ok();
+        Settings::new(variable, dirs::home_dir().as_deref(), Path::new("/etc/cups"))
+    }
+
+    /// The environment precedes the user's files, and these the machine's.
+    fn new(variable: impl Fn(&str) -> Option<String>, home: Option<&Path>, machine: &Path) -> Settings {
+        let variable = |name| variable(name).filter(|value| !value.is_empty());
+        let folders = home.map(|home| home.join(".cups")).into_iter().chain([machine.to_owned()]);
+        let files = |name: &str| -> Vec<String> {
+            folders.clone().filter_map(|folder| read_text(&folder.join(name)).ok()?).collect()
         };
-        tokio::time::timeout(TIMEOUT, asked).await.context("CUPS does not answer")?
-    })
+        let server = variable("CUPS_SERVER").or_else(|| files("client.conf").iter().find_map(|text| server_name(text)));
+        // `PRINTER=lp` is what some systems set for everybody, and means nothing.
+        let default = variable("LPDEST").or_else(|| variable("PRINTER").filter(|name| name != "lp"));
+        let default =
+            default.or_else(|| files("lpoptions").iter().find_map(|text| default_of(text).map(str::to_owned)));
+        Settings {
+            server: server.map_or_else(|| CupsServer::Socket(DEFAULT_SOCKET.into()), |name| CupsServer::parse(&name)),
+            // `NAME/instance` is a set of options for the same queue.
+            default: default.and_then(|name| name.split('/').next().map(str::to_owned)),
+        }
+    }
+
+    fn read(&self, limit: Duration) -> anyhow::Result<Printers> {
+        if let CupsServer::Remote(name) = &self.server {
+            return Ok(Printers::Server(vigie_core::sanitize::sanitize(name)));
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let requests = async {
+                let names = request(&self.server, Operation::CupsGetPrinters).await?;
+                let default = request(&self.server, Operation::CupsGetDefault).await?;
+                let default = self.default.clone().or_else(|| default.into_iter().next());
+                anyhow::Ok(Printers::Computer(listed(names, default.as_deref())))
+            };
+            tokio::time::timeout(limit, requests).await.context("CUPS does not answer")?
+        })
+    }
 }
 
-/// The names of the queues in the answer; none where the server finds none.
-async fn ask(socket: &Path, operation: Operation) -> anyhow::Result<Vec<String>> {
-    let mut question = IppRequestResponse::new(IppVersion::v1_1(), operation, None)?;
+impl CupsServer {
+    /// Parses `/path/of/socket` or `host[:port][/version=1.1]`.
+    fn parse(name: &str) -> CupsServer {
+        if name.starts_with('/') {
+            return CupsServer::Socket(name.into());
+        }
+        let authority = name.split('/').next().unwrap_or(name);
+        let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((host, rest)) => (host, rest.strip_prefix(':')),
+            // More than one colon: an IPv6 address without a port.
+            None if authority.matches(':').count() > 1 => (authority, None),
+            None => authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port))),
+        };
+        let address = match host.parse() {
+            Ok(address) => Some(address),
+            Err(_) if host.eq_ignore_ascii_case("localhost") => Some(IpAddr::from(Ipv4Addr::LOCALHOST)),
+            Err(_) => None,
+        };
+        match address.filter(IpAddr::is_loopback) {
+            Some(address) => {
+                CupsServer::Loopback(address, port.and_then(|port| port.parse().ok()).unwrap_or(DEFAULT_PORT))
+            }
+            None => CupsServer::Remote(host.to_owned()),
+        }
+    }
+}
+
+/// Requests the names of queues; none if the server finds none.
+async fn request(server: &CupsServer, operation: Operation) -> anyhow::Result<Vec<String>> {
+    match server {
+        CupsServer::Socket(path) => {
+            let stream = UnixStream::connect(path).await.with_context(|| format!("no CUPS at {}", path.display()))?;
+            exchange(stream, operation).await
+        }
+        CupsServer::Loopback(address, port) => {
+            let stream = TcpStream::connect((*address, *port)).await;
+            exchange(stream.with_context(|| format!("no CUPS at {address} port {port}"))?, operation).await
+        }
+        CupsServer::Remote(name) => bail!("the print server {name} is not asked"),
+    }
+}
+
+async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(stream: S, operation: Operation) -> anyhow::Result<Vec<String>> {
+    let mut ipp = IppRequestResponse::new(IppVersion::v1_1(), operation, None)?;
     let wanted = IppValue::new_keyword(NAME)?.named(ipp::value::IppName::new("requested-attributes")?);
-    question.attributes_mut().add(DelimiterTag::OperationAttributes, wanted);
+    ipp.attributes_mut().add(DelimiterTag::OperationAttributes, wanted);
     let request = Request::post("/").header(HOST, "localhost").header(CONTENT_TYPE, "application/ipp");
-    let request = request.body(Full::new(question.to_bytes()))?;
-    let stream = UnixStream::connect(socket).await.with_context(|| format!("no CUPS at {}", socket.display()))?;
-    let answer = http::exchange(stream, request, MOST_BYTES).await.context("CUPS")?;
-    names(&answer)
+    let request = request.body(Full::new(ipp.to_bytes()))?;
+    let response = http::exchange(stream, request, MAX_RESPONSE_BYTES).await.context("CUPS")?;
+    names(&response)
 }
 
-fn names(answer: &[u8]) -> anyhow::Result<Vec<String>> {
-    let answer = IppParser::new(IppReader::new(Cursor::new(answer.to_vec()))).parse().context("not an IPP answer")?;
-    let status = answer.header().status_code();
+fn names(response: &[u8]) -> anyhow::Result<Vec<String>> {
+    let response = IppParser::new(IppReader::new(Cursor::new(response.to_vec()))).parse();
+    let response = response.context("not an IPP response")?;
+    let status = response.header().status_code();
     if status == StatusCode::ClientErrorNotFound {
         return Ok(Vec::new());
     }
     if !status.is_success() {
         bail!("CUPS: {status}");
     }
-    let queues = answer.attributes().groups_of(DelimiterTag::PrinterAttributes);
+    let queues = response.attributes().groups_of(DelimiterTag::PrinterAttributes);
     let name = |queue: &ipp::attribute::IppAttributeGroup| Some(queue.get(NAME)?.value().to_string());
     Ok(queues.filter_map(name).collect())
 }
 
-const NAME: &str = "printer-name";
+/// Returns the `ServerName` of client.conf(5).
+fn server_name(text: &str) -> Option<String> {
+    text.lines().find_map(|line| {
+        let line = line.split('#').next().unwrap_or_default().trim();
+        let (key, value) = line.split_once([' ', '\t'])?;
+        let value = value.trim();
+        (key.eq_ignore_ascii_case("ServerName") && !value.is_empty()).then(|| value.to_owned())
+    })
+}
 
-/// The user's own default: the line `Default NAME …` of lpoptions(1)'s file. (`NAME/instance` is a set of options for
-/// the same queue.)
-fn chosen(options: &str) -> Option<&str> {
-    let name = options.lines().find_map(|line| line.strip_prefix("Default "))?.split_whitespace().next()?;
-    name.split('/').next()
+/// Returns the default of lpoptions(1): the line `Default NAME …`.
+fn default_of(text: &str) -> Option<&str> {
+    text.lines().find_map(|line| line.strip_prefix("Default "))?.split_whitespace().next()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use std::fs;
     use std::process::{Child, Command, Stdio};
     use std::time::Instant;
     use tempfile::TempDir;
 
-    /// A real print server with a directory, a socket and queues of its own.
+    /// A real print server with its own directory, socket and queues.
     struct Cups {
         server: Child,
         directory: TempDir,
@@ -93,13 +196,19 @@ mod tests {
 
     impl Cups {
         fn start() -> Cups {
+            Cups::start_with(0)
+        }
+
+        /// Also listens on a port, unless that is 0.
+        fn start_with(port: u16) -> Cups {
             let directory = tempfile::tempdir().expect("a directory for cupsd");
             let root = directory.path().display().to_string();
             for below in ["spool", "spool/tmp", "cache", "run", "root"] {
                 fs::create_dir(directory.path().join(below)).expect("cupsd's directories");
             }
             let everything = "<Policy default>\n<Limit All>\nOrder deny,allow\n</Limit>\n</Policy>\n";
-            let server = format!("Listen {root}/sock\nWebInterface No\nBrowsing No\nLogLevel warn\n{everything}");
+            let tcp = if port == 0 { String::new() } else { format!("Listen 127.0.0.1:{port}\n") };
+            let server = format!("Listen {root}/sock\n{tcp}WebInterface No\nBrowsing No\nLogLevel warn\n{everything}");
             fs::write(directory.path().join("cupsd.conf"), server).expect("cupsd.conf");
             let files = format!(
                 "FileDevice Yes\nServerRoot {root}/root\nRequestRoot {root}/spool\nTempDir {root}/spool/tmp\n\
@@ -111,7 +220,7 @@ mod tests {
                 .args(["-f", "-c", &format!("{root}/cupsd.conf"), "-s", &format!("{root}/cups-files.conf")])
                 .stdout(Stdio::null())
                 .spawn()
-                .expect("cupsd is installed");
+                .expect("cupsd not found: install the test dependencies");
             let cups = Cups { server, directory };
             let started = Instant::now();
             while std::os::unix::net::UnixStream::connect(cups.socket()).is_err() {
@@ -136,53 +245,162 @@ mod tests {
             self.admin(&["-p", name, "-E", "-v", "file:///dev/null", "-m", "raw"]);
         }
 
-        fn shown(&self, chosen: Option<&str>) -> Vec<(String, bool)> {
-            let printers = from(&self.socket(), chosen).expect("cupsd answers");
-            printers.into_iter().map(|printer| (printer.name, printer.default)).collect()
+        fn shown(&self, default: Option<&str>) -> Vec<(String, bool)> {
+            shown(CupsServer::Socket(self.socket()), default)
+        }
+    }
+
+    fn shown(server: CupsServer, default: Option<&str>) -> Vec<(String, bool)> {
+        let settings = Settings { server, default: default.map(str::to_owned) };
+        match settings.read(TIMEOUT).expect("cupsd answers") {
+            Printers::Computer(printers) => {
+                printers.into_iter().map(|printer| (printer.name, printer.default)).collect()
+            }
+            Printers::Server(name) => panic!("a server: {name}"),
         }
     }
 
     impl Drop for Cups {
         fn drop(&mut self) {
-            self.server.kill().expect("cupsd runs until here");
-            self.server.wait().expect("cupsd was ours");
+            self.server.kill().expect("cupsd is running");
+            self.server.wait().expect("cupsd is our child");
         }
     }
 
+    fn queue(name: &str, default: bool) -> (String, bool) {
+        (name.to_owned(), default)
+    }
+
     #[test]
-    fn a_real_server_tells_its_queues_and_the_default() {
+    fn a_real_server_lists_its_queues_and_the_default() {
         let cups = Cups::start();
         assert_eq!(cups.shown(None), []);
         cups.add("I14RC-DSI-RDC");
         cups.add("I76RC-DSI04-B4");
-        let queue = |name: &str, default| (name.to_owned(), default);
         assert_eq!(cups.shown(None), [queue("I14RC-DSI-RDC", false), queue("I76RC-DSI04-B4", false)]);
         cups.admin(&["-d", "I76RC-DSI04-B4"]);
         assert_eq!(cups.shown(None), [queue("I76RC-DSI04-B4", true), queue("I14RC-DSI-RDC", false)]);
-        // The user's choice wins over the server's, as long as the queue exists.
+        // The user's choice precedes the server's, even if it is a printer that CUPS only finds on the network.
         assert_eq!(cups.shown(Some("I14RC-DSI-RDC")), [queue("I14RC-DSI-RDC", true), queue("I76RC-DSI04-B4", false)]);
-        assert_eq!(cups.shown(Some("gone"))[0], queue("I76RC-DSI04-B4", true));
+        assert_eq!(cups.shown(Some("Copieur_DSI"))[0], queue("Copieur_DSI", true));
+        assert_eq!(cups.shown(Some("Copieur_DSI")).iter().filter(|(_, default)| *default).count(), 1);
     }
 
     #[test]
-    fn no_server_is_said() {
-        let error = from(Path::new("/nowhere/cups.sock"), None).expect_err("nothing listens there");
+    fn a_server_on_the_loopback_interface_is_asked() {
+        let port =
+            std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
+        let cups = Cups::start_with(port);
+        cups.add("I14RC-DSI-RDC");
+        assert_eq!(shown(CupsServer::parse(&format!("localhost:{port}")), None), [queue("I14RC-DSI-RDC", false)]);
+    }
+
+    fn settings(variables: &[(&str, &str)], home: &Path, machine: &Path) -> Settings {
+        let variable =
+            |wanted: &str| variables.iter().find(|(name, _)| *name == wanted).map(|(_, value)| (*value).to_owned());
+        Settings::new(variable, Some(home), machine)
+    }
+
+    #[test]
+    fn server_and_default_come_from_the_environment_the_user_and_the_machine() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let (home, machine) = (folder.path().join("home"), folder.path().join("etc"));
+        for folder in [&home.join(".cups"), &machine] {
+            fs::create_dir_all(folder).expect("created");
+        }
+        let read = |variables: &[(&str, &str)]| settings(variables, &home, &machine);
+        let local = CupsServer::Socket(DEFAULT_SOCKET.into());
+        assert_eq!(read(&[]), Settings { server: local, default: None });
+
+        fs::write(machine.join("client.conf"), "# \n servername\t10.9.0.5 # in Caen\n").expect("written");
+        fs::write(machine.join("lpoptions"), "Default I14RC-DSI-RDC\n").expect("written");
+        assert_eq!(read(&[]).server, CupsServer::Remote("10.9.0.5".into()));
+        assert_eq!(read(&[]).default.as_deref(), Some("I14RC-DSI-RDC"));
+
+        fs::write(home.join(".cups/client.conf"), "ServerName imprimantes.ac-caen.fr:631/version=1.1\n")
+            .expect("written");
+        fs::write(home.join(".cups/lpoptions"), "Dest a sides=two-sided\nDefault I76RC-DSI04-B4/duplex media=A4\n")
+            .expect("written");
+        assert_eq!(read(&[]).server, CupsServer::Remote("imprimantes.ac-caen.fr".into()));
+        assert_eq!(read(&[]).default.as_deref(), Some("I76RC-DSI04-B4"));
+
+        let variables = [("CUPS_SERVER", "/run/other.sock"), ("LPDEST", "L"), ("PRINTER", "P")];
+        assert_eq!(read(&variables).server, CupsServer::Socket("/run/other.sock".into()));
+        assert_eq!(read(&variables).default.as_deref(), Some("L"));
+        assert_eq!(read(&[("PRINTER", "P")]).default.as_deref(), Some("P"));
+        assert_eq!(read(&[("PRINTER", "lp"), ("LPDEST", "")]).default.as_deref(), Some("I76RC-DSI04-B4"));
+
+        // A FIFO is not opened: nobody would ever write into it.
+        fs::remove_file(home.join(".cups/lpoptions")).expect("removed");
+        let fifo = home.join(".cups/lpoptions");
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("a FIFO");
+        assert_eq!(read(&[]).default.as_deref(), Some("I14RC-DSI-RDC"));
+    }
+
+    #[test]
+    fn only_this_computer_is_asked() {
+        let loopback = |text: &str, port| CupsServer::Loopback(text.parse().expect("an address"), port);
+        for (name, server) in [
+            ("/run/cups/cups.sock", CupsServer::Socket("/run/cups/cups.sock".into())),
+            ("localhost", loopback("127.0.0.1", 631)),
+            ("LOCALHOST:8631", loopback("127.0.0.1", 8631)),
+            ("127.0.0.2:631/version=1.1", loopback("127.0.0.2", 631)),
+            ("[::1]:8631", loopback("::1", 8631)),
+            ("::1", loopback("::1", 631)),
+            ("172.26.66.73", CupsServer::Remote("172.26.66.73".into())),
+            ("localhost.ac-caen.fr", CupsServer::Remote("localhost.ac-caen.fr".into())),
+            ("[2001:db8::1]:631", CupsServer::Remote("2001:db8::1".into())),
+        ] {
+            assert_eq!(CupsServer::parse(name), server, "{name}");
+        }
+        let settings = Settings { server: CupsServer::parse("serveur\u{202e}\u{1b}:631"), default: None };
+        assert_eq!(settings.read(TIMEOUT).expect("not asked"), Printers::Server("serveur".into()));
+    }
+
+    #[test]
+    fn a_missing_server_is_reported() {
+        let server = CupsServer::Socket("/nowhere/cups.sock".into());
+        let error = Settings { server, default: None }.read(TIMEOUT).expect_err("nothing listens there");
         assert!(format!("{error:#}").starts_with("no CUPS at /nowhere/cups.sock"), "{error:#}");
     }
 
     #[test]
-    fn an_answer_that_is_not_ipp_is_an_error() {
+    fn a_server_that_does_not_answer_is_given_up() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let path = folder.path().join("sock");
+        let _listener = std::os::unix::net::UnixListener::bind(&path).expect("a socket");
+        let settings = Settings { server: CupsServer::Socket(path), default: None };
+        let error = settings.read(Duration::from_millis(50)).expect_err("it never answers");
+        assert!(format!("{error:#}").starts_with("CUPS does not answer"), "{error:#}");
+    }
+
+    #[test]
+    fn responses_that_are_not_ipp_are_errors() {
         assert!(names(b"").is_err());
         assert!(names(b"<html>").is_err());
         let refused = IppRequestResponse::new_response(IppVersion::v1_1(), StatusCode::ClientErrorForbidden, 1);
         assert!(names(&refused.expect("a response").to_bytes()).is_err());
     }
 
+    proptest! {
+        #[test]
+        fn no_response_panics(start in 0..9_usize, rest in prop::collection::vec(any::<u8>(), 0..200)) {
+            let header = [1, 1, 0, 0, 0, 0, 0, 1, 4];
+            let _ = names(&[&header[..start], &rest].concat());
+        }
+
+        #[test]
+        fn no_configuration_panics(text in ".{0,60}") {
+            let _ = (server_name(&text), default_of(&text), CupsServer::parse(&text));
+        }
+    }
+
     #[test]
-    fn the_users_default_is_read() {
-        assert_eq!(chosen("Dest a sides=two-sided\nDefault I14RC-DSI-RDC/duplex media=A4\n"), Some("I14RC-DSI-RDC"));
-        assert_eq!(chosen("Dest a\n"), None);
-        assert_eq!(chosen("Default \n"), None);
-        assert_eq!(chosen(""), None);
+    fn the_default_of_lpoptions_is_read() {
+        let options = "Dest a sides=two-sided\nDefault I14RC-DSI-RDC/duplex media=A4\n";
+        assert_eq!(default_of(options), Some("I14RC-DSI-RDC/duplex"));
+        for none in ["Dest a\n", "Default \n", ""] {
+            assert_eq!(default_of(none), None, "{none:?}");
+        }
     }
 }

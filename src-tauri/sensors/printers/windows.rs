@@ -1,11 +1,11 @@
-//! The spooler's list.
+//! Reads the printers from the spooler.
 
 use super::listed;
 use crate::Events;
-use crate::sensors::registry::{self, Changes};
+use crate::sensors::registry::{self, KeyWatch};
 use anyhow::Context;
 use std::time::Duration;
-use vigie_core::message::{Event, Printer};
+use vigie_core::message::{Event, Printers};
 use windows::Win32::Foundation::ERROR_INSUFFICIENT_BUFFER;
 use windows::Win32::Graphics::Printing::{
     EnumPrintersW, GetDefaultPrinterW, PRINTER_ENUM_CONNECTIONS, PRINTER_ENUM_LOCAL, PRINTER_INFO_4W,
@@ -15,27 +15,27 @@ use windows::Win32::System::Registry::{
 };
 use windows::core::{PCWSTR, PWSTR, w};
 
-/// What the list and the default printer are read from: the machine's printers are keys, the user's connections to a
-/// server's printers too, and the default one is a value.
-const PLACES: [(HKEY, PCWSTR, REG_NOTIFY_FILTER); 3] = [
+/// The keys that hold the list and the default printer: the machine's printers and the user's connections to a server's
+/// printers are keys, the default printer is a value.
+const WATCHED_KEYS: [(HKEY, PCWSTR, REG_NOTIFY_FILTER); 3] = [
     (HKEY_LOCAL_MACHINE, w!(r"SYSTEM\CurrentControlSet\Control\Print\Printers"), REG_NOTIFY_CHANGE_NAME),
     (HKEY_CURRENT_USER, w!("Printers"), REG_NOTIFY_CHANGE_NAME),
     (HKEY_CURRENT_USER, w!(r"Software\Microsoft\Windows NT\CurrentVersion\Windows"), REG_NOTIFY_CHANGE_LAST_SET),
 ];
 
-/// How long a burst of changes is gathered: a new printer is some dozens of them.
+/// How long changes are collected before the list is read again: a new printer causes dozens of them.
 const BURST: Duration = Duration::from_secs(1);
 
 /// Local queues and connections to a print server's queues. Level 4 reads the registry alone, and so does not wait for
 /// a server (<https://learn.microsoft.com/windows/win32/printdocs/enumprinters>).
-pub(super) fn read() -> anyhow::Result<Vec<Printer>> {
+pub(super) fn read() -> anyhow::Result<Printers> {
     let names = names().context("EnumPrinters")?;
-    Ok(listed(names, default().as_deref().map(queue)))
+    Ok(Printers::Computer(listed(names, default().as_deref().map(queue))))
 }
 
-/// Tells the list, and tells it anew when a printer comes or goes, or another one becomes the default.
+/// Sends the list once at the start, and again when a printer is added or removed or the default one changes.
 pub async fn watch(events: Events) {
-    // It sleeps until something changes, and ends with the program.
+    // The thread sleeps until something changes, and ends with the program.
     let spawned = std::thread::Builder::new().name("printers".into()).spawn(move || follow(&events));
     if let Err(error) = spawned {
         tracing::warn!("no thread for printers: {error}");
@@ -43,17 +43,17 @@ pub async fn watch(events: Events) {
 }
 
 fn follow(events: &Events) {
-    let watched = PLACES.map(|(root, path, what)| Changes::below(root, path, what));
-    let watched = watched.into_iter().flat_map(|place| {
-        place.inspect_err(|error| tracing::warn!("some printers will be noticed late: {error}")).ok()
+    let watched = WATCHED_KEYS.map(|(root, path, filter)| KeyWatch::below(root, path, filter));
+    let watched = watched.into_iter().flat_map(|watch| {
+        watch.inspect_err(|error| tracing::warn!("some changes of printers will not be noticed: {error}")).ok()
     });
-    let watched: Vec<Changes> = watched.filter(Changes::listen).collect();
+    let watched: Vec<KeyWatch> = watched.filter(KeyWatch::arm).collect();
     while events.send(Event::Printers(super::read())).is_ok() {
         let Some(changed) = registry::wait(&watched) else { return };
         std::thread::sleep(BURST);
-        // Before the list is read, so that a change meanwhile is heard afterwards.
-        if !changed.listen() {
-            return tracing::warn!("printers will be noticed late");
+        // Before the list is read, so that a change meanwhile is noticed afterwards.
+        if !changed.arm() {
+            return tracing::warn!("changes of printers will not be noticed any more");
         }
     }
 }
@@ -80,7 +80,7 @@ fn names() -> windows::core::Result<Vec<String>> {
     }
     // SAFETY: on success the buffer begins with `count` records of level 4.
     let records = unsafe { std::slice::from_raw_parts(buffer.as_ptr().cast::<PRINTER_INFO_4W>(), count as usize) };
-    // SAFETY: a record's name, where there is one, is a string in the same buffer that ends in 0.
+    // SAFETY: a record's name, if it has one, is a string in the same buffer that ends in 0.
     let name = |record: &PRINTER_INFO_4W| unsafe { record.pPrinterName.to_string() }.ok();
     let named = records.iter().filter(|record| !record.pPrinterName.is_null());
     Ok(named.filter_map(name).map(|name| queue(&name).to_owned()).collect())
@@ -96,7 +96,7 @@ fn default() -> Option<String> {
     found.as_bool().then(|| String::from_utf16_lossy(buffer.get(..end).unwrap_or_default()))
 }
 
-/// A connection is called `\\server\queue`.
+/// Returns the queue's name; a connection to a server is called `\\server\queue`.
 fn queue(name: &str) -> &str {
     name.strip_prefix(r"\\").and_then(|rest| rest.split_once('\\')).map_or(name, |(_, queue)| queue)
 }
@@ -106,15 +106,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_connection_is_known_by_its_queue() {
+    fn connection_is_named_by_its_queue() {
         assert_eq!(queue(r"\\172.26.66.73\I14RC-DSI-RDC"), "I14RC-DSI-RDC");
         assert_eq!(queue("Microsoft Print to PDF"), "Microsoft Print to PDF");
         assert_eq!(queue(r"\\server"), r"\\server");
     }
 
-    /// As Windows notes a printer, which is what wine's spooler reads.
+    /// Writes the keys that Windows keeps of a printer; wine's spooler reads them.
     #[tokio::test]
-    async fn a_printer_that_comes_becomes_the_default_one_and_goes_is_told() {
+    async fn added_default_and_removed_printers_are_sent() {
         use std::path::Path;
         use winreg::RegKey;
         crate::wine::only();
@@ -125,11 +125,13 @@ mod tests {
         let (windows, _) = user.create_subkey(r"Software\Microsoft\Windows NT\CurrentVersion\Windows").unwrap();
         user.create_subkey("Printers").unwrap();
         machine.create_subkey(Path::new(&path).parent().unwrap()).unwrap();
-        let (events, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let (events, mut sent) = tokio::sync::mpsc::unbounded_channel();
         watch(events).await;
         let mut now = async || {
-            let next = tokio::time::timeout(Duration::from_secs(10), told.recv()).await.unwrap().unwrap();
-            let Event::Printers(vigie_core::message::Reading::Known(list)) = next else { panic!("{next:?}") };
+            let next = tokio::time::timeout(Duration::from_secs(10), sent.recv()).await.unwrap().unwrap();
+            let Event::Printers(vigie_core::message::Reading::Known(Printers::Computer(list))) = next else {
+                panic!("{next:?}")
+            };
             list.into_iter().find(|printer| printer.name == name).map(|printer| printer.default)
         };
         assert_eq!(now().await, None);
@@ -147,8 +149,8 @@ mod tests {
     }
 
     #[test]
-    fn the_spooler_answers() {
-        let printers = read().expect("every Windows has a spooler");
+    fn spooler_lists_printers() {
+        let Printers::Computer(printers) = read().expect("every Windows has a spooler") else { panic!("a server") };
         assert!(printers.iter().filter(|printer| printer.default).count() <= 1);
     }
 }

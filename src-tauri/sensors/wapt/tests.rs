@@ -1,4 +1,4 @@
-//! A stand-in for the agent, which speaks its shapes over real connections.
+//! Tests with a fake agent over real connections.
 
 use super::*;
 use std::collections::HashMap;
@@ -14,19 +14,24 @@ const UPGRADES: &str = r#"{
     "pending": {"install": ["tis-isl-light"], "upgrade": [{"package": "tis-firefox-esr", "version": "128.4",
         "description": "Navigateur"}], "additional": ["tis-isl-light"]},
     "wua_status": "OK", "wua_pending_count": 0}"#;
+const DEADLINE: Duration = Duration::from_secs(20);
 const IDLE: &str = r#"{"running": null, "pending": [], "done": [], "errors": []}"#;
 
-/// How the stand-in answers a path.
+/// How the fake agent answers a path.
 #[derive(Clone)]
 enum Answer {
     Json(String),
     Status(u16),
-    /// Takes the request and says nothing.
+    /// Reads the request and does not answer.
     Silence,
-    /// More than any answer may be.
-    Huge,
+    /// A body that never ends.
+    Endless,
+    /// A header that never ends, a byte at a time.
+    SlowHeader,
     /// Announces more than it sends.
-    Cut,
+    Truncated,
+    /// Sends the client elsewhere.
+    Redirect,
 }
 
 #[derive(Default)]
@@ -35,6 +40,7 @@ struct Agent {
     events: Mutex<Vec<String>>,
     asked: Mutex<Vec<String>>,
     happened: Notify,
+    requests: watch::Sender<usize>,
 }
 
 impl Agent {
@@ -43,18 +49,25 @@ impl Agent {
     }
 
     fn set(&self, path: &'static str, answer: Answer) {
-        self.answers.lock().expect("no test panics in here").insert(path, answer);
+        self.answers.lock().expect("no test panics with the lock").insert(path, answer);
     }
 
     fn happen(&self, kind: &str) {
-        let mut events = self.events.lock().expect("no test panics in here");
+        let mut events = self.events.lock().expect("no test panics with the lock");
         let id = events.len();
         events.push(format!(r#"{{"id": {id}, "event_type": "{kind}", "date": 1795510000.5, "data": {{"x": 1}}}}"#));
         self.happened.notify_waiters();
     }
 
     fn asked(&self, path: &str) -> usize {
-        self.asked.lock().expect("no test panics in here").iter().filter(|asked| asked.starts_with(path)).count()
+        self.asked.lock().expect("no test panics with the lock").iter().filter(|asked| asked.starts_with(path)).count()
+    }
+
+    /// Waits until a path was requested so many times.
+    async fn requested(&self, path: &str, times: usize) {
+        let mut requests = self.requests.subscribe();
+        let enough = requests.wait_for(|_| self.asked(path) >= times);
+        timeout(DEADLINE, enough).await.expect("requested in time").expect("the agent runs");
     }
 
     async fn start() -> (Arc<Agent>, u16) {
@@ -83,9 +96,10 @@ impl Agent {
         }
         let request = String::from_utf8(request).expect("HTTP is ASCII");
         let target = request.split(' ').nth(1).expect("a request line").to_owned();
-        self.asked.lock().expect("no test panics in here").push(target.clone());
+        self.asked.lock().expect("no test panics with the lock").push(target.clone());
+        self.requests.send_modify(|count| *count += 1);
         let (path, query) = target.split_once('?').unwrap_or((&target, ""));
-        let set = self.answers.lock().expect("no test panics in here").get(path).cloned();
+        let set = self.answers.lock().expect("no test panics with the lock").get(path).cloned();
         let answer = match set {
             Some(answer) => answer,
             None if path == "/events.json" => {
@@ -98,10 +112,22 @@ impl Agent {
             Answer::Json(json) => (format!("200 OK\r\nContent-Length: {}", json.len()), json),
             Answer::Status(status) => (format!("{status} No\r\nContent-Length: 0"), String::new()),
             Answer::Silence => return std::future::pending().await,
-            Answer::Huge => ("200 OK\r\nConnection: close".into(), " ".repeat(MOST_BYTES + 1)),
-            Answer::Cut => ("200 OK\r\nContent-Length: 100".into(), "{".into()),
+            Answer::Endless => {
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n").await;
+                while stream.write_all(&[b' '; 1 << 16]).await.is_ok() {}
+                return;
+            }
+            Answer::SlowHeader => {
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nX: ").await;
+                while stream.write_all(b"x").await.is_ok() {
+                    sleep(Duration::from_millis(1)).await;
+                }
+                return;
+            }
+            Answer::Redirect => ("302 Found\r\nLocation: /ping\r\nContent-Length: 0".into(), String::new()),
+            Answer::Truncated => ("200 OK\r\nContent-Length: 100".into(), "{".into()),
         };
-        // The other side may have enough of it.
+        // The client may have closed the connection.
         let _ = stream.write_all(format!("HTTP/1.1 {head}\r\n\r\n{body}").as_bytes()).await;
     }
 
@@ -109,7 +135,8 @@ impl Agent {
         loop {
             let happened = self.happened.notified();
             let after = usize::try_from(last + 1).expect("ids count from 0");
-            let news = self.events.lock().expect("no test panics in here").get(after..).unwrap_or_default().join(",");
+            let news =
+                self.events.lock().expect("no test panics with the lock").get(after..).unwrap_or_default().join(",");
             if !news.is_empty() {
                 return format!("[{news}]");
             }
@@ -121,194 +148,255 @@ impl Agent {
 fn wapt(pending: &[&str], running: Option<&str>) -> Wapt {
     Wapt {
         version: "2.5.5.15697".into(),
-        pending: pending.iter().map(|package| (*package).to_owned()).collect(),
+        pending: Some(pending.iter().map(|package| (*package).to_owned()).collect()),
         running: running.map(str::to_owned),
     }
 }
 
 async fn unavailable(port: u16) -> String {
-    match read(port).await {
+    match read_from(port).await {
         Reading::Unavailable(why) => why,
         other @ (Reading::Pending | Reading::Known(_)) => panic!("{other:?}"),
     }
 }
 
 async fn next(events: &mut UnboundedReceiver<Event>) -> Reading<Wapt> {
-    match timeout(Duration::from_secs(20), events.recv()).await.expect("an event in time") {
+    match timeout(DEADLINE, events.recv()).await.expect("an event in time") {
         Some(Event::Wapt(wapt)) => wapt,
         other => panic!("{other:?}"),
     }
 }
 
 #[tokio::test]
-async fn the_agent_tells_its_state() {
+async fn agent_state_is_read() {
     let (agent, port) = Agent::start().await;
-    assert_eq!(read(port).await, Reading::Known(wapt(&["tis-isl-light", "tis-firefox-esr"], None)));
+    assert_eq!(read_from(port).await, Reading::Known(wapt(&["tis-isl-light", "tis-firefox-esr"], None)));
     agent.answer("/tasks.json", r#"{"running": {"id": 7, "description": "Installation de tis-isl-light"}}"#);
     agent.answer("/checkupgrades.json", r#"{"upgrades": []}"#);
-    assert_eq!(read(port).await, Reading::Known(wapt(&[], Some("Installation de tis-isl-light"))));
+    assert_eq!(read_from(port).await, Reading::Known(wapt(&[], Some("Installation de tis-isl-light"))));
 }
 
 #[tokio::test]
-async fn an_older_agent_tells_less() {
+async fn older_agent_without_tasks_is_read() {
     let (agent, port) = Agent::start().await;
     agent.set("/tasks.json", Answer::Status(404));
     agent.answer("/checkupgrades.json", r#"{"running_tasks": ["Mise à jour"], "upgrades": ["a (=1)", "b (=2)"]}"#);
-    assert_eq!(read(port).await, Reading::Known(wapt(&["a (=1)", "b (=2)"], Some("Mise à jour"))));
+    assert_eq!(read_from(port).await, Reading::Known(wapt(&["a (=1)", "b (=2)"], Some("Mise à jour"))));
 }
 
 #[tokio::test]
-async fn before_its_first_update_nothing_is_claimed() {
+async fn before_its_first_update_only_the_version_is_known() {
     let (agent, port) = Agent::start().await;
-    agent.answer("/checkupgrades.json", "null");
-    assert_eq!(read(port).await, Reading::Pending);
+    for nothing in ["null", "\"\""] {
+        agent.answer("/checkupgrades.json", nothing);
+        assert_eq!(read_from(port).await, Reading::Known(Wapt { pending: None, ..wapt(&[], None) }), "{nothing}");
+    }
 }
 
 #[tokio::test]
-async fn wrong_shapes_are_said() {
+async fn missing_and_new_fields_are_accepted() {
     let (agent, port) = Agent::start().await;
-    for wrong in ["", "[]", "{}", "{\"upgrades\": {}}", "{\"upgrades\": [1]}", "{\"pending\": []}", "<html>", "\"\""] {
+    agent.answer("/checkupgrades.json", r#"{"pending": {"upgrade": ["a"], "removals": ["b"]}, "new": {}}"#);
+    agent.answer("/tasks.json", "{}");
+    assert_eq!(read_from(port).await, Reading::Known(wapt(&["a"], None)));
+}
+
+#[tokio::test]
+async fn unknown_formats_are_reported() {
+    let (agent, port) = Agent::start().await;
+    for wrong in ["", "[]", "{}", "{\"upgrades\": {}}", "{\"upgrades\": [1]}", "{\"pending\": []}", "<html>", "\"x\""] {
         agent.answer("/checkupgrades.json", wrong);
         let why = unavailable(port).await;
-        assert!(why.starts_with("checkupgrades.json:") || why.starts_with("/checkupgrades.json:"), "{wrong}: {why}");
+        assert!(why.starts_with("/checkupgrades.json:"), "{wrong}: {why}");
     }
     agent.set("/ping", Answer::Status(401));
     assert_eq!(unavailable(port).await, "/ping: HTTP status 401");
     agent.answer("/ping", "{}");
-    assert!(unavailable(port).await.starts_with("/ping: not the shape that is known"));
+    assert!(unavailable(port).await.starts_with("/ping: unknown format"));
 }
 
 #[tokio::test]
-async fn a_huge_or_broken_answer_is_given_up() {
+async fn endless_and_truncated_responses_are_given_up() {
     let (agent, port) = Agent::start().await;
-    agent.set("/checkupgrades.json", Answer::Huge);
-    assert_eq!(unavailable(port).await, format!("/checkupgrades.json: more than {MOST_BYTES} bytes"));
-    agent.set("/checkupgrades.json", Answer::Cut);
-    assert!(unavailable(port).await.starts_with("/checkupgrades.json: the answer broke off"));
+    agent.set("/checkupgrades.json", Answer::Endless);
+    assert_eq!(unavailable(port).await, format!("/checkupgrades.json: more than {MAX_RESPONSE_BYTES} bytes"));
+    agent.set("/checkupgrades.json", Answer::Truncated);
+    assert!(unavailable(port).await.starts_with("/checkupgrades.json: the response is incomplete"));
 }
 
 #[tokio::test]
-async fn a_slow_agent_is_given_up() {
+async fn redirects_are_not_followed() {
     let (agent, port) = Agent::start().await;
-    agent.set("/ping", Answer::Silence);
-    assert_eq!(unavailable(port).await, "/ping: no answer in time: deadline has elapsed");
+    agent.set("/checkupgrades.json", Answer::Redirect);
+    assert_eq!(unavailable(port).await, "/checkupgrades.json: HTTP status 302");
+    assert_eq!(agent.asked("/ping"), 1);
 }
 
 #[tokio::test]
-async fn an_absent_agent_is_said() {
+async fn silent_and_slow_agents_are_given_up() {
+    let (agent, port) = Agent::start().await;
+    for slow in [Answer::Silence, Answer::SlowHeader] {
+        agent.set("/ping", slow);
+        assert_eq!(unavailable(port).await, "/ping: no response in time: deadline has elapsed");
+    }
+}
+
+#[tokio::test]
+async fn long_lists_and_control_characters_are_bounded() {
+    let (agent, port) = Agent::start().await;
+    let names: Vec<String> = (0..60_000).map(|number| format!("\"p{number}\"")).collect();
+    agent.answer("/checkupgrades.json", &format!("{{\"upgrades\": [{}]}}", names.join(",")));
+    let Reading::Known(wapt) = read_from(port).await else { panic!("a list") };
+    assert_eq!(wapt.pending.map(|pending| pending.len()), Some(MAX_PACKAGES));
+    agent.answer("/ping", r#"{"version": "2\u001b[2J.5\u202e"}"#);
+    agent.answer("/tasks.json", r#"{"running": {"description": "a\u0007\nb"}}"#);
+    agent.answer("/checkupgrades.json", r#"{"upgrades": ["x\u202e\u001b]0;y"]}"#);
+    let clean = Wapt { version: "2[2J.5".into(), pending: Some(vec!["x]0;y".into()]), running: Some("a b".into()) };
+    assert_eq!(read_from(port).await, Reading::Known(clean));
+}
+
+#[tokio::test]
+async fn a_missing_agent_is_reported() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
     drop(listener);
     assert!(unavailable(port).await.starts_with("/ping: no agent"));
 }
 
-const QUICK: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(100));
+#[test]
+fn the_port_is_read_from_the_agents_own_settings() {
+    let settings = "[global]\nrepo_url = https://wapt/\n WaptService_Port = 8099 \n[other]\nwaptservice_port=1\n";
+    assert_eq!(own_port(settings), Some(8099));
+    for none in ["", "[global]\nwaptservice_port=None\n", "[other]\nwaptservice_port=8099", "waptservice_port=8099"] {
+        assert_eq!(own_port(none), None, "{none:?}");
+    }
+}
+
+const SHORT_PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(100));
+const NO_BURST: Duration = Duration::ZERO;
+
+/// Follows an agent on that port with these pauses, until the test ends.
+fn spawn_follow(
+    port: u16,
+    pauses: (Duration, Duration),
+    burst: Duration,
+) -> (Arc<Notify>, UnboundedReceiver<Event>, AbortOnDrop) {
+    let (events, received) = unbounded_channel();
+    let refresh = Arc::new(Notify::new());
+    let notified = refresh.clone();
+    let task = tokio::spawn(async move { follow(|| port, &notified, &events, pauses, burst).await });
+    (refresh, received, AbortOnDrop(task.abort_handle()))
+}
+
+struct AbortOnDrop(tokio::task::AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Returns when another agent, which reports no events, was asked again so many times after its pauses.
+async fn pauses_have_passed(pauses: (Duration, Duration), burst: Duration, times: usize) {
+    let (agent, port) = Agent::start().await;
+    agent.set("/events.json", Answer::Status(404));
+    let _following = spawn_follow(port, pauses, burst);
+    agent.requested("/ping", times + 1).await;
+}
 
 #[tokio::test]
-async fn news_are_told_and_nothing_else_is_asked() {
+async fn agent_is_asked_again_only_after_events() {
     let (agent, port) = Agent::start().await;
     agent.happen("STATUS");
-    let (events, mut seen) = unbounded_channel();
-    let watch =
-        tokio::spawn(async move { follow(port, &Notify::new(), &events, QUICK, Duration::from_millis(10)).await });
-    assert_eq!(next(&mut seen).await, Reading::Known(wapt(&["tis-isl-light", "tis-firefox-esr"], None)));
-    // The agent's history is taken once; then one question waits.
-    while agent.asked("/events.json?last_read=0&") == 0 {
-        sleep(Duration::from_millis(10)).await;
-    }
-    let reads = agent.asked("/ping");
-    sleep(Duration::from_millis(200)).await;
-    assert_eq!((agent.asked("/ping"), agent.asked("/events.json")), (reads, 2));
+    let (_refresh, mut received, _task) = spawn_follow(port, SHORT_PAUSES, Duration::from_millis(10));
+    assert_eq!(next(&mut received).await, Reading::Known(wapt(&["tis-isl-light", "tis-firefox-esr"], None)));
+    // The agent's history is read once; then a request waits.
+    agent.requested("/events.json?last_read=0&", 1).await;
+    assert_eq!((agent.asked("/ping"), agent.asked("/events.json")), (2, 2));
     // A task's output changes nothing.
     agent.happen("PRINT");
-    while agent.asked("/events.json?last_read=1&") == 0 {
-        sleep(Duration::from_millis(10)).await;
-    }
-    assert_eq!(agent.asked("/ping"), reads);
+    agent.requested("/events.json?last_read=1&", 1).await;
+    assert_eq!((agent.asked("/ping"), agent.asked("/events.json")), (2, 3));
     agent.answer("/checkupgrades.json", r#"{"upgrades": []}"#);
     agent.happen("TASK_FINISH");
-    assert_eq!(next(&mut seen).await, Reading::Known(wapt(&[], None)));
-    // The agent is started anew: its events count from 0 again.
+    assert_eq!(next(&mut received).await, Reading::Known(wapt(&[], None)));
+    // After a restart the agent's events count from 0 again.
     agent.answer("/ping", r#"{"version": "2.6"}"#);
     agent.answer("/events.json", r#"[{"id": 0, "event_type": "STATUS"}]"#);
     agent.happen("STATUS");
-    assert_eq!(next(&mut seen).await, Reading::Known(Wapt { version: "2.6".into(), ..wapt(&[], None) }));
-    watch.abort();
+    assert_eq!(next(&mut received).await, Reading::Known(Wapt { version: "2.6".into(), ..wapt(&[], None) }));
 }
 
 #[tokio::test]
-async fn an_agent_that_does_not_wait_is_left_in_peace() {
+async fn first_update_of_the_agent_is_noticed() {
+    let (agent, port) = Agent::start().await;
+    agent.answer("/checkupgrades.json", "\"\"");
+    let (_refresh, mut received, _task) = spawn_follow(port, SHORT_PAUSES, NO_BURST);
+    assert_eq!(next(&mut received).await, Reading::Known(Wapt { pending: None, ..wapt(&[], None) }));
+    agent.answer("/checkupgrades.json", UPGRADES);
+    agent.happen("TASK_FINISH");
+    assert_eq!(next(&mut received).await, Reading::Known(wapt(&["tis-isl-light", "tis-firefox-esr"], None)));
+}
+
+#[tokio::test]
+async fn agent_that_does_not_hold_requests_is_asked_ever_less_often() {
     let (agent, port) = Agent::start().await;
     agent.answer("/events.json", "[]");
-    let (events, mut seen) = unbounded_channel();
-    let pauses = (Duration::from_millis(100), Duration::from_secs(3600));
-    let watch = tokio::spawn(async move { follow(port, &Notify::new(), &events, pauses, Duration::ZERO).await });
-    next(&mut seen).await;
-    sleep(Duration::from_millis(500)).await;
-    // At 0, 100 and 300 ms.
-    assert!((1..=3).contains(&agent.asked("/events.json")), "{}", agent.asked("/events.json"));
-    watch.abort();
+    let started = std::time::Instant::now();
+    let _following = spawn_follow(port, (Duration::from_millis(50), Duration::from_secs(3600)), NO_BURST);
+    agent.requested("/events.json", 4).await;
+    assert!(started.elapsed() >= Duration::from_millis(50 + 100 + 200), "{:?}", started.elapsed());
 }
 
 #[tokio::test]
-async fn an_agent_that_comes_and_goes_is_followed() {
+async fn agent_that_comes_and_goes_is_followed() {
     let (agent, port) = Agent::start().await;
     agent.set("/ping", Answer::Status(500));
-    let (events, mut seen) = unbounded_channel();
-    let look = Arc::new(Notify::new());
-    let asks = look.clone();
-    let watch = tokio::spawn(async move { follow(port, &look, &events, QUICK, Duration::ZERO).await });
-    assert_eq!(next(&mut seen).await, Reading::Unavailable("/ping: HTTP status 500".into()));
-    sleep(5 * QUICK.1).await;
-    assert_eq!(agent.asked("/ping"), 1, "nobody waits for an agent that was never there");
+    let (refresh, mut received, _task) = spawn_follow(port, SHORT_PAUSES, NO_BURST);
+    assert_eq!(next(&mut received).await, Reading::Unavailable("/ping: HTTP status 500".into()));
+    pauses_have_passed(SHORT_PAUSES, NO_BURST, 4).await;
+    assert_eq!(agent.asked("/ping"), 1, "an agent that has never answered is not waited for");
     agent.answer("/ping", PING);
-    asks.notify_waiters();
-    assert!(matches!(next(&mut seen).await, Reading::Known(_)));
+    refresh.notify_waiters();
+    assert!(matches!(next(&mut received).await, Reading::Known(_)));
     agent.set("/ping", Answer::Status(500));
     agent.happen("STATUS");
-    assert!(matches!(next(&mut seen).await, Reading::Unavailable(_)));
+    assert!(matches!(next(&mut received).await, Reading::Unavailable(_)));
     agent.answer("/ping", PING);
-    assert!(matches!(next(&mut seen).await, Reading::Known(_)), "it comes back by itself");
-    watch.abort();
+    assert!(matches!(next(&mut received).await, Reading::Known(_)), "it comes back by itself");
 }
 
 #[tokio::test]
-async fn looks_in_a_burst_are_one() {
+async fn requests_in_a_burst_are_ignored() {
     let (agent, port) = Agent::start().await;
     agent.set("/ping", Answer::Status(404));
-    let (events, mut seen) = unbounded_channel();
-    let look = Arc::new(Notify::new());
-    let asks = look.clone();
-    let settle = Duration::from_millis(300);
-    let watch = tokio::spawn(async move { follow(port, &look, &events, QUICK, settle).await });
-    next(&mut seen).await;
+    let burst = Duration::from_millis(300);
+    let (refresh, mut received, _task) = spawn_follow(port, SHORT_PAUSES, burst);
+    next(&mut received).await;
     for _ in 0..3 {
-        asks.notify_waiters();
-        sleep(Duration::from_millis(10)).await;
+        refresh.notify_waiters();
+        tokio::task::yield_now().await;
     }
-    sleep(2 * settle).await;
+    pauses_have_passed(SHORT_PAUSES, burst, 2).await;
     assert_eq!(agent.asked("/ping"), 1);
-    asks.notify_waiters();
-    while agent.asked("/ping") == 1 {
-        sleep(Duration::from_millis(10)).await;
-    }
-    watch.abort();
+    refresh.notify_waiters();
+    agent.requested("/ping", 2).await;
 }
 
 #[tokio::test]
-async fn another_port_is_asked_at_once_and_the_watch_ends() {
+async fn another_port_is_asked_at_once_and_the_watch_ends_with_its_receiver() {
     let (_, first) = Agent::start().await;
     let (second_agent, second) = Agent::start().await;
     second_agent.answer("/ping", r#"{"version": "2"}"#);
     let mut profile = crate::sensors::test_support::profile();
     profile.wapt.service_port = first;
     let (profiles, current) = watch::channel(Arc::new(profile.clone()));
-    let (events, mut seen) = unbounded_channel();
+    let (events, mut received) = unbounded_channel();
     let watching = tokio::spawn(watch(current, Arc::default(), events));
-    assert!(matches!(next(&mut seen).await, Reading::Known(wapt) if wapt.version == "2.5.5.15697"));
+    assert!(matches!(next(&mut received).await, Reading::Known(wapt) if wapt.version == "2.5.5.15697"));
     profile.wapt.service_port = second;
     profiles.send_replace(Arc::new(profile));
-    assert!(matches!(next(&mut seen).await, Reading::Known(wapt) if wapt.version == "2"));
-    drop(seen);
-    timeout(Duration::from_secs(5), watching).await.expect("it ends").expect("no panic");
+    assert!(matches!(next(&mut received).await, Reading::Known(wapt) if wapt.version == "2"));
+    drop(received);
+    timeout(DEADLINE, watching).await.expect("it ends").expect("no panic");
 }
