@@ -213,7 +213,7 @@ fn idle<'a>(subjects: &[(&'a str, &ChildProcess)], time: Duration) -> Vec<(&'a s
     let start = Instant::now();
     while start.elapsed() < time {
         std::thread::sleep(Duration::from_millis(500));
-        meters.iter_mut().for_each(|(_, meter)| meter.look());
+        meters.iter_mut().for_each(|(_, meter)| meter.sample());
     }
     meters.into_iter().map(|(name, meter)| (name, meter.used())).collect()
 }

@@ -1,4 +1,4 @@
-//! The command line beside a running Vigie and alone: what it prints, what it does, and its exit codes.
+//! The command line, with and without a running Vigie: output, effect and exit code.
 
 use crate::harness::login1::FakeLogind;
 use crate::harness::vpn::TestVpn;
@@ -7,52 +7,52 @@ use rustix::process::Signal;
 use serde_json::Value;
 use std::process::Stdio;
 
-/// What the command printed (standard output, standard error), and its exit code.
+/// Runs a command, and returns its standard output, standard error and exit code.
 fn vigie(desktop: &Desktop, arguments: &[&str]) -> (String, String, Option<i32>) {
-    let output = desktop.vigie().args(arguments).stdin(Stdio::null()).output().expect("it starts");
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
+    let output = desktop.vigie().args(arguments).stdin(Stdio::null()).output().expect("vigie starts");
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("the output is UTF-8");
     (text(&output.stdout), text(&output.stderr), output.status.code())
 }
 
 #[test]
-fn the_status_is_told_alone_and_by_the_running_vigie() {
+fn status_is_printed_with_and_without_a_running_vigie() {
     let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     desktop.configure("[vpn]\nprobe_timeout_seconds = 1\n");
     desktop.skip_first_run();
-    let told = |verdict: &str, first: &str, reaches: Option<bool>, code: i32| {
+    let assert_status = |status: &str, first: &str, reaches: Option<bool>, code: i32| {
         let (text, errors, exit) = vigie(&desktop, &["status"]);
         assert!(text.starts_with(first), "{text}");
         assert!(text.contains("\n  Site : Caen (Calvados, Manche, Orne)\n"), "{text}");
         assert_eq!((errors.as_str(), exit), ("", Some(code)));
         let (json, _, exit) = vigie(&desktop, &["status", "--json"]);
         assert_eq!((json.lines().count(), exit), (1, Some(code)));
-        let json: Value = serde_json::from_str(&json).expect("JSON");
-        assert_eq!(json["verdict"], verdict);
+        let json: Value = serde_json::from_str(&json).expect("the output is JSON");
+        assert_eq!(json["verdict"], status);
         assert_eq!(json["reaches_inside"], Value::from(reaches));
         assert_eq!((&json["site"], &json["gateway"]), (&"caen".into(), &"portailotp.test".into()));
     };
     let away = ("disconnected", "VPN déconnecté depuis", Some(false), 3);
     let on_site = ("on-site", "Sur site, VPN inutile\n", Some(true), 0);
-    told(away.0, away.1, away.2, away.3);
+    assert_status(away.0, away.1, away.2, away.3);
     vpn.move_on_site();
-    told(on_site.0, on_site.1, on_site.2, on_site.3);
+    assert_status(on_site.0, on_site.1, on_site.2, on_site.3);
 
     let login1 = FakeLogind::start(&desktop);
     let (_vigie, item) = desktop.start_vigie();
     item.wait_for_menu("Sur site");
-    told(on_site.0, on_site.1, on_site.2, on_site.3);
+    assert_status(on_site.0, on_site.1, on_site.2, on_site.3);
     login1.prepare_for_sleep(true);
     item.wait_for_menu("Vérification");
-    told("unknown", "Vérification du réseau…\n", None, 4);
+    assert_status("unknown", "Vérification du réseau…\n", None, 4);
     vpn.move_home();
     login1.prepare_for_sleep(false);
     item.wait_for_menu("VPN déconnecté");
-    told(away.0, away.1, away.2, away.3);
+    assert_status(away.0, away.1, away.2, away.3);
 }
 
 #[test]
-fn watching_tells_each_change_on_a_line() {
+fn status_watch_prints_each_change_once() {
     let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     desktop.configure("[vpn]\nprobe_timeout_seconds = 1\n");
@@ -66,14 +66,14 @@ fn watching_tells_each_change_on_a_line() {
     let mut watch = desktop.vigie();
     watch.args(["status", "--watch", "--json"]);
     let mut watch = desktop.spawn("watch", &watch);
-    let said = || -> Vec<Value> {
+    let printed = || -> Vec<Value> {
         let log = watch.log();
         let whole = &log[..log.rfind('\n').map_or(0, |end| end + 1)];
-        whole.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
+        whole.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect()
     };
-    let last_is = |verdict: &str| {
-        wait_for(&format!("{verdict} as the last line"), DEADLINE, || {
-            said().last().is_some_and(|line| line["verdict"] == verdict).then_some(())
+    let last_is = |status: &str| {
+        wait_for(&format!("{status} as the last line"), DEADLINE, || {
+            printed().last().is_some_and(|line| line["verdict"] == status).then_some(())
         });
     };
     last_is("disconnected");
@@ -81,15 +81,15 @@ fn watching_tells_each_change_on_a_line() {
     last_is("offline");
     vpn.plug();
     last_is("disconnected");
-    let lines = said();
-    assert!(lines.windows(2).all(|pair| pair[0] != pair[1]), "said twice");
+    let lines = printed();
+    assert!(lines.windows(2).all(|pair| pair[0] != pair[1]), "a status was printed twice");
     running.signal(Signal::TERM);
     running.wait(DEADLINE);
     assert_eq!(watch.wait(DEADLINE).code(), Some(0));
 }
 
 #[test]
-fn what_the_guide_names_is_opened_and_nothing_else() {
+fn open_accepts_only_what_the_guide_names() {
     let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     let browser = desktop.record_program("xdg-open");
@@ -117,21 +117,21 @@ fn what_the_guide_names_is_opened_and_nothing_else() {
 }
 
 #[test]
-fn the_doctor_tells_what_each_sensor_saw() {
+fn the_doctor_prints_what_each_sensor_reads() {
     let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
-    let examine = || {
-        let mut doctor = desktop.vigie_on_isolated_machine();
-        let output = doctor.arg("doctor").output().expect("it starts");
-        (String::from_utf8(output.stdout).expect("UTF-8"), output.status.code())
+    let doctor = || {
+        let mut command = desktop.vigie_on_isolated_machine();
+        let output = command.arg("doctor").output().expect("vigie starts");
+        (String::from_utf8(output.stdout).expect("the output is UTF-8"), output.status.code())
     };
-    let (report, code) = examine();
+    let (report, code) = doctor();
     let line = |name: &str| {
         let found = report.lines().find(|line| line[3..].trim_start().starts_with(name));
         found.unwrap_or_else(|| panic!("no {name:?} in\n{report}")).to_owned()
     };
     assert_eq!(report.lines().count(), 13, "{report}");
-    for (name, saw) in [
+    for (name, reading) in [
         ("Configuration", "[]"),
         ("Réseau", "192.168.77.2"),
         ("Intérieur et passerelle", "\"gateway\":\"answered\""),
@@ -145,21 +145,21 @@ fn the_doctor_tells_what_each_sensor_saw() {
         ("Vigie lancée", "false"),
     ] {
         let line = line(name);
-        assert!(line.starts_with('✓') && line.contains(" ms  ") && line.contains(saw), "{line}");
+        assert!(line.starts_with('✓') && line.contains(" ms  ") && line.contains(reading), "{line}");
     }
-    // This machine has neither.
+    // This machine has neither CUPS nor WAPT.
     assert!(line("Imprimantes").starts_with('✗') && line("Imprimantes").contains("no CUPS"), "{report}");
     assert!(line("WAPT").starts_with('✗') && line("WAPT").contains("no agent"), "{report}");
     assert_eq!(code, Some(1));
 
     desktop.skip_first_run();
     let (_vigie, _item) = desktop.start_vigie();
-    let (report, _) = examine();
+    let (report, _) = doctor();
     assert!(report.lines().any(|line| line.starts_with("✓ Vigie lancée") && line.ends_with("true")), "{report}");
 }
 
 #[test]
-fn version_help_and_mistakes() {
+fn version_help_and_unknown_commands() {
     let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     let version = format!("vigie {}\n", env!("CARGO_PKG_VERSION"));
@@ -170,15 +170,15 @@ fn version_help_and_mistakes() {
     let (text, errors, code) = vigie(&desktop, &["bogus"]);
     assert_eq!((text.as_str(), code), ("", Some(2)));
     assert!(errors.contains("bogus"), "{errors}");
-    // Nobody reads on: no complaint.
+    // A closed pipe is no error.
     let mut pipe = desktop.command("sh");
     pipe.args(["-c", "\"$0\" config show | head -n 1", env!("CARGO_BIN_EXE_vigie")]);
-    let output = pipe.output().expect("it starts");
+    let output = pipe.output().expect("vigie starts");
     assert_eq!((output.stderr.len(), output.stdout.iter().filter(|byte| **byte == b'\n').count()), (0, 1));
 }
 
 #[test]
-fn quitting_ends_the_running_vigie() {
+fn quit_ends_the_running_vigie() {
     let desktop = Desktop::start();
     desktop.skip_first_run();
     let (mut running, _item) = desktop.start_vigie();

@@ -1,6 +1,7 @@
 //! "Se connecter", with a real ocserv that asks for PIN and six digits, a real OpenConnect, and a real polkit. The page
 //! is played (tests/desktop/harness/fake-window): what it sends is what `vigie-panel` sends.
 
+use crate::harness::connect::build_helper;
 use crate::harness::processes::{descendants, files_containing, find_secret, process_name};
 use crate::harness::tray::TrayItem;
 use crate::harness::vpn::{INTRANET_HOST, PIN, TestVpn};
@@ -295,7 +296,7 @@ cat polkitd.log
     let as_who = |who: &str| {
         let mut command = Command::new("unshare");
         command.args(["--mount", "--pid", "--fork", "--mount-proc", "--kill-child", "--", "sh", "-c", script, "sh"]);
-        run(command.arg(folder.path()).arg(policy).arg(helper()).arg(who))
+        run(command.arg(folder.path()).arg(policy).arg(build_helper()).arg(who))
     };
     let said = as_who("allowed");
     assert!(said.contains("vigie-openconnect: refused: no such site\nstatus 2\n"), "{said}");
@@ -303,11 +304,4 @@ cat polkitd.log
     assert!(said.contains("vigie-openconnect: refused: no arguments are taken\nstatus 2\n"), "{said}");
     let said = as_who("stranger");
     assert!(said.contains("status 127\n") && !said.contains("no such site"), "{said}");
-}
-
-/// The program that runs as root: of another package of the workspace, built into the same folder.
-fn helper() -> std::path::PathBuf {
-    let helper = std::path::Path::new(env!("CARGO_BIN_EXE_vigie")).with_file_name("vigie-openconnect");
-    assert!(helper.is_file(), "{} is missing: run `cargo build` first", helper.display());
-    helper
 }

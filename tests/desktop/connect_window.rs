@@ -1,13 +1,13 @@
-//! "Se connecter" by its user: from the tray's menu through the real window to the tunnel, with a real ocserv that asks
-//! for PIN and six digits, a real OpenConnect, and a real keyring.
+//! "Se connecter au VPN" from the tray's menu through the real window to the tunnel, with a real ocserv that requires a PIN
+//! and a one-time password, a real OpenConnect and a real keyring.
 
 use crate::harness::login1::FakeLogind;
-use crate::harness::page::{WebPage, open_to_driver};
+use crate::harness::page::{WebPage, allow_webdriver};
 use crate::harness::processes::{descendants, files_containing, find_secret, process_name};
 use crate::harness::tray::TrayItem;
 use crate::harness::vpn::{INTRANET_HOST, PIN, TestVpn};
-use crate::harness::{ChildProcess, DEADLINE, Desktop, owner, wait_for};
-use crate::panel::{faults, overflow, resize, zoom};
+use crate::harness::{ChildProcess, DEADLINE, Desktop, assert_holds_for, owner, wait_for, wait_for_described};
+use crate::panel::{accessibility_faults, overflow, resize, zoom};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -17,7 +17,7 @@ use zbus::zvariant::{DynamicType, OwnedObjectPath};
 
 const TITLE: &str = "Se connecter au VPN";
 
-/// A desktop with a keyring that is open, in the light or the dark.
+/// Starts a desktop with an unlocked keyring, in light or dark appearance.
 fn desktop(vpn: &TestVpn, dark: bool) -> (Desktop, ChildProcess) {
     vpn.require_otp();
     let desktop = Desktop::at_home(vpn);
@@ -25,12 +25,12 @@ fn desktop(vpn: &TestVpn, dark: bool) -> (Desktop, ChildProcess) {
     if dark {
         desktop.write(".config/gtk-3.0/settings.ini", "[Settings]\ngtk-application-prefer-dark-theme=1\n");
     }
-    let keyring = keyring(&desktop);
+    let keyring = start_keyring(&desktop);
     (desktop, keyring)
 }
 
-/// Starts gnome-keyring, with the user's keyring open.
-fn keyring(desktop: &Desktop) -> ChildProcess {
+/// Starts gnome-keyring and unlocks the user's keyring.
+fn start_keyring(desktop: &Desktop) -> ChildProcess {
     let mut keyring = desktop.command("sh");
     keyring.args(["-c", "echo password | exec gnome-keyring-daemon --foreground --unlock --components=secrets"]);
     let keyring = desktop.spawn("keyring", &keyring);
@@ -40,58 +40,59 @@ fn keyring(desktop: &Desktop) -> ChildProcess {
 
 const SECRETS: &str = "org.freedesktop.secrets";
 
-/// TrackerRequests the keyring, as any program of the session can.
-fn ask_keyring<B: Serialize + DynamicType>(desktop: &Desktop, method: &str, body: &B) -> zbus::Message {
+/// Calls the keyring, as any program of the session can.
+fn call_keyring<B: Serialize + DynamicType>(desktop: &Desktop, method: &str, body: &B) -> zbus::Message {
     let interface = Some("org.freedesktop.Secret.Service");
-    let asked = desktop.session().call_method(Some(SECRETS), "/org/freedesktop/secrets", interface, method, body);
-    asked.unwrap_or_else(|error| panic!("{method}: {error}"))
+    let reply = desktop.session().call_method(Some(SECRETS), "/org/freedesktop/secrets", interface, method, body);
+    reply.unwrap_or_else(|error| panic!("{method}: {error}"))
 }
 
-/// How much the keyring holds for Vigie, locked or not.
-fn kept(desktop: &Desktop) -> usize {
-    let found = ask_keyring(desktop, "SearchItems", &HashMap::from([("application", "vigie")]));
-    let (open, locked): (Vec<OwnedObjectPath>, Vec<OwnedObjectPath>) = found.body().deserialize().expect("two lists");
+/// Returns how many items of Vigie are in the keyring, locked or not.
+fn stored_items(desktop: &Desktop) -> usize {
+    let found = call_keyring(desktop, "SearchItems", &HashMap::from([("application", "vigie")]));
+    let (open, locked): (Vec<OwnedObjectPath>, Vec<OwnedObjectPath>) =
+        found.body().deserialize().expect("the reply is two lists");
     open.len() + locked.len()
 }
 
 fn lock_keyring(desktop: &Desktop) {
-    let default = ask_keyring(desktop, "ReadAlias", &"default");
-    let default: OwnedObjectPath = default.body().deserialize().expect("a path");
-    ask_keyring(desktop, "Lock", &vec![default]);
+    let default = call_keyring(desktop, "ReadAlias", &"default");
+    let default: OwnedObjectPath = default.body().deserialize().expect("the reply is a path");
+    call_keyring(desktop, "Lock", &vec![default]);
 }
 
-/// Starts Vigie with these settings of the administrator's.
+/// Starts Vigie with these settings from the administrator.
 fn start(desktop: &Desktop, vpn: &TestVpn, settings: &str) -> (ChildProcess, TrayItem) {
-    let vigie = desktop.spawn("vigie", open_to_driver(&mut desktop.vigie_with_real_window(vpn, settings)));
+    let vigie = desktop.spawn("vigie", allow_webdriver(&mut desktop.vigie_with_real_window(vpn, settings)));
     let item = desktop.item_of(vigie.pid());
     item.wait_for_menu("VPN déconnecté");
     (vigie, item)
 }
 
-/// As [`start`], and opens the window by the menu.
+/// As [`start`], and opens the window from the menu.
 fn open(desktop: &Desktop, vpn: &TestVpn, settings: &str) -> (ChildProcess, TrayItem, WebPage) {
     let (vigie, item) = start(desktop, vpn, settings);
-    let page = again(desktop, &item);
+    let page = open_window(desktop, &item);
     (vigie, item, page)
 }
 
-/// Opens the window by the menu, and waits until the form can be sent.
-fn again(desktop: &Desktop, item: &TrayItem) -> WebPage {
+/// Opens the window from the menu, and waits until the form can be submitted.
+fn open_window(desktop: &Desktop, item: &TrayItem) -> WebPage {
     item.click(&["Se connecter au VPN…"]);
-    opened(desktop)
+    wait_for_open_form(desktop)
 }
 
-/// Waits for the window, and until the form can be sent.
-fn opened(desktop: &Desktop) -> WebPage {
+/// Waits for the window, and until the form can be submitted.
+fn wait_for_open_form(desktop: &Desktop) -> WebPage {
     let page = WebPage::of_window(desktop, TITLE);
-    wait_for("a form that can be sent", DEADLINE, || {
+    wait_for("a form that can be submitted", DEADLINE, || {
         page.run::<bool>("return document.querySelector('[type=submit]')?.disabled === false", &[]).then_some(())
     });
     page
 }
 
-/// No file of the user's, no argument and no environment of Vigie's programs holds this.
-fn shows_nobody(desktop: &Desktop, vigie: &ChildProcess, secret: &str) {
+/// Checks that a secret is in no file of the user, and in no argument or environment of Vigie's programs.
+fn assert_not_leaked(desktop: &Desktop, vigie: &ChildProcess, secret: &str) {
     assert_eq!(files_containing(desktop.home(), secret), [""; 0].map(std::path::PathBuf::from));
     for pid in descendants(vigie) {
         for file in ["cmdline", "environ"] {
@@ -101,77 +102,77 @@ fn shows_nobody(desktop: &Desktop, vigie: &ChildProcess, secret: &str) {
     }
 }
 
-/// Presses these keys, and then Enter. (Not through the driver: it would have no answer where the window closes at once.)
-fn enter(desktop: &Desktop, page: &WebPage, keys: &str) {
+/// Types these keys, then presses Enter without the driver, which would get no answer if the window closed at once.
+fn type_and_submit(desktop: &Desktop, page: &WebPage, keys: &str) {
     page.press_keys(keys);
     desktop.press_key(TITLE, "Return");
 }
 
-/// Types PIN and digits, and sends the form.
-fn send(desktop: &Desktop, page: &WebPage, digits: &str) {
+/// Types the PIN and the one-time password, and submits the form.
+fn submit(desktop: &Desktop, page: &WebPage, digits: &str) {
     page.run::<Value>("document.getElementById('pin').focus()", &[]);
-    enter(desktop, page, &format!("{PIN}{TAB}{TAB}{digits}"));
+    type_and_submit(desktop, page, &format!("{PIN}{TAB}{TAB}{digits}"));
 }
 
-/// As [`send`], and waits for what is said of it: not what was said before.
-fn is_told(desktop: &Desktop, page: &WebPage, digits: &str, told: &str) {
+/// As [`submit`], and waits for a new message that contains `message`.
+fn submit_and_wait_for(desktop: &Desktop, page: &WebPage, digits: &str, message: &str) {
     page.run::<Value>("document.querySelector('[role=alert] > *')?.setAttribute('data-old', '')", &[]);
-    send(desktop, page, digits);
-    page.wait_for_text("[role=alert] > :not([data-old])", told);
+    submit(desktop, page, digits);
+    page.wait_for_text("[role=alert] > :not([data-old])", message);
 }
 
-/// Where the keyboard is.
+/// Returns the id of the focused element.
 fn focused(page: &WebPage) -> String {
     page.run("return document.activeElement.id", &[])
 }
 
-/// What stands in a field.
+/// Returns the value of a field.
 fn value(page: &WebPage, id: &str) -> String {
     page.run("return document.getElementById(arguments[0]).value", &[json!(id)])
 }
 
-/// A picture of the window, and what is wrong with it for who cannot see it so.
-fn portrait(desktop: &Desktop, page: &WebPage, name: &str) {
+/// Takes a picture of the window, and checks it for accessibility faults.
+fn capture_accessible(desktop: &Desktop, page: &WebPage, name: &str) {
     page.run_async::<Value>("requestAnimationFrame(() => requestAnimationFrame(() => arguments[0](null)))", &[]);
     desktop.screenshot_of(TITLE, name);
-    assert_eq!(faults(page), Vec::<String>::new(), "{name}");
+    assert_eq!(accessibility_faults(page), Vec::<String>::new(), "{name}");
 }
 
 const TAB: &str = "\u{e004}";
 const ENTER: &str = "\u{e007}";
 
 #[test]
-fn from_the_menu_to_the_tunnel_and_the_next_day_six_digits_are_enough() {
+fn the_window_connects_and_next_time_asks_only_for_the_digits() {
     let vpn = TestVpn::start();
     let (desktop, _keyring) = desktop(&vpn, false);
     let (vigie, item, page) = open(&desktop, &vpn, "");
     assert_eq!((focused(&page).as_str(), value(&page, "site").as_str()), ("identifier", "caen"));
-    portrait(&desktop, &page, "connexion-clair-vide");
+    capture_accessible(&desktop, &page, "connexion-clair-vide");
 
-    // Something is missing.
+    // Missing and malformed input.
     page.press_keys(&format!("j dupont{TAB}{ENTER}"));
     page.press_keys(ENTER);
     page.wait_for_text("#digits-fault", "6 chiffres");
     assert_eq!(focused(&page), "identifier");
-    portrait(&desktop, &page, "connexion-clair-fautes");
+    capture_accessible(&desktop, &page, "connexion-clair-fautes");
 
-    // The server thinks it over; the user does not wait.
+    // The server does not answer, and the user cancels.
     page.run::<Value>("document.activeElement.select()", &[]);
     vpn.freeze_server();
     page.press_keys(&format!("{}{TAB}{PIN}{TAB}{TAB}000000{TAB} {ENTER}", TestVpn::USER));
     page.wait_for_text("[role=status]", "Le serveur VPN");
     assert_eq!((value(&page, "pin"), value(&page, "digits")), (String::new(), String::new()));
-    portrait(&desktop, &page, "connexion-clair-en-cours");
+    capture_accessible(&desktop, &page, "connexion-clair-en-cours");
     page.click("Annuler");
     page.wait_for_text("[role=status]", "Connexion annulée");
     vpn.resume_server();
 
     // A wrong code, then the right one.
     assert_eq!(focused(&page), "pin");
-    is_told(&desktop, &page, "000000", "Code refusé");
-    portrait(&desktop, &page, "connexion-clair-refus");
+    submit_and_wait_for(&desktop, &page, "000000", "Code refusé");
+    capture_accessible(&desktop, &page, "connexion-clair-refus");
     let digits = TestVpn::otp(0);
-    send(&desktop, &page, &digits);
+    submit(&desktop, &page, &digits);
     drop(page);
     desktop.wait_for_window(TITLE, false);
     item.wait_for_menu("VPN connecté");
@@ -179,19 +180,18 @@ fn from_the_menu_to_the_tunnel_and_the_next_day_six_digits_are_enough() {
     desktop.notifications().wait(0, "VPN connecté");
     desktop.screenshot("connexion-clair-connecte");
 
-    // Nothing of it is written down, and nothing can be read by other programs.
     for secret in [PIN, &format!("{PIN}{digits}")] {
-        shows_nobody(&desktop, &vigie, secret);
+        assert_not_leaked(&desktop, &vigie, secret);
     }
 
-    // The next day.
+    // The next connection.
     item.click(&["Se déconnecter du VPN"]);
     item.wait_for_menu("VPN déconnecté");
-    let page = again(&desktop, &item);
+    let page = open_window(&desktop, &item);
     wait_for("what the keyring holds", DEADLINE, || (focused(&page) == "digits").then_some(()));
     assert_eq!(value(&page, "identifier"), TestVpn::USER);
-    portrait(&desktop, &page, "connexion-clair-retenu");
-    enter(&desktop, &page, &TestVpn::otp(1));
+    capture_accessible(&desktop, &page, "connexion-clair-retenu");
+    type_and_submit(&desktop, &page, &TestVpn::otp(1));
     drop(page);
     desktop.wait_for_window(TITLE, false);
     item.wait_for_menu("VPN connecté");
@@ -199,24 +199,24 @@ fn from_the_menu_to_the_tunnel_and_the_next_day_six_digits_are_enough() {
 }
 
 #[test]
-fn after_three_wrong_codes_it_points_to_the_helpdesk_in_the_dark_zoomed_and_with_no_more_rights_than_needed() {
+fn three_wrong_codes_lead_to_the_helpdesk_in_an_accessible_dark_window_with_few_rights() {
     let vpn = TestVpn::start();
     let (desktop, _keyring) = desktop(&vpn, true);
     let (_vigie, item, page) = open(&desktop, &vpn, "");
     assert_eq!(page.run::<String>("return document.documentElement.dataset.frTheme", &[]), "dark");
-    portrait(&desktop, &page, "connexion-sombre-vide");
+    capture_accessible(&desktop, &page, "connexion-sombre-vide");
 
-    // 320 CSS pixels wide, and twice as large (WCAG 2.1, 1.4.10 and 1.4.4).
+    // 320 CSS pixels wide, and zoomed to 200 % (WCAG 2.1, 1.4.10 and 1.4.4).
     resize(&desktop, &page, 320, 680);
     assert_eq!(overflow(&page), (0, 320));
     resize(&desktop, &page, 640, 680);
     zoom(&desktop, &page, 2.0);
     assert_eq!(overflow(&page), (0, 320));
-    portrait(&desktop, &page, "connexion-sombre-grand");
+    capture_accessible(&desktop, &page, "connexion-sombre-grand");
     zoom(&desktop, &page, 1.0);
     resize(&desktop, &page, 420, 680);
 
-    // Each window has the rights of its own page, and no others.
+    // Each window may call only the commands of its own page.
     let refused = |page: &WebPage, command: &str| -> String {
         page.run_async(
             "window.__TAURI_INTERNALS__.invoke(arguments[0], new Uint8Array()).then(() => arguments[1]('done'),
@@ -230,14 +230,14 @@ fn after_three_wrong_codes_it_points_to_the_helpdesk_in_the_dark_zoomed_and_with
     page.run::<Value>("document.getElementById('identifier').focus()", &[]);
     page.press_keys(TestVpn::USER);
     for attempt in 0..3 {
-        let told = if attempt < 2 { "Code refusé" } else { "Trop de codes refusés" };
-        is_told(&desktop, &page, &format!("00000{attempt}"), told);
+        let message = if attempt < 2 { "Code refusé" } else { "Trop de codes refusés" };
+        submit_and_wait_for(&desktop, &page, &format!("00000{attempt}"), message);
         if attempt == 1 {
-            portrait(&desktop, &page, "connexion-sombre-refus");
+            capture_accessible(&desktop, &page, "connexion-sombre-refus");
         }
     }
     assert_eq!(page.run::<usize>("return document.querySelectorAll('input, select').length", &[]), 0);
-    portrait(&desktop, &page, "connexion-sombre-arret");
+    capture_accessible(&desktop, &page, "connexion-sombre-arret");
     drop(page);
     desktop.press_key(TITLE, "Escape");
     desktop.wait_for_window(TITLE, false);
@@ -253,39 +253,39 @@ fn after_three_wrong_codes_it_points_to_the_helpdesk_in_the_dark_zoomed_and_with
 const PASSCODE_EXPIRY: Duration = Duration::from_secs(30);
 
 #[test]
-fn by_hand_the_passcode_waits_for_ciscos_window_on_the_clipboard_and_not_for_long() {
+fn by_hand_the_passcode_is_copied_for_ciscos_window_and_expires() {
     let vpn = TestVpn::start();
     let (desktop, _keyring) = desktop(&vpn, false);
     let settings = desktop.install_cisco();
     let (vigie, _item, page) = open(&desktop, &vpn, &format!("{settings}\n[vpn]\nconnect = \"by-hand\"\n"));
     page.wait_for_text("[role=status]", "La connexion se fait dans Cisco Secure Client");
     assert_eq!(focused(&page), "pin");
-    portrait(&desktop, &page, "connexion-main");
+    capture_accessible(&desktop, &page, "connexion-main");
     page.press_keys(ENTER);
     page.wait_for_text("#digits-fault", "6 chiffres");
-    portrait(&desktop, &page, "connexion-main-fautes");
+    capture_accessible(&desktop, &page, "connexion-main-fautes");
     assert_eq!(desktop.cisco_window_starts(), 0);
 
     let digits = TestVpn::otp(0);
     let passcode = format!("{PIN}{digits}");
-    send(&desktop, &page, &digits);
+    submit(&desktop, &page, &digits);
     drop(page);
-    let told = desktop.notifications().wait(0, "Votre code est copié pour 30 secondes");
+    let message = desktop.notifications().wait(0, "Votre code est copié pour 30 secondes");
     desktop.wait_for_window("Cisco Secure Client", true);
     assert_eq!(desktop.clipboard_text(), passcode);
     assert_eq!(desktop.clipboard("x-kde-passwordManagerHint").as_deref(), Some("secret"));
-    // What is of no more use does not lie above Cisco's window.
+    // The window does not cover Cisco's.
     desktop.wait_for_window(TITLE, false);
     desktop.screenshot("connexion-main-cisco");
     assert_eq!(desktop.cisco_window_starts(), 1);
     wait_for("an empty clipboard", PASSCODE_EXPIRY + DEADLINE, || {
         desktop.clipboard("UTF8_STRING").is_none_or(|text| text.is_empty()).then_some(())
     });
-    let lasted = told.at.elapsed();
+    let lasted = message.at.elapsed();
     assert!(lasted > PASSCODE_EXPIRY - Duration::from_secs(2), "{lasted:?}");
-    assert!(!vpn.logs().contains(TestVpn::USER), "nobody else was told");
+    assert!(!vpn.logs().contains(TestVpn::USER), "the identifier reached the server");
     for secret in [PIN, &passcode] {
-        shows_nobody(&desktop, &vigie, secret);
+        assert_not_leaked(&desktop, &vigie, secret);
         for pid in descendants(&vigie) {
             assert_eq!(find_secret(pid, secret), [""; 0], "{}", process_name(pid));
         }
@@ -293,30 +293,29 @@ fn by_hand_the_passcode_waits_for_ciscos_window_on_the_clipboard_and_not_for_lon
 }
 
 #[test]
-fn where_no_client_can_be_driven_it_goes_by_hand_and_what_was_copied_since_stays() {
+fn without_a_client_to_drive_it_connects_by_hand_and_keeps_what_is_copied_later() {
     let vpn = TestVpn::start();
     let (desktop, _keyring) = desktop(&vpn, false);
-    // Cisco's window is there, its command line is not; and no OpenConnect.
+    // Cisco's window is installed, but neither its command line nor OpenConnect.
     desktop.install_cisco();
     let mut vigie = desktop.vigie_with_real_window(&vpn, "");
-    let vigie = desktop.spawn("vigie", open_to_driver(vigie.env("HIDDEN", "/usr/sbin/openconnect")));
+    let vigie = desktop.spawn("vigie", allow_webdriver(vigie.env("HIDDEN", "/usr/sbin/openconnect")));
     let item = desktop.item_of(vigie.pid());
     item.wait_for_menu("VPN déconnecté");
-    let page = again(&desktop, &item);
+    let page = open_window(&desktop, &item);
     let digits = TestVpn::otp(0);
-    send(&desktop, &page, &digits);
+    submit(&desktop, &page, &digits);
     drop(page);
-    let told = desktop.notifications().wait(0, "Votre code est copié pour 30 secondes");
+    let message = desktop.notifications().wait(0, "Votre code est copié pour 30 secondes");
     assert_eq!(desktop.clipboard_text(), format!("{PIN}{digits}"));
     desktop.wait_for_window("Cisco Secure Client", true);
     let _copied = desktop.copy_to_clipboard("Compte rendu");
-    let left = (PASSCODE_EXPIRY + Duration::from_secs(3)).saturating_sub(told.at.elapsed());
-    std::thread::sleep(left);
-    assert_eq!(desktop.clipboard_text(), "Compte rendu");
+    let left = (PASSCODE_EXPIRY + Duration::from_secs(3)).saturating_sub(message.at.elapsed());
+    assert_holds_for("the later text on the clipboard", left, || desktop.clipboard_text() == "Compte rendu");
 }
 
 #[test]
-fn ciscos_window_holds_the_connection_and_comes_to_the_front_until_it_is_closed() {
+fn an_open_cisco_window_blocks_the_connection_and_is_raised() {
     let vpn = TestVpn::start();
     let (desktop, _keyring) = desktop(&vpn, false);
     let settings = desktop.install_cisco();
@@ -325,23 +324,23 @@ fn ciscos_window_holds_the_connection_and_comes_to_the_front_until_it_is_closed(
     let (vigie, item, page) = open(&desktop, &vpn, &settings);
     let digits = TestVpn::otp(0);
     page.press_keys(&format!("{}{TAB}", TestVpn::USER));
-    send(&desktop, &page, &digits);
+    submit(&desktop, &page, &digits);
     page.wait_for_text("[role=status]", "Cisco Secure Client est déjà ouvert");
     wait_for("Cisco's window to be called", DEADLINE, || (desktop.cisco_window_starts() == 2).then_some(()));
-    portrait(&desktop, &page, "connexion-cisco-ouvert");
+    capture_accessible(&desktop, &page, "connexion-cisco-ouvert");
     page.click("Ouvrir Cisco Secure Client");
     wait_for("Cisco's window to be called again", DEADLINE, || (desktop.cisco_window_starts() == 3).then_some(()));
 
-    // The digits were told to nobody: they are good still.
+    // The digits were not sent and are still valid.
     desktop.press_key("Cisco Secure Client", "Return");
     desktop.wait_for_window("Cisco Secure Client", false);
-    send(&desktop, &page, &digits);
+    submit(&desktop, &page, &digits);
     drop(page);
     desktop.wait_for_window(TITLE, false);
     item.wait_for_menu("VPN connecté");
     assert!(vpn.is_reachable(INTRANET_HOST));
     for secret in [PIN, &format!("{PIN}{digits}")] {
-        shows_nobody(&desktop, &vigie, secret);
+        assert_not_leaked(&desktop, &vigie, secret);
     }
     item.click(&["Se déconnecter du VPN"]);
     item.wait_for_menu("VPN déconnecté");
@@ -349,7 +348,7 @@ fn ciscos_window_holds_the_connection_and_comes_to_the_front_until_it_is_closed(
 }
 
 #[test]
-fn a_locked_account_is_left_alone_also_after_a_restart() {
+fn a_locked_account_is_not_tried_again_even_after_a_restart() {
     let vpn = TestVpn::start();
     let (desktop, _keyring) = desktop(&vpn, false);
     let settings = desktop.install_cisco();
@@ -357,9 +356,9 @@ fn a_locked_account_is_left_alone_also_after_a_restart() {
     let browser = desktop.record_program("xdg-open");
     let (vigie, item, page) = open(&desktop, &vpn, &settings);
     page.press_keys(&format!("{}{TAB}", TestVpn::USER));
-    send(&desktop, &page, &TestVpn::otp(0));
+    submit(&desktop, &page, &TestVpn::otp(0));
     page.wait_for_text("[role=alert]", "Votre compte est verrouillé");
-    portrait(&desktop, &page, "connexion-verrouille");
+    capture_accessible(&desktop, &page, "connexion-verrouille");
     assert_eq!(page.run::<usize>("return document.querySelectorAll('input, select').length", &[]), 0);
     page.click("Ouvrir AMIGO");
     assert_eq!(browser.next_call(0), ["http://assistance.ac-normandie.fr/"]);
@@ -373,23 +372,23 @@ fn a_locked_account_is_left_alone_also_after_a_restart() {
     assert_eq!(page.run::<usize>("return document.querySelectorAll('input, select').length", &[]), 0);
 }
 
-/// Ends Vigie by its menu.
+/// Ends Vigie from its menu.
 fn quit(mut vigie: ChildProcess, item: &TrayItem) {
     item.click(&["Quitter"]);
     assert!(vigie.wait(DEADLINE).success());
 }
 
 #[test]
-fn after_sleep_it_opens_by_itself_only_where_the_profile_wants_it_and_the_vpn_was_lost_in_sleep() {
+fn after_sleep_the_window_opens_only_if_configured_and_the_vpn_was_lost_in_sleep() {
     let vpn = TestVpn::start();
     let (desktop, _keyring) = desktop(&vpn, false);
     let (vigie, item, page) = open(&desktop, &vpn, "");
     let login1 = FakeLogind::on(&Desktop::system_bus_address_of(&vigie));
-    enter(&desktop, &page, &format!("{}{TAB}{PIN}{TAB}{TAB}{}{TAB} ", TestVpn::USER, TestVpn::otp(0)));
+    type_and_submit(&desktop, &page, &format!("{}{TAB}{PIN}{TAB}{TAB}{}{TAB} ", TestVpn::USER, TestVpn::otp(0)));
     drop(page);
     item.wait_for_menu("VPN connecté");
-    // Where the profile does not say so, a notification is all.
-    sleep_without(&vpn, &login1, &item);
+    // Not configured: only a notification.
+    lose_vpn_in_sleep(&vpn, &login1, &item);
     let lost = desktop.notifications().wait(0, "VPN déconnecté");
     assert!(lost.buttons().contains(&"Se reconnecter"), "{lost:?}");
     assert_eq!(openings(&desktop), 1);
@@ -398,45 +397,45 @@ fn after_sleep_it_opens_by_itself_only_where_the_profile_wants_it_and_the_vpn_wa
 
     let (vigie, item) = start(&desktop, &vpn, "[vpn]\nreconnect_after_wake = true\n");
     let login1 = FakeLogind::on(&Desktop::system_bus_address_of(&vigie));
-    // Not connected before: nobody misses it.
+    // Not connected before sleep.
     login1.prepare_for_sleep(true);
     item.wait_for_menu("Vérification du réseau");
     login1.prepare_for_sleep(false);
     item.wait_for_menu("VPN déconnecté");
-    let page = again(&desktop, &item);
+    let page = open_window(&desktop, &item);
     assert_eq!(openings(&desktop), 2, "by the menu");
-    enter(&desktop, &page, &TestVpn::otp(1));
+    type_and_submit(&desktop, &page, &TestVpn::otp(1));
     drop(page);
     item.wait_for_menu("VPN connecté");
-    // Ended by the user before he went.
+    // Disconnected by the user before sleep.
     item.click(&["Se déconnecter du VPN"]);
     item.wait_for_menu("VPN déconnecté");
     login1.prepare_for_sleep(true);
     item.wait_for_menu("Vérification du réseau");
     login1.prepare_for_sleep(false);
     item.wait_for_menu("VPN déconnecté");
-    let page = again(&desktop, &item);
+    let page = open_window(&desktop, &item);
     assert_eq!(openings(&desktop), 3, "by the menu");
-    enter(&desktop, &page, &TestVpn::otp(2));
+    type_and_submit(&desktop, &page, &TestVpn::otp(2));
     drop(page);
     item.wait_for_menu("VPN connecté");
 
-    // Lost in sleep: nobody opens the window, and six digits are enough.
+    // Lost in sleep: the window opens, and asks only for the digits.
     desktop.wait_for_window(TITLE, false);
-    sleep_without(&vpn, &login1, &item);
-    let page = opened(&desktop);
+    lose_vpn_in_sleep(&vpn, &login1, &item);
+    let page = wait_for_open_form(&desktop);
     page.wait_for_text("[role=status]", "Le VPN s’est déconnecté pendant la veille");
     wait_for("the digits' field", DEADLINE, || (focused(&page) == "digits").then_some(()));
-    portrait(&desktop, &page, "connexion-reveil");
-    enter(&desktop, &page, &TestVpn::otp(3));
+    capture_accessible(&desktop, &page, "connexion-reveil");
+    type_and_submit(&desktop, &page, &TestVpn::otp(3));
     drop(page);
     item.wait_for_menu("VPN connecté");
     assert!(vpn.is_reachable(INTRANET_HOST));
     assert_eq!(openings(&desktop), 4);
 }
 
-/// The machine sleeps, and the tunnel does not live through it.
-fn sleep_without(vpn: &TestVpn, login1: &FakeLogind, item: &TrayItem) {
+/// Puts the machine to sleep, ends the tunnel meanwhile, and wakes the machine.
+fn lose_vpn_in_sleep(vpn: &TestVpn, login1: &FakeLogind, item: &TrayItem) {
     login1.prepare_for_sleep(true);
     item.wait_for_menu("Vérification du réseau");
     vpn.kill_server();
@@ -446,13 +445,13 @@ fn sleep_without(vpn: &TestVpn, login1: &FakeLogind, item: &TrayItem) {
     item.wait_for_menu("VPN déconnecté");
 }
 
-/// How often the window was opened: what Vigie logs of it.
+/// Returns how often the window was opened, from Vigie's log.
 fn openings(desktop: &Desktop) -> usize {
     desktop.vigie_log().matches("effect=ShowConnect").count()
 }
 
 #[test]
-fn what_the_keyring_holds_is_used_and_deleted_and_a_keyring_that_fails_is_said_and_done_without() {
+fn stored_credentials_are_used_and_deleted_and_a_failing_keyring_is_reported() {
     let vpn = TestVpn::start();
     let (desktop, daemon) = desktop(&vpn, false);
     let (_vigie, item, page) = open(&desktop, &vpn, "");
@@ -463,90 +462,92 @@ fn what_the_keyring_holds_is_used_and_deleted_and_a_keyring_that_fails_is_said_a
         item.click(&["Se déconnecter du VPN"]);
         item.wait_for_menu("VPN déconnecté");
     };
-    enter(&desktop, &page, &format!("{}{TAB}{PIN}{TAB}{TAB}{}{TAB} ", TestVpn::USER, TestVpn::otp(0)));
+    type_and_submit(&desktop, &page, &format!("{}{TAB}{PIN}{TAB}{TAB}{}{TAB} ", TestVpn::USER, TestVpn::otp(0)));
     connected(page);
-    wait_for("identifier and PIN in the keyring", DEADLINE, || (kept(&desktop) == 2).then_some(()));
+    wait_for("identifier and PIN in the keyring", DEADLINE, || (stored_items(&desktop) == 2).then_some(()));
 
-    // Locked while the window stands: the PIN is asked again.
-    let page = again(&desktop, &item);
+    // Locked while the window is open: the PIN is asked for again.
+    let page = open_window(&desktop, &item);
     wait_for("what the keyring holds", DEADLINE, || (focused(&page) == "digits").then_some(()));
     lock_keyring(&desktop);
     let digits = TestVpn::otp(1);
-    enter(&desktop, &page, &digits);
+    type_and_submit(&desktop, &page, &digits);
     page.wait_for_text("[role=status]", "Votre code PIN n’a pas pu être relu");
     wait_for("the PIN's field", DEADLINE, || (focused(&page) == "pin").then_some(()));
-    portrait(&desktop, &page, "connexion-trousseau-pin");
-    send(&desktop, &page, &digits);
+    capture_accessible(&desktop, &page, "connexion-trousseau-pin");
+    submit(&desktop, &page, &digits);
     connected(page);
 
-    // Locked from the start. Nobody is asked for its password.
-    let page = again(&desktop, &item);
+    // Locked before: the keyring's password is not asked for.
+    let page = open_window(&desktop, &item);
     page.wait_for_text("[role=status]", "Le trousseau de clés est verrouillé");
     assert_eq!((focused(&page).as_str(), value(&page, "identifier").as_str()), ("pin", TestVpn::USER));
     assert_eq!(page.run::<usize>("return document.querySelectorAll('#remember').length", &[]), 0);
-    portrait(&desktop, &page, "connexion-trousseau-verrouille");
+    capture_accessible(&desktop, &page, "connexion-trousseau-verrouille");
     let seen = desktop.notifications().all().len();
     item.click(&["Oublier mes identifiants"]);
     desktop.notifications().wait(seen, "Vos identifiants n’ont pas pu être oubliés");
-    assert_eq!(kept(&desktop), 2);
+    assert_eq!(stored_items(&desktop), 2);
     wait_for("the identifier's field", DEADLINE, || (focused(&page) == "identifier").then_some(()));
     page.press_keys(&format!("{}{TAB}", TestVpn::USER));
-    send(&desktop, &page, &TestVpn::otp(2));
+    submit(&desktop, &page, &TestVpn::otp(2));
     connected(page);
 
     // Killed.
     drop(daemon);
     wait_for("the keyring's end", DEADLINE, || owner(desktop.session(), SECRETS).is_none().then_some(()));
-    let page = again(&desktop, &item);
+    let page = open_window(&desktop, &item);
     page.wait_for_text("[role=status]", "Aucun trousseau de clés ne répond");
     assert_eq!(focused(&page), "identifier");
-    portrait(&desktop, &page, "connexion-trousseau-absent");
+    capture_accessible(&desktop, &page, "connexion-trousseau-absent");
     page.press_keys(&format!("{}{TAB}", TestVpn::USER));
-    send(&desktop, &page, &TestVpn::otp(3));
+    submit(&desktop, &page, &TestVpn::otp(3));
     connected(page);
 
-    // There again, and what it holds is forgotten for good.
-    let _daemon = keyring(&desktop);
-    let page = again(&desktop, &item);
+    // Running again, and the credentials are deleted.
+    let _daemon = start_keyring(&desktop);
+    let page = open_window(&desktop, &item);
     wait_for("what the keyring holds", DEADLINE, || (focused(&page) == "digits").then_some(()));
     let seen = desktop.notifications().all().len();
     page.click("Oublier mes identifiants");
     desktop.notifications().wait(seen, "Vos identifiants sont oubliés");
     wait_for("empty fields", DEADLINE, || (value(&page, "identifier").is_empty()).then_some(()));
     assert_eq!(page.run::<usize>("return document.querySelectorAll('#pin').length", &[]), 1);
-    assert_eq!(kept(&desktop), 0);
+    assert_eq!(stored_items(&desktop), 0);
 }
 
-/// What the user typed, in the memory of the window that stays open after a refusal: typed as by a keyboard, since a
-/// WebDriver keeps what it is told to type.
+/// Searches the memory of the window that stays open after a refusal. The input comes from the keyboard, as a WebDriver
+/// would keep it in memory.
 #[test]
-fn what_was_sent_is_gone_from_the_memory_of_the_open_window() {
+fn submitted_secrets_are_erased_from_the_memory_of_the_open_window() {
     let vpn = TestVpn::start();
     let (desktop, _keyring) = desktop(&vpn, false);
     let vigie = desktop.spawn("vigie", &desktop.vigie_with_real_window(&vpn, ""));
     let item = desktop.item_of(vigie.pid());
     item.wait_for_menu("VPN déconnecté");
     item.click(&["Se connecter au VPN…"]);
-    wait_for("the window", DEADLINE, || desktop.vigie_log().contains("ConnectOpen(true)").then_some(()));
+    wait_for("the window", DEADLINE, || desktop.vigie_log().contains("ConnectWindowOpen(true)").then_some(()));
     desktop.wait_for_window(TITLE, true);
-    // Mistyped, mended, in part pasted.
+    // Typed with a correction, and partly pasted.
     let (pin, rest) = PIN.split_at(3);
     desktop.type_into(TITLE, &format!("{}\t{pin}xy\u{8}\u{8}", TestVpn::USER));
     let copied = desktop.copy_to_clipboard(rest);
     desktop.press_key(TITLE, "ctrl+v");
     desktop.type_into(TITLE, "\t\t731946");
-    let has = |text: &str| -> Vec<String> {
+    let find = |text: &str| -> Vec<String> {
         descendants(&vigie).into_iter().flat_map(|pid| find_secret(pid, text)).collect()
     };
-    assert_ne!(has(PIN), [""; 0], "it is found where it is");
+    assert_ne!(find(PIN), [""; 0], "the search does not find the PIN that was typed");
     desktop.press_key(TITLE, "Return");
     wait_for("the refusal", DEADLINE, || desktop.vigie_log().contains("Failed(WrongPasscode)").then_some(()));
     drop(copied);
-    wait_for(&format!("a memory without the PIN; it is in {:?}", has(PIN)), DEADLINE, || {
-        has(PIN).is_empty().then_some(())
-    });
-    assert!(desktop.window_titles().iter().any(|title| title == TITLE), "it is open still");
+    wait_for_described(
+        || format!("memory without the PIN; found: {:?}", find(PIN)),
+        DEADLINE,
+        || find(PIN).is_empty().then_some(()),
+    );
+    assert!(desktop.window_titles().iter().any(|title| title == TITLE), "the window has closed");
     for secret in [PIN, &format!("{PIN}731946")] {
-        shows_nobody(&desktop, &vigie, secret);
+        assert_not_leaked(&desktop, &vigie, secret);
     }
 }

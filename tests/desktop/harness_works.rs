@@ -1,4 +1,4 @@
-//! The harness itself: when these fail, no other test here says anything about Vigie.
+//! Tests of the harness itself. If one fails, failures of other tests say nothing about Vigie.
 
 use crate::harness::login1::FakeLogind;
 use crate::harness::processes::process_name;
@@ -8,7 +8,7 @@ use crate::harness::{DEADLINE, Desktop, run, wait_for};
 use std::fs;
 
 #[test]
-fn a_tray_program_is_seen_with_its_menu() {
+fn a_tray_item_is_found_with_its_menu() {
     let desktop = Desktop::start();
     let mut applet = desktop.command("nm-applet");
     applet.arg("--indicator");
@@ -31,7 +31,7 @@ fn a_tray_program_is_seen_with_its_menu() {
 }
 
 #[test]
-fn a_notification_is_read_and_its_button_pressed() {
+fn a_notification_is_recorded_and_its_button_pressed() {
     let desktop = Desktop::start();
     let mut send = desktop.command("notify-send");
     send.args(["--wait", "--urgency=critical", "--action=again=Se reconnecter", "--action=later=Plus tard"]);
@@ -50,21 +50,21 @@ fn a_notification_is_read_and_its_button_pressed() {
     sender.wait(DEADLINE);
     assert_eq!(sender.log().trim(), "later");
     desktop.stop_notification_server();
-    assert!(!desktop.command("notify-send").arg("personne n’écoute").status().expect("it starts").success());
+    assert!(!desktop.command("notify-send").arg("personne n’écoute").status().expect("notify-send starts").success());
     desktop.start_notification_server();
 }
 
 const LOGIN1: &str = "/org/freedesktop/login1";
 
 #[test]
-fn logind_is_only_played() {
+fn calls_to_logind_reach_the_fake() {
     let desktop = Desktop::start();
     let login1 = FakeLogind::start(&desktop);
-    let ask = |call: &[&str]| {
+    let call_logind = |call: &[&str]| {
         let mut send = desktop.command("dbus-send");
         run(send.args(["--system", "--print-reply=literal", "--dest=org.freedesktop.login1", LOGIN1]).args(call))
     };
-    ask(&["org.freedesktop.login1.Manager.PowerOff", "boolean:false"]);
+    call_logind(&["org.freedesktop.login1.Manager.PowerOff", "boolean:false"]);
     assert_eq!(login1.calls(), ["PowerOff(false)"]);
     let mut monitor = desktop.command("dbus-monitor");
     let monitor = desktop.spawn("monitor", monitor.args(["--system", "type=signal"]));
@@ -75,12 +75,12 @@ fn logind_is_only_played() {
     login1.schedule_shutdown("poweroff", 1_800_000_000_000_000);
     let get =
         ["org.freedesktop.DBus.Properties.Get", "string:org.freedesktop.login1.Manager", "string:ScheduledShutdown"];
-    let scheduled = ask(&get);
+    let scheduled = call_logind(&get);
     assert!(scheduled.contains("poweroff") && scheduled.contains("1800000000000000"), "{scheduled}");
 }
 
 #[test]
-fn a_recorded_program_tells_its_calls() {
+fn a_recorded_program_returns_its_calls() {
     let desktop = Desktop::start();
     let recorder = desktop.record_program("xdg-open");
     run(desktop.command("xdg-open").args(["https://amigo.test/?a=1&b=2", "deux mots", ""]));
@@ -90,9 +90,9 @@ fn a_recorded_program_tells_its_calls() {
 }
 
 #[test]
-fn a_vpn_connects_stalls_and_falls() {
+fn the_vpn_connects_stalls_and_fails() {
     let vpn = TestVpn::start();
-    assert!(!vpn.is_reachable(INTRANET_HOST), "the inside must be out of reach without a tunnel");
+    assert!(!vpn.is_reachable(INTRANET_HOST), "the intranet is reachable without a tunnel");
     assert!(vpn.gateway_certificate_is_valid());
 
     vpn.connect();
@@ -106,7 +106,7 @@ fn a_vpn_connects_stalls_and_falls() {
 
     vpn.connect();
     vpn.stop_server();
-    wait_for("the client to be sent away", DEADLINE, || (!vpn.has_tunnel()).then_some(()));
+    wait_for("the client to be disconnected", DEADLINE, || (!vpn.has_tunnel()).then_some(()));
     assert!(!vpn.is_reachable("192.168.77.1:443"));
     vpn.start_impostor_server();
     assert!(!vpn.gateway_certificate_is_valid());
@@ -127,7 +127,7 @@ fn a_vpn_connects_stalls_and_falls() {
 }
 
 #[test]
-fn a_desktop_at_home_sees_the_home_network() {
+fn a_desktop_at_home_is_in_the_home_network() {
     let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     let addresses = run(desktop.command("ip").args(["-o", "-4", "address"]));
@@ -137,7 +137,7 @@ fn a_desktop_at_home_sees_the_home_network() {
 }
 
 #[test]
-fn a_machine_of_its_own_leaves_nothing_running() {
+fn a_machine_with_polkit_leaves_no_process_behind() {
     let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     desktop.skip_first_run();
@@ -149,7 +149,7 @@ fn a_machine_of_its_own_leaves_nothing_running() {
         String::from_utf8_lossy(&bytes).into_owned()
     };
     let running = || -> Vec<String> {
-        let all = fs::read_dir("/proc").expect("it is mounted").flatten();
+        let all = fs::read_dir("/proc").expect("/proc is mounted").flatten();
         let all = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
         let bus = |pid| text(pid, "cmdline").contains(&format!("{home}/machine/system.conf"));
         let polkit = |pid| process_name(pid) == "polkitd" && text(pid, "environ").contains(&home);

@@ -1,15 +1,15 @@
-//! The icon in the tray, and the program behind it: one for a user, whatever way it is started and ended.
+//! The tray item and its program: a single instance for each user, however it is started and ended.
 
 use crate::harness::login1::FakeLogind;
 use crate::harness::vpn::TestVpn;
 use crate::harness::{ChildProcess, DEADLINE, Desktop, wait_for};
 use rustix::process::Signal;
 
-/// The panel's window.
+/// The title of the panel.
 const PANEL: &str = "Vigie";
 
 #[test]
-fn a_first_start_shows_icon_and_panel_and_a_left_click_the_panel_again() {
+fn the_first_start_opens_the_panel_and_a_left_click_opens_it_again() {
     let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     let _login1 = FakeLogind::start(&desktop);
@@ -26,8 +26,8 @@ fn a_first_start_shows_icon_and_panel_and_a_left_click_the_panel_again() {
     let pixmaps = item.icon().pixmaps;
     assert!(!pixmaps.is_empty());
     for (width, height, bytes) in pixmaps {
-        assert_eq!(bytes.len(), usize::try_from(width * height * 4).expect("a size"));
-        assert!(bytes.iter().any(|byte| *byte != 0), "{width}x{height} shows nothing");
+        assert_eq!(bytes.len(), usize::try_from(width * height * 4).expect("the size is positive"));
+        assert!(bytes.iter().any(|byte| *byte != 0), "{width}x{height} is blank");
     }
     desktop.wait_for_window(PANEL, true);
     desktop.screenshot("first-start");
@@ -36,7 +36,7 @@ fn a_first_start_shows_icon_and_panel_and_a_left_click_the_panel_again() {
     desktop.wait_for_window(PANEL, false);
     item.activate();
     desktop.wait_for_window(PANEL, true);
-    // A window that is there is not opened twice.
+    // An open panel is not opened twice.
     item.activate();
     item.click(&["Panneau d’information"]);
     vigie.signal(Signal::TERM);
@@ -44,7 +44,7 @@ fn a_first_start_shows_icon_and_panel_and_a_left_click_the_panel_again() {
     desktop.wait_for_window(PANEL, false);
     assert!(desktop.items().is_empty());
 
-    // Not the first start any more.
+    // The second start.
     let (mut vigie, item) = desktop.start_vigie();
     item.wait_for_menu("VPN déconnecté");
     assert!(!desktop.window_titles().contains(&PANEL.to_owned()));
@@ -55,7 +55,7 @@ fn a_first_start_shows_icon_and_panel_and_a_left_click_the_panel_again() {
 }
 
 #[test]
-fn without_a_display_the_icon_works_and_the_rest_is_told() {
+fn without_a_display_the_item_works_and_failures_are_notified() {
     let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     desktop.skip_first_run();
@@ -66,12 +66,12 @@ fn without_a_display_the_icon_works_and_the_rest_is_told() {
     item.click(&["Copier les infos pour l’assistance"]);
     desktop.notifications().wait(0, "La copie n’a pas fonctionné");
     item.activate();
-    let told = desktop.notifications().wait(1, "Le panneau d’information ne s’est pas ouvert");
-    assert_eq!(told.buttons(), ["Réessayer", "Ouvrir AMIGO"]);
+    let failure = desktop.notifications().wait(1, "Le panneau d’information ne s’est pas ouvert");
+    assert_eq!(failure.buttons(), ["Réessayer", "Ouvrir AMIGO"]);
 }
 
 #[test]
-fn a_second_start_shows_the_panel_and_ends() {
+fn a_second_start_opens_the_panel_of_the_first_and_ends() {
     let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     desktop.skip_first_run();
@@ -83,7 +83,7 @@ fn a_second_start_shows_the_panel_and_ends() {
 }
 
 #[test]
-fn of_starts_that_race_one_wins() {
+fn of_concurrent_starts_one_keeps_running() {
     let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     desktop.skip_first_run();
@@ -91,7 +91,7 @@ fn of_starts_that_race_one_wins() {
     wait_for("all but one to end", DEADLINE, || {
         (racers.iter_mut().filter_map(|racer| racer.is_alive().then_some(())).count() == 1).then_some(())
     });
-    let winner = racers.iter_mut().find_map(|racer| racer.is_alive().then_some(racer.pid())).expect("one is left");
+    let winner = racers.iter_mut().find_map(|racer| racer.is_alive().then_some(racer.pid())).expect("one still runs");
     desktop.item_of(winner);
     assert_eq!(desktop.items().len(), 1);
     let lost = racers.iter_mut().filter(|racer| racer.pid() != winner).map(|racer| racer.wait(DEADLINE).code());
@@ -100,15 +100,15 @@ fn of_starts_that_race_one_wins() {
 }
 
 #[test]
-fn after_a_kill_the_next_start_works() {
+fn a_start_after_a_kill_works() {
     let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     let (mut vigie, _item) = desktop.start_vigie();
     desktop.wait_for_window(PANEL, true);
     vigie.signal(Signal::KILL);
     vigie.wait(DEADLINE);
-    wait_for("its item to go", DEADLINE, || desktop.items().is_empty().then_some(()));
-    // The panel does not outlive the tray.
+    wait_for("the end of its item", DEADLINE, || desktop.items().is_empty().then_some(()));
+    // The panel ends with the tray.
     desktop.wait_for_window(PANEL, false);
 
     let (mut vigie, item) = desktop.start_vigie();
@@ -119,7 +119,7 @@ fn after_a_kill_the_next_start_works() {
 }
 
 #[test]
-fn it_ends_with_the_session() {
+fn it_ends_with_the_session_bus() {
     let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     desktop.skip_first_run();

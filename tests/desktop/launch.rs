@@ -1,4 +1,4 @@
-//! A click on each line of the menu does the real thing: the program is started, the address opened, the text pasted.
+//! What each menu item does: start a program, open an address, copy a text.
 
 use crate::harness::Desktop;
 use crate::harness::login1::FakeLogind;
@@ -8,13 +8,14 @@ use crate::harness::vpn::TestVpn;
 use std::fs;
 use vigie_profile::{Link, Paths, Profile};
 
+/// The profile without any configuration file.
 fn guide() -> std::sync::Arc<Profile> {
     let nowhere = Paths { machine: "/nonexistent/vigie.toml".into(), user: "/nonexistent/vigie.toml".into() };
     vigie_profile::load(&nowhere).profile
 }
 
-fn labels(lines: &[MenuItem]) -> Vec<String> {
-    lines.iter().map(MenuItem::label).collect()
+fn labels(items: &[MenuItem]) -> Vec<String> {
+    items.iter().map(MenuItem::label).collect()
 }
 
 fn submenu(item: &TrayItem, label: &str) -> Vec<MenuItem> {
@@ -36,10 +37,11 @@ fn every_link_of_the_guide_opens_its_address() {
     let guide = guide();
     let mut opened = 0;
     for site in ["caen", "rouen"] {
-        let name = guide.sites.iter().find(|known| known.id == site).map(|site| &site.name).expect("in the guide");
+        let name =
+            guide.sites.iter().find(|known| known.id == site).map(|site| &site.name).expect("the site is in the guide");
         let line =
             submenu(&item, "Mon site").iter().map(MenuItem::label).find(|label| label.starts_with(name.as_str()));
-        item.click(&["Mon site", &line.expect("the site's line")]);
+        item.click(&["Mon site", &line.expect("the site is in the menu")]);
         item.wait_for_menu(&format!("(o) {name} ("));
         let sections = submenu(&item, "Applications");
         assert_eq!(labels(&sections), guide.sections.iter().map(|section| plain(&section.label)).collect::<Vec<_>>());
@@ -58,15 +60,15 @@ fn every_link_of_the_guide_opens_its_address() {
         }
     }
     let amigo = item.menu_items().iter().map(MenuItem::label).find(|label| label.starts_with("Assistance AMIGO"));
-    item.click(&[&amigo.expect("the line stands in the menu")]);
+    item.click(&[&amigo.expect("AMIGO is in the menu")]);
     assert_eq!(browser.next_call(opened), ["http://assistance.ac-normandie.fr/"]);
     assert_eq!(browser.calls().len(), opened + 1);
-    assert!(desktop.notifications().all().is_empty(), "what was opened needs no word");
+    assert!(desktop.notifications().all().is_empty(), "a notification for a link that was opened");
     desktop.assert_no_warnings_logged();
 }
 
 #[test]
-fn programs_are_started_from_the_path_and_from_shortcuts() {
+fn programs_are_started_by_shortcut_or_from_path() {
     let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     desktop.configure("[vpn]\nconnect = \"open-client\"\n");
@@ -80,7 +82,7 @@ fn programs_are_started_from_the_path_and_from_shortcuts() {
     for program in [&cisco, &isl, &wapt] {
         assert_eq!(program.next_call(0), Vec::<String>::new());
     }
-    // The shortcut that the guide names comes before the program on PATH.
+    // The shortcut named by the guide takes precedence over the program on PATH.
     let shortcut = desktop.record_program("telemaintenance");
     desktop.write(
         ".local/share/applications/isl.desktop",
@@ -91,15 +93,15 @@ fn programs_are_started_from_the_path_and_from_shortcuts() {
     assert_eq!((isl.calls().len(), desktop.notifications().all().len()), (1, 0));
 }
 
-/// Clicks "Télémaintenance" and waits for the notification that it brings.
-fn join(desktop: &Desktop, item: &TrayItem, title: &str) -> ObservedNotification {
+/// Clicks "Télémaintenance", and waits for the notification with this title.
+fn start_remote_support(desktop: &Desktop, item: &TrayItem, title: &str) -> ObservedNotification {
     let seen = desktop.notifications().all().len();
     item.click(&["Télémaintenance"]);
     desktop.notifications().wait(seen, title)
 }
 
 #[test]
-fn what_is_missing_is_looked_for_and_said() {
+fn a_missing_program_is_offered_for_installation_or_download() {
     let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     desktop.configure("[vpn]\nconnect = \"open-client\"\n");
@@ -110,38 +112,38 @@ fn what_is_missing_is_looked_for_and_said() {
     item.wait_for_menu("VPN déconnecté");
 
     let missing = "«\u{a0}Télémaintenance\u{a0}» n’est pas installé";
-    let said = join(&desktop, &item, missing);
+    let notification = start_remote_support(&desktop, &item, missing);
     assert_eq!(wapt.next_call(0), ["--search=telemaintenance"]);
-    assert!(said.body.contains("WAPT Self Service s’ouvre sur ce logiciel"), "{said:?}");
+    assert!(notification.body.contains("WAPT Self Service s’ouvre sur ce logiciel"), "{notification:?}");
 
     desktop.remove_program("waptself");
-    let said = join(&desktop, &item, missing);
+    let notification = start_remote_support(&desktop, &item, missing);
     assert_eq!(browser.next_call(0), ["https://telemaintenance.ac-normandie.fr/start/ISLLightClient"]);
-    assert!(said.body.contains("La page de téléchargement s’ouvre"), "{said:?}");
+    assert!(notification.body.contains("La page de téléchargement s’ouvre"), "{notification:?}");
     desktop.screenshot("missing");
 
-    // The guide has no address for Cisco's client.
+    // The guide has no download address for Cisco's client.
     let seen = desktop.notifications().all().len();
     item.click(&["Se connecter au VPN…"]);
     let title = "«\u{a0}Cisco Secure Client\u{a0}» est introuvable sur cet ordinateur";
-    let said = desktop.notifications().wait(seen, title);
-    assert_eq!(said.buttons(), ["Ouvrir AMIGO"]);
-    desktop.press_button(&said, "Ouvrir AMIGO");
+    let notification = desktop.notifications().wait(seen, title);
+    assert_eq!(notification.buttons(), ["Ouvrir AMIGO"]);
+    desktop.press_button(&notification, "Ouvrir AMIGO");
     assert_eq!(browser.next_call(1), ["http://assistance.ac-normandie.fr/"]);
 }
 
 #[test]
-fn what_does_not_start_is_said_with_the_next_step() {
+fn a_failed_launch_is_notified_with_the_next_step() {
     let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     desktop.skip_first_run();
     desktop.install_program("ISLLightClient", "#!/bin/sh\nexit 7\n");
     let (_vigie, item) = desktop.start_vigie();
     let title = "«\u{a0}Télémaintenance\u{a0}» ne s’est pas ouvert";
-    let said = join(&desktop, &item, title);
-    assert_eq!(said.buttons(), ["Réessayer", "Ouvrir AMIGO"]);
+    let notification = start_remote_support(&desktop, &item, title);
+    assert_eq!(notification.buttons(), ["Réessayer", "Ouvrir AMIGO"]);
     let isl = desktop.record_program("ISLLightClient");
-    desktop.press_button(&said, "Réessayer");
+    desktop.press_button(&notification, "Réessayer");
     assert_eq!(isl.next_call(0), Vec::<String>::new());
 
     desktop.install_program("ISLLightClient", "not a program");
@@ -155,14 +157,14 @@ fn what_does_not_start_is_said_with_the_next_step() {
     }
     let seen = desktop.notifications().all().len();
     item.click(&["Téléphonie", "Composer avec le téléphone logiciel", "Consulter la messagerie vocale : *98"]);
-    let said = desktop.notifications().wait(seen, "Le *98 n’a pas pu être composé");
-    desktop.press_button(&said, "Copier le code");
+    let notification = desktop.notifications().wait(seen, "Le *98 n’a pas pu être composé");
+    desktop.press_button(&notification, "Copier le code");
     desktop.notifications().wait(seen, "*98 est copié");
     assert_eq!(desktop.clipboard_text(), "*98");
 }
 
 #[test]
-fn each_telephone_code_is_pasted_or_dialled() {
+fn each_telephone_code_is_copied_or_dialled() {
     let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     desktop.skip_first_run();
@@ -186,13 +188,13 @@ fn each_telephone_code_is_pasted_or_dialled() {
 }
 
 #[test]
-fn drives_open_where_they_are_within_reach() {
+fn reachable_drives_open_and_others_are_disabled() {
     let vpn = TestVpn::start();
     vpn.move_on_site();
     let desktop = Desktop::at_home(&vpn);
     desktop.skip_first_run();
     let point = desktop.home().join("machine/shares/données de I");
-    fs::create_dir_all(&point).expect("the home is ours");
+    fs::create_dir_all(&point).expect("the home folder is writable");
     desktop
         .configure("[[drive]]\nletter = \"I\"\nmount_points = [\"/mnt/nowhere\", \"~/machine/shares/données de I\"]\n");
     let files = desktop.record_program("xdg-open");
@@ -208,31 +210,31 @@ fn drives_open_where_they_are_within_reach() {
 }
 
 #[test]
-fn the_site_is_written_into_the_users_file_beside_what_stands_there() {
+fn the_site_is_saved_without_other_changes_to_the_users_file() {
     let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     desktop.skip_first_run();
     let file = desktop.configure("# À moi : ne pas effacer.\n[panel]\nwarn_uptime_days = 21 # jours\n");
-    let before = fs::read_to_string(&file).expect("just written");
+    let before = fs::read_to_string(&file).expect("the file was just written");
     let (_vigie, item) = desktop.start_vigie();
     let menu = item.wait_for_menu("\n  (o) Caen (Calvados, Manche, Orne)\n  ( ) Rouen (Seine-Maritime, Eure)\n");
     assert!(menu.contains("\n    Tribu (par l’intranet)\n"), "{menu}");
     item.click(&["Mon site", "Rouen (Seine-Maritime, Eure)"]);
     let menu = item.wait_for_menu("\n  ( ) Caen (Calvados, Manche, Orne)\n  (o) Rouen (Seine-Maritime, Eure)\n");
     assert!(menu.contains("\n    Envoi de fichiers (FileSender)\n") && !menu.contains("par l’intranet"), "{menu}");
-    let after = fs::read_to_string(&file).expect("still there");
+    let after = fs::read_to_string(&file).expect("the file exists");
     assert_eq!(after, before.replace("site = \"caen\"", "site = \"rouen\""));
 
-    // What cannot be written is said, and nothing pretends otherwise.
-    fs::remove_file(&file).expect("it is there");
-    fs::create_dir(&file).expect("the home is ours");
+    // A failure to save is notified, and the menu keeps the old site.
+    fs::remove_file(&file).expect("the file exists");
+    fs::create_dir(&file).expect("the home folder is writable");
     item.click(&["Mon site", "Caen (Calvados, Manche, Orne)"]);
     desktop.notifications().wait(0, "Votre choix n’a pas été enregistré");
     item.wait_for_menu("\n  (o) Rouen (Seine-Maritime, Eure)\n");
 }
 
 #[test]
-fn start_with_the_session_is_switched_on_and_off() {
+fn autostart_is_switched_on_and_off() {
     let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     desktop.skip_first_run();
@@ -241,7 +243,7 @@ fn start_with_the_session_is_switched_on_and_off() {
     item.wait_for_menu("\n[ ] Lancer à l’ouverture de session\n");
     item.click(&["Lancer à l’ouverture de session"]);
     item.wait_for_menu("\n[x] Lancer à l’ouverture de session\n");
-    let text = fs::read_to_string(&entry).expect("written");
+    let text = fs::read_to_string(&entry).expect("the autostart entry exists");
     assert!(text.contains(&format!("Exec=\"{}\"\n", env!("CARGO_BIN_EXE_vigie"))), "{text}");
     item.click(&["Lancer à l’ouverture de session"]);
     item.wait_for_menu("\n[ ] Lancer à l’ouverture de session\n");
@@ -249,7 +251,7 @@ fn start_with_the_session_is_switched_on_and_off() {
 }
 
 #[test]
-fn what_the_helpdesk_needs_is_pasted_and_vigie_tells_what_it_is() {
+fn the_info_for_the_helpdesk_is_copied_and_about_is_shown() {
     let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     desktop.skip_first_run();
@@ -259,9 +261,9 @@ fn what_the_helpdesk_needs_is_pasted_and_vigie_tells_what_it_is() {
     item.click(&["Copier les infos pour l’assistance"]);
     desktop.notifications().wait(0, "Les infos pour l’assistance sont copiées");
     let pasted = desktop.clipboard_text();
-    let (taken, infos) = pasted.split_once('\n').expect("lines");
+    let (taken, infos) = pasted.split_once('\n').expect("it has several lines");
     assert!(taken.starts_with("Vigie, le "), "{taken}");
-    let status = desktop.vigie().arg("status").output().expect("it starts");
+    let status = desktop.vigie().arg("status").output().expect("vigie starts");
     assert_eq!(infos, String::from_utf8_lossy(&status.stdout));
     assert!(infos.contains("Adresse locale : 192.168.77.2\n"), "{infos}");
 

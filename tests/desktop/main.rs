@@ -1,4 +1,4 @@
-//! The real program on a real desktop.
+//! Tests of the real program on a real desktop.
 #![cfg(target_os = "linux")]
 
 mod cli;

@@ -1,17 +1,19 @@
-//! The menu and the icon as the bus has them, in the states that need no tunnel.
+//! The menu and the icon on D-Bus, in the states without a tunnel, and how the desktop's panel shows them.
 
 use crate::harness::login1::FakeLogind;
 use crate::harness::tray::{TrayIcon, TrayItem};
 use crate::harness::vpn::TestVpn;
 use crate::harness::{DEADLINE, Desktop, run, wait_for};
 use std::collections::HashSet;
-use std::time::Duration;
 
-/// Probes that give up soon: what is out of reach here does not answer at all.
-const IMPATIENT: &str = "[vpn]\nprobe_timeout_seconds = 1\n\n";
+/// A short probe timeout, as nothing answers for an unreachable host here.
+const SHORT_PROBES: &str = "[vpn]\nprobe_timeout_seconds = 1\n\n";
 
-/// A line with its moment taken out: since when the verdict stands, or AMIGO's hours.
-fn timeless(line: &str) -> String {
+/// The size of an icon in the desktop's panel, in pixels.
+const ICON_SIZE: u32 = 22;
+
+/// Returns a line of the menu without its time: since when the status lasts, or AMIGO's hours.
+fn without_time(line: &str) -> String {
     if let Some(hours) = line.strip_prefix("Assistance AMIGO (") {
         let known = ["ouverte jusqu’à ", "fermée, ouvre ", "horaires inconnus : hors calendrier"];
         assert!(known.iter().any(|known| hours.starts_with(known)), "{line}");
@@ -23,20 +25,20 @@ fn timeless(line: &str) -> String {
 }
 
 fn first_line(item: &TrayItem) -> String {
-    timeless(item.menu().lines().next().unwrap_or_default())
+    without_time(item.menu().lines().next().unwrap_or_default())
 }
 
 #[test]
-fn the_whole_menu() {
+fn the_menu_is_complete_and_in_order() {
     let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
-    desktop.configure(IMPATIENT);
+    desktop.configure(SHORT_PROBES);
     desktop.skip_first_run();
     let (_vigie, item) = desktop.start_vigie();
     item.wait_for_menu("VPN déconnecté");
-    // The drives are read on their own.
+    // The drives are read separately.
     let menu = item.wait_for_menu("I: données professionnelles (hors d’atteinte");
-    let menu: String = menu.lines().map(|line| timeless(line) + "\n").collect();
+    let menu: String = menu.lines().map(|line| without_time(line) + "\n").collect();
 
     let expected = "\
 VPN déconnecté depuis … (portailotp.test)
@@ -120,38 +122,42 @@ Quitter
 }
 
 #[test]
-fn each_state_has_its_icon_and_its_words() {
+fn each_status_has_an_icon_and_texts_of_its_own() {
     let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
-    desktop.configure(IMPATIENT);
+    desktop.configure(SHORT_PROBES);
     desktop.skip_first_run();
     let login1 = FakeLogind::start(&desktop);
     let (_vigie, item) = desktop.start_vigie();
     let mut icons: Vec<TrayIcon> = Vec::new();
-    let mut seen = |line: &str, second: &str, tooltip: &str| {
+    let mut assert_shows = |line: &str, second: &str, tooltip: &str| {
         wait_for(&format!("{line:?} in the menu"), DEADLINE, || (first_line(&item) == line).then_some(()));
         assert_eq!(item.menu().lines().nth(1), Some(second));
         let (title, detail) = item.tooltip();
-        assert!(line.starts_with(&timeless(&title.replace('\u{a0}', " "))), "{title}");
+        assert!(line.starts_with(&without_time(&title.replace('\u{a0}', " "))), "{title}");
         assert!(detail.starts_with(tooltip), "{detail}");
         icons.push(item.icon());
     };
-    seen(
+    assert_shows(
         "VPN déconnecté depuis … (portailotp.test)",
         "Se connecter au VPN…",
         "Les lecteurs réseau et les applications",
     );
     vpn.unplug();
-    seen("Hors ligne depuis …", "Se connecter au VPN…", "Aucun réseau");
+    assert_shows("Hors ligne depuis …", "Se connecter au VPN…", "Aucun réseau");
     vpn.move_on_site();
     vpn.plug();
-    seen("Sur site, VPN inutile", "Ouvrir Cisco…", "Les lecteurs réseau et les applications métiers sont accessibles");
+    assert_shows(
+        "Sur site, VPN inutile",
+        "Ouvrir Cisco…",
+        "Les lecteurs réseau et les applications métiers sont accessibles",
+    );
     login1.prepare_for_sleep(true);
-    seen("Vérification du réseau…", "Se connecter au VPN…", "Un instant");
+    assert_shows("Vérification du réseau…", "Se connecter au VPN…", "Un instant");
     vpn.move_home();
     vpn.start_impostor_server();
     login1.prepare_for_sleep(false);
-    seen(
+    assert_shows(
         "Connexion limitée (portail captif ?) (portailotp.test)",
         "Se connecter au VPN…",
         "Le serveur VPN ne répond pas",
@@ -163,20 +169,21 @@ fn each_state_has_its_icon_and_its_words() {
 }
 
 #[test]
-fn while_nothing_happens_nothing_is_said_on_the_bus() {
+fn probes_without_news_emit_no_signal_and_a_change_updates_the_menu_in_place() {
     let vpn = TestVpn::start();
-    vpn.move_on_site();
+    vpn.connect();
     let desktop = Desktop::at_home(&vpn);
+    desktop.configure("[vpn]\nprobe_seconds = 5\n");
     desktop.skip_first_run();
     let (_vigie, item) = desktop.start_vigie();
-    item.wait_for_menu("Sur site");
+    item.wait_for_menu("VPN connecté");
     item.wait_for_menu("absent de cet ordinateur");
     let mut monitor = desktop.command("dbus-monitor");
     monitor.args(["--session", &format!("type='signal',sender='{}'", item.service())]);
     let monitor = desktop.spawn("monitor", &monitor);
     wait_for("the monitor to listen", DEADLINE, || monitor.log().contains("NameAcquired").then_some(()));
-    let before = item.menu();
-    std::thread::sleep(Duration::from_secs(4));
+    let (before, probes) = (item.menu(), vpn.intranet_connections());
+    wait_for("two more probes", DEADLINE, || (vpn.intranet_connections() >= probes + 2).then_some(()));
     assert!(!monitor.log().contains(item.service()), "{}", monitor.log());
     assert_eq!(item.menu(), before);
     vpn.unplug();
@@ -184,39 +191,45 @@ fn while_nothing_happens_nothing_is_said_on_the_bus() {
         let log = monitor.log();
         (log.contains("member=NewIcon") && log.contains("member=ItemsPropertiesUpdated")).then_some(())
     });
-    // In place: a menu that stands open does not close.
+    // A new layout would close an open menu.
     assert!(!monitor.log().contains("member=LayoutUpdated"), "{}", monitor.log());
 }
 
+/// The only test that reads pixels: the panel draws the icon, and passes on clicks and keys.
 #[test]
-fn the_desktops_own_panel_takes_mouse_and_keyboard() {
+fn the_desktops_panel_draws_the_icon_and_passes_on_mouse_and_keyboard() {
     let vpn = TestVpn::start();
     vpn.move_on_site();
     let desktop = Desktop::at_home(&vpn);
     desktop.skip_first_run();
     let isl = desktop.record_program("ISLLightClient");
+    let empty = desktop.screenshot("tray-empty");
     let (_vigie, item) = desktop.start_vigie();
     item.wait_for_menu("Sur site");
     let xdotool = |arguments: &[&str]| run(desktop.command("xdotool").args(arguments));
-    // Where the first saturated colour of the desktop's lower edge is, from the left: the blue house, 22 px wide.
-    let place = wait_for("the icon on the screen", DEADLINE, || {
-        let mut find = desktop.command("convert");
-        find.arg(desktop.screenshot("tray")).args(["-crop", "640x32+640+768", "-colorspace", "HSL", "-channel", "G"]);
-        let said = run(find.args(["-separate", "-threshold", "60%", "-trim", "-format", "%w %X", "info:"]));
-        let (width, left) = said.split_once(' ')?;
+    // The left edge of what has changed in the right half of the lower edge.
+    let left = wait_for("the icon on the screen", DEADLINE, || {
+        let mut difference = desktop.command("convert");
+        difference.arg(&empty).arg(desktop.screenshot("tray")).args(["-compose", "difference", "-composite"]);
+        difference.args(["-crop", "640x32+640+768", "-threshold", "20%", "-trim", "-format", "%w %X", "info:"]);
+        let box_of_change = run(&mut difference);
+        let (width, left) = box_of_change.split_once(' ')?;
         let left: u32 = left.trim().parse().ok()?;
-        (width != "640" && width != "1").then_some(left + 9)
+        (width.parse::<u32>().ok()? >= ICON_SIZE / 2 && left >= 640).then_some(left)
     });
-    xdotool(&["mousemove", &place.to_string(), "784", "click", "1"]);
+    let place = (left + ICON_SIZE / 2).to_string();
+    xdotool(&["mousemove", &place, "784", "click", "1"]);
     desktop.wait_for_window("Vigie", true);
     desktop.press_key("Vigie", "Escape");
     desktop.wait_for_window("Vigie", false);
 
     let before = desktop.window_titles().len();
-    xdotool(&["mousemove", &place.to_string(), "784", "click", "3"]);
+    xdotool(&["mousemove", &place, "784", "click", "3"]);
     wait_for("the menu on the screen", DEADLINE, || (desktop.window_titles().len() > before).then_some(()));
     desktop.screenshot("menu");
-    // VpnStatus, Cisco, Télémaintenance.
-    xdotool(&["key", "Down", "Down", "Down", "Return"]);
+    let items = item.menu_items();
+    let mut selectable = items.iter().filter(|item| item.is_visible() && item.is_enabled() && !item.is_separator());
+    let index = selectable.position(|item| item.label() == "Télémaintenance").expect("it is in the menu");
+    xdotool(&[&["key"], &*vec!["Down"; index + 1], &["Return"]].concat());
     assert_eq!(isl.next_call(0), Vec::<String>::new());
 }

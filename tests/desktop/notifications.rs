@@ -1,19 +1,22 @@
-//! Notifications as the user has them: shown by the desktop's server, their buttons pressed, the server and the tray
-//! there or not.
+//! Notifications and their buttons, with and without a notification server and a tray.
 
 use crate::harness::vpn::{GATEWAY, INTRANET_HOST, TestVpn};
-use crate::harness::{DEADLINE, Desktop, wait_for};
+use crate::harness::{DEADLINE, Desktop, assert_holds_for, wait_for};
 use rustix::process::Signal;
 use std::fs;
 use std::time::Duration;
 
+/// The title of the panel.
 const PANEL: &str = "Vigie";
 
+/// The delay before a status is notified, as the test configures it (`hold_seconds`).
+const TIME_TO_VISIBLE: Duration = Duration::from_secs(1);
+
 #[test]
-fn the_site_is_asked_once_and_the_answer_written() {
+fn the_site_is_asked_for_once_and_the_answer_is_saved() {
     let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
-    // As at_home's, but for the user's choice.
+    // As in `Desktop::at_home`, but without a chosen site.
     let site = |id: &str| format!("[[site]]\nid = \"{id}\"\ngateway = \"{GATEWAY}\"\ninside = [\"{INTRANET_HOST}\"]\n");
     let file = desktop.write(".config/vigie/vigie.toml", &[site("caen"), site("rouen")].join("\n"));
     desktop.write(".local/state/vigie/state.json", r#"{"welcomed": true}"#);
@@ -37,34 +40,33 @@ fn the_site_is_asked_once_and_the_answer_written() {
     let question = desktop.notifications().wait(1, "Quel est votre site\u{a0}?");
     desktop.press_button(&question, "Rouen");
     item.wait_for_menu("\n  (o) Rouen (Seine-Maritime, Eure)\n");
-    let text = fs::read_to_string(&file).expect("still there");
+    let text = fs::read_to_string(&file).expect("the settings file exists");
     assert!(text.contains("[user]\nsite = \"rouen\"\n"), "{text}");
 }
 
 #[test]
-fn without_a_tray_the_panel_stands_in_and_the_icon_comes_when_it_can() {
+fn without_a_tray_the_panel_opens_and_the_icon_follows_when_a_tray_appears() {
     let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     desktop.skip_first_run();
     desktop.stop_xfce_panel();
     let vigie = desktop.spawn("vigie", &desktop.vigie());
-    let said = desktop.notifications().wait(0, "L’icône de Vigie ne peut pas s’afficher");
-    assert!(said.body.contains("relancez Vigie pour le revoir"), "{said:?}");
+    let notice = desktop.notifications().wait(0, "L’icône de Vigie ne peut pas s’afficher");
+    assert!(notice.body.contains("relancez Vigie pour le revoir"), "{notice:?}");
     desktop.wait_for_window(PANEL, true);
     desktop.screenshot("no-tray");
     desktop.start_xfce_panel();
     desktop.item_of(vigie.pid()).wait_for_menu("VPN déconnecté");
-    // What it says is no longer so.
-    wait_for("it to be taken back", DEADLINE, || desktop.notifications().all()[0].closed);
-    // The panel of the desktop is started anew.
+    wait_for("the notification to be withdrawn", DEADLINE, || desktop.notifications().all()[0].closed);
+    // The desktop's panel restarts.
     desktop.stop_xfce_panel();
     desktop.start_xfce_panel();
     desktop.item_of(vigie.pid());
-    assert_eq!(desktop.notifications().all().len(), 1, "a tray that is gone for a moment is no news");
+    assert_eq!(desktop.notifications().all().len(), 1, "a notification for a tray that was gone only for a moment");
 }
 
 #[test]
-fn what_could_not_be_shown_is_shown_when_the_server_comes() {
+fn a_notification_waits_for_the_notification_server() {
     let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     desktop.configure("[vpn]\nconnect = \"open-client\"\n");
@@ -78,15 +80,15 @@ fn what_could_not_be_shown_is_shown_when_the_server_comes() {
     assert_eq!(first.replaces, 0);
     item.click(&["À propos"]);
     let second = desktop.notifications().wait(1, &about);
-    assert_eq!(second.replaces, first.id, "one at a time");
+    assert_eq!(second.replaces, first.id, "a second notification beside the first");
 
     desktop.stop_notification_server();
     let seen = desktop.notifications().all().len();
     item.click(&["À propos"]);
-    wait_for("it to be tried", DEADLINE, || desktop.vigie_log().contains("cannot be shown yet").then_some(()));
+    wait_for("the attempt to show it", DEADLINE, || desktop.vigie_log().contains("cannot be shown yet").then_some(()));
     desktop.start_notification_server();
     desktop.notifications().wait(seen, &about);
-    // Buttons of the new server work.
+    // The buttons work with the new server.
     item.click(&["Se connecter au VPN…"]);
     let missing =
         desktop.notifications().wait(seen, "«\u{a0}Cisco Secure Client\u{a0}» est introuvable sur cet ordinateur");
@@ -95,7 +97,7 @@ fn what_could_not_be_shown_is_shown_when_the_server_comes() {
 }
 
 #[test]
-fn a_portal_is_told_and_looked_at_again() {
+fn a_captive_portal_is_notified_and_its_button_probes_again() {
     let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     desktop.configure("[vpn]\nprobe_timeout_seconds = 1\nhold_seconds = 1\n");
@@ -106,31 +108,31 @@ fn a_portal_is_told_and_looked_at_again() {
     vpn.unplug();
     item.wait_for_menu("Hors ligne");
     vpn.plug();
-    let told = desktop.notifications().wait(0, "Connexion limitée");
-    assert_eq!(told.buttons(), ["Réessayer"]);
+    let limited = desktop.notifications().wait(0, "Connexion limitée");
+    assert_eq!(limited.buttons(), ["Réessayer"]);
     vpn.kill_server();
     vpn.start_server();
-    desktop.press_button(&told, "Réessayer");
+    desktop.press_button(&limited, "Réessayer");
     item.wait_for_menu("VPN déconnecté");
 
-    // With the panel before the user's eyes nothing needs to be said.
+    // No notification while the panel is open.
     item.click(&["Panneau d’information"]);
     desktop.wait_for_window(PANEL, true);
     let seen = desktop.notifications().all().len();
     vpn.unplug();
     item.wait_for_menu("Hors ligne");
-    std::thread::sleep(Duration::from_secs(3));
-    assert_eq!(desktop.notifications().all().len(), seen);
+    let unnotified = || desktop.notifications().all().len() == seen;
+    assert_holds_for("no notification beside the open panel", TIME_TO_VISIBLE + Duration::from_secs(2), unnotified);
 }
 
 #[test]
-fn the_site_that_ciscos_client_uses_is_not_asked() {
+fn the_site_is_not_asked_for_if_ciscos_client_knows_it() {
     let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     let settings = format!("[[site]]\nid = \"caen\"\ngateway = \"{GATEWAY}\"\ninside = [\"{INTRANET_HOST}\"]\n");
     desktop.write(".config/vigie/vigie.toml", &settings);
     desktop.write(".local/state/vigie/state.json", r#"{"welcomed": true}"#);
-    // As Cisco's client keeps its user's choices.
+    // The format of Cisco's client.
     let choice = |host: &str| {
         format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<AnyConnectPreferences>\n<DefaultUser>jdupont</DefaultUser>\n\

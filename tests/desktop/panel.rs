@@ -1,9 +1,8 @@
-//! The panel's page in its real window: each fact beside what the system's own commands say of it, and what each
-//! button does.
+//! The panel in its real window: each row compared with what the system's own commands print, and what each button does.
 
 use crate::harness::cups::CupsServer;
 use crate::harness::login1::FakeLogind;
-use crate::harness::page::{PageRow, WebPage, open_to_driver};
+use crate::harness::page::{PageRow, WebPage, allow_webdriver};
 use crate::harness::tray::TrayItem;
 use crate::harness::vpn::{GATEWAY, TUNNEL, TestVpn};
 use crate::harness::wapt::FakeWaptAgent;
@@ -12,8 +11,8 @@ use serde_json::{Value, json};
 use std::fs;
 use std::process::Command;
 
-/// A desktop at home on which Vigie ran before. Probes give up soon: what is out of reach here does not answer at all.
-/// To connect is left to Cisco's own client; Vigie's window for it has tests of its own.
+/// Starts a desktop at home with a short probe timeout, as nothing answers for an unreachable host here. Connecting is
+/// left to Cisco's client; the tests of Vigie's window for it are in `connect_window`.
 fn at_home(vpn: &TestVpn, settings: &str) -> Desktop {
     let desktop = Desktop::at_home(vpn);
     desktop.configure(&format!("[vpn]\nprobe_timeout_seconds = 1\nconnect = \"open-client\"\n\n{settings}"));
@@ -21,37 +20,31 @@ fn at_home(vpn: &TestVpn, settings: &str) -> Desktop {
     desktop
 }
 
-/// Starts Vigie on a machine of its own, and opens its panel when the verdict is known.
-fn open(desktop: &Desktop, verdict: &str) -> (ChildProcess, TrayItem, WebPage) {
-    let vigie = desktop.spawn("vigie", open_to_driver(&mut desktop.vigie_on_isolated_machine()));
+/// Starts Vigie on an isolated machine, and opens its panel once the menu contains `status`.
+fn open(desktop: &Desktop, status: &str) -> (ChildProcess, TrayItem, WebPage) {
+    let vigie = desktop.spawn("vigie", allow_webdriver(&mut desktop.vigie_on_isolated_machine()));
     let item = desktop.item_of(vigie.pid());
-    item.wait_for_menu(verdict);
+    item.wait_for_menu(status);
     item.activate();
     let page = WebPage::of(desktop);
     (vigie, item, page)
 }
 
-/// What another program would paste; nothing where nothing was copied.
-fn pasted(desktop: &Desktop) -> String {
-    let said = desktop.command("xclip").args(["-selection", "clipboard", "-out"]).output().expect("xclip");
-    String::from_utf8(said.stdout).expect("UTF-8")
-}
-
-/// What a command prints on the desktop, on one line.
-fn says(desktop: &Desktop, command: &[&str]) -> String {
+/// Returns the trimmed output of a command on the desktop.
+fn output_of(desktop: &Desktop, command: &[&str]) -> String {
     run(desktop.command(command[0]).args(&command[1..])).trim().to_owned()
 }
 
-/// What a command prints on Vigie's own machine.
-fn says_there(vigie: &ChildProcess, command: &[&str]) -> String {
+/// Returns the trimmed output of a command in the namespaces of this Vigie.
+fn output_beside(vigie: &ChildProcess, command: &[&str]) -> String {
     let mut there = Command::new("nsenter");
     there.args(["--mount", "--uts", "--net", "--target", &vigie.pid().to_string()]).args(command);
     run(&mut there).trim().to_owned()
 }
 
-/// A picture of the panel for the docs (`make images`), with what a selector finds at its top.
-fn portrait(desktop: &Desktop, page: &WebPage, name: &str, top: &str) {
-    // Drawn by then: the second frame begins when the first is done.
+/// Takes a picture of the panel for the documentation (`make images`), scrolled to the element of a selector.
+fn capture(desktop: &Desktop, page: &WebPage, name: &str, top: &str) {
+    // The page is drawn when the second frame begins.
     page.run_async::<Value>(
         "document.querySelector(arguments[0]).scrollIntoView({ block: 'start', behavior: 'instant' });
          requestAnimationFrame(() => requestAnimationFrame(() => arguments[1](null)))",
@@ -60,7 +53,7 @@ fn portrait(desktop: &Desktop, page: &WebPage, name: &str, top: &str) {
     desktop.screenshot_of("Vigie", name);
 }
 
-/// The sizes in a text, in bytes: "3,2 Go libres sur 7,6 Go".
+/// Returns the sizes in a text such as "3,2 Go libres sur 7,6 Go", in bytes.
 fn sizes(text: &str) -> Vec<f64> {
     let words: Vec<&str> = text.split(' ').collect();
     let size = |pair: &[&str]| {
@@ -74,12 +67,12 @@ fn sizes(text: &str) -> Vec<f64> {
     words.windows(2).filter_map(size).collect()
 }
 
-/// Whether two sizes are the same but for what a busy machine changes meanwhile, and what rounding takes away.
+/// Returns whether two sizes are equal, apart from rounding and changes on a busy machine.
 fn is_about(shown: f64, said: f64) -> bool {
     (shown - said).abs() < 0.1 * said + f64::from(1 << 28)
 }
 
-/// The time of day as French has it: "9 h", "9 h 05".
+/// Returns the time of day in French notation: "9 h", "9 h 05".
 fn french_time(time: jiff::civil::Time) -> String {
     match time.minute() {
         0 => format!("{} h", time.hour()),
@@ -88,7 +81,7 @@ fn french_time(time: jiff::civil::Time) -> String {
 }
 
 #[test]
-fn every_row_says_what_the_systems_own_commands_say() {
+fn each_row_agrees_with_the_systems_own_commands() {
     let vpn = TestVpn::start();
     let desktop = at_home(
         &vpn,
@@ -105,7 +98,7 @@ fn every_row_says_what_the_systems_own_commands_say() {
     let known = fs::read_to_string(&hosts).expect("the harness wrote it");
     fs::write(hosts, format!("{known}127.0.1.1 pc-14-042.ac-caen.fr pc-14-042\n")).expect("the harness wrote it");
     for share in ["i", "u"] {
-        fs::create_dir_all(desktop.home().join("machine/shares").join(share)).expect("the home is ours");
+        fs::create_dir_all(desktop.home().join("machine/shares").join(share)).expect("the home folder is writable");
     }
     desktop.write(".config/gtk-3.0/bookmarks", "smb://fichiers.test/services Services\n");
     for (file, text) in [
@@ -146,41 +139,47 @@ fn every_row_says_what_the_systems_own_commands_say() {
     let address = |interface: &str| -> String {
         let show =
             run(Command::new("ip").args(["-n", vpn.home_namespace(), "-4", "-o", "address", "show", "dev", interface]));
-        show.split("inet ").nth(1).and_then(|rest| rest.split(['/', ' ']).next()).expect("an address").to_owned()
+        show.split("inet ")
+            .nth(1)
+            .and_then(|rest| rest.split(['/', ' ']).next())
+            .expect("the interface has an address")
+            .to_owned()
     };
     assert_eq!(normal("site"), "Caen (Calvados, Manche, Orne)");
     assert!(normal("vpn").starts_with("VPN connecté depuis ") && normal("vpn").ends_with(&format!("({GATEWAY})")));
     assert_eq!(normal("local-address"), address("eth0"));
     assert_eq!(normal("vpn-address"), address(TUNNEL));
-    let route = says(&desktop, &["ip", "route", "show", "default"]);
+    let route = output_of(&desktop, &["ip", "route", "show", "default"]);
     assert_eq!(Some(normal("router").as_str()), route.split(' ').nth(2));
-    let servers = says(&desktop, &["awk", "$1 == \"nameserver\" {print $2}", "/etc/resolv.conf"]);
+    let servers = output_of(&desktop, &["awk", "$1 == \"nameserver\" {print $2}", "/etc/resolv.conf"]);
     assert_eq!(normal("dns").split(", ").collect::<Vec<_>>(), servers.lines().collect::<Vec<_>>());
 
     // This computer.
-    let there = |command: &[&str]| says_there(&vigie, command);
+    let there = |command: &[&str]| output_beside(&vigie, command);
     assert_eq!(normal("computer"), there(&["hostname"]));
     assert_eq!(normal("user"), format!("{} ({})", there(&["id", "-un"]), there(&["hostname", "--domain"])));
-    let release = says(&desktop, &["sh", "-c", ". /etc/os-release; echo \"$NAME $VERSION_ID\""]);
+    let release = output_of(&desktop, &["sh", "-c", ". /etc/os-release; echo \"$NAME $VERSION_ID\""]);
     assert_eq!(normal("system"), release.trim());
-    let booted: jiff::civil::DateTime = says(&desktop, &["uptime", "--since"]).parse().expect("a date and a time");
-    // It counts back from now: a second may lie between that and what the kernel wrote down.
+    let booted: jiff::civil::DateTime =
+        output_of(&desktop, &["uptime", "--since"]).parse().expect("uptime prints date and time");
+    // `uptime` counts back from now, and may differ by a second.
     let mut about =
         [-1, 0, 1].map(|second| french_time((booted + jiff::SignedDuration::from_secs(second)).time())).into_iter();
     assert!(about.any(|time| row("booted").value.contains(&format!("à {time}"))), "{:?} {booted}", row("booted"));
-    let memory = says(&desktop, &["sh", "-c", "free --bytes | awk '/^Mem:/ {print $7, $2}'"]);
-    let memory: Vec<f64> = memory.split(' ').map(|bytes| bytes.parse().expect("a number")).collect();
+    let memory = output_of(&desktop, &["sh", "-c", "free --bytes | awk '/^Mem:/ {print $7, $2}'"]);
+    let memory: Vec<f64> = memory.split(' ').map(|bytes| bytes.parse().expect("it is a number")).collect();
     let shown = sizes(&normal("memory"));
     assert!(is_about(shown[0], memory[0]) && (shown[1] - memory[1]).abs() < 1.1e8, "{shown:?} {memory:?}");
-    let disk = says(&desktop, &["df", "--block-size=1", "--output=avail", "/"]);
-    let disk: f64 = disk.lines().nth(1).and_then(|bytes| bytes.trim().parse().ok()).expect("a number");
+    let disk = output_of(&desktop, &["df", "--block-size=1", "--output=avail", "/"]);
+    let disk: f64 = disk.lines().nth(1).and_then(|bytes| bytes.trim().parse().ok()).expect("it is a number");
     assert!(is_about(sizes(&row("disk").value)[0], disk), "{:?} {disk}", row("disk"));
-    let charge = says_there(&vigie, &["cat", "/sys/class/power_supply/BAT0/capacity"]);
+    let charge = output_beside(&vigie, &["cat", "/sys/class/power_supply/BAT0/capacity"]);
     assert_eq!(normal("battery"), format!("{charge} % (sur batterie)"));
     assert_eq!(normal("version"), env!("CARGO_PKG_VERSION"));
 
     // Drives.
-    let mounts = says_there(&vigie, &["findmnt", "--list", "--noheadings", "--output", "TARGET", "--types", "tmpfs"]);
+    let mounts =
+        output_beside(&vigie, &["findmnt", "--list", "--noheadings", "--output", "TARGET", "--types", "tmpfs"]);
     for (letter, label) in [("i", "I: données professionnelles"), ("u", "U: données personnelles")] {
         let folder = desktop.home().join("machine/shares").join(letter).display().to_string();
         assert!(mounts.lines().any(|mount| mount == folder), "{folder} in {mounts}");
@@ -222,10 +221,10 @@ fn every_row_says_what_the_systems_own_commands_say() {
     assert!(rows.iter().all(|row| !row.label.is_empty() && !row.value.is_empty()), "{rows:#?}");
     assert_eq!(page.text("h1"), normal("vpn").trim_end_matches(&format!(" ({GATEWAY})")));
 
-    portrait(&desktop, &page, "panneau-clair", "main");
-    portrait(&desktop, &page, "panneau-faits", "section:has([data-id=computer])");
+    capture(&desktop, &page, "panneau-clair", "main");
+    capture(&desktop, &page, "panneau-faits", "section:has([data-id=computer])");
 
-    // What changes comes to the page by itself: a task of WAPT's, the tunnel's end, and what follows from it.
+    // Changes appear by themselves: a WAPT task, the end of the tunnel and its consequences.
     let (pings, events) = (wapt.request_count("/ping"), wapt.request_count("/events.json"));
     wapt.set_response("/tasks.json", r#"{"running": {"id": 7, "description": "Installation de tis-isl-light"}}"#);
     wapt.emit_event("TASK_START");
@@ -241,7 +240,7 @@ fn every_row_says_what_the_systems_own_commands_say() {
     );
     assert_eq!(page.wait_for_row("drive-i", "hors d’atteinte : VPN déconnecté").mark, "warning");
     page.wait_for_text("h1", "VPN déconnecté depuis ");
-    // A change is one look, and one question that waits: nothing is polled. (The VPN's end may have brought a look.)
+    // Nothing is polled: one reading for the event, perhaps one for the end of the VPN, and one pending long poll.
     assert!((1..=2).contains(&(wapt.request_count("/ping") - pings)), "{} {pings}", wapt.request_count("/ping"));
     assert!(
         (1..=2).contains(&(wapt.request_count("/events.json") - events)),
@@ -249,11 +248,11 @@ fn every_row_says_what_the_systems_own_commands_say() {
         wapt.request_count("/events.json")
     );
 
-    // What a look finds gone is said with why, and never left empty.
+    // What has gone is shown with the reason.
     vpn.connect();
     page.wait_for_row("drive-i", "accessible");
-    says_there(&vigie, &["umount", &desktop.home().join("machine/shares/i").display().to_string()]);
-    fs::remove_dir_all(desktop.home().join("machine/power/BAT0")).expect("it was written there");
+    output_beside(&vigie, &["umount", &desktop.home().join("machine/shares/i").display().to_string()]);
+    fs::remove_dir_all(desktop.home().join("machine/power/BAT0")).expect("the folder was written before");
     drop(cups);
     item.activate();
     assert_eq!(page.wait_for_row("drive-i", "absent de cet ordinateur").mark, "unavailable");
@@ -263,7 +262,7 @@ fn every_row_says_what_the_systems_own_commands_say() {
 }
 
 #[test]
-fn each_button_does_what_it_says() {
+fn each_button_does_what_its_label_says() {
     let vpn = TestVpn::start();
     let desktop = at_home(&vpn, "");
     let [cisco, isl, wapt, browser] =
@@ -282,62 +281,62 @@ fn each_button_does_what_it_says() {
     page.click("Intranet");
     assert_eq!(browser.next_call(1), ["https://monintranet.ac-caen.fr/"]);
 
-    // What is copied for the helpdesk is what the command line says, under the moment at which it was taken.
+    // The info for the helpdesk is the status as the command line prints it, under the date and time.
     page.click("Copier les infos pour l’assistance");
     let copied = wait_for("the helpdesk's text to paste", DEADLINE, || {
-        let text = pasted(&desktop);
+        let text = desktop.clipboard_text();
         text.starts_with("Vigie, le ").then_some(text)
     });
     let status = desktop.vigie().arg("status").output().expect("it starts");
     let status = String::from_utf8(status.stdout).expect("UTF-8");
-    // Free memory and room may have moved meanwhile.
+    // Free memory and disk space may have changed.
     let steady = |text: &str| -> Vec<String> {
         let moves = |line: &&str| ["  Mémoire : ", "  Disque système : "].iter().any(|label| line.starts_with(label));
         text.lines().filter(|line| !moves(line)).map(str::to_owned).collect()
     };
-    let (first, rest) = copied.split_once('\n').expect("more than a line");
+    let (first, rest) = copied.split_once('\n').expect("it has several lines");
     assert_eq!(first.len(), "Vigie, le 24/11/2026 14:02".len(), "{first}");
     assert_eq!(steady(rest), steady(&status));
     assert!(rest.contains("\n  Mémoire : ") && rest.contains("\n  Disque système : "), "{rest}");
 
-    // The page says so too, over its lower edge, and takes the word away again.
+    // The page confirms it for a moment at its lower edge.
     page.wait_for_text(".answer", "Les infos pour l’assistance sont copiées");
-    wait_for("the answer to go", DEADLINE, || page.text(".answer").is_empty().then_some(()));
+    wait_for("the end of the confirmation", DEADLINE, || page.text(".answer").is_empty().then_some(()));
 
-    // Each row's own button copies the row's value.
+    // The button of each row copies its value.
     let rows = page.rows();
     assert!(rows.len() > 20, "{rows:#?}");
-    // What a screen reader is told is there for a moment only.
+    // Announcements for screen readers are removed after a moment.
     page.run::<Value>(
         "const region = document.querySelector('p[role=status]');
-         window.heard = [];
-         new MutationObserver(() => heard.push(region.textContent)).observe(region, { childList: true, characterData: true, subtree: true })",
+         window.announced = [];
+         new MutationObserver(() => announced.push(region.textContent)).observe(region, { childList: true, characterData: true, subtree: true })",
         &[],
     );
     for row in &rows {
         page.click_on(&format!("[data-id={}] button", json!(row.id)));
-        let told = format!("{} : copié", row.label);
-        wait_for(&format!("{told:?} to be told"), DEADLINE, || {
-            let heard: Vec<String> = page.run("return heard", &[]);
-            heard.iter().any(|heard| heard.replace('\u{a0}', " ") == told).then_some(())
+        let expected = format!("{} : copié", row.label);
+        wait_for(&format!("{expected:?} to be announced"), DEADLINE, || {
+            let announced: Vec<String> = page.run("return announced", &[]);
+            announced.iter().any(|text| text.replace('\u{a0}', " ") == expected).then_some(())
         });
         assert_eq!(desktop.clipboard_text().replace('\u{a0}', " "), page.row(&row.id).value, "{row:?}");
     }
     for (recorder, calls) in [(&cisco, 1), (&isl, 1), (&wapt, 1), (&browser, 2)] {
-        assert_eq!(recorder.calls().len(), calls, "nothing opened twice");
+        assert_eq!(recorder.calls().len(), calls, "something was opened twice");
     }
     desktop.assert_no_warnings_logged();
 }
 
 #[test]
-fn asks_for_the_site_at_first_and_before_it_switches_off() {
+fn the_panel_asks_for_the_site_and_before_it_switches_off() {
     let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
-    // A user who has chosen nothing yet.
+    // The user has not chosen a site yet.
     let settings = fs::read_to_string(desktop.configure("")).expect("just written");
     desktop.write(".config/vigie/vigie.toml", &settings.replace("[user]\nsite = \"caen\"\n", ""));
     let login1 = FakeLogind::start(&desktop);
-    let vigie = desktop.spawn("vigie", open_to_driver(&mut desktop.vigie()));
+    let vigie = desktop.spawn("vigie", allow_webdriver(&mut desktop.vigie()));
     let item = desktop.item_of(vigie.pid());
     let page = WebPage::of(&desktop);
     page.wait_for_text("main", "Quel est votre site ?");
@@ -351,7 +350,7 @@ fn asks_for_the_site_at_first_and_before_it_switches_off() {
     let settings = fs::read_to_string(desktop.home().join(".config/vigie/vigie.toml")).expect("it was written");
     assert!(settings.contains("site = \"caen\""), "{settings}");
 
-    // The question that stands in the panel needs no notification beside it.
+    // Questions appear in the open panel.
     let ask = || {
         item.click(&["Arrêt automatique", "Éteindre maintenant…"]);
         page.wait_for_text("main", "Éteindre l’ordinateur maintenant ?");
@@ -368,7 +367,7 @@ fn asks_for_the_site_at_first_and_before_it_switches_off() {
 }
 
 #[test]
-fn what_the_guide_offers_is_found_joined_and_dialled() {
+fn guide_entries_are_found_sessions_joined_and_codes_dialled() {
     let vpn = TestVpn::start();
     let desktop = at_home(&vpn, "");
     let _login1 = FakeLogind::start(&desktop);
@@ -385,7 +384,7 @@ fn what_the_guide_offers_is_found_joined_and_dialled() {
         });
     };
 
-    // Without accents, with others, in capitals; by what it is for; several words.
+    // Without accents, in capitals, by purpose, with several words.
     search("telemaintenance", "Télémaintenance");
     page.press_keys("\u{e007}");
     assert_eq!(isl.next_call(0), Vec::<String>::new());
@@ -394,18 +393,18 @@ fn what_the_guide_offers_is_found_joined_and_dialled() {
     assert_eq!(browser.next_call(0).len(), 1);
     search("messagerie vocale *98", "Consulter la messagerie vocale : *98");
     page.click_on("[role=search] li button");
-    wait_for("the code to paste", DEADLINE, || (pasted(&desktop) == "*98").then_some(()));
+    wait_for("the code to paste", DEADLINE, || (desktop.clipboard_text() == "*98").then_some(()));
     page.wait_for_text("main", "*98 est copié");
     page.fill("#search", "xyzzy");
     page.wait_for_text("[role=search]", "Aucun résultat");
     assert_eq!(found(), Vec::<String>::new());
-    // Escape empties the field first; the panel stays.
+    // Escape clears the field and leaves the panel open.
     page.press_keys("\u{e00c}");
     wait_for("the field to be empty", DEADLINE, || {
         page.run::<String>("return document.querySelector('#search').value", &[]).is_empty().then_some(())
     });
 
-    // The number that the operator gives, as one reads it, and as one mistypes it.
+    // The session number as the operator gives it, and mistyped.
     let join = "form:has(#session) button[type=submit]";
     page.fill("#session", "12 34-56 78");
     page.click_on(join);
@@ -417,12 +416,12 @@ fn what_the_guide_offers_is_found_joined_and_dialled() {
     page.click_on(join);
     assert_eq!(isl.next_call(2), Vec::<String>::new());
 
-    // A forwarding with its number, copied and dialled; one without a number.
+    // Codes with and without a number, copied and dialled.
     page.fill("#telephone", "+33 (0)2 31 30 15 15");
     page.wait_for_text("main", "*210231301515");
     page.click("Copier *21 : Renvoi immédiat");
-    wait_for("the code to paste", DEADLINE, || (pasted(&desktop) == "*210231301515").then_some(()));
-    portrait(&desktop, &page, "panneau-telephonie", "section:has(#telephone)");
+    wait_for("the code to paste", DEADLINE, || (desktop.clipboard_text() == "*210231301515").then_some(()));
+    capture(&desktop, &page, "panneau-telephonie", "section:has(#telephone)");
     page.click("Composer *22 : Renvoi sur non-réponse");
     assert_eq!(browser.next_call(1), ["tel:*220231301515"]);
     page.click("Composer *20 : Désactiver tous les renvois");
@@ -435,7 +434,7 @@ fn what_the_guide_offers_is_found_joined_and_dialled() {
 }
 
 #[test]
-fn the_settings_are_written_and_hold_at_once_but_for_what_is_locked() {
+fn settings_are_saved_and_applied_at_once_unless_locked() {
     let vpn = TestVpn::start();
     let desktop = at_home(&vpn, "# Mon serveur de fichiers\n[[drive]]\nletter = \"I\"\nmount_points = [\"/mnt/i\"]\n");
     let _login1 = FakeLogind::start(&desktop);
@@ -460,20 +459,20 @@ fn the_settings_are_written_and_hold_at_once_but_for_what_is_locked() {
     wait_for("the reminder in the user's file", DEADLINE, || {
         file().contains("leads_minutes = [60, 30, 15, 5]").then_some(())
     });
-    wait_for("the box to stand", DEADLINE, || (chosen("reminders")[0] == "1 heure avant").then_some(()));
-    assert!(file().contains("# Mon serveur de fichiers\n"), "what else stands there stays: {}", file());
+    wait_for("the check mark", DEADLINE, || (chosen("reminders")[0] == "1 heure avant").then_some(()));
+    assert!(file().contains("# Mon serveur de fichiers\n"), "the rest of the file is kept: {}", file());
 
-    // The site: the tray's menu and the page's own buttons follow at once.
+    // The site: the menu and the buttons follow at once.
     page.click_on("#site option[value='1']");
     wait_for("the site in the user's file", DEADLINE, || file().contains("site = \"rouen\"").then_some(()));
     item.wait_for_menu("(o) Rouen");
 
-    // Start with the session.
+    // Autostart.
     page.click_on("label[for=start-0]");
     let entry = desktop.home().join(".config/autostart/vigie.desktop");
-    wait_for("the session's entry", DEADLINE, || entry.exists().then_some(()));
+    wait_for("the autostart entry", DEADLINE, || entry.exists().then_some(()));
 
-    // What the administrator has fixed is seen, and cannot be changed.
+    // Locked settings are shown but disabled.
     let locked = |setting: &str| -> (bool, bool) {
         page.run(
             "const one = document.querySelector(`[data-setting=${arguments[0]}]`);
@@ -488,8 +487,8 @@ fn the_settings_are_written_and_hold_at_once_but_for_what_is_locked() {
     for setting in ["site", "reminders", "size", "start"] {
         assert_eq!(locked(setting), (false, false), "{setting}");
     }
-    assert_eq!(faults(&page), Vec::<String>::new());
-    portrait(&desktop, &page, "panneau-reglages", "main");
+    assert_eq!(accessibility_faults(&page), Vec::<String>::new());
+    capture(&desktop, &page, "panneau-reglages", "main");
 
     page.click("Retour au panneau");
     page.wait_for_row("site", "Rouen (Seine-Maritime, Eure)");
@@ -500,9 +499,9 @@ fn the_settings_are_written_and_hold_at_once_but_for_what_is_locked() {
 
 const AXE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/ui/node_modules/axe-core/axe.min.js");
 
-/// What axe-core finds wrong with the page as it stands: the rule, and where. Contrast is among what it has looked at.
-pub fn faults(page: &WebPage) -> Vec<String> {
-    let axe = fs::read_to_string(AXE).expect("npm installed it with what builds the page");
+/// Returns the accessibility faults that axe-core finds in the page; checks that it has tested the contrast.
+pub fn accessibility_faults(page: &WebPage) -> Vec<String> {
+    let axe = fs::read_to_string(AXE).expect("npm has installed axe-core: run scripts/setup build");
     page.run::<Value>(&format!("{axe}; return null"), &[]);
     let found: (Vec<String>, Vec<String>) = page.run_async(
         "const done = arguments[arguments.length - 1];
@@ -518,18 +517,18 @@ pub fn faults(page: &WebPage) -> Vec<String> {
     );
     let (faults, passed) = found;
     for rule in ["color-contrast", "button-name", "document-title", "html-has-lang"] {
-        assert!(passed.iter().any(|pass| pass == rule), "{rule} was not looked at: {passed:?} {faults:?}");
+        assert!(passed.iter().any(|pass| pass == rule), "{rule} was not tested: {passed:?} {faults:?}");
     }
     faults
 }
 
-/// How far the page reaches beyond the window's width, in CSS pixels, and the window's width.
+/// Returns how far the page overflows the window horizontally, and the width of the window, in CSS pixels.
 pub fn overflow(page: &WebPage) -> (i64, i64) {
     let script = "const root = document.documentElement; return [root.scrollWidth - root.clientWidth, innerWidth]";
     page.run(script, &[])
 }
 
-/// Gives the window this size, in pixels of the screen.
+/// Resizes the window, in pixels of the screen.
 pub fn resize(desktop: &Desktop, page: &WebPage, width: u32, height: u32) {
     let (width, height) = (width.to_string(), height.to_string());
     run(desktop.command("xdotool").args([
@@ -544,11 +543,11 @@ pub fn resize(desktop: &Desktop, page: &WebPage, width: u32, height: u32) {
     ]));
     wait_for("the page to have the window's width", DEADLINE, || {
         let (inner, zoom): (f64, f64) = page.run("return [innerWidth, devicePixelRatio]", &[]);
-        ((inner * zoom).round() == width.parse::<f64>().expect("a number")).then_some(())
+        ((inner * zoom).round() == width.parse::<f64>().expect("it is a number")).then_some(())
     });
 }
 
-/// Zooms the page with the keyboard, until one CSS pixel takes this many of the screen.
+/// Zooms the page with the keyboard until one CSS pixel takes this many pixels of the screen.
 pub fn zoom(desktop: &Desktop, page: &WebPage, wanted: f64) {
     let factor = || page.run::<f64>("return outerWidth / innerWidth", &[]);
     for _ in 0..30 {
@@ -563,7 +562,7 @@ pub fn zoom(desktop: &Desktop, page: &WebPage, wanted: f64) {
 }
 
 #[test]
-fn anybody_can_use_it_in_light_and_dark_zoomed_and_by_keyboard() {
+fn the_panel_is_accessible_in_light_and_dark_zoomed_and_by_keyboard() {
     let vpn = TestVpn::start();
     let desktop = at_home(&vpn, "");
     let (_login1, _cups) = (FakeLogind::start(&desktop), CupsServer::start(&desktop));
@@ -575,23 +574,23 @@ fn anybody_can_use_it_in_light_and_dark_zoomed_and_by_keyboard() {
         )
     };
     assert_eq!(scheme(&page), (false, "light".into()));
-    assert_eq!(faults(&page), Vec::<String>::new());
-    // axe sees what it is to see.
+    assert_eq!(accessibility_faults(&page), Vec::<String>::new());
+    // axe-core finds a fault.
     page.run::<Value>("const one = document.querySelector('.copy'); one.dataset.was = one.ariaLabel; one.ariaLabel = ''; one.title = ''", &[]);
-    assert!(faults(&page).iter().any(|fault| fault.starts_with("button-name")));
+    assert!(accessibility_faults(&page).iter().any(|fault| fault.starts_with("button-name")));
     page.run::<Value>("const one = document.querySelector('.copy'); one.ariaLabel = one.dataset.was", &[]);
 
-    // 320 CSS pixels wide, which is what a window of 1280 leaves at 400 % (WCAG 2.1, 1.4.10).
+    // 320 CSS pixels wide, as a window of 1280 pixels at 400 % (WCAG 2.1, 1.4.10).
     resize(&desktop, &page, 320, 680);
     assert_eq!(overflow(&page), (0, 320));
     resize(&desktop, &page, 640, 680);
     zoom(&desktop, &page, 2.0);
     assert_eq!(overflow(&page), (0, 320));
-    assert_eq!(faults(&page), Vec::<String>::new());
+    assert_eq!(accessibility_faults(&page), Vec::<String>::new());
     zoom(&desktop, &page, 1.0);
     resize(&desktop, &page, 420, 680);
 
-    // Tab reaches all that can be clicked, in the order in which it is read, and shows where it is.
+    // Tab reaches each control in reading order, with a visible focus.
     let script =
         "return [...document.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex]')]
         .filter((one) => one.tabIndex >= 0 && !one.disabled && one.checkVisibility())
@@ -612,21 +611,21 @@ fn anybody_can_use_it_in_light_and_dark_zoomed_and_by_keyboard() {
     desktop.wait_for_window("Vigie", false);
     drop(page);
 
-    // The page follows the system's appearance.
+    // The page follows the appearance of the system.
     desktop.write(".config/gtk-3.0/settings.ini", "[Settings]\ngtk-application-prefer-dark-theme=1\n");
     item.activate();
     let page = WebPage::of(&desktop);
     assert_eq!(scheme(&page), (true, "dark".into()));
-    assert_eq!(faults(&page), Vec::<String>::new());
-    portrait(&desktop, &page, "panneau-sombre", "main");
+    assert_eq!(accessibility_faults(&page), Vec::<String>::new());
+    capture(&desktop, &page, "panneau-sombre", "main");
     page.fill("#search", "renvoi");
     page.wait_for_text("[role=search]", "résultats");
     page.fill("#session", "12a");
     page.click_on("form:has(#session) button[type=submit]");
     page.wait_for_text("form:has(#session)", "Un numéro de session n’a que des chiffres");
-    assert_eq!(faults(&page), Vec::<String>::new());
+    assert_eq!(accessibility_faults(&page), Vec::<String>::new());
     item.click(&["Arrêt automatique", "Éteindre maintenant…"]);
     page.wait_for_text("main", "Éteindre l’ordinateur maintenant ?");
-    assert_eq!(faults(&page), Vec::<String>::new());
+    assert_eq!(accessibility_faults(&page), Vec::<String>::new());
     desktop.assert_no_warnings_logged();
 }

@@ -1,47 +1,48 @@
-//! The panel on the desktop beside the opened one, and the command that opens it.
+//! The panel that is pinned to the desktop, and the command that opens the other one.
 
 use crate::harness::vpn::TestVpn;
 use crate::harness::{DEADLINE, Desktop, run, wait_for};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
-use std::time::Duration;
 
 const OPENED: &str = "Vigie";
 const PINNED: &str = "Vigie sur le bureau";
 
-/// TrackerRequests the running Vigie for something, as its menu would.
-fn ask(desktop: &Desktop, action: &str) {
-    let mut door = UnixStream::connect(desktop.home().join("run/vigie/socket")).expect("it runs");
-    writeln!(door, r#"{{"ask":{action}}}"#).expect("it listens");
+/// Sends an action to the running Vigie, as its menu would.
+fn send_action(desktop: &Desktop, action: &str) {
+    let mut socket = UnixStream::connect(desktop.home().join("run/vigie/socket")).expect("Vigie listens");
+    writeln!(socket, r#"{{"ask":{action}}}"#).expect("Vigie reads");
     let mut answer = String::new();
-    door.read_to_string(&mut answer).expect("it answers");
+    socket.read_to_string(&mut answer).expect("Vigie answers");
     assert_eq!(answer, "\n");
 }
 
 #[test]
-fn the_command_starts_vigie_with_its_panel_and_brings_it_to_the_front_later() {
+fn the_panel_command_starts_vigie_and_later_opens_the_panel_of_the_running_one() {
     let desktop = Desktop::start();
     desktop.skip_first_run();
     let mut command = desktop.vigie();
     command.arg("panel");
     let mut vigie = desktop.spawn("vigie", &command);
     desktop.wait_for_window(OPENED, true);
-    let again = || {
-        let output = desktop.vigie().arg("panel").stdin(Stdio::null()).output().expect("it starts");
-        let said = [output.stdout, output.stderr].concat();
-        assert_eq!((String::from_utf8_lossy(&said).as_ref(), output.status.code()), ("", Some(0)));
+    let open_again = || {
+        let output = desktop.vigie().arg("panel").stdin(Stdio::null()).output().expect("vigie starts");
+        let printed = [output.stdout, output.stderr].concat();
+        assert_eq!((String::from_utf8_lossy(&printed).as_ref(), output.status.code()), ("", Some(0)));
     };
-    again();
+    open_again();
     desktop.press_key(OPENED, "Escape");
     desktop.wait_for_window(OPENED, false);
-    again();
+    open_again();
     desktop.wait_for_window(OPENED, true);
     assert!(vigie.is_alive());
 }
 
 #[test]
-fn the_pinned_panel_comes_and_goes_with_its_setting_and_silences_nothing() {
+fn the_pinned_panel_follows_its_setting_and_suppresses_no_notification() {
     let vpn = TestVpn::start();
     vpn.connect();
     let desktop = Desktop::at_home(&vpn);
@@ -51,18 +52,22 @@ fn the_pinned_panel_comes_and_goes_with_its_setting_and_silences_nothing() {
     let vigie = desktop.spawn("vigie", &desktop.vigie_on_isolated_machine());
     let item = desktop.item_of(vigie.pid());
     desktop.wait_for_window(PINNED, true);
-    wait_for("the verdict Connected", DEADLINE, || item.tooltip().0.starts_with("VPN connecté").then_some(()));
-
-    // Only what has held is missed.
-    std::thread::sleep(Duration::from_secs(3));
+    item.wait_for_menu("VPN connecté");
+    // Only the loss of a status that has lasted for `hold_seconds` is notified.
+    wait_for("a status that has lasted", DEADLINE, || {
+        let status = desktop.vigie().args(["status", "--json"]).output().expect("vigie starts");
+        let status: Value = serde_json::from_slice(&status.stdout).expect("the output is JSON");
+        let since: Timestamp = status["since"].as_str()?.parse().expect("a time");
+        (since.duration_until(Timestamp::now()) > SignedDuration::from_secs(2)).then_some(())
+    });
     desktop.screenshot_of(PINNED, "panel-pinned");
 
-    // It may be covered: who has lost the VPN is told.
+    // The pinned panel may be covered, so that a lost VPN needs a notification.
     vpn.disconnect();
     desktop.notifications().wait(0, "VPN déconnecté");
     desktop.screenshot("pinned");
 
-    // The opened one comes beside it, and goes again alone.
+    // The opened panel is a second window, and closes alone.
     item.activate();
     desktop.wait_for_window(OPENED, true);
     desktop.screenshot("pinned-and-opened");
@@ -70,17 +75,17 @@ fn the_pinned_panel_comes_and_goes_with_its_setting_and_silences_nothing() {
     desktop.wait_for_window(OPENED, false);
     desktop.wait_for_window(PINNED, true);
 
-    ask(&desktop, r#"{"do":"choose","with":{"what":"pinned","to":false}}"#);
+    send_action(&desktop, r#"{"do":"choose","with":{"what":"pinned","to":false}}"#);
     desktop.wait_for_window(PINNED, false);
     desktop.write(".config/gtk-3.0/settings.ini", "[Settings]\ngtk-application-prefer-dark-theme=1\n");
-    ask(&desktop, r#"{"do":"choose","with":{"what":"pinned","to":true}}"#);
+    send_action(&desktop, r#"{"do":"choose","with":{"what":"pinned","to":true}}"#);
     desktop.wait_for_window(PINNED, true);
     desktop.screenshot_of(PINNED, "panel-pinned-dark");
-    ask(&desktop, r#"{"do":"choose","with":{"what":"size","to":[300,400]}}"#);
+    send_action(&desktop, r#"{"do":"choose","with":{"what":"size","to":[300,400]}}"#);
     wait_for("the new size", DEADLINE, || {
-        let told = run(desktop.command("xwininfo").args(["-name", PINNED]));
-        (told.contains("Width: 300\n") && told.contains("Height: 400\n")).then_some(())
+        let geometry = run(desktop.command("xwininfo").args(["-name", PINNED]));
+        (geometry.contains("Width: 300\n") && geometry.contains("Height: 400\n")).then_some(())
     });
-    ask(&desktop, r#"{"do":"quit"}"#);
+    send_action(&desktop, r#"{"do":"quit"}"#);
     desktop.wait_for_window(PINNED, false);
 }

@@ -1,4 +1,4 @@
-//! The reminders of the automatic shutdown, at real times some seconds ahead, and the way to switch off at once.
+//! The reminders of the automatic shutdown, at real times some seconds ahead, and switching off at once.
 
 use crate::harness::login1::FakeLogind;
 use crate::harness::notifications::ObservedNotification;
@@ -15,14 +15,14 @@ const ONE_MINUTE: &str = "Arrêt automatique dans une minute";
 const OFF: &str = "Éteindre maintenant";
 const NOT_TONIGHT: &str = "Ce soir, ne plus me le rappeler";
 
-/// The local time of the desktop in so many seconds.
+/// Returns the local time of the desktop in this many seconds.
 fn in_seconds(seconds: i64) -> ZonedDateTime {
-    let zone = TimeZone::posix(&around_noon()).expect("a POSIX time zone");
+    let zone = TimeZone::posix(&around_noon()).expect("the time zone is valid");
     (Timestamp::now() + SignedDuration::from_secs(seconds)).to_zoned_datetime(zone)
 }
 
-/// A desktop whose policy is to switch off in so many seconds, with reminders so many minutes ahead.
-fn shuts_down_in(vpn: &TestVpn, seconds: i64, leads: &str) -> Desktop {
+/// Starts a desktop whose automatic shutdown is in this many seconds, with reminders these minutes ahead.
+fn desktop_with_shutdown_in(vpn: &TestVpn, seconds: i64, leads: &str) -> Desktop {
     let desktop = Desktop::at_home(vpn);
     let at = in_seconds(seconds).strftime("%H:%M:%S");
     desktop.configure(&format!("[shutdown]\nat = \"{at}\"\nleads_minutes = [{leads}]\n"));
@@ -35,20 +35,20 @@ fn reminders(desktop: &Desktop) -> Vec<ObservedNotification> {
     all.into_iter().filter(|notification| notification.summary.starts_with("Arrêt automatique")).collect()
 }
 
-fn ends(vigie: &mut ChildProcess) {
+fn end(vigie: &mut ChildProcess) {
     vigie.signal(Signal::TERM);
     assert_eq!(vigie.wait(DEADLINE).code(), Some(0));
 }
 
 #[test]
-fn reminders_come_on_time_once_and_the_answers_survive_a_restart() {
+fn reminders_are_shown_once_on_time_and_answers_survive_a_restart() {
     let vpn = TestVpn::start();
     let start = Instant::now();
-    let desktop = shuts_down_in(&vpn, 2 * 60 + 8, "2, 1");
+    let desktop = desktop_with_shutdown_in(&vpn, 2 * 60 + 8, "2, 1");
     let (mut vigie, item) = desktop.start_vigie();
     item.wait_for_menu("VPN déconnecté");
     let first = desktop.notifications().wait(0, "Arrêt automatique dans 2 minutes");
-    // The file has whole seconds.
+    // The configured time has whole seconds.
     let after = first.at - start;
     assert!((Duration::from_secs(7)..Duration::from_secs(10)).contains(&after), "{after:?}");
     assert!(first.body.ends_with("Enregistrez votre travail et fermez vos documents."), "{first:?}");
@@ -56,7 +56,7 @@ fn reminders_come_on_time_once_and_the_answers_survive_a_restart() {
     assert_eq!((first.app.as_str(), first.urgency, first.transient), ("Vigie", 2, false));
     desktop.screenshot("reminder");
     desktop.press_button(&first, "Plus tard");
-    ends(&mut vigie);
+    end(&mut vigie);
     let (mut vigie, item) = desktop.start_vigie();
 
     let last = wait_for("the last reminder", Duration::from_secs(70), || {
@@ -67,7 +67,7 @@ fn reminders_come_on_time_once_and_the_answers_survive_a_restart() {
     assert_eq!(last.buttons(), [OFF, NOT_TONIGHT]);
     item.wait_for_menu("\n  Plus de rappel ce soir (greyed)\n");
     desktop.press_button(&last, NOT_TONIGHT);
-    ends(&mut vigie);
+    end(&mut vigie);
     let (_vigie, item) = desktop.start_vigie();
     item.wait_for_menu("VPN déconnecté");
     assert!(item.menu().contains("\n  Plus de rappel ce soir (greyed)\n"), "{}", item.menu());
@@ -75,33 +75,33 @@ fn reminders_come_on_time_once_and_the_answers_survive_a_restart() {
 }
 
 #[test]
-fn switching_off_is_asked_twice_and_done_once() {
+fn switching_off_is_confirmed_and_requested_once() {
     let vpn = TestVpn::start();
-    let desktop = shuts_down_in(&vpn, 63, "1");
+    let desktop = desktop_with_shutdown_in(&vpn, 63, "1");
     let login1 = FakeLogind::start(&desktop);
     let off = || login1.calls().into_iter().filter(|call| call.starts_with("PowerOff")).collect::<Vec<_>>();
     let (_vigie, item) = desktop.start_vigie();
     let reminder = desktop.notifications().wait(0, ONE_MINUTE);
     desktop.press_button(&reminder, OFF);
     let question = desktop.notifications().wait(1, "Éteindre l’ordinateur maintenant\u{a0}?");
-    wait_for("the answered reminder to leave the screen", DEADLINE, || {
+    wait_for("the answered reminder to be closed", DEADLINE, || {
         desktop.notifications().all().into_iter().find(|it| it.id == reminder.id)?.closed.map(drop)
     });
     assert_eq!(question.buttons(), ["Éteindre", "Annuler"]);
     desktop.press_button(&question, "Annuler");
-    // The menu's way.
+    // From the menu.
     let seen = desktop.notifications().all().len();
     item.click(&["Arrêt automatique", "Éteindre maintenant…"]);
     let question = desktop.notifications().wait(seen, "Éteindre l’ordinateur maintenant\u{a0}?");
     desktop.screenshot("switch-off");
     assert_eq!(off(), Vec::<String>::new());
     desktop.press_button(&question, "Éteindre");
-    wait_for("logind to be asked", DEADLINE, || (!off().is_empty()).then_some(()));
+    wait_for("the call to logind", DEADLINE, || (!off().is_empty()).then_some(()));
     assert_eq!(off(), ["PowerOff(true)"]);
 }
 
 #[test]
-fn a_machine_that_does_not_go_off_is_told() {
+fn a_failure_to_switch_off_is_notified() {
     let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     desktop.skip_first_run();
@@ -113,19 +113,20 @@ fn a_machine_that_does_not_go_off_is_told() {
 }
 
 #[test]
-fn the_machines_own_shutdown_is_reminded_of_and_called_off() {
+fn a_shutdown_scheduled_in_logind_is_followed_and_its_reminder_withdrawn() {
     let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
     desktop.skip_first_run();
     let vigie = desktop.spawn("vigie", &desktop.vigie_on_isolated_machine());
     let item = desktop.item_of(vigie.pid());
     item.wait_for_menu("Prochain arrêt : aujourd’hui à 21 h 30");
-    // As logind writes it: systemd's update_schedule_file.
+    // The format of update_schedule_file in systemd.
     let schedule = |at: &ZonedDateTime| {
         let usec = at.timestamp().as_microsecond();
         let text = format!("USEC={usec}\nWARN_WALL=1\nMODE=poweroff\n");
         let new = desktop.write("machine/run/systemd/shutdown/.new", &text);
-        fs::rename(new, desktop.home().join("machine/run/systemd/shutdown/scheduled")).expect("the same folder");
+        fs::rename(new, desktop.home().join("machine/run/systemd/shutdown/scheduled"))
+            .expect("both names are in one folder");
     };
     let soon = in_seconds(20 * 60 - 1);
     schedule(&soon);
@@ -135,18 +136,18 @@ fn the_machines_own_shutdown_is_reminded_of_and_called_off() {
     ));
     let reminder = desktop.notifications().wait(0, "Arrêt automatique dans 20 minutes");
     assert_eq!(reminder.buttons(), [OFF, "Plus tard", NOT_TONIGHT]);
-    fs::remove_file(desktop.home().join("machine/run/systemd/shutdown/scheduled")).expect("just written");
+    fs::remove_file(desktop.home().join("machine/run/systemd/shutdown/scheduled")).expect("the file was just written");
     item.wait_for_menu("Prochain arrêt : aujourd’hui à 21 h 30");
-    wait_for("the reminder to be taken back", DEADLINE, || reminders(&desktop)[0].closed);
+    wait_for("the reminder to be withdrawn", DEADLINE, || reminders(&desktop)[0].closed);
     assert_eq!(reminders(&desktop).len(), 1);
 }
 
 #[test]
-fn asleep_nothing_is_said_and_on_waking_everything_is_looked_at_again() {
+fn a_reminder_missed_in_sleep_is_shown_once_on_waking() {
     let vpn = TestVpn::start();
     vpn.move_on_site();
     let moment = Instant::now() + Duration::from_secs(10);
-    let desktop = shuts_down_in(&vpn, 70, "1");
+    let desktop = desktop_with_shutdown_in(&vpn, 70, "1");
     let login1 = FakeLogind::start(&desktop);
     let (_vigie, item) = desktop.start_vigie();
     item.wait_for_menu("Sur site");
@@ -165,19 +166,19 @@ fn asleep_nothing_is_said_and_on_waking_everything_is_looked_at_again() {
 }
 
 #[test]
-fn without_a_notification_server_the_panel_reminds_and_asks() {
+fn without_a_notification_server_the_panel_shows_reminder_and_question() {
     let vpn = TestVpn::start();
-    let desktop = shuts_down_in(&vpn, 64, "1");
+    let desktop = desktop_with_shutdown_in(&vpn, 64, "1");
     let login1 = FakeLogind::start(&desktop);
     desktop.stop_notification_server();
     let (_vigie, item) = desktop.start_vigie();
     desktop.wait_for_window("Vigie", true);
-    let asked = || {
-        let status = desktop.vigie().args(["status", "--json"]).output().expect("it starts");
-        let status: Value = serde_json::from_slice(&status.stdout).expect("JSON");
+    let question = || {
+        let status = desktop.vigie().args(["status", "--json"]).output().expect("vigie starts");
+        let status: Value = serde_json::from_slice(&status.stdout).expect("the output is JSON");
         status["panel"]["question"]["title"].as_str().unwrap_or_default().to_owned()
     };
-    assert!(asked().starts_with("Arrêt automatique à "), "{}", asked());
+    assert!(question().starts_with("Arrêt automatique à "), "{}", question());
     desktop.screenshot("panel-reminds");
     desktop.press_key("Vigie", "Escape");
     desktop.wait_for_window("Vigie", false);
@@ -185,19 +186,19 @@ fn without_a_notification_server_the_panel_reminds_and_asks() {
     desktop.wait_for_window("Vigie", true);
     desktop.screenshot("panel-asks");
     assert!(!login1.calls().iter().any(|call| call.starts_with("PowerOff")));
-    // The first button of the page.
+    // The first button on the page.
     desktop.press_key("Vigie", "Tab");
     desktop.press_key("Vigie", "Return");
-    wait_for("logind to be asked", DEADLINE, || login1.calls().contains(&"PowerOff(true)".into()).then_some(()));
+    wait_for("the call to logind", DEADLINE, || login1.calls().contains(&"PowerOff(true)".into()).then_some(()));
 }
 
 #[test]
 fn a_reminder_waits_for_the_notification_server() {
     let vpn = TestVpn::start();
-    let desktop = shuts_down_in(&vpn, 10 * 60, "15, 5");
+    let desktop = desktop_with_shutdown_in(&vpn, 10 * 60, "15, 5");
     desktop.stop_notification_server();
     let (_vigie, _item) = desktop.start_vigie();
-    wait_for("it to be tried", DEADLINE, || desktop.vigie_log().contains("cannot be shown yet").then_some(()));
+    wait_for("the attempt to show it", DEADLINE, || desktop.vigie_log().contains("cannot be shown yet").then_some(()));
     desktop.start_notification_server();
     let shown = desktop.notifications().wait(0, "Arrêt automatique dans 10 minutes");
     assert_eq!(shown.buttons(), [OFF, "Plus tard", NOT_TONIGHT]);

@@ -1,25 +1,27 @@
-//! A machine on which Vigie connects by itself: polkit on a system bus, an administrator's file, and a page that the
-//! test plays. `/run`, `/etc` and the page's program are this machine's own (a mount namespace).
+//! A machine on which Vigie can connect: polkit on a private system bus, an administrator's settings, and optionally a
+//! fake window that the test controls. `/run`, `/etc` and the window's program are private to it (a mount namespace).
 
 use super::vpn::{GATEWAY, TestVpn};
-use super::{ChildProcess, DEADLINE, Desktop, run, wait_for};
+use super::{ChildProcess, DEADLINE, Desktop, require_root, run, wait_for};
 use std::fs;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
-/// The system bus, polkit, and what else the machine has of its own; then the program.
+/// Sets up the mounts, the system bus and polkit, then runs the program.
 const MACHINE: &str = r#"
-machine=$1 page=$2 panel=$3; shift 3
+machine=$1 window=$2 panel=$3; shift 3
 mount -t tmpfs machine "$machine/own"
 mkdir -p "$machine/own/etc" "$machine/own/work" "$machine/own/run/dbus"
 cp /etc/hosts /etc/resolv.conf "$machine/own/etc/"
 cp -r "$machine/etc/." "$machine/own/etc/"
 mount -t overlay etc -o "lowerdir=/etc,upperdir=$machine/own/etc,workdir=$machine/own/work" /etc
 mount --bind "$machine/own/run" /run
-[ -z "$page" ] || mount --bind "$page" "$panel"
+[ -z "$window" ] || mount --bind "$window" "$panel"
 [ -z "${HIDDEN-}" ] || mount --bind /dev/null "$HIDDEN"
 export DBUS_SYSTEM_BUS_ADDRESS=unix:path=/run/dbus/system_bus_socket
-# Not in the background by itself: it would outlive the test, which ends with this group of processes.
+# Not daemonized: the test ends by killing the process group.
 mkfifo "$machine/own/bus"
 dbus-daemon --nofork --config-file="$machine/system.conf" --print-address=3 3>"$machine/own/bus" &
 read -r _ <"$machine/own/bus"
@@ -34,9 +36,9 @@ const SYSTEM_BUS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bu
 <allow own="*"/></policy></busconfig>
 "#;
 
-/// Cisco's command line, played over a real OpenConnect: the words are those of version 5 (src-tauri/transcripts), server
-/// and tunnel are real.
-const CISCO: &str = r#"#!/bin/sh
+/// A fake of Cisco's command line in front of a real OpenConnect. Its output is that of version 5
+/// (src-tauri/transcripts).
+const CISCO_CLI: &str = r#"#!/bin/sh
 cd "$HOME" || exit
 say() { printf '\r  >> %s\r\n' "$1"; }
 up() { ip -o link show cscotun0 >/dev/null 2>&1; }
@@ -85,8 +87,8 @@ fi
 exec cat
 "#;
 
-/// Cisco's window, played: as long as it stands it holds the connection, and a second start brings it to the front.
-const CISCOS_WINDOW: &str = r#"#!/bin/sh
+/// A fake of Cisco's window: while it is open it blocks the command line, and a second start brings it to the front.
+const CISCO_WINDOW: &str = r#"#!/bin/sh
 cd "$HOME" || exit
 echo >>vpnui.starts
 [ ! -e vpn.held ] || exit 0
@@ -95,83 +97,101 @@ xmessage -title 'Cisco Secure Client' -buttons Close -default Close 'Ready to co
 rm vpn.held
 "#;
 
+/// Builds the program that connects as root, and returns its path. It belongs to another package, which Cargo does not
+/// build for these tests.
+pub fn build_helper() -> &'static Path {
+    static HELPER: LazyLock<PathBuf> = LazyLock::new(|| {
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--locked", "--package", "vigie-openconnect"]);
+        let output = build.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let helper = Path::new(env!("CARGO_BIN_EXE_vigie")).with_file_name("vigie-openconnect");
+        assert!(helper.is_file(), "{} not found", helper.display());
+        helper
+    });
+    &HELPER
+}
+
 impl Desktop {
-    /// Puts Cisco's client there, played; the settings by which Vigie finds its command line.
+    /// Installs the fake of Cisco's client, and returns the settings by which Vigie finds its command line.
     pub fn install_cisco(&self) -> String {
-        self.install_program("vpnui", CISCOS_WINDOW);
-        self.install_program("vpn", CISCO);
+        self.install_program("vpnui", CISCO_WINDOW);
+        self.install_program("vpn", CISCO_CLI);
         format!("[vpn.command_line]\nlinux = [\"{}\"]\n", self.home().join("bin/vpn").display())
     }
 
-    /// How often Cisco's window was opened, or brought to the front.
+    /// Returns how often Cisco's window was opened or brought to the front.
     pub fn cisco_window_starts(&self) -> usize {
         fs::read_to_string(self.home().join("vpnui.starts")).unwrap_or_default().lines().count()
     }
 
-    /// Vigie on such a machine, not started yet. It logs all that it can.
+    /// Returns the command that starts Vigie on such a machine with a fake window, at the most verbose log level.
     pub fn vigie_with_fake_window(&self, vpn: &TestVpn, settings: &str) -> Command {
-        let says = self.home().join("page.says");
-        if !says.exists() {
-            run(Command::new("mkfifo").arg(says));
+        let pipe = self.home().join("window.to-tray");
+        if !pipe.exists() {
+            run(Command::new("mkfifo").arg(pipe));
         }
         self.vigie_with(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/desktop/harness/fake-window"), vpn, settings)
     }
 
-    /// The same with the window itself.
+    /// As [`Desktop::vigie_with_fake_window`], with the real window.
     pub fn vigie_with_real_window(&self, vpn: &TestVpn, settings: &str) -> Command {
         self.vigie_with("", vpn, settings)
     }
 
-    fn vigie_with(&self, page: &str, vpn: &TestVpn, settings: &str) -> Command {
+    fn vigie_with(&self, window: &str, vpn: &TestVpn, settings: &str) -> Command {
+        require_root("a machine with polkit of its own");
+        build_helper();
         let machine = self.home().join("machine");
-        fs::create_dir_all(machine.join("own")).expect("the home is ours");
+        fs::create_dir_all(machine.join("own")).expect("the home folder is writable");
         self.write("machine/system.conf", SYSTEM_BUS);
         let pin = vpn.certificate_pin("gateway");
         let site = format!("[[site]]\nid = \"caen\"\ngateway = \"{GATEWAY}\"\ncertificate_pins = [\"{pin}\"]\n");
         self.write("machine/etc/vigie/vigie.toml", &format!("{settings}\n{site}"));
         let mut command = self.command("unshare");
         command.args(["--mount", "--", "sh", "-ec", MACHINE, "sh"]).arg(machine);
-        command.args([page, env!("CARGO_BIN_EXE_vigie-panel"), env!("CARGO_BIN_EXE_vigie")]);
+        command.args([window, env!("CARGO_BIN_EXE_vigie-panel"), env!("CARGO_BIN_EXE_vigie")]);
         command.env("VIGIE_LOG", "debug");
         command
     }
 
-    /// Where such a machine's system bus is found from outside.
+    /// Returns the address of that machine's system bus, for programs outside of it.
     pub fn system_bus_address_of(vigie: &ChildProcess) -> String {
         format!("unix:path=/proc/{}/root/run/dbus/system_bus_socket", vigie.pid())
     }
 
-    /// The last form that the tray showed, once it fits.
-    pub fn wait_for_form(&self, what: &str, fits: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
-        self.wait_for_form_after(0, what, fits)
+    /// Waits until the last form that the tray sent to the fake window matches, and returns it.
+    pub fn wait_for_form(&self, what: &str, matches: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
+        self.wait_for_form_after(0, what, matches)
     }
 
-    /// As [`Desktop::form`], but not one of the first `seen` that it was told of.
+    /// As [`Desktop::wait_for_form`], but ignores the first `seen` forms.
     pub fn wait_for_form_after(
         &self,
         seen: usize,
         what: &str,
-        fits: impl Fn(&serde_json::Value) -> bool,
+        matches: impl Fn(&serde_json::Value) -> bool,
     ) -> serde_json::Value {
         wait_for(&format!("form: {what}"), DEADLINE, || {
-            self.forms().into_iter().skip(seen).next_back().filter(|form| fits(form))
+            self.forms().into_iter().skip(seen).next_back().filter(|form| matches(form))
         })
     }
 
-    /// The forms that the tray has shown.
+    /// Returns the forms that the tray has sent to the fake window.
     pub fn forms(&self) -> Vec<serde_json::Value> {
-        let heard = fs::read_to_string(self.home().join("page.heard")).unwrap_or_default();
-        let said = heard.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-        said.filter_map(|said| said.get("connect").cloned()).collect()
+        let received = fs::read_to_string(self.home().join("window.from-tray")).unwrap_or_default();
+        let messages = received.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        messages.filter_map(|message| message.get("connect").cloned()).collect()
     }
 
-    /// Says something to the tray, as the page does.
-    pub fn send_from_window(&self, line: &serde_json::Value) {
-        let mut pipe = fs::OpenOptions::new().write(true).open(self.home().join("page.says")).expect("the page runs");
-        writeln!(pipe, "{line}").expect("the page reads");
+    /// Sends a message to the tray, as the window does.
+    pub fn send_from_window(&self, message: &serde_json::Value) {
+        let mut pipe =
+            fs::OpenOptions::new().write(true).open(self.home().join("window.to-tray")).expect("the fake window runs");
+        writeln!(pipe, "{message}").expect("the fake window reads");
     }
 
-    /// Sends the form with this PIN and these digits.
+    /// Submits the form with this PIN and one-time password.
     pub fn submit_form(&self, pin: &str, digits: &str) {
         self.send_from_window(&serde_json::json!({"submitted": {
             "way": "connect", "site": "caen", "identifier": TestVpn::USER, "pin": {"is": "typed", "text": pin},

@@ -1,4 +1,4 @@
-//! A print server on the machine of [`Desktop::vigie_on_isolated_machine`]: a real cupsd, which listens where Vigie looks.
+//! A real cupsd whose socket is where Vigie looks on the machine of [`Desktop::vigie_on_isolated_machine`].
 
 use super::{ChildProcess, DEADLINE, Desktop, run, wait_for};
 use std::fs;
@@ -6,21 +6,21 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// The server. Gone when it is dropped; its socket stays, as after a crash.
+/// The print server. It ends when this is dropped; its socket stays, as after a crash.
 pub struct CupsServer {
     socket: PathBuf,
     _server: ChildProcess,
 }
 
 impl CupsServer {
-    /// Starts it, with no queues.
+    /// Starts a server without queues.
     pub fn start(desktop: &Desktop) -> CupsServer {
         let root = desktop.home().join("cups");
         let socket = desktop.home().join("machine/run/cups/cups.sock");
         for folder in ["spool/tmp", "cache", "state", "root"] {
-            fs::create_dir_all(root.join(folder)).expect("the home is ours");
+            fs::create_dir_all(root.join(folder)).expect("the home folder is writable");
         }
-        fs::create_dir_all(socket.parent().expect("it stands in a folder")).expect("the home is ours");
+        fs::create_dir_all(socket.parent().expect("the socket is in a folder")).expect("the home folder is writable");
         let (at, listen) = (root.display(), socket.display());
         let config = format!(
             "Listen {listen}\nWebInterface No\nBrowsing No\nLogLevel warn\n\
@@ -49,7 +49,7 @@ impl CupsServer {
         self.run_tool("lpadmin", &["-d", name]);
     }
 
-    /// What one of CUPS's own commands says of this server.
+    /// Runs one of CUPS's command-line tools against this server, and returns its output.
     pub fn run_tool(&self, program: &str, arguments: &[&str]) -> String {
         run(Command::new(program).env("LC_ALL", "C").arg("-h").arg(&self.socket).args(arguments))
     }

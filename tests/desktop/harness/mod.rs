@@ -1,5 +1,5 @@
-//! A desktop to test on: X server, session and system bus, panel with a tray, notification server, home folder, all
-//! real and all its own, gone when it is dropped. Where a test fails, it prints what they logged.
+//! A desktop to test on: X server, session and system bus, panel with a tray, notification server and home folder, all
+//! real and private to one test. Everything ends when the desktop is dropped; a failing test prints their logs.
 
 pub mod connect;
 pub mod cups;
@@ -25,69 +25,93 @@ use tray::TrayItem;
 use vpn::{GATEWAY, INTRANET_HOST, TestVpn};
 use zbus::blocking::{Connection, connection};
 
-/// How long anything may take to appear that needs no waiting of its own. Long, because machines can be slow; nothing
-/// waits longer than it must.
+/// Time limit for anything that should happen at once. It is long because machines can be slow; a test waits no longer
+/// than it must.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Waits until `look` finds something.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Polls `condition` until it returns a value, and returns that value.
 ///
 /// # Panics
-/// When it has not within `limit`.
-pub fn wait_for<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+/// Panics after `limit`.
+pub fn wait_for<T>(what: &str, limit: Duration, condition: impl FnMut() -> Option<T>) -> T {
+    wait_for_described(|| what.to_owned(), limit, condition)
+}
+
+/// As [`wait_for`], with a description that is made only for the panic.
+pub fn wait_for_described<T>(
+    what: impl Fn() -> String,
+    limit: Duration,
+    mut condition: impl FnMut() -> Option<T>,
+) -> T {
     let start = Instant::now();
     loop {
-        if let Some(found) = look() {
+        if let Some(found) = condition() {
             return found;
         }
-        assert!(start.elapsed() < limit, "not within {limit:?}: {what}");
-        std::thread::sleep(Duration::from_millis(20));
+        assert!(start.elapsed() < limit, "not within {limit:?}: {}", what());
+        std::thread::sleep(POLL_INTERVAL);
     }
 }
 
-/// A program that ends, with all that it started, when this is dropped or the test's thread ends.
+/// Checks that `condition` holds for this long. For what the real program may do only after a real delay; if another
+/// event shows that the moment has passed, wait for that event instead.
+///
+/// # Panics
+/// Panics as soon as `condition` does not hold.
+pub fn assert_holds_for(what: &str, time: Duration, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while start.elapsed() < time {
+        assert!(condition(), "after {:?} no longer: {what}", start.elapsed());
+        std::thread::sleep(5 * POLL_INTERVAL);
+    }
+}
+
+/// A running program. It is killed, with everything that it started, when this is dropped or the test's thread ends.
 pub struct ChildProcess {
     child: Child,
     log: PathBuf,
 }
 
 impl ChildProcess {
-    /// Starts `command` in a process group of its own; what it prints goes to `log`.
+    /// Starts `command` in its own process group; its output goes to `log`.
     fn start(command: &Command, log: PathBuf) -> ChildProcess {
-        let output = File::options().create(true).append(true).open(&log).expect("the log's folder is ours");
-        let mut tied = prefixed(&["setpriv", "--pdeathsig", "KILL", "--"], command);
-        let child = tied
+        let output = File::options().create(true).append(true).open(&log).expect("the log folder is writable");
+        let mut bound = prefixed(&["setpriv", "--pdeathsig", "KILL", "--"], command);
+        let child = bound
             .process_group(0)
             .stdin(Stdio::null())
-            .stdout(output.try_clone().expect("a file can be held twice"))
+            .stdout(output.try_clone().expect("a file handle can be cloned"))
             .stderr(output)
             .spawn()
-            .unwrap_or_else(|error| panic!("setpriv (package util-linux) does not start: {error}"));
+            .unwrap_or_else(|error| panic!("setpriv: {error}"));
         ChildProcess { child, log }
     }
 
-    /// The process's number.
+    /// Returns the process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// What it has printed so far.
+    /// Returns what it has printed so far.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
-    /// Whether it still runs.
+    /// Returns whether it still runs.
     pub fn is_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Waits for its end.
+    /// Waits until it ends.
     pub fn wait(&mut self, limit: Duration) -> ExitStatus {
         wait_for(&format!("end of {}", self.log.display()), limit, || self.child.try_wait().ok().flatten())
     }
 
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
-        rustix::process::kill_process(Pid::from_child(&self.child), signal).expect("not waited for yet");
+        rustix::process::kill_process(Pid::from_child(&self.child), signal).expect("the process was not reaped yet");
     }
 }
 
@@ -99,28 +123,28 @@ impl Drop for ChildProcess {
     }
 }
 
-/// A program on PATH that does nothing but write down how it was called.
+/// A program on PATH that only records the arguments of each call.
 pub struct CallRecorder {
     file: PathBuf,
 }
 
 impl CallRecorder {
-    /// The arguments of every call so far, oldest first.
+    /// Returns the arguments of each call so far, oldest first.
     pub fn calls(&self) -> Vec<Vec<String>> {
         let text = fs::read_to_string(&self.file).unwrap_or_default();
         let calls = text.split_terminator('\u{1e}');
         calls.map(|call| call.split_terminator('\u{1f}').map(String::from).collect()).collect()
     }
 
-    /// Waits for the next call after the first `seen` ones, and gives its arguments.
+    /// Waits for the call that follows the first `seen` ones, and returns its arguments.
     pub fn next_call(&self, seen: usize) -> Vec<String> {
         wait_for(&format!("a call of {}", self.file.display()), DEADLINE, || self.calls().into_iter().nth(seen))
     }
 }
 
-/// The desktop.
+/// The desktop; see the module documentation.
 pub struct Desktop {
-    // In the order in which they must go.
+    // In the order in which they must be dropped.
     panel: RefCell<Option<ChildProcess>>,
     notifier: RefCell<Option<ChildProcess>>,
     notifications: NotificationMonitor,
@@ -135,13 +159,13 @@ pub struct Desktop {
 }
 
 impl Desktop {
-    /// A desktop in the machine's own network.
+    /// Starts a desktop in the network of the machine.
     pub fn start() -> Desktop {
         Desktop::set_up(None)
     }
 
-    /// A desktop whose programs live in the test VPN's "home" network, and whose user's settings make its gateway and
-    /// its inside machine those of the user's site.
+    /// Starts a desktop in the "home" network of the test VPN. The user's settings name its gateway and its intranet host
+    /// as those of the user's site.
     pub fn at_home(vpn: &TestVpn) -> Desktop {
         let desktop = Desktop::set_up(Some(vpn));
         desktop.configure("");
@@ -149,16 +173,16 @@ impl Desktop {
     }
 
     fn set_up(vpn: Option<&TestVpn>) -> Desktop {
-        let home = tempfile::Builder::new().prefix("vigie-test-").tempdir().expect("/tmp can be written");
+        let home = tempfile::Builder::new().prefix("vigie-test-").tempdir().expect("/tmp is writable");
         let at = |path: &str| home.path().join(path);
         run(Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/desktop/harness/set_up_desktop")).arg(home.path()));
-        fs::create_dir(at("logs")).expect("the home is ours");
+        fs::create_dir(at("logs")).expect("the home folder is writable");
 
         let path = std::env::var_os("PATH").unwrap_or_default();
         let path = std::env::join_paths([at("bin")].into_iter().chain(std::env::split_paths(&path)));
         let mut env: Vec<(&'static str, OsString)> = vec![
             ("HOME", home.path().into()),
-            ("PATH", path.expect("PATH was one before")),
+            ("PATH", path.expect("PATH was valid before")),
             ("XDG_RUNTIME_DIR", at("run").into()),
             ("XDG_CONFIG_HOME", at(".config").into()),
             ("XDG_DATA_HOME", at(".local/share").into()),
@@ -170,6 +194,9 @@ impl Desktop {
             ("NO_AT_BRIDGE", "1".into()),
             ("RUST_BACKTRACE", "1".into()),
         ];
+        for server in ["Xvfb", "dbus-daemon"] {
+            require_tool(server.as_ref(), None);
+        }
         let x = "exec Xvfb -displayfd 3 -screen 0 1280x800x24 -nolisten tcp -noreset";
         let (x, number) = start_until_ready(&env, &at("display"), at("logs/x.log"), x);
         env.push(("DISPLAY", format!(":{number}").into()));
@@ -204,7 +231,7 @@ impl Desktop {
         desktop
     }
 
-    /// The home folder; `XDG_CONFIG_HOME` is `.config` in it, and so on.
+    /// Returns the home folder; `XDG_CONFIG_HOME` is `.config` in it, and so on.
     pub fn home(&self) -> &Path {
         self.home.path()
     }
@@ -212,13 +239,14 @@ impl Desktop {
     /// Writes a file in the home folder.
     pub fn write(&self, path: &str, text: &str) -> PathBuf {
         let path = self.home().join(path);
-        fs::create_dir_all(path.parent().expect("it stands in the home")).expect("the home is ours");
-        fs::write(&path, text).expect("the home is ours");
+        fs::create_dir_all(path.parent().expect("the path is below the home folder"))
+            .expect("the home folder is writable");
+        fs::write(&path, text).expect("the home folder is writable");
         path
     }
 
-    /// Writes the user's settings for Vigie: these (TOML, without `[user]` and the site `caen`), and those for the VPN
-    /// VPN where the desktop is at home.
+    /// Writes the user's settings for Vigie: these (TOML, without `[user]` and the site `caen`), and on a desktop at home
+    /// those for the test VPN.
     pub fn configure(&self, settings: &str) -> PathBuf {
         let site = if self.network.is_some() {
             format!(
@@ -230,18 +258,23 @@ impl Desktop {
         self.write(".config/vigie/vigie.toml", &format!("{site}{settings}"))
     }
 
-    /// The connection to the session bus.
+    /// Returns a connection to the session bus.
     pub fn session(&self) -> &Connection {
         &self.session
     }
 
-    /// The address of the desktop's own system bus.
+    /// Returns the address of the desktop's system bus.
     pub fn system_address(&self) -> &str {
         &self.system_address
     }
 
-    /// A command in the desktop's environment and network, and in no other.
+    /// Returns a command that runs in the environment and the network of the desktop.
+    ///
+    /// # Panics
+    /// Panics if the program is not installed.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let path = self.env.iter().find_map(|(name, value)| (*name == "PATH").then_some(value.as_os_str()));
+        require_tool(program.as_ref(), path);
         let mut command = match &self.network {
             Some(network) => {
                 let mut command = Command::new("ip");
@@ -255,34 +288,35 @@ impl Desktop {
         command
     }
 
-    /// What a thread does to be in the desktop's network.
+    /// Returns a closure that moves the calling thread into the desktop's network.
     fn enter_network(&self) -> impl FnOnce() + Send + 'static {
         let network = self.network.clone();
         move || network.iter().for_each(|name| vpn::enter(name))
     }
 
-    /// Starts a command that [`Desktop::command`] made; what it prints goes to the log `name`.
+    /// Starts a command made by [`Desktop::command`]; its output goes to the log `name`.
     pub fn spawn(&self, name: &str, command: &Command) -> ChildProcess {
         ChildProcess::start(command, self.home().join(format!("logs/{name}.log")))
     }
 
-    /// Vigie, not started yet: the program that `VIGIE_BIN` names, else the one that was built with the tests.
+    /// Returns the command that starts Vigie: the program named by `VIGIE_BIN`, or else the one built with the tests.
     pub fn vigie(&self) -> Command {
         self.command(std::env::var_os("VIGIE_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_vigie").into()))
     }
 
-    /// Vigie on a machine of its own, `pc-14-042`, where root is called `mdupont`: the files in `machine/etc` in the home
-    /// folder lie over those of `/etc`, `/run` is the folder `machine/run`, the power supplies are those in
-    /// `machine/power` (none), and on every folder in `machine/shares` stands a mount.
+    /// Returns the command that starts Vigie in mount and UTS namespaces of its own, on a machine named `pc-14-042` where
+    /// root is called `mdupont`. In the home folder, `machine/etc` is overlaid on `/etc`, `machine/run` is `/run`,
+    /// `machine/power` holds the power supplies (none by default), and each folder in `machine/shares` is a mount point.
     pub fn vigie_on_isolated_machine(&self) -> Command {
+        require_root("a machine with mounts of its own");
         let machine = self.home().join("machine");
         for folder in ["run/systemd/shutdown", "power", "shares"] {
-            fs::create_dir_all(machine.join(folder)).expect("the home is ours");
+            fs::create_dir_all(machine.join(folder)).expect("the home folder is writable");
         }
-        let users = fs::read_to_string("/etc/passwd").expect("every system has one");
+        let users = fs::read_to_string("/etc/passwd").expect("/etc/passwd is readable");
         self.write("machine/etc/passwd", &users.replacen("root:", "mdupont:", 1));
         let mut command = self.command("unshare");
-        // What the network has of its own in /etc is a mount each, which the one over them all would hide.
+        // `ip netns exec` bind-mounts these two files; the overlay would hide them.
         let script = "machine=$1; shift; hostname pc-14-042
             cp /etc/hosts /etc/resolv.conf \"$machine/etc\"
             mount -t overlay -o \"lowerdir=$machine/etc:/etc\" etc /etc
@@ -298,34 +332,34 @@ impl Desktop {
         command
     }
 
-    /// Marks this desktop as one where Vigie ran before: no panel and no question at its start.
+    /// Writes the state of a Vigie that has run before: it opens no panel and asks no question at start.
     pub fn skip_first_run(&self) {
         self.write(".local/state/vigie/state.json", r#"{"welcomed": true, "asked_site": true}"#);
     }
 
-    /// Starts Vigie in the tray, and waits for its item.
+    /// Starts Vigie, and waits for its tray item.
     pub fn start_vigie(&self) -> (ChildProcess, TrayItem) {
         let vigie = self.spawn("vigie", &self.vigie());
         let item = self.item_of(vigie.pid());
         (vigie, item)
     }
 
-    /// What Vigie has written into its log file.
+    /// Returns the content of Vigie's log file.
     pub fn vigie_log(&self) -> String {
         fs::read_to_string(self.home().join(".local/state/vigie/log/vigie.log")).unwrap_or_default()
     }
 
-    /// A run in which nothing went wrong leaves no warning in the log.
+    /// Checks that Vigie has logged no warning and no error.
     pub fn assert_no_warnings_logged(&self) {
         let log = self.vigie_log();
         assert!(log.contains(" INFO "), "{log}");
         assert!(!log.contains(" WARN ") && !log.contains(" ERROR "), "{log}");
     }
 
-    /// Puts a program on PATH that writes down how it is called.
+    /// Puts a program on PATH that records its calls.
     pub fn record_program(&self, name: &str) -> CallRecorder {
         let file = self.home().join(format!("logs/{name}.calls"));
-        // One printf is one write: calls do not mix.
+        // One printf is one write, so that concurrent calls do not mix.
         let script = format!(
             "#!/bin/sh\n{{ if [ $# -gt 0 ]; then printf '%s\\036' \"$(printf '%s\\037' \"$@\")\"; else printf '\\036'; fi; }} >>'{}'\n",
             file.display()
@@ -334,31 +368,31 @@ impl Desktop {
         CallRecorder { file }
     }
 
-    /// Puts a program on PATH.
+    /// Puts a script on PATH.
     pub fn install_program(&self, name: &str, script: &str) {
         let program = self.write(&format!("bin/{name}"), script);
         run(Command::new("chmod").arg("+x").arg(program));
     }
 
-    /// Takes a program from PATH that was put there.
+    /// Removes a program that [`Desktop::install_program`] put on PATH.
     pub fn remove_program(&self, name: &str) {
-        fs::remove_file(self.home().join("bin").join(name)).expect("it was put there");
+        fs::remove_file(self.home().join("bin").join(name)).expect("the program was installed before");
     }
 
-    /// What another program pastes.
+    /// Returns the text on the clipboard, as another program would paste it; empty if there is none.
     pub fn clipboard_text(&self) -> String {
-        self.clipboard("UTF8_STRING").expect("something was copied")
+        self.clipboard("UTF8_STRING").unwrap_or_default()
     }
 
-    /// What another program finds on the clipboard in that form (an X11 target), where there is something.
-    pub fn clipboard(&self, form: &str) -> Option<String> {
+    /// Returns what the clipboard holds for an X11 target, if anything.
+    pub fn clipboard(&self, target: &str) -> Option<String> {
         let mut paste = self.command("xclip");
-        let output = paste.args(["-selection", "clipboard", "-out", "-target", form]).output();
-        let output = output.expect("xclip is installed");
+        let output = paste.args(["-selection", "clipboard", "-out", "-target", target]).output();
+        let output = output.expect("xclip starts");
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// Copies a text, as another program does: it can be pasted until what is given here is dropped.
+    /// Copies a text as another program does. It can be pasted until the returned process is dropped.
     pub fn copy_to_clipboard(&self, text: &str) -> ChildProcess {
         let mut copy = self.command("sh");
         copy.args(["-c", "printf %s \"$0\" | exec xclip -selection clipboard -in -quiet", text]);
@@ -367,12 +401,12 @@ impl Desktop {
         copied
     }
 
-    /// Ends the session's bus, as the end of a session does.
+    /// Ends the session bus, as the end of a session does.
     pub fn end_session(&self) {
         self.session_bus.borrow_mut().take();
     }
 
-    /// Starts the panel, and waits for its tray.
+    /// Starts the desktop's panel, and waits for its tray.
     pub fn start_xfce_panel(&self) {
         let mut command = self.command("xfce4-panel");
         command.arg("--disable-wm-check");
@@ -380,13 +414,13 @@ impl Desktop {
         wait_for("tray of xfce4-panel", DEADLINE, || tray::has_host(&self.session).then_some(()));
     }
 
-    /// Ends the panel, and waits until there is no tray any more.
+    /// Ends the desktop's panel, and waits until there is no tray.
     pub fn stop_xfce_panel(&self) {
         self.panel.borrow_mut().take();
         wait_for("end of the tray", DEADLINE, || (!tray::has_host(&self.session)).then_some(()));
     }
 
-    /// Starts the notification server.
+    /// Starts the notification server, and waits for it.
     pub fn start_notification_server(&self) {
         *self.notifier.borrow_mut() = Some(self.spawn("dunst", &self.command("dunst")));
         wait_for("notification server", DEADLINE, || {
@@ -394,7 +428,7 @@ impl Desktop {
         });
     }
 
-    /// Ends the notification server.
+    /// Ends the notification server, and waits until its bus name is free.
     pub fn stop_notification_server(&self) {
         self.notifier.borrow_mut().take();
         wait_for("end of the notification server", DEADLINE, || {
@@ -402,18 +436,18 @@ impl Desktop {
         });
     }
 
-    /// The notifications that programs asked for, since the desktop's start.
+    /// Returns the monitor of the notifications sent since the desktop was started.
     pub fn notifications(&self) -> &NotificationMonitor {
         &self.notifications
     }
 
-    /// Presses a notification's button in dunst.
+    /// Presses a button of a notification in dunst.
     pub fn press_button(&self, notification: &notifications::ObservedNotification, label: &str) {
         let action = notification.actions.iter().find(|(_, text)| text == label);
         let (key, _) = action.unwrap_or_else(|| panic!("no button {label:?} in {notification:?}"));
         self.write(".choice", &format!("[{},{key}]", notification.id));
         run(self.command("dunstctl").arg("context"));
-        wait_for("the button to be taken", DEADLINE, || {
+        wait_for("the action signal", DEADLINE, || {
             self.notifications
                 .all()
                 .iter()
@@ -422,68 +456,68 @@ impl Desktop {
         });
     }
 
-    /// The items in the tray.
+    /// Returns the items in the tray.
     pub fn items(&self) -> Vec<TrayItem> {
         tray::items(self.session())
     }
 
-    /// Waits for the item of this program (a process's number).
+    /// Waits for the tray item of a process.
     pub fn item_of(&self, pid: u32) -> TrayItem {
         wait_for("its item in the tray", DEADLINE, || self.items().into_iter().find(|item| item.pid() == Some(pid)))
     }
 
-    /// The titles of the windows on the screen.
+    /// Returns the titles of the visible windows.
     pub fn window_titles(&self) -> Vec<String> {
         let mut search = self.command("xdotool");
-        // Fails where it finds none.
-        let found = search.args(["search", "--onlyvisible", "--name", "."]).output().expect("xdotool is installed");
+        // xdotool fails if it finds no window.
+        let found = search.args(["search", "--onlyvisible", "--name", "."]).output().expect("xdotool starts");
         let ids = String::from_utf8_lossy(&found.stdout).into_owned();
         let title = |id: &str| self.command("xdotool").args(["getwindowname", id]).output().ok();
         let titles = ids.lines().filter_map(title).map(|name| String::from_utf8_lossy(&name.stdout).trim().to_owned());
         titles.collect()
     }
 
-    /// Waits until a window with this title is on the screen, or no longer.
+    /// Waits until a window with this title is visible, or until none is.
     pub fn wait_for_window(&self, title: &str, there: bool) {
         wait_for(&format!("window {title:?} (there: {there})"), DEADLINE, || {
             (self.window_titles().iter().any(|found| found == title) == there).then_some(())
         });
     }
 
-    /// Presses a key in a window. The key goes to whatever has the focus, as from a keyboard: a window that closes at
-    /// the press does not miss the release.
+    /// Focuses a window and presses a key. The key goes to whatever has the focus, as from a keyboard: a window that closes
+    /// on the press does not miss the release.
     pub fn press_key(&self, window: &str, key: &str) {
         let window = format!("^{window}$");
         run(self.command("xdotool").args(["search", "--onlyvisible", "--name", &window, "windowfocus", "--sync"]));
         run(self.command("xdotool").args(["key", key]));
     }
 
-    /// Types into a window, as from a keyboard. (By xdotool's input, not by an argument that others can read.)
+    /// Focuses a window and types a text, which xdotool reads from standard input: arguments can be read by others.
     pub fn type_into(&self, window: &str, text: &str) {
         let window = format!("^{window}$");
         run(self.command("xdotool").args(["search", "--onlyvisible", "--name", &window, "windowfocus", "--sync"]));
         let mut typing = self.command("xdotool");
         typing.args(["type", "--delay", "20", "--file", "-"]).stdin(Stdio::piped());
-        let mut typing = typing.spawn().expect("xdotool is installed");
-        typing.stdin.take().expect("piped").write_all(text.as_bytes()).expect("it reads");
+        let mut typing = typing.spawn().expect("xdotool starts");
+        typing.stdin.take().expect("piped").write_all(text.as_bytes()).expect("xdotool reads its input");
         assert!(typing.wait().is_ok_and(|status| status.success()), "xdotool type");
     }
 
-    /// Writes what the screen shows into a PNG file under `target/tmp/screenshots/`, and gives its path.
+    /// Saves the screen as a PNG file in `target/tmp/screenshots/`, and returns its path.
     pub fn screenshot(&self, name: &str) -> PathBuf {
-        self.picture("root", name)
+        self.capture("root", name)
     }
 
-    /// As [`Desktop::screenshot`], of the window with this title alone.
+    /// As [`Desktop::screenshot`], but of one window.
     pub fn screenshot_of(&self, title: &str, name: &str) -> PathBuf {
         let window = format!("^{title}$");
         let id = run(self.command("xdotool").args(["search", "--onlyvisible", "--name", &window]));
-        self.picture(id.trim(), name)
+        self.capture(id.trim(), name)
     }
 
-    fn picture(&self, window: &str, name: &str) -> PathBuf {
+    fn capture(&self, window: &str, name: &str) -> PathBuf {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
-        fs::create_dir_all(&folder).expect("the target folder can be written");
+        fs::create_dir_all(&folder).expect("the target folder is writable");
         let path = folder.join(format!("{name}.png"));
         run(self.command("import").args(["-window", window]).arg(&path));
         path
@@ -503,30 +537,57 @@ impl Drop for Desktop {
     }
 }
 
-/// A time zone in which it is between 12:00 and 13:00 now: no test may fail because midnight comes.
+/// Returns a time zone in which it is now between 12:00 and 13:00, so that no test fails around midnight.
 pub fn around_noon() -> String {
     let hours = 12 - jiff::ZonedDateTime::now().with_time_zone(jiff::tz::TimeZone::UTC).hour();
-    // POSIX counts westward.
+    // POSIX offsets count westward.
     format!("<noon>{}", -hours)
 }
 
-/// The same command, started by another program.
-fn prefixed(starter: &[&str], command: &Command) -> Command {
-    let mut whole = Command::new(starter[0]);
-    whole.args(&starter[1..]).arg(command.get_program()).args(command.get_args());
+/// Returns the command with another program in front of it, such as `timeout 60`.
+fn prefixed(prefix: &[&str], command: &Command) -> Command {
+    let path = command.get_envs().find_map(|(name, value)| if name == "PATH" { value } else { None });
+    require_tool(command.get_program(), path);
+    let mut whole = Command::new(prefix[0]);
+    whole.args(&prefix[1..]).arg(command.get_program()).args(command.get_args());
     if let Some(folder) = command.get_current_dir() {
         whole.current_dir(folder);
     }
-    // `env_clear` cannot be read back from a command: every command here names all that it needs, but for PATH.
+    // `env_clear` cannot be read back from a command: every command here sets all that it needs, except PATH.
     whole.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     whole.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     whole
 }
 
-/// Runs a command to its end, and gives what it printed.
+/// Checks that a program exists, given by a path or on this PATH (by default that of the tests).
 ///
 /// # Panics
-/// When it is missing, fails, or takes longer than a minute.
+/// Panics if it does not, and says how to install it.
+fn require_tool(program: &OsStr, path: Option<&OsStr>) {
+    let path = path.map_or_else(|| std::env::var_os("PATH").unwrap_or_default(), OsStr::to_owned);
+    let found = if program.as_encoded_bytes().contains(&b'/') {
+        Path::new(program).exists()
+    } else {
+        std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    };
+    assert!(found, "{} not found: run scripts/setup desktop test", program.display());
+}
+
+/// Checks that the tests run as root, of the machine or of a user namespace.
+///
+/// # Panics
+/// Panics for an ordinary user, and says what needs root and how to run it.
+pub fn require_root(what: &str) {
+    assert!(
+        rustix::process::geteuid().is_root(),
+        "{what} needs root: run `scripts/in-user-namespace cargo test --test desktop`, or run the tests as root"
+    );
+}
+
+/// Runs a command to its end, and returns its output.
+///
+/// # Panics
+/// Panics if the command is not installed, fails, or takes longer than a minute.
 pub fn run(command: &mut Command) -> String {
     let output = prefixed(&["timeout", "60"], command)
         .output()
@@ -538,34 +599,34 @@ pub fn run(command: &mut Command) -> String {
 
 /// Connects to a bus.
 pub fn connect(address: &str) -> Connection {
-    let builder = connection::Builder::address(address).expect("the bus printed it");
+    let builder = connection::Builder::address(address).expect("the bus printed a valid address");
     builder.build().expect("the bus runs")
 }
 
-/// The unique name of a bus name's owner.
+/// Returns the unique name of the owner of a bus name, if it has one.
 pub fn owner(bus: &Connection, name: &str) -> Option<String> {
     let call = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus");
     let reply = bus.call_method(Some(call.0), call.1, Some(call.2), "GetNameOwner", &name).ok()?;
     reply.body().deserialize().ok()
 }
 
-/// The last lines of a log, with its name above.
+/// Returns the last lines of a log under its name.
 fn tail(path: &Path) -> String {
     let text = String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
     let lines: Vec<&str> = text.lines().collect();
     format!("==> {}\n{}\n", path.display(), lines[lines.len().saturating_sub(40)..].join("\n"))
 }
 
-#[expect(clippy::print_stderr, reason = "the test harness shows it with the failure")]
+#[expect(clippy::print_stderr, reason = "libtest shows it with the failure")]
 fn eprint(text: &str) {
     eprintln!("{text}");
 }
 
-/// Starts a server through `script` for sh, and reads the line that it writes to descriptor 3 when it is ready.
+/// Starts a server by a shell script, and returns the line that it writes to file descriptor 3 when it is ready.
 fn start_until_ready(env: &[(&str, OsString)], pipe: &Path, log: PathBuf, script: &str) -> (ChildProcess, String) {
     run(Command::new("mkfifo").arg(pipe));
-    // Opened for reading and writing, so that no end waits for the other.
-    let reader = File::options().read(true).write(true).open(pipe).expect("just made");
+    // Opened for reading and writing, so that opening does not block.
+    let reader = File::options().read(true).write(true).open(pipe).expect("the pipe was just made");
     let mut shell = Command::new("sh");
     shell.envs(env.iter().cloned()).arg("-c").arg(format!("exec 3>'{}'; {script}", pipe.display()));
     let running = ChildProcess::start(&shell, log);

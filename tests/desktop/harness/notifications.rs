@@ -1,5 +1,4 @@
-//! The notifications that programs ask for. dunst shows them; what is said to it and what it answers is read off the
-//! bus, so that tests can be exact.
+//! The notifications on the session bus. dunst shows them; a bus monitor records the calls and the signals.
 
 use super::{DEADLINE, connect, wait_for};
 use std::collections::HashMap;
@@ -10,47 +9,47 @@ use zbus::blocking::fdo::MonitoringProxy;
 use zbus::message::{Message, Type};
 use zbus::zvariant::OwnedValue;
 
-/// A notification, as its program asked for it, and what became of it.
+/// A notification as it was sent, and what became of it.
 #[derive(Debug, Clone)]
 pub struct ObservedNotification {
-    /// The number that the server gave it; 0 until it has answered.
+    /// Its id; 0 until the server has replied.
     pub id: u32,
-    /// When it was asked for.
+    /// When it was sent.
     pub at: Instant,
-    /// The program's name.
+    /// The name of the program.
     pub app: String,
-    /// The number of the one that it replaces, or 0.
+    /// The id of the notification that it replaces, or 0.
     pub replaces: u32,
-    /// First line.
+    /// The title.
     pub summary: String,
     /// The text.
     pub body: String,
-    /// Buttons: key and label.
+    /// The key and the label of each button.
     pub actions: Vec<(String, String)>,
     /// 0 low, 1 normal, 2 critical.
     pub urgency: u8,
-    /// Whether it needs no place in the list.
+    /// Whether it is left out of the notification history.
     pub transient: bool,
     /// The key of the button that was pressed.
     pub pressed: Option<String>,
-    /// Why it was closed (1 expired, 2 dismissed, 3 withdrawn by its program), once it is.
+    /// The reason why it was closed: 1 expired, 2 dismissed, 3 withdrawn by its program.
     pub closed: Option<u32>,
 }
 
 impl ObservedNotification {
-    /// The buttons' labels.
+    /// Returns the labels of the buttons.
     pub fn buttons(&self) -> Vec<&str> {
         self.actions.iter().map(|(_, label)| label.as_str()).collect()
     }
 }
 
-/// All notifications since the desktop's start.
+/// Records all notifications since the desktop was started.
 pub struct NotificationMonitor {
     seen: Arc<Mutex<Vec<ObservedNotification>>>,
 }
 
 impl NotificationMonitor {
-    /// Listens on a session bus.
+    /// Starts to monitor a session bus.
     pub(super) fn listen(address: &str) -> NotificationMonitor {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let bus = connect(address);
@@ -60,27 +59,27 @@ impl NotificationMonitor {
             "type='method_return'",
             "type='signal',interface='org.freedesktop.Notifications'",
         ];
-        let rules: Vec<_> = rules.iter().map(|&rule| rule.try_into().expect("a match rule")).collect();
+        let rules: Vec<_> = rules.iter().map(|&rule| rule.try_into().expect("the match rules are valid")).collect();
         let monitor = MonitoringProxy::new(&bus).expect("the bus runs");
-        monitor.become_monitor(&rules, 0).expect("the bus lets itself be watched");
-        let book = seen.clone();
+        monitor.become_monitor(&rules, 0).expect("the bus can be monitored");
+        let recorded = seen.clone();
         std::thread::spawn(move || {
-            let mut asked = HashMap::new();
-            // Ends when the bus does.
+            let mut pending = HashMap::new();
+            // Ends with the bus.
             for message in messages.map_while(Result::ok) {
-                let mut seen = book.lock().unwrap_or_else(PoisonError::into_inner);
-                note(&message, &mut asked, &mut seen);
+                let mut seen = recorded.lock().unwrap_or_else(PoisonError::into_inner);
+                record(&message, &mut pending, &mut seen);
             }
         });
         NotificationMonitor { seen }
     }
 
-    /// Every notification so far, oldest first.
+    /// Returns every notification so far, oldest first.
     pub fn all(&self) -> Vec<ObservedNotification> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Waits for the one with this first line after the first `seen` notifications, shown by the server.
+    /// Waits until the server has taken a notification with this title that is not among the first `seen` ones.
     pub fn wait(&self, seen: usize, summary: &str) -> ObservedNotification {
         wait_for(&format!("notification {summary:?}"), DEADLINE, || {
             self.all()
@@ -91,10 +90,10 @@ impl NotificationMonitor {
     }
 }
 
-/// Where the answer to a message goes, and which message it answers.
+/// The sender of a call, and its serial number.
 type Call = (Option<String>, u32);
 
-fn note(message: &Message, asked: &mut HashMap<Call, usize>, seen: &mut Vec<ObservedNotification>) {
+fn record(message: &Message, pending: &mut HashMap<Call, usize>, seen: &mut Vec<ObservedNotification>) {
     let header = message.header();
     let body = message.body();
     let member = header.member().map(|member| member.as_str());
@@ -104,7 +103,7 @@ fn note(message: &Message, asked: &mut HashMap<Call, usize>, seen: &mut Vec<Obse
             let Ok((app, replaces, _, summary, text, actions, hints, _)) = body.deserialize::<Notify>() else { return };
             let hint = |name: &str| hints.get(name).and_then(|value| value.try_clone().ok());
             let caller = header.sender().map(|name| name.to_string());
-            asked.insert((caller, header.primary().serial_num().get()), seen.len());
+            pending.insert((caller, header.primary().serial_num().get()), seen.len());
             seen.push(ObservedNotification {
                 id: 0,
                 at: Instant::now(),
@@ -122,7 +121,7 @@ fn note(message: &Message, asked: &mut HashMap<Call, usize>, seen: &mut Vec<Obse
         (Type::MethodReturn, _) => {
             let caller = header.destination().map(|name| name.to_string());
             let Some(answers) = header.reply_serial() else { return };
-            let Some(index) = asked.remove(&(caller, answers.get())) else { return };
+            let Some(index) = pending.remove(&(caller, answers.get())) else { return };
             seen[index].id = body.deserialize().unwrap_or_default();
         }
         (Type::Signal, Some("ActionInvoked")) => {

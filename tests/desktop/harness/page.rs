@@ -1,50 +1,50 @@
-//! The panel's page, read and used as a user does: through WebKit's own WebDriver, in the real window.
+//! The page in the real window, read and used through WebKit's WebDriver.
 //!
-//! Tauri and WebKitGTK take these two words from the environment; nothing else of the program differs.
+//! Two environment variables let Tauri and WebKitGTK accept the driver; nothing else in the program differs.
 
-use super::{ChildProcess, DEADLINE, Desktop, wait_for};
+use super::{ChildProcess, DEADLINE, Desktop, wait_for, wait_for_described};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::process::Command;
 use std::sync::mpsc;
-use std::time::Duration;
 use thirtyfour::prelude::*;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-/// Where the window lets the WebDriver in, and where the WebDriver listens: each desktop at home has a network of its own.
-const WINDOW: &str = "127.0.0.1:9331";
-const DRIVER: &str = "9332";
+/// The address of the inspector server in the window, and the port of the WebDriver. Each desktop at home has a network
+/// of its own, so that they do not collide.
+const INSPECTOR_ADDRESS: &str = "127.0.0.1:9331";
+const DRIVER_PORT: &str = "9332";
 
-type Work = Box<dyn FnOnce(&tokio::runtime::Runtime, &WebDriver) + Send>;
+type DriverTask = Box<dyn FnOnce(&tokio::runtime::Runtime, &WebDriver) + Send>;
 
-/// The page in the open window. The window stays when this is dropped.
+/// The page in an open window. The window stays open when this is dropped.
 pub struct WebPage {
-    /// The window's title.
+    /// The title of the window.
     pub title: &'static str,
-    work: UnboundedSender<Work>,
+    work: UnboundedSender<DriverTask>,
     _driver: ChildProcess,
 }
 
-/// A line of the panel.
+/// A row of the panel.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
 pub struct PageRow {
-    /// Its stable name.
+    /// The stable id.
     pub id: String,
-    /// What it is.
+    /// The label.
     pub label: String,
-    /// The fact, with plain spaces.
+    /// The value, with plain spaces.
     pub value: String,
-    /// "normal", "warning", "unavailable".
+    /// The severity: "normal", "warning" or "unavailable".
     pub mark: String,
 }
 
-/// Lets a WebDriver into the window that this Vigie will open.
-pub fn open_to_driver(vigie: &mut Command) -> &mut Command {
-    vigie.env("TAURI_WEBVIEW_AUTOMATION", "true").env("WEBKIT_INSPECTOR_SERVER", WINDOW)
+/// Lets a WebDriver control the windows that this Vigie opens.
+pub fn allow_webdriver(vigie: &mut Command) -> &mut Command {
+    vigie.env("TAURI_WEBVIEW_AUTOMATION", "true").env("WEBKIT_INSPECTOR_SERVER", INSPECTOR_ADDRESS)
 }
 
 impl WebPage {
-    /// Waits for the panel of a Vigie that is open to a driver, and takes hold of its page.
+    /// Waits for the panel, and connects to its page. Needs [`allow_webdriver`].
     pub fn of(desktop: &Desktop) -> WebPage {
         WebPage::of_window(desktop, "Vigie")
     }
@@ -53,17 +53,18 @@ impl WebPage {
     pub fn of_window(desktop: &Desktop, title: &'static str) -> WebPage {
         desktop.wait_for_window(title, true);
         let mut command = desktop.command("WebKitWebDriver");
-        command.args([format!("--port={DRIVER}"), format!("--target={WINDOW}")]);
+        command.args([format!("--port={DRIVER_PORT}"), format!("--target={INSPECTOR_ADDRESS}")]);
         let driver = desktop.spawn("webdriver", &command);
-        let (work, mut todo) = unbounded_channel::<Work>();
+        let (work, mut todo) = unbounded_channel::<DriverTask>();
         let (sender, ready) = mpsc::channel();
         let enter = desktop.enter_network();
         std::thread::spawn(move || {
             enter();
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be built");
             let driver = wait_for("a session of the WebDriver", DEADLINE, || runtime.block_on(session()).ok());
-            // The session ends with the driver's process; the window is not the driver's to close.
-            driver.clone().leak().expect("it was not ended");
+            // Ending the session would close the window; it ends with the driver's process instead.
+            driver.clone().leak().expect("the session was not ended");
             let _ = sender.send(());
             while let Some(work) = todo.blocking_recv() {
                 work(&runtime, &driver);
@@ -78,15 +79,15 @@ impl WebPage {
         work: impl FnOnce(&tokio::runtime::Runtime, &WebDriver) -> WebDriverResult<T> + Send + 'static,
     ) -> T {
         let (sender, answer) = mpsc::channel();
-        let work: Work = Box::new(move |runtime, driver| {
+        let work: DriverTask = Box::new(move |runtime, driver| {
             let _ = sender.send(work(runtime, driver));
         });
-        assert!(self.work.send(work).is_ok(), "the driver's thread lives");
+        assert!(self.work.send(work).is_ok(), "the driver's thread has ended");
         let answer = answer.recv().expect("the driver's thread answers");
         answer.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Runs a script in the page, and gives what it returns.
+    /// Runs a script in the page, and returns its result.
     pub fn run<T: DeserializeOwned>(&self, script: &str, arguments: &[Value]) -> T {
         let (text, arguments) = (script.to_owned(), arguments.to_vec());
         let value = self.with(move |runtime, driver| {
@@ -95,7 +96,7 @@ impl WebPage {
         serde_json::from_value(value.clone()).unwrap_or_else(|error| panic!("{script}: {error}: {value}"))
     }
 
-    /// Runs a script that answers by calling its last argument.
+    /// Runs a script that passes its result to the callback in its last argument.
     pub fn run_async<T: DeserializeOwned>(&self, script: &str, arguments: &[Value]) -> T {
         let (text, arguments) = (script.to_owned(), arguments.to_vec());
         let value = self.with(move |runtime, driver| {
@@ -104,7 +105,7 @@ impl WebPage {
         serde_json::from_value(value).unwrap_or_else(|error| panic!("{script}: {error}"))
     }
 
-    /// Clicks the one button, link or field that the user knows by this name, where it stands in the window.
+    /// Clicks the only button, link or field with this accessible name.
     pub fn click(&self, name: &str) {
         let found = wait_for(&format!("{name:?} to click"), DEADLINE, || {
             let named = self.run::<Vec<String>>(
@@ -116,7 +117,7 @@ impl WebPage {
             );
             (!named.is_empty()).then_some(named)
         });
-        assert_eq!(found.len(), 1, "{name:?} names one thing");
+        assert_eq!(found.len(), 1, "{name:?} names several elements");
         self.click_on(&format!("[data-driven={}]", json!(found[0])));
         self.run::<Value>(
             "for (const one of document.querySelectorAll('[data-driven]')) delete one.dataset.driven",
@@ -124,7 +125,7 @@ impl WebPage {
         );
     }
 
-    /// Clicks what a selector finds, with it in the middle of the window: what stands at its edges covers nothing there.
+    /// Clicks the element of a selector, after scrolling it to the middle of the window, where nothing covers it.
     pub fn click_on(&self, selector: &str) {
         let find = "document.querySelector(arguments[0])?.scrollIntoView({ block: 'center', behavior: 'instant' })";
         self.run::<Value>(find, &[json!(selector)]);
@@ -134,17 +135,17 @@ impl WebPage {
         });
     }
 
-    /// Types into the field that a selector finds, in the place of what stands there.
+    /// Replaces the text in the field of a selector.
     pub fn fill(&self, selector: &str, text: &str) {
         self.run::<Value>("document.querySelector(arguments[0]).select()", &[json!(selector)]);
-        // Backspace takes away what is selected.
+        // Backspace deletes the selection.
         let (selector, keys) = (selector.to_owned(), format!("\u{e003}{text}"));
         self.with(move |runtime, driver| {
             runtime.block_on(async { driver.find(By::Css(&*selector)).await?.send_keys(keys).await })
         });
     }
 
-    /// Presses keys, wherever the focus is.
+    /// Presses keys in the focused element.
     pub fn press_keys(&self, keys: &str) {
         let keys = keys.to_owned();
         self.with(move |runtime, driver| {
@@ -152,13 +153,13 @@ impl WebPage {
         });
     }
 
-    /// The text that a selector's element shows, with plain spaces.
+    /// Returns the text of a selector's element, with plain spaces.
     pub fn text(&self, selector: &str) -> String {
         let script = "return document.querySelector(arguments[0])?.innerText.replace(/\\s+/g, ' ').trim() ?? ''";
         self.run(script, &[json!(selector)])
     }
 
-    /// The rows, as they stand on the page.
+    /// Returns the rows in page order.
     pub fn rows(&self) -> Vec<PageRow> {
         self.run(
             "const plain = (text) => text.replace(/\\s+/g, ' ').trim();
@@ -172,10 +173,10 @@ impl WebPage {
         )
     }
 
-    /// One row.
+    /// Returns the row with this id.
     ///
     /// # Panics
-    /// Where there is none, or more than one.
+    /// Panics if there is none or more than one.
     pub fn row(&self, id: &str) -> PageRow {
         let mut rows = self.rows();
         rows.retain(|row| row.id == id);
@@ -183,28 +184,20 @@ impl WebPage {
         rows.remove(0)
     }
 
-    /// Waits until a row says this.
+    /// Waits until the value of a row begins with `value`.
     pub fn wait_for_row(&self, id: &str, value: &str) -> PageRow {
-        let mut last = Vec::new();
-        let start = std::time::Instant::now();
-        loop {
-            last.clone_from(&self.rows());
-            if let Some(row) = last.iter().find(|row| row.id == id && row.value.starts_with(value)) {
-                return row.clone();
-            }
-            assert!(start.elapsed() < DEADLINE, "row {id:?} never said {value:?}: {last:#?}");
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        let found = || self.rows().into_iter().find(|row| row.id == id && row.value.starts_with(value));
+        wait_for_described(|| format!("{value:?} in row {id:?} of {:#?}", self.rows()), DEADLINE, found)
     }
 
-    /// Waits until the text of a selector's element has this in it.
+    /// Waits until the text of a selector's element contains `text`.
     pub fn wait_for_text(&self, selector: &str, text: &str) {
         wait_for(&format!("{text:?} in {selector:?}"), DEADLINE, || self.text(selector).contains(text).then_some(()));
     }
 }
 
 async fn session() -> WebDriverResult<WebDriver> {
-    // No proxy of the machine's stands between.
-    let client = reqwest::Client::builder().no_proxy().build().expect("nothing was asked for that needs TLS");
-    WebDriver::builder(format!("http://127.0.0.1:{DRIVER}"), Capabilities::new()).client(client).await
+    // The machine's proxy settings do not apply.
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client without TLS can be built");
+    WebDriver::builder(format!("http://127.0.0.1:{DRIVER_PORT}"), Capabilities::new()).client(client).await
 }

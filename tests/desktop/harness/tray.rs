@@ -1,6 +1,6 @@
-//! The tray, read and clicked as a panel would: StatusNotifierItem and com.canonical.dbusmenu on the session bus.
+//! The tray as a panel uses it: StatusNotifierItem and com.canonical.dbusmenu on the session bus.
 
-use super::{DEADLINE, wait_for};
+use super::{DEADLINE, wait_for_described};
 use std::collections::HashMap;
 use std::fmt;
 use zbus::blocking::Connection;
@@ -12,7 +12,7 @@ const ITEM: &str = "org.kde.StatusNotifierItem";
 const MENU: &str = "com.canonical.dbusmenu";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
-/// Whether a tray is there to show items.
+/// Returns whether a host is registered that shows items.
 pub fn has_host(session: &Connection) -> bool {
     let get = (WATCHER, "IsStatusNotifierHostRegistered");
     let reply = session.call_method(Some(WATCHER), "/StatusNotifierWatcher", Some(PROPERTIES), "Get", &get);
@@ -21,7 +21,7 @@ pub fn has_host(session: &Connection) -> bool {
     })
 }
 
-/// The items that are registered with the tray.
+/// Returns the registered items.
 pub fn items(session: &Connection) -> Vec<TrayItem> {
     let get = (WATCHER, "RegisteredStatusNotifierItems");
     let reply = session.call_method(Some(WATCHER), "/StatusNotifierWatcher", Some(PROPERTIES), "Get", &get);
@@ -29,26 +29,26 @@ pub fn items(session: &Connection) -> Vec<TrayItem> {
     let value: OwnedValue = reply.body().deserialize().expect("a property is a variant");
     let names: Vec<String> = value.try_into().expect("the items are strings");
     let item = |name: String| {
-        // ":1.5/StatusNotifierItem"; the path may be missing.
+        // Such as ":1.5/StatusNotifierItem"; the path is optional.
         let (service, path) = name.split_at(name.find('/').unwrap_or(name.len()));
         let path = if path.is_empty() { "/StatusNotifierItem" } else { path };
         TrayItem {
             session: session.clone(),
-            service: service.try_into().expect("the watcher checked it"),
-            path: path.try_into().expect("the watcher checked it"),
+            service: service.try_into().expect("the watcher has checked the name"),
+            path: path.try_into().expect("the watcher has checked the name"),
         }
     };
     names.into_iter().map(item).collect()
 }
 
-/// An item of the tray.
+/// An item in the tray.
 pub struct TrayItem {
     session: Connection,
     service: OwnedBusName,
     path: OwnedObjectPath,
 }
 
-/// What the item shows as its icon.
+/// The icon of a tray item.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct TrayIcon {
     /// A name in the icon theme, or empty.
@@ -74,14 +74,14 @@ pub struct MenuItem {
 }
 
 impl TrayItem {
-    /// The process that it belongs to; `None` once that is gone.
+    /// Returns the id of the process that owns the item; `None` once that has ended.
     pub fn pid(&self) -> Option<u32> {
         let bus = "org.freedesktop.DBus";
-        let ask = self.session.call_method(Some(bus), "/", Some(bus), "GetConnectionUnixProcessID", &self.service);
-        ask.ok()?.body().deserialize().ok()
+        let reply = self.session.call_method(Some(bus), "/", Some(bus), "GetConnectionUnixProcessID", &self.service);
+        reply.ok()?.body().deserialize().ok()
     }
 
-    /// The service's name on the bus, for match rules.
+    /// Returns the item's bus name, for match rules.
     pub fn service(&self) -> &str {
         self.service.as_str()
     }
@@ -93,12 +93,12 @@ impl TrayItem {
         value.try_into().ok()
     }
 
-    /// A property that is text: `Id`, `Title`, `Status`, `Category`.
+    /// Returns a text property: `Id`, `Title`, `Status` or `Category`.
     pub fn text(&self, property: &str) -> String {
         self.get(property).unwrap_or_default()
     }
 
-    /// The tooltip: its title and its text.
+    /// Returns the title and the text of the tooltip.
     pub fn tooltip(&self) -> (String, String) {
         type ToolTip = (String, Vec<(i32, i32, Vec<u8>)>, String, String);
         let value: Option<OwnedValue> = self.get("ToolTip");
@@ -106,17 +106,17 @@ impl TrayItem {
         tip.map(|(_, _, title, text)| (title, text)).unwrap_or_default()
     }
 
-    /// The icon.
+    /// Returns the icon.
     pub fn icon(&self) -> TrayIcon {
         let pixmaps: Option<OwnedValue> = self.get("IconPixmap");
         let pixmaps = pixmaps.and_then(|value| value.try_into().ok()).unwrap_or_default();
         TrayIcon { name: self.text("IconName"), pixmaps }
     }
 
-    /// A left click.
+    /// Activates the item, as a left click does.
     pub fn activate(&self) {
         let call = self.session.call_method(Some(&self.service), &self.path, Some(ITEM), "Activate", &(0i32, 0i32));
-        call.expect("the item takes a left click");
+        call.expect("the item can be activated");
     }
 
     fn menu_call<B>(&self, method: &str, body: &B) -> zbus::Message
@@ -128,33 +128,33 @@ impl TrayItem {
         call.unwrap_or_else(|error| panic!("{method}: {error}"))
     }
 
-    /// The menu's lines.
+    /// Returns the items of the menu.
     pub fn menu_items(&self) -> Vec<MenuItem> {
         self.menu_call("AboutToShow", &0i32);
         let reply = self.menu_call("GetLayout", &(0i32, -1i32, Vec::<String>::new()));
         type Layout = (u32, (i32, HashMap<String, OwnedValue>, Vec<OwnedValue>));
-        let (_, root): Layout = reply.body().deserialize().expect("dbusmenu's layout");
-        line(root).children
+        let (_, root): Layout = reply.body().deserialize().expect("the reply is a dbusmenu layout");
+        menu_item(root).children
     }
 
-    /// The menu as text, one line each, indented: `[x]`, `[ ]` ticks, `(o)`, `( )` choices, `---` separators,
-    /// `label ▸` menus in the menu, and ` (greyed)` behind what cannot be clicked. Hidden lines are left out.
+    /// Returns the visible menu as text, one indented line for each item: `[x]` and `[ ]` are check marks, `(o)` and `( )`
+    /// radio buttons, `---` separators, `label ▸` submenus; ` (greyed)` follows a disabled item.
     pub fn menu(&self) -> String {
         let mut text = String::new();
-        write_lines(&self.menu_items(), 0, &mut text);
+        write_items(&self.menu_items(), 0, &mut text);
         text
     }
 
-    /// Waits until the menu holds this text, and gives the menu.
+    /// Waits until the menu as text contains `text`, and returns it.
     pub fn wait_for_menu(&self, text: &str) -> String {
         let menu = || Some(self.menu()).filter(|menu| menu.contains(text));
-        wait_for(&format!("{text:?} in the menu; it says {:?}", self.menu().lines().next()), DEADLINE, menu)
+        wait_for_described(|| format!("{text:?} in the menu:\n{}", self.menu()), DEADLINE, menu)
     }
 
-    /// Clicks a line, found by the labels on the way to it: `&["Applications", "Intranet", "AMIGO"]`.
+    /// Clicks the menu item with this path of labels, such as `&["Applications", "Intranet", "AMIGO"]`.
     ///
     /// # Panics
-    /// When there is no such line, or it is greyed.
+    /// Panics if there is no such item, or if it or a submenu on the path is disabled.
     pub fn click(&self, labels: &[&str]) {
         let mut lines = self.menu_items();
         let mut found = None;
@@ -166,7 +166,7 @@ impl TrayItem {
             found = Some(line.id);
             lines = line.children;
         }
-        let id = found.expect("labels are given");
+        let id = found.expect("the path is not empty");
         self.menu_call("Event", &(id, "clicked", Value::from(0i32), 0u32));
     }
 }
@@ -176,47 +176,53 @@ impl MenuItem {
         self.properties.get(name)?.try_clone().ok()?.try_into().ok()
     }
 
-    /// The label, without the underscores that mark access keys, and with plain spaces for those that do not break.
+    /// Returns the label without access-key underscores, and with plain spaces in place of non-breaking ones.
     pub fn label(&self) -> String {
         let label: String = self.property("label").unwrap_or_default();
         label.replace("__", "\u{0}").replace('_', "").replace('\u{0}', "_").replace('\u{a0}', " ")
     }
 
-    /// Whether it can be clicked.
+    /// Returns whether the item is a separator.
+    pub fn is_separator(&self) -> bool {
+        self.property::<String>("type").as_deref() == Some("separator")
+    }
+
+    /// Returns whether the item is enabled.
     pub fn is_enabled(&self) -> bool {
         self.property("enabled").unwrap_or(true)
     }
 
-    /// Whether it is shown.
+    /// Returns whether the item is visible.
     pub fn is_visible(&self) -> bool {
         self.property("visible").unwrap_or(true)
     }
 }
 
-fn line((id, properties, children): (i32, HashMap<String, OwnedValue>, Vec<OwnedValue>)) -> MenuItem {
+fn menu_item((id, properties, children): (i32, HashMap<String, OwnedValue>, Vec<OwnedValue>)) -> MenuItem {
     type Node = (i32, HashMap<String, OwnedValue>, Vec<OwnedValue>);
-    let children = children.into_iter().map(|child| line(Node::try_from(child).expect("dbusmenu's layout")));
+    let children =
+        children.into_iter().map(|child| menu_item(Node::try_from(child).expect("the reply is a dbusmenu layout")));
     MenuItem { id, properties, children: children.collect() }
 }
 
-fn write_lines(lines: &[MenuItem], depth: usize, text: &mut String) {
-    for line in lines.iter().filter(|line| line.is_visible()) {
+fn write_items(items: &[MenuItem], depth: usize, text: &mut String) {
+    for item in items.iter().filter(|item| item.is_visible()) {
         text.push_str(&"  ".repeat(depth));
-        if line.property::<String>("type").as_deref() == Some("separator") {
+        if item.is_separator() {
             text.push_str("---\n");
             continue;
         }
-        let on = line.property::<i32>("toggle-state") == Some(1);
-        match line.property::<String>("toggle-type").as_deref() {
+        let on = item.property::<i32>("toggle-state") == Some(1);
+        match item.property::<String>("toggle-type").as_deref() {
             Some("checkmark") => text.push_str(if on { "[x] " } else { "[ ] " }),
             Some("radio") => text.push_str(if on { "(o) " } else { "( ) " }),
             _ => {}
         }
-        text.push_str(&line.label());
-        if !line.children.is_empty() {
+        text.push_str(&item.label());
+        if !item.children.is_empty() {
             text.push_str(" ▸");
         }
-        text.push_str(if line.is_enabled() { "\n" } else { " (greyed)\n" });
-        write_lines(&line.children, depth + 1, text);
+        text.push_str(if item.is_enabled() { "\n" } else { " (greyed)\n" });
+        write_items(&item.children, depth + 1, text);
     }
 }

@@ -1,12 +1,12 @@
-//! A VPN on one machine: three networks, as a user at home has them. "home" is where the user sits, "gateway" runs
-//! ocserv (it speaks AnyConnect's protocol), and "inside" is the academy's network, reached through the tunnel alone.
+//! A VPN on one machine, in three network namespaces: "home" is the user's network, "gateway" runs ocserv (which speaks
+//! the AnyConnect protocol), and "intranet" is reached only through the tunnel.
 //!
-//!     home 192.168.77.2 ── 192.168.77.1 gateway 172.26.66.1 ── 172.26.66.73 inside
+//!     home 192.168.77.2 ── 192.168.77.1 gateway 172.26.66.1 ── 172.26.66.73 intranet
 //!                 └─ cscotun0 ═══ 10.20.30.1 ┘
 //!
-//! Programs at home resolve `portailotp.test`, and trust its certificate where `SSL_CERT_FILE` names [`TestVpn::ca_file`].
+//! Programs at home resolve `portailotp.test`. They trust its certificate if `SSL_CERT_FILE` names [`TestVpn::ca_file`].
 
-use super::{ChildProcess, DEADLINE, run, wait_for};
+use super::{ChildProcess, DEADLINE, require_root, run, wait_for};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
@@ -18,36 +18,39 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// The gateway's name, known at home.
+/// The name of the gateway, which resolves at home.
 pub const GATEWAY: &str = "portailotp.test";
-/// A machine inside, which answers on this port.
+/// The intranet host, and the port on which it accepts connections.
 pub const INTRANET_HOST: &str = "172.26.66.73:443";
-/// The tunnel's interface at home.
+/// The tunnel interface at home.
 pub const TUNNEL: &str = "cscotun0";
 
-/// What goes through the tunnel: the inside.
-const SPLIT: &str = "172.26.66.0/255.255.255.0";
-/// The PIN of who connects by a key, and the key's secret.
+/// The route of a split tunnel: the intranet.
+const SPLIT_ROUTE: &str = "172.26.66.0/255.255.255.0";
+/// The PIN of the user.
 pub const PIN: &str = "Kx9vPq4T";
-const KEY: &str = "3132333435363738393031323334353637383930";
+/// The secret of the user's OTP key.
+const OTP_SECRET: &str = "3132333435363738393031323334353637383930";
 const PASSCODE: &str = "1234567890";
 
-/// The networks, the server and the client. Everything ends with it.
+/// The networks, the server and the client. They end when this is dropped.
 pub struct TestVpn {
-    // In the order in which they must go.
+    // In the order in which they must be dropped.
     client: RefCell<Option<ChildProcess>>,
     server: RefCell<Option<ChildProcess>>,
-    asks: RefCell<String>,
+    auth_method: RefCell<String>,
     home: NetworkNamespace,
     gateway: NetworkNamespace,
-    inside: NetworkNamespace,
+    intranet: NetworkNamespace,
+    intranet_connections: Arc<AtomicUsize>,
     files: tempfile::TempDir,
 }
 
-/// A network of its own.
+/// A network namespace.
 struct NetworkNamespace {
     name: String,
 }
@@ -65,14 +68,14 @@ impl NetworkNamespace {
         ip(&[&["-n", &self.name], arguments].concat());
     }
 
-    /// A command in this network.
+    /// Returns a command that runs in this namespace.
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.name, program]);
         command
     }
 
-    /// Does something in this network: what is opened here stays in it.
+    /// Runs a closure in this namespace; sockets that it opens stay there.
     fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         std::thread::scope(|scope| {
             let thread = scope.spawn(|| {
@@ -92,47 +95,49 @@ impl Drop for NetworkNamespace {
 }
 
 impl TestVpn {
-    /// Who connects.
+    /// The identifier of the user.
     pub const USER: &str = "jdupont";
 
-    /// Lays the networks and starts the server. The client is not connected.
+    /// Sets up the networks and starts the server. The client is not connected.
     pub fn start() -> TestVpn {
+        require_root("a VPN in network namespaces");
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let vpn = TestVpn {
             client: RefCell::new(None),
             server: RefCell::new(None),
-            asks: RefCell::new(String::new()),
+            auth_method: RefCell::new(String::new()),
             home: NetworkNamespace::new("home", number),
             gateway: NetworkNamespace::new("gateway", number),
-            inside: NetworkNamespace::new("inside", number),
+            intranet: NetworkNamespace::new("intranet", number),
+            intranet_connections: Arc::default(),
             files: tempfile::Builder::new().prefix("vigie-vpn-").tempdir().expect("/tmp can be written"),
         };
-        let (home, gateway, inside) = (&vpn.home, &vpn.gateway, &vpn.inside);
+        let (home, gateway, intranet) = (&vpn.home, &vpn.gateway, &vpn.intranet);
         gateway.ip(&["link", "add", "wan0", "type", "veth", "peer", "name", "eth0", "netns", &home.name]);
-        gateway.ip(&["link", "add", "lan0", "type", "veth", "peer", "name", "eth0", "netns", &inside.name]);
+        gateway.ip(&["link", "add", "lan0", "type", "veth", "peer", "name", "eth0", "netns", &intranet.name]);
         home.ip(&["address", "add", "192.168.77.2/24", "dev", "eth0"]);
         gateway.ip(&["address", "add", "192.168.77.1/24", "dev", "wan0"]);
         gateway.ip(&["address", "add", "172.26.66.1/24", "dev", "lan0"]);
-        inside.ip(&["address", "add", "172.26.66.73/24", "dev", "eth0"]);
-        for (namespace, link) in [(home, "eth0"), (gateway, "wan0"), (gateway, "lan0"), (inside, "eth0")] {
+        intranet.ip(&["address", "add", "172.26.66.73/24", "dev", "eth0"]);
+        for (namespace, link) in [(home, "eth0"), (gateway, "wan0"), (gateway, "lan0"), (intranet, "eth0")] {
             namespace.ip(&["link", "set", link, "up"]);
         }
         home.ip(&["route", "add", "default", "via", "192.168.77.1"]);
-        inside.ip(&["route", "add", "default", "via", "172.26.66.1"]);
+        intranet.ip(&["route", "add", "default", "via", "172.26.66.1"]);
         gateway.enter(|| fs::write("/proc/sys/net/ipv4/ip_forward", "1")).expect("needs root");
         vpn.move_home();
 
         let etc = PathBuf::from(format!("/etc/netns/{}", home.name));
         fs::create_dir_all(&etc).expect("needs root");
         let hosts = format!("127.0.0.1 localhost\n192.168.77.1 {GATEWAY}\n");
-        fs::write(etc.join("hosts"), hosts).expect("just made");
-        fs::write(etc.join("resolv.conf"), "").expect("just made");
+        fs::write(etc.join("hosts"), hosts).expect("the folder was just made");
+        fs::write(etc.join("resolv.conf"), "").expect("the folder was just made");
 
         vpn.write_certificates();
         vpn.write_password();
-        *vpn.asks.borrow_mut() = format!("plain[passwd={}]", vpn.file("passwords").display());
-        inside.enter(|| serve(INTRANET_HOST));
+        *vpn.auth_method.borrow_mut() = format!("plain[passwd={}]", vpn.file("passwords").display());
+        intranet.enter(|| serve(INTRANET_HOST, &vpn.intranet_connections));
         vpn.start_server();
         vpn
     }
@@ -141,40 +146,40 @@ impl TestVpn {
         self.files.path().join(name)
     }
 
-    /// The certificate authority behind the gateway's certificate, for `SSL_CERT_FILE`.
+    /// Returns the certificate authority of the gateway's certificate, for `SSL_CERT_FILE`.
     pub fn ca_file(&self) -> PathBuf {
         self.file("ca.pem")
     }
 
-    /// The name of the "home" network namespace.
+    /// Returns the name of the "home" network namespace.
     pub fn home_namespace(&self) -> &str {
         &self.home.name
     }
 
-    /// Starts the gateway's server, and waits until it answers.
+    /// Starts the server, and waits until it accepts connections.
     pub fn start_server(&self) {
-        self.serve_as("gateway", SPLIT);
+        self.serve_with("gateway", SPLIT_ROUTE);
     }
 
-    /// As [`TestVpn::start_server`], but the tunnel takes every route, not those to the inside alone.
+    /// As [`TestVpn::start_server`], but with every route through the tunnel, not only that to the intranet.
     pub fn start_full_tunnel_server(&self) {
         self.kill_server();
-        self.serve_as("gateway", "default");
+        self.serve_with("gateway", "default");
     }
 
-    /// Lets somebody else answer in the gateway's name, as a captive portal does.
+    /// Replaces the server by one with the certificate of another host, as a captive portal does.
     pub fn start_impostor_server(&self) {
         self.kill_server();
-        self.serve_as("impostor", SPLIT);
+        self.serve_with("impostor", SPLIT_ROUTE);
     }
 
-    /// Gives the gateway another certificate, for the same name and by the same authority.
+    /// Replaces the server by one with a new certificate, for the same name and by the same authority.
     pub fn start_server_with_renewed_certificate(&self) {
         self.kill_server();
-        self.serve_as("renewed", SPLIT);
+        self.serve_with("renewed", SPLIT_ROUTE);
     }
 
-    fn serve_as(&self, who: &str, route: &str) {
+    fn serve_with(&self, certificate: &str, route: &str) {
         let at = |name: &str| self.file(name).display().to_string();
         let config = format!(
             "auth = \"{}\"\ntcp-port = 443\nudp-port = 443\nrun-as-user = nobody\nrun-as-group = daemon\n\
@@ -183,25 +188,25 @@ impl TestVpn {
              auth-timeout = 60\nmax-ban-score = 0\ncookie-timeout = 60\nrekey-time = 86400\nrekey-method = ssl\n\
              cisco-client-compat = true\ndtls-legacy = true\nuse-occtl = false\npredictable-ips = true\ndevice = vpns\n\
              ipv4-network = 10.20.30.0\nipv4-netmask = 255.255.255.0\nroute = {route}\n",
-            self.asks.borrow(),
+            self.auth_method.borrow(),
             at("ocserv.sock"),
             at("ocserv.pid"),
-            at(&format!("{who}.pem")),
-            at(&format!("{who}.key")),
+            at(&format!("{certificate}.pem")),
+            at(&format!("{certificate}.key")),
         );
-        fs::write(self.file("ocserv.conf"), config).expect("the folder is ours");
+        fs::write(self.file("ocserv.conf"), config).expect("the folder is writable");
         let mut command = self.gateway.command("ocserv");
         command.arg("--foreground").arg("--config").arg(self.file("ocserv.conf"));
         *self.server.borrow_mut() = Some(ChildProcess::start(&command, self.file("ocserv.log")));
         wait_for("ocserv to answer", DEADLINE, || self.is_reachable("192.168.77.1:443").then_some(()));
     }
 
-    /// Kills the server: no word to the client, and nobody answers for the gateway.
+    /// Kills the server: its clients are not notified, and nothing listens at the gateway.
     pub fn kill_server(&self) {
         self.server.borrow_mut().take();
     }
 
-    /// Ends the server in good order: it sends its clients away, and nobody answers for the gateway.
+    /// Ends the server properly: it disconnects its clients, and nothing listens at the gateway.
     pub fn stop_server(&self) {
         let server = self.server.borrow_mut().take();
         if let Some(mut server) = server {
@@ -210,20 +215,18 @@ impl TestVpn {
         }
     }
 
-    /// Connects the client, and waits until the inside answers through the tunnel.
+    /// Connects the client, and waits until the intranet host is reachable through the tunnel.
     pub fn connect(&self) {
         self.start_client();
-        wait_for("the inside to answer through the tunnel", DEADLINE, || {
-            self.is_reachable(INTRANET_HOST).then_some(())
-        });
+        wait_for("the intranet host through the tunnel", DEADLINE, || self.is_reachable(INTRANET_HOST).then_some(()));
     }
 
-    /// Starts the client, and waits for the tunnel's address.
+    /// Starts the client, and waits until the tunnel has an address.
     pub fn start_client(&self) {
         let mut command = self.home.command("sh");
-        // The passcode goes through a file: ChildProcess gives programs no standard input.
+        // The passcode comes from a file because `ChildProcess` starts programs without standard input.
         let passcode = self.file("passcode");
-        fs::write(&passcode, format!("{PASSCODE}\n")).expect("the folder is ours");
+        fs::write(&passcode, format!("{PASSCODE}\n")).expect("the folder is writable");
         command.arg("-c").arg(format!(
             "exec openconnect --protocol=anyconnect --non-inter --user={} --passwd-on-stdin --cafile='{}' \
              --interface={TUNNEL} --reconnect-timeout=5 {GATEWAY} <'{}'",
@@ -235,7 +238,7 @@ impl TestVpn {
         wait_for("the tunnel's address", DEADLINE, || self.has_tunnel().then_some(()));
     }
 
-    /// Whether the tunnel stands at home, with an address.
+    /// Returns whether there is a tunnel interface with an address at home.
     pub fn has_tunnel(&self) -> bool {
         let show = Command::new("ip")
             .args(["-n", self.home_namespace(), "-4", "-o", "address", "show", "dev", TUNNEL])
@@ -243,7 +246,7 @@ impl TestVpn {
         show.is_ok_and(|output| output.status.success() && !output.stdout.is_empty())
     }
 
-    /// Disconnects the client in good order, and waits until the tunnel is gone.
+    /// Disconnects the client properly, and waits until the tunnel is gone.
     pub fn disconnect(&self) {
         let client = self.client.borrow_mut().take();
         if let Some(mut client) = client {
@@ -253,44 +256,44 @@ impl TestVpn {
         wait_for("the tunnel's end", DEADLINE, || (!self.has_tunnel()).then_some(()));
     }
 
-    /// The inside falls silent: packets to it get lost.
+    /// Drops all packets to the intranet host.
     pub fn cut_intranet(&self) {
         self.gateway.ip(&["route", "add", "blackhole", "172.26.66.73/32"]);
     }
 
-    /// The inside answers again.
+    /// Ends [`TestVpn::cut_intranet`].
     pub fn restore_intranet(&self) {
         self.gateway.ip(&["route", "delete", "blackhole", "172.26.66.73/32"]);
     }
 
-    /// The user sits on site: the inside answers without a tunnel.
+    /// Makes the intranet reachable without a tunnel, as on site.
     pub fn move_on_site(&self) {
         self.gateway.ip(&["rule", "delete", "iif", "wan0", "to", "172.26.66.0/24", "blackhole"]);
     }
 
-    /// The user sits at home again, as at the start.
+    /// Ends [`TestVpn::move_on_site`].
     pub fn move_home(&self) {
         self.gateway.ip(&["rule", "add", "iif", "wan0", "to", "172.26.66.0/24", "blackhole"]);
     }
 
-    /// Pulls the cable at home.
+    /// Unplugs the network cable at home.
     pub fn unplug(&self) {
         self.home.ip(&["link", "set", "eth0", "down"]);
     }
 
-    /// Plugs it in again.
+    /// Plugs the network cable at home in again.
     pub fn plug(&self) {
         self.home.ip(&["link", "set", "eth0", "up"]);
         self.home.ip(&["route", "add", "default", "via", "192.168.77.1"]);
     }
 
-    /// Whether a TCP connection from home to this address succeeds, within a second.
+    /// Returns whether a TCP connection from home to this address succeeds within a second.
     pub fn is_reachable(&self, address: &str) -> bool {
-        let address: SocketAddr = address.parse().expect("an address with a port");
+        let address: SocketAddr = address.parse().expect("the address has a port");
         self.home.enter(|| TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok())
     }
 
-    /// Whether a TLS client at home, trusting [`TestVpn::ca_file`] alone, takes who answers for the gateway.
+    /// Returns whether a TLS client at home that trusts only [`TestVpn::ca_file`] accepts the server at the gateway.
     pub fn gateway_certificate_is_valid(&self) -> bool {
         let mut client = self.home.command("openssl");
         client.args(["s_client", "-brief", "-verify_return_error", "-verify_hostname", GATEWAY, "-CAfile"]);
@@ -298,38 +301,43 @@ impl TestVpn {
         client.output().is_ok_and(|output| output.status.success())
     }
 
-    /// What server and client logged.
+    /// Returns how many connections the intranet host has accepted.
+    pub fn intranet_connections(&self) -> usize {
+        self.intranet_connections.load(Ordering::Relaxed)
+    }
+
+    /// Returns the logs of the server and the client.
     pub fn logs(&self) -> String {
         let read = |name: &str| fs::read_to_string(self.file(name)).unwrap_or_default();
         format!("==> ocserv\n{}\n==> openconnect\n{}", read("ocserv.log"), read("openconnect.log"))
     }
 
-    /// Lets the gateway ask for a passcode as the academy's does: the PIN, and six digits that serve once, in one word.
+    /// Makes the gateway require the passcode that the academy's does: the PIN followed by a six-digit one-time password.
     pub fn require_otp(&self) {
         self.kill_server();
         let keys = self.file("keys");
-        fs::write(&keys, format!("HOTP\t{}\t{PIN}\t{KEY}\n", TestVpn::USER)).expect("the folder is ours");
+        fs::write(&keys, format!("HOTP\t{}\t{PIN}\t{OTP_SECRET}\n", TestVpn::USER)).expect("the folder is writable");
         let pam = PathBuf::from(format!("/etc/netns/{}/pam.d", self.gateway.name));
         fs::create_dir_all(&pam).expect("needs root");
         let rules = format!(
             "auth required pam_oath.so usersfile={} digits=6 window=20\naccount required pam_permit.so\n",
             keys.display()
         );
-        fs::write(pam.join("ocserv"), rules).expect("just made");
-        *self.asks.borrow_mut() = "pam".into();
+        fs::write(pam.join("ocserv"), rules).expect("the folder was just made");
+        *self.auth_method.borrow_mut() = "pam".into();
         self.start_server();
     }
 
-    /// The key's digits of that number. (The gateway takes each once, and none before one that it took.)
+    /// Returns the one-time password with this counter. The gateway accepts each once, and only in ascending order.
     pub fn otp(number: u32) -> String {
         let counter = format!("--counter={number}");
-        run(Command::new("oathtool").args(["--hotp", "--digits=6", &counter, KEY])).trim().to_owned()
+        run(Command::new("oathtool").args(["--hotp", "--digits=6", &counter, OTP_SECRET])).trim().to_owned()
     }
 
-    /// The pin of a certificate, as OpenConnect takes it.
-    pub fn certificate_pin(&self, who: &str) -> String {
+    /// Returns the pin of a certificate in the format of OpenConnect.
+    pub fn certificate_pin(&self, certificate: &str) -> String {
         let hash = "openssl x509 -in \"$0\" -pubkey -noout | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | base64";
-        let hash = run(Command::new("sh").args(["-c", hash]).arg(self.file(&format!("{who}.pem"))));
+        let hash = run(Command::new("sh").args(["-c", hash]).arg(self.file(&format!("{certificate}.pem"))));
         format!("pin-sha256:{}", hash.trim())
     }
 
@@ -351,17 +359,17 @@ impl TestVpn {
     }
 
     fn write_certificates(&self) {
-        let mut authority = CertificateParams::new([]).expect("no names");
+        let mut authority = CertificateParams::new([]).expect("there are no names to reject");
         authority.distinguished_name.push(DnType::CommonName, "Vigie test authority");
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().expect("the defaults are supported");
         let certificate = authority.self_signed(&key).expect("the parameters are complete");
-        fs::write(self.ca_file(), certificate.pem()).expect("the folder is ours");
+        fs::write(self.ca_file(), certificate.pem()).expect("the folder is writable");
         let authority = Issuer::new(authority, key);
 
         for (file, name) in [("gateway", GATEWAY), ("renewed", GATEWAY), ("impostor", "portail.hotel.test")] {
-            let mut params = CertificateParams::new([name.to_owned()]).expect("a host name");
+            let mut params = CertificateParams::new([name.to_owned()]).expect("the host name is valid");
             params.distinguished_name.push(DnType::CommonName, name);
             params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
             let key = KeyPair::generate().expect("the defaults are supported");
@@ -374,11 +382,12 @@ impl TestVpn {
     fn write_password(&self) {
         let mut command = Command::new("ocpasswd");
         command.arg("-c").arg(self.file("passwords")).arg(TestVpn::USER).stdin(Stdio::piped()).stdout(Stdio::null());
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("ocpasswd (package ocserv): {error}"));
+        let mut child =
+            command.spawn().unwrap_or_else(|error| panic!("ocpasswd not found ({error}): run scripts/setup test"));
         let mut input = child.stdin.take().expect("piped");
-        write!(input, "{PASSCODE}\n{PASSCODE}\n").expect("ocpasswd reads");
+        write!(input, "{PASSCODE}\n{PASSCODE}\n").expect("ocpasswd reads its input");
         drop(input);
-        assert!(child.wait().is_ok_and(|status| status.success()), "ocpasswd");
+        assert!(child.wait().is_ok_and(|status| status.success()), "ocpasswd failed");
     }
 }
 
@@ -392,21 +401,26 @@ impl Drop for TestVpn {
 
 /// Moves this thread into a network namespace.
 pub(super) fn enter(name: &str) {
-    let namespace = File::open(format!("/run/netns/{name}")).expect("ip netns made it");
+    let namespace = File::open(format!("/run/netns/{name}")).expect("ip netns made the namespace");
     let kind = rustix::thread::LinkNameSpaceType::Network;
     rustix::thread::move_into_link_name_space(namespace.as_fd(), Some(kind)).expect("needs root");
 }
 
 fn write(path: &Path, text: &str) {
-    fs::write(path, text).expect("the folder is ours");
+    fs::write(path, text).expect("the folder is writable");
 }
 
 fn ip(arguments: &[&str]) {
     run(Command::new("ip").args(arguments));
 }
 
-/// Takes connections and closes them. Ends with the test program.
-fn serve(address: &str) {
+/// Accepts connections, counts and closes them. Ends with the test program.
+fn serve(address: &str, count: &Arc<AtomicUsize>) {
     let listener = TcpListener::bind(address).expect("the address was just added");
-    std::thread::spawn(move || listener.incoming().for_each(drop));
+    let count = count.clone();
+    std::thread::spawn(move || {
+        for _connection in listener.incoming().flatten() {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    });
 }

@@ -1,4 +1,4 @@
-//! A stand-in for WAPT's agent at home: plain HTTP on 127.0.0.1:8088, with the shapes of the agent's public source.
+//! A fake WAPT agent: HTTP on 127.0.0.1:8088 in the home network, with the JSON of the agent's public source code.
 
 use super::Desktop;
 use std::collections::HashMap;
@@ -6,22 +6,22 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-/// Where Vigie looks for the agent.
+/// The address at which Vigie expects the agent.
 const ADDRESS: &str = "127.0.0.1:8088";
 
-/// The agent. Its threads end with the test program; its network with the desktop.
+/// The agent. Its threads end with the test program.
 #[derive(Clone)]
 pub struct FakeWaptAgent(Arc<(Mutex<Agent>, Condvar)>);
 
 struct Agent {
     answers: HashMap<&'static str, String>,
-    /// The kinds of what happened.
+    /// The types of the events so far.
     events: Vec<&'static str>,
-    asked: Vec<String>,
+    requests: Vec<String>,
 }
 
 impl FakeWaptAgent {
-    /// Starts an agent that has nothing to do.
+    /// Starts an agent without updates and tasks.
     pub fn start(desktop: &Desktop) -> FakeWaptAgent {
         let answers = [
             ("/ping", r#"{"version": "2.5.5.15697"}"#),
@@ -30,16 +30,16 @@ impl FakeWaptAgent {
         ];
         let answers = answers.map(|(path, json)| (path, json.to_owned())).into();
         let wapt =
-            FakeWaptAgent(Arc::new((Mutex::new(Agent { answers, events: vec![], asked: vec![] }), Condvar::new())));
+            FakeWaptAgent(Arc::new((Mutex::new(Agent { answers, events: vec![], requests: vec![] }), Condvar::new())));
         let (agent, enter) = (wapt.clone(), desktop.enter_network());
         let (sender, ready) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             enter();
-            let listener = TcpListener::bind(ADDRESS).expect("nobody else listens in this network");
+            let listener = TcpListener::bind(ADDRESS).expect("the port is free in this network");
             let _ = sender.send(());
             for stream in listener.incoming().flatten() {
                 let agent = agent.clone();
-                // Who does not wait for the answer is no fault of the agent's.
+                // A client may close the connection early.
                 std::thread::spawn(move || agent.serve(stream));
             }
         });
@@ -47,20 +47,20 @@ impl FakeWaptAgent {
         wapt
     }
 
-    /// From now on `path` is answered so.
+    /// Sets the response for a path.
     pub fn set_response(&self, path: &'static str, json: &str) {
         self.lock().answers.insert(path, json.into());
     }
 
-    /// Something happens: who waits for news hears it.
+    /// Emits an event to the clients that wait for one.
     pub fn emit_event(&self, kind: &'static str) {
         self.lock().events.push(kind);
         self.0.1.notify_all();
     }
 
-    /// How often a path was asked for.
+    /// Returns the number of requests for a path.
     pub fn request_count(&self, path: &str) -> usize {
-        self.lock().asked.iter().filter(|asked| asked.split('?').next() == Some(path)).count()
+        self.lock().requests.iter().filter(|target| target.split('?').next() == Some(path)).count()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Agent> {
@@ -77,11 +77,11 @@ impl FakeWaptAgent {
         }
         let target = request.split(' ').nth(1).unwrap_or_default().to_owned();
         let (path, query) = target.split_once('?').unwrap_or((&target, ""));
-        self.lock().asked.push(target.clone());
+        self.lock().requests.push(target.clone());
         let answer = match path {
             "/events.json" => {
                 let last = query.split('&').find_map(|pair| pair.strip_prefix("last_read=")?.parse().ok());
-                Some(self.news(last.unwrap_or(-1)))
+                Some(self.events_after(last.unwrap_or(-1)))
             }
             _ => self.lock().answers.get(path).cloned(),
         };
@@ -92,13 +92,13 @@ impl FakeWaptAgent {
         write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len())
     }
 
-    /// What happened after the event with that number; waits until something has.
-    fn news(&self, last: i64) -> String {
+    /// Returns the events after the one with this number, and waits until there is one.
+    fn events_after(&self, last: i64) -> String {
         let after = usize::try_from(last + 1).unwrap_or_default();
         let agent = self.0.1.wait_while(self.lock(), |agent| agent.events.len() <= after);
         let agent = agent.unwrap_or_else(PoisonError::into_inner);
-        let news = agent.events.iter().enumerate().skip(after);
-        let news = news.map(|(id, kind)| format!(r#"{{"id": {id}, "event_type": "{kind}", "data": {{}}}}"#));
-        format!("[{}]", news.collect::<Vec<_>>().join(","))
+        let events = agent.events.iter().enumerate().skip(after);
+        let events = events.map(|(id, kind)| format!(r#"{{"id": {id}, "event_type": "{kind}", "data": {{}}}}"#));
+        format!("[{}]", events.collect::<Vec<_>>().join(","))
     }
 }
