@@ -1,4 +1,6 @@
-//! The loop: events in, effects out, and the pictures of the state brought up to date.
+//! The event loop: events in, effects out, and the views of the state kept up to date.
+//!
+//! Nothing here waits for another program or for the disk: every such call is a task of its own, with a deadline.
 
 use super::clipboard::Clipboard;
 use super::connect::{VpnConnector, passcode};
@@ -11,6 +13,8 @@ use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use vigie_core::Now;
 use vigie_core::connect::{ConnectError, Pin, Secret};
 use vigie_core::message::{ClipboardContent, Effect, Event, RequestId, SaveFailure, SensorRequest};
@@ -20,13 +24,13 @@ use vigie_profile::{Choice, Loaded, Paths, SaveError};
 use vigie_view::notice::notice;
 use vigie_view::status::{Status, status, support_info};
 
-/// What the loop is given to work with.
+/// What the event loop needs from outside.
 pub struct Parts {
     /// The clock.
     pub now: fn() -> Now,
-    /// Where the sensors are asked to look.
+    /// Requests to the sensors.
     pub looks: mpsc::UnboundedSender<SensorRequest>,
-    /// A sender of the events, for those who answer later.
+    /// A sender of the events, for the answers of tasks.
     pub events: Events,
     /// The configuration files.
     pub paths: Paths,
@@ -36,7 +40,7 @@ pub struct Parts {
     pub tray: Tray,
 }
 
-/// The loop.
+/// The event loop.
 pub struct App {
     state: State,
     parts: Parts,
@@ -48,13 +52,46 @@ pub struct App {
     connect: panel::Window<vigie_view::connect::Form>,
     connector: VpnConnector,
     wake_at: Option<Timestamp>,
+    files: mpsc::UnboundedSender<FileJob>,
+    file_task: JoinHandle<()>,
+}
+
+/// How long reading or writing a file may take before that is reported as a failure, and how long the program's end waits
+/// for it.
+const FILE_TIMEOUT: Duration = Duration::from_secs(5);
+const FILE_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Work with files; done one after the other, beside the loop.
+struct FileJob {
+    work: Box<dyn FnOnce() -> Vec<Event> + Send>,
+    /// What is reported if the disk does not answer in time.
+    on_timeout: Option<Event>,
+}
+
+async fn run_file_jobs(mut jobs: mpsc::UnboundedReceiver<FileJob>, events: Events) {
+    while let Some(FileJob { work, on_timeout }) = jobs.recv().await {
+        let mut done = tokio::task::spawn_blocking(work);
+        let result = match timeout(FILE_TIMEOUT, &mut done).await {
+            Ok(result) => result,
+            Err(_) => {
+                tracing::error!("the disk does not answer");
+                if let Some(event) = on_timeout {
+                    send(&events, event);
+                }
+                // The next job may depend on this one.
+                done.await
+            }
+        };
+        result.unwrap_or_default().into_iter().for_each(|event| send(&events, event));
+    }
 }
 
 impl App {
-    /// Everything ready, nothing shown. The status goes to those who ask from outside.
+    /// Prepares everything and shows nothing. Returns the status too, for the programs that ask for it. Needs the runtime.
     pub fn new(loaded: &Loaded, memory: SavedState, parts: Parts) -> (App, watch::Receiver<Arc<Status>>) {
         let state = State::new(loaded.profile.clone(), loaded.problems.clone(), memory, seed(), (parts.now)());
         let (status, watched) = watch::channel(Arc::new(status(&state)));
+        let (files, jobs) = mpsc::unbounded_channel();
         let app = App {
             state,
             status,
@@ -65,16 +102,18 @@ impl App {
             connect: panel::Window::new(parts.events.clone()),
             connector: VpnConnector::new(parts.events.clone()),
             wake_at: None,
+            files,
+            file_task: tokio::spawn(run_file_jobs(jobs, parts.events.clone())),
             parts,
         };
         (app, watched)
     }
 
-    /// Runs until somebody asks to quit, or nobody can send events any more.
+    /// Runs until it is to quit, or until nobody can send events any more.
     pub async fn run(mut self, mut events: mpsc::UnboundedReceiver<Event>) {
         let first = self.state.begin();
-        // The icon comes before anything else: it is what the user waits for.
-        self.show().await;
+        // The icon comes first: it is what the user waits for.
+        self.show();
         let mut going = self.perform(first);
         while going.is_continue() {
             let Some(event) = events.recv().await else { break };
@@ -83,18 +122,22 @@ impl App {
             let effects = update(&mut self.state, event, (self.parts.now)());
             let after = self.state.vpn.status();
             if before != after {
-                tracing::info!(?before, ?after, "verdict");
+                tracing::info!(?before, ?after, "VPN status changed");
             }
-            self.show().await;
+            self.show();
             going = self.perform(effects);
         }
         self.notifier.close().await;
+        drop(self.files);
+        if timeout(FILE_CLOSE_TIMEOUT, self.file_task).await.is_err() {
+            tracing::error!("not everything was saved: the disk does not answer");
+        }
     }
 
-    /// Brings every picture of the state up to date.
-    async fn show(&mut self) {
+    /// Brings every view up to date.
+    fn show(&mut self) {
         let wanted = vigie_view::tray::tray(&self.state);
-        self.parts.tray.show(wanted, &self.parts.events).await;
+        self.parts.tray.show(wanted, &self.parts.events);
         if self.state.panel_open {
             self.panel.push(&vigie_view::page::page(&self.state));
         }
@@ -142,24 +185,27 @@ impl App {
                 Effect::Disconnect => self.connector.hang_up(&self.state.profile),
                 Effect::ForgetCredentials => self.connector.forget(),
                 Effect::CopyPasscode(request, pin, digits) => self.copy_passcode(request, pin, digits),
-                Effect::SaveState(memory) => {
-                    if let Err(error) = self.parts.store.save(&memory) {
-                        tracing::error!(%error, "what must survive a restart was not written");
-                    }
+                Effect::SaveState(saved) => {
+                    let store = self.parts.store.clone();
+                    self.file_job(None, move || {
+                        if let Err(error) = store.save(&saved) {
+                            tracing::error!(%error, "the state was not saved");
+                        }
+                        Vec::new()
+                    });
                 }
-                Effect::SaveChoice(choice) => self.save(&choice),
+                Effect::SaveChoice(choice) => {
+                    let paths = self.parts.paths.clone();
+                    self.file_job(Some(Event::NotSaved(SaveFailure::Unwritable)), move || save(&paths, &choice));
+                }
                 Effect::SetAutostart(on) => {
-                    if let Err(error) = autostart::set(on) {
-                        tracing::error!(%error, on, "start with the session was not changed");
-                        send(&self.parts.events, Event::NotSaved(SaveFailure::Unwritable));
-                    }
-                    send(&self.parts.events, Event::Autostart(autostart::enabled()));
+                    self.file_job(Some(Event::NotSaved(SaveFailure::Unwritable)), move || set_autostart(on));
                 }
                 Effect::PowerOff => {
                     let events = self.parts.events.clone();
                     tokio::spawn(async move {
                         if let Err(why) = power_off::power_off().await {
-                            tracing::error!(%why, "the computer was not switched off");
+                            tracing::error!(error = %why, "the computer was not switched off");
                             send(&events, Event::PowerOffFailed(why));
                         }
                     });
@@ -190,7 +236,7 @@ impl App {
         tokio::spawn(async move {
             let copied = clipboard.lock().await.set(text).await;
             if let Err(why) = &copied {
-                tracing::error!(%why, "the clipboard did not take the text");
+                tracing::error!(error = %why, "the text was not copied");
             }
             send(&events, Event::Copied(what, copied));
         });
@@ -202,51 +248,65 @@ impl App {
             let passcode = match passcode(&pin, &digits).await {
                 Ok(passcode) => passcode,
                 Err(why) => {
-                    tracing::warn!(%why, "the PIN cannot be had");
+                    tracing::warn!(error = %why, "the PIN cannot be read");
                     return send(&events, Event::ConnectProgress(request, Err(ConnectError::PinLost)));
                 }
             };
             let copied = Clipboard::copy_with_expiry(lender, passcode, clipboard::PASSCODE_EXPIRY).await;
             if let Err(why) = &copied {
-                tracing::error!(%why, "the clipboard did not take the passcode");
+                tracing::error!(error = %why, "the passcode was not copied");
             }
             send(&events, Event::Copied(ClipboardContent::Passcode, copied));
         });
     }
 
-    fn save(&self, choice: &Choice) {
-        if let Err(error) = vigie_profile::save(&self.parts.paths, choice) {
-            tracing::error!(%error, ?choice, "a choice was not saved");
-            let why = match error {
-                SaveError::Locked(_) => SaveFailure::Locked,
-                SaveError::Broken(_) => SaveFailure::Broken,
-                SaveError::Write(..) | SaveError::Unfit(_) => SaveFailure::Unwritable,
-            };
-            send(&self.parts.events, Event::NotSaved(why));
-            return;
-        }
-        let loaded = vigie_profile::load(&self.parts.paths);
-        send(&self.parts.events, Event::Profile(loaded.profile, loaded.problems));
+    fn file_job(&self, on_timeout: Option<Event>, work: impl FnOnce() -> Vec<Event> + Send + 'static) {
+        // The task ends with this sender.
+        let _ = self.files.send(FileJob { work: Box::new(work), on_timeout });
     }
+}
+
+fn save(paths: &Paths, choice: &Choice) -> Vec<Event> {
+    if let Err(error) = vigie_profile::save(paths, choice) {
+        tracing::error!(%error, ?choice, "a choice was not saved");
+        let failure = match error {
+            SaveError::Locked(_) => SaveFailure::Locked,
+            SaveError::Broken(_) => SaveFailure::Broken,
+            SaveError::Write(..) | SaveError::Unfit(_) => SaveFailure::Unwritable,
+        };
+        return vec![Event::NotSaved(failure)];
+    }
+    let loaded = vigie_profile::load(paths);
+    vec![Event::Profile(loaded.profile, loaded.problems)]
+}
+
+fn set_autostart(on: bool) -> Vec<Event> {
+    let mut events = Vec::new();
+    if let Err(error) = autostart::set(on) {
+        tracing::error!(%error, on, "autostart was not changed");
+        events.push(Event::NotSaved(SaveFailure::Unwritable));
+    }
+    events.push(Event::Autostart(autostart::enabled()));
+    events
 }
 
 fn send(events: &Events, event: Event) {
     if let Err(lost) = events.send(event) {
-        tracing::debug!(event = ?lost.0, "the loop has ended; an answer is lost");
+        tracing::debug!(event = ?lost.0, "the loop has ended; an event is lost");
     }
 }
 
-/// Spreads the probes of a fleet over time: the standard library's hasher keys are random.
+/// Returns a random number, which spreads the probes of a fleet over time. (The standard library's hasher keys are random.)
 fn seed() -> u64 {
     use std::hash::{BuildHasher, Hasher};
     std::collections::hash_map::RandomState::new().build_hasher().finish()
 }
 
-/// How long a one-off status may take to find its verdict.
-pub const STATUS_LIMIT: Duration = Duration::from_secs(15);
+/// How long a one-off status may take.
+pub const STATUS_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// The status without a tray: looks at everything once, and answers when the verdict is known and the machine was
-/// read, or when [`STATUS_LIMIT`] has passed.
+/// Returns the status without a tray: asks every sensor once, and answers when the VPN status and the host's properties are
+/// known, or after [`STATUS_TIMEOUT`].
 pub async fn status_once(
     loaded: &Loaded,
     memory: SavedState,
@@ -256,13 +316,13 @@ pub async fn status_once(
 ) -> Status {
     let mut state = State::new(loaded.profile.clone(), loaded.problems.clone(), memory, seed(), now());
     let mut effects = state.begin();
-    let limit = tokio::time::sleep(STATUS_LIMIT);
-    tokio::pin!(limit);
+    let deadline = tokio::time::sleep(STATUS_TIMEOUT);
+    tokio::pin!(deadline);
     loop {
         let wake_at = SensorRequest::WakeAt(state.next_wake());
         for effect in effects.drain(..) {
             if let Effect::Request(look) = effect {
-                // A sensor that has ended cannot answer; the limit ends the wait.
+                // A sensor that has ended cannot answer; the time limit ends the wait.
                 let _ = looks.send(look);
             }
         }
@@ -272,7 +332,7 @@ pub async fn status_once(
                 Some(event) => effects = update(&mut state, event, now()),
                 None => return status(&state),
             },
-            () = &mut limit => return status(&state),
+            () = &mut deadline => return status(&state),
         }
         if state.settled() {
             return status(&state);

@@ -1,26 +1,33 @@
 //! The clipboard.
 //!
-//! On Linux what was copied belongs to the program that copied it: it can be pasted as long as that program runs. So
-//! the connection is kept once there is something to keep (`arboard` serves it from a thread that waits for requests),
-//! and not made before.
+//! On Linux what was copied belongs to the program that copied it, and can be pasted as long as that program runs. So
+//! the connection is kept once something was copied (`arboard` serves it from a thread that waits for requests), and not
+//! made before.
 
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use vigie_core::connect::Secret;
 use zeroize::Zeroizing;
 
-/// How long a passcode stays on the clipboard: its six digits are of no use for longer.
+/// How long a passcode stays on the clipboard: its six digits are not valid for longer.
 pub const PASSCODE_EXPIRY: Duration = Duration::from_secs(30);
+
+/// How long the display may take to accept something.
+const DISPLAY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What Vigie has copied.
 #[derive(Default)]
 pub struct Clipboard {
     owner: Option<arboard::Clipboard>,
+    /// A call that the display has not answered in time.
+    stuck: Option<JoinHandle<Result<arboard::Clipboard, arboard::Error>>>,
 }
 
 impl Clipboard {
-    /// A clipboard that Vigie has put nothing on yet.
+    /// Returns a clipboard on which Vigie has put nothing yet.
     pub fn new() -> Clipboard {
         Clipboard::default()
     }
@@ -28,28 +35,28 @@ impl Clipboard {
     /// Puts a text on the clipboard.
     ///
     /// # Errors
-    /// The system's words, where there is no clipboard (no display) or it does not answer.
+    /// The system's message, if there is no clipboard (no display) or it does not answer in time.
     pub async fn set(&mut self, text: String) -> Result<(), String> {
         self.put(move |owner| owner.set_text(text.as_str())).await
     }
 
-    /// Puts a secret on the clipboard, marked so that no history and no cloud keeps it, and takes it away after that
-    /// time, if it is still there.
+    /// Puts a secret on the clipboard, marked so that no history and no cloud keeps it, and removes it after that time
+    /// if it is still there.
     ///
     /// # Errors
     /// As [`Clipboard::set`].
     pub async fn copy_with_expiry(this: Arc<Mutex<Clipboard>>, secret: Secret, lasts: Duration) -> Result<(), String> {
-        let lent = secret.clone();
-        this.lock().await.put(move |owner| mark(owner.set()).text(lent.expose())).await?;
+        let copy = secret.clone();
+        this.lock().await.put(move |owner| mark(owner.set()).text(copy.expose())).await?;
         tokio::spawn(async move {
             tokio::time::sleep(lasts).await;
-            let take = move |owner: &mut arboard::Clipboard| match owner.get_text().map(Zeroizing::new) {
+            let remove = move |owner: &mut arboard::Clipboard| match owner.get_text().map(Zeroizing::new) {
                 Ok(text) if *text == secret.expose() => owner.clear(),
                 // Something else was copied since.
                 Ok(_) | Err(_) => Ok(()),
             };
-            if let Err(why) = this.lock().await.put(take).await {
-                tracing::warn!(%why, "the passcode may still be on the clipboard");
+            if let Err(error) = this.lock().await.put(remove).await {
+                tracing::warn!(%error, "the passcode may still be on the clipboard");
             }
         });
         Ok(())
@@ -59,25 +66,30 @@ impl Clipboard {
         &mut self,
         work: impl Fn(&mut arboard::Clipboard) -> Result<(), arboard::Error> + Send + 'static,
     ) -> Result<(), String> {
+        // One thread at most waits for a display that does not answer.
+        if self.stuck.as_ref().is_some_and(|stuck| !stuck.is_finished()) {
+            return Err("the display does not answer".into());
+        }
+        self.stuck = None;
         let owner = self.owner.take();
-        // A display that does not answer must not hold up the loop.
-        let done = tokio::task::spawn_blocking(move || put(owner, work)).await.map_err(|error| error.to_string())?;
-        self.owner = Some(done.map_err(|error| error.to_string())?);
+        let mut call = tokio::task::spawn_blocking(move || put(owner, work));
+        let Ok(done) = timeout(DISPLAY_TIMEOUT, &mut call).await else {
+            self.stuck = Some(call);
+            return Err("the display does not answer".into());
+        };
+        self.owner = Some(done.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?);
         Ok(())
     }
 }
 
-/// `x-kde-passwordManagerHint`, which clipboard managers on Linux heed.
+/// Sets `x-kde-passwordManagerHint`, which clipboard managers on Linux respect.
 #[cfg(not(windows))]
 fn mark(set: arboard::Set<'_>) -> arboard::Set<'_> {
-    #[cfg(target_os = "macos")]
-    use arboard::SetExtApple as _;
-    #[cfg(not(target_os = "macos"))]
     use arboard::SetExtLinux as _;
     set.exclude_from_history()
 }
 
-/// `ExcludeClipboardContentFromMonitorProcessing`, and no history, no cloud.
+/// Sets `ExcludeClipboardContentFromMonitorProcessing`, and excludes history and cloud.
 #[cfg(windows)]
 fn mark(set: arboard::Set<'_>) -> arboard::Set<'_> {
     use arboard::SetExtWindows as _;
@@ -91,8 +103,8 @@ fn put(
     if let Some(mut owner) = owner {
         match work(&mut owner) {
             Ok(()) => return Ok(owner),
-            // The display it was connected to is gone, perhaps: once more with a new connection.
-            Err(error) => tracing::debug!("connecting to the clipboard again: {error}"),
+            // Its display may have ended: try a new connection.
+            Err(error) => tracing::debug!(%error, "connecting to the clipboard again"),
         }
     }
     let mut owner = arboard::Clipboard::new()?;

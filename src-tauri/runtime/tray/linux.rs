@@ -1,99 +1,161 @@
 //! The tray on Linux: a StatusNotifierItem with a com.canonical.dbusmenu menu on the session bus.
+//!
+//! One task keeps the item registered and up to date, another one follows the tray hosts. A watcher that does not answer
+//! keeps these two waiting, and nothing else.
 
 use super::pictures;
 use crate::Events;
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use ksni::TrayMethods;
 use ksni::menu::{CheckmarkItem, MenuItem, RadioGroup, RadioItem, StandardItem, SubMenu};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{Notify, watch};
+use tokio::time::{sleep, timeout};
 use vigie_core::message::{Action, Event};
 use vigie_view::tray::{self as view, Entry};
-use zbus::{MatchRule, MessageStream};
+use zbus::zvariant::Value;
+use zbus::{Connection, MatchRule, Message, MessageStream};
 
-/// Where tray hosts announce themselves (StatusNotifierItem specification, "StatusNotifierWatcher").
+/// The service that items register with, and its object (StatusNotifierItem specification, "StatusNotifierWatcher").
 const WATCHER: &str = "org.kde.StatusNotifierWatcher";
+const WATCHER_PATH: &str = "/StatusNotifierWatcher";
 
-/// How long a tray host may be missing before that is told: at the start of a session it comes up beside us, and a
-/// restart of the panel takes it away for a moment.
-const GRACE: Duration = Duration::from_secs(5);
+/// How long a tray host may be missing before that is reported: at the start of a session it starts at the same time as
+/// Vigie, and a restart of the panel takes it away for a moment.
+const HOST_GRACE_PERIOD: Duration = Duration::from_secs(5);
 
 /// How long the watcher may take to answer.
-const TIMEOUT: Duration = Duration::from_secs(5);
+const WATCHER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Lets `body` run with a tray; the program's exit code is what it returns. On Linux it runs in place.
+/// How long a registration may take before its absence from the watcher's list means something.
+const REGISTRATION_TIME: Duration = Duration::from_secs(1);
+
+/// The first and the longest pause before registering, or connecting to the bus, is tried again.
+const RETRY_BACKOFF: Duration = Duration::from_secs(1);
+const MAX_RETRY_BACKOFF: Duration = Duration::from_secs(60);
+
+/// A click and the opening of the menu this close to each other are one click. Under GNOME the first click after log-in
+/// does both (<https://github.com/ubuntu/gnome-shell-extension-appindicator/issues/575>).
+const SAME_CLICK: Duration = Duration::from_millis(300);
+
+/// Lets `body` run with a tray, and returns its exit code. On Linux it runs in place.
 pub fn host(body: impl FnOnce(Tray) -> ExitCode + Send + 'static) -> ExitCode {
-    body(Tray { item: None })
+    body(Tray { wanted: None })
 }
 
 /// The tray. Nothing is shown before the first [`Tray::show`].
 #[derive(Debug)]
 pub struct Tray {
-    item: Option<Shown>,
+    wanted: Option<watch::Sender<view::Tray>>,
 }
 
 impl Tray {
-    /// Shows this. Only what differs from what is shown reaches the bus; an equal value costs nothing.
+    /// Shows this, without waiting for the desktop. Only what differs from what is shown reaches the bus.
     ///
-    /// The first call registers the item and from then on tells with [`Event::TrayHost`] whether a tray host is there
-    /// to show it. Clicks come back as [`Event::Action`].
-    pub async fn show(&mut self, wanted: view::Tray, events: &Events) {
-        let shown = self.item.get_or_insert_with(|| {
-            tokio::spawn(watch_host(events.clone()));
-            Shown::default()
-        });
-        match &shown.handle {
-            Some(_) if shown.value.as_ref() == Some(&wanted) => return,
-            Some(handle) => {
-                let value = wanted.clone();
-                handle.update(|item| item.set(value)).await;
+    /// The first call registers the item. From then on [`Event::TrayHost`] says whether a tray host is there to show it,
+    /// and clicks are sent as [`Event::Action`]. Needs the runtime.
+    pub fn show(&mut self, wanted: view::Tray, events: &Events) {
+        let Some(sender) = &self.wanted else {
+            let (sender, receiver) = watch::channel(wanted);
+            let forgotten = Arc::new(Notify::new());
+            tokio::spawn(keep_item(receiver, forgotten.clone(), events.clone()));
+            tokio::spawn(watch_host(forgotten, events.clone()));
+            self.wanted = Some(sender);
+            return;
+        };
+        sender.send_if_modified(|value| {
+            let differs = *value != wanted;
+            if differs {
+                *value = wanted;
             }
-            // Registers later by itself where the watcher is not there yet; what fails otherwise (no bus) is tried
-            // again with the next call.
-            None => {
-                let item = Item::new(wanted.clone(), events.clone());
-                match item.assume_sni_available(true).spawn().await {
-                    Ok(handle) => shown.handle = Some(handle),
-                    Err(error) => tracing::warn!("the icon cannot be registered: {error}"),
+            differs
+        });
+    }
+}
+
+/// Keeps the item registered, and shows what is wanted, until the [`Tray`] is dropped.
+async fn keep_item(mut wanted: watch::Receiver<view::Tray>, forgotten: Arc<Notify>, events: Events) {
+    let mut failures = 0;
+    loop {
+        let value = wanted.borrow_and_update().clone();
+        // It registers later by itself if the watcher is not there yet.
+        let item = Item::new(value, events.clone()).assume_sni_available(true);
+        // One that hangs may be replaced by another one, which knows nothing of the call.
+        let registered = tokio::select! {
+            registered = timeout(WATCHER_TIMEOUT, item.spawn()) => registered,
+            () = closed(&wanted) => return,
+        };
+        let registered = match registered {
+            Ok(registered) => registered.map_err(|error| error.to_string()),
+            Err(_) => Err("the watcher does not answer".into()),
+        };
+        match registered {
+            Ok(handle) => {
+                failures = 0;
+                let item = Registered(handle);
+                // What was missed before is not missed any more.
+                let _ = forgotten.notified().now_or_never();
+                loop {
+                    tokio::select! {
+                        changed = wanted.changed() => {
+                            if changed.is_err() {
+                                return;
+                            }
+                            let value = wanted.borrow_and_update().clone();
+                            if item.0.update(|item| item.set(value)).await.is_none() {
+                                break;
+                            }
+                        }
+                        () = forgotten.notified() => break,
+                    }
                 }
             }
+            Err(error) => {
+                tracing::warn!(%error, "the icon cannot be registered");
+                tokio::select! {
+                    () = sleep(backoff(failures)) => {}
+                    () = forgotten.notified() => {}
+                    () = closed(&wanted) => return,
+                }
+                failures += 1;
+            }
         }
-        shown.value = Some(wanted);
     }
 }
 
-/// What the bus has from us.
-#[derive(Default)]
-struct Shown {
-    handle: Option<ksni::Handle<Item>>,
-    value: Option<view::Tray>,
+async fn closed(wanted: &watch::Receiver<view::Tray>) {
+    let mut wanted = wanted.clone();
+    while wanted.changed().await.is_ok() {}
 }
 
-impl Drop for Shown {
+fn backoff(failures: u32) -> Duration {
+    RETRY_BACKOFF.saturating_mul(1 << failures.min(16)).min(MAX_RETRY_BACKOFF)
+}
+
+/// The item on the bus; dropping it removes it.
+struct Registered(ksni::Handle<Item>);
+
+impl Drop for Registered {
     fn drop(&mut self) {
-        // `ksni` panics where it is let go of without a word once the bus is gone, as at the end of a session.
-        if let Some(handle) = &self.handle {
-            drop(handle.shutdown());
-        }
+        // `ksni` panics if its handle is dropped without this after the bus has gone, as at the end of a session.
+        drop(self.0.shutdown());
     }
 }
 
-impl std::fmt::Debug for Shown {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shown").field("value", &self.value).finish_non_exhaustive()
-    }
-}
-
-/// The item as `ksni` asks for it. It compares each answer with the last one and sends signals for the differences.
+/// The item as `ksni` reads it. It compares each value with the last one and sends signals for the differences.
 struct Item {
     value: view::Tray,
     pictures: Vec<ksni::Icon>,
     events: Events,
+    /// When the menu was last opened.
+    menu_opened: watch::Sender<Option<Instant>>,
 }
 
 impl Item {
     fn new(value: view::Tray, events: Events) -> Item {
-        Item { pictures: argb(value.icon), value, events }
+        Item { pictures: argb(value.icon), value, events, menu_opened: watch::Sender::new(None) }
     }
 
     fn set(&mut self, value: view::Tray) {
@@ -124,12 +186,34 @@ impl ksni::Tray for Item {
     }
 
     fn activate(&mut self, _x: i32, _y: i32) {
-        asks(Some(Action::ShowPanel))(self);
+        let show = Event::Action(Action::ShowPanel);
+        if !is_gnome() {
+            // The receiver is gone only when the program ends.
+            let _ = self.events.send(show);
+            return;
+        }
+        let (events, mut opened) = (self.events.clone(), self.menu_opened.subscribe());
+        if opened.borrow_and_update().is_some_and(|opened| opened.elapsed() < SAME_CLICK) {
+            return;
+        }
+        tokio::spawn(async move {
+            if timeout(SAME_CLICK, opened.changed()).await.is_err() {
+                let _ = events.send(show);
+            }
+        });
+    }
+
+    fn menu_about_to_show(&mut self) {
+        self.menu_opened.send_replace(Some(Instant::now()));
     }
 
     fn menu(&self) -> Vec<MenuItem<Item>> {
         menu(&self.value.menu)
     }
+}
+
+fn is_gnome() -> bool {
+    std::env::var("XDG_CURRENT_DESKTOP").is_ok_and(|names| names.split(':').any(|name| name == "GNOME"))
 }
 
 fn argb(icon: view::Icon) -> Vec<ksni::Icon> {
@@ -148,14 +232,14 @@ fn menu(entries: &[Entry]) -> Vec<MenuItem<Item>> {
         [Entry::Item { label, action }] => Some(MenuItem::Standard(StandardItem {
             label: escape_access_key(label),
             enabled: action.is_some(),
-            activate: asks(action.clone()),
+            activate: request(action.clone()),
             ..Default::default()
         })),
         [Entry::Check { label, checked, action }] => Some(MenuItem::Checkmark(CheckmarkItem {
             label: escape_access_key(label),
             checked: *checked,
             enabled: action.is_some(),
-            activate: asks(action.clone()),
+            activate: request(action.clone()),
             ..Default::default()
         })),
         [Entry::Submenu { label, entries }] => Some(MenuItem::SubMenu(SubMenu {
@@ -172,7 +256,7 @@ fn menu(entries: &[Entry]) -> Vec<MenuItem<Item>> {
 /// One group for a run of [`Entry::Radio`].
 fn radio_group(run: &[Entry]) -> Option<RadioGroup<Item>> {
     let mut group = RadioGroup { selected: usize::MAX, select: Box::new(|_, _| {}), options: Vec::new() };
-    let mut asks_of_each = Vec::new();
+    let mut on_select = Vec::new();
     for entry in run {
         let Entry::Radio { label, chosen, action } = entry else { return None };
         if *chosen {
@@ -180,17 +264,17 @@ fn radio_group(run: &[Entry]) -> Option<RadioGroup<Item>> {
         }
         let (label, enabled) = (escape_access_key(label), action.is_some());
         group.options.push(RadioItem { label, enabled, ..Default::default() });
-        asks_of_each.push(asks(action.clone()));
+        on_select.push(request(action.clone()));
     }
     group.select = Box::new(move |item, index| {
-        if let Some(ask) = asks_of_each.get(index) {
-            ask(item);
+        if let Some(request) = on_select.get(index) {
+            request(item);
         }
     });
     Some(group)
 }
 
-fn asks(action: Option<Action>) -> Box<dyn Fn(&mut Item) + Send> {
+fn request(action: Option<Action>) -> Box<dyn Fn(&mut Item) + Send> {
     Box::new(move |item| {
         if let Some(action) = &action {
             // The receiver is gone only when the program ends.
@@ -204,75 +288,139 @@ fn escape_access_key(label: &str) -> String {
     label.replace('_', "__")
 }
 
-/// Tells whether a tray host is there, each time that changes. With the session bus the session ends, and Vigie with it:
-/// nobody would see the icon any more, and the next session, which starts its own, would find the place taken.
-async fn watch_host(events: Events) {
-    let mut told = None;
-    match follow_host(&events, &mut told).await {
-        Ok(()) => {
-            tracing::info!("the session bus is gone");
-            let _ = events.send(Event::Action(Action::Quit));
+/// Reports whether a tray host is there, each time that changes. When the session bus ends, so does the session, and
+/// Vigie quits: nobody would see the icon any more, and the next session, which starts its own Vigie, would find this one
+/// still running.
+async fn watch_host(forgotten: Arc<Notify>, events: Events) {
+    let mut hosts = Hosts { forgotten, events, reported: None };
+    let mut failures = 0;
+    let (bus, signals) = loop {
+        match connect().await {
+            Ok(connected) => break connected,
+            Err(error) => {
+                tracing::warn!(%error, "no session bus for the tray");
+                hosts.report(false);
+                sleep(backoff(failures)).await;
+                failures += 1;
+            }
         }
-        Err(error) => {
-            tracing::warn!("no tray host can be found on the session bus: {error}");
-            tell_host(&events, &mut told, false);
-        }
-    }
+    };
+    hosts.follow(&bus, signals).await;
+    tracing::info!("the session bus has ended");
+    let _ = hosts.events.send(Event::Action(Action::Quit));
 }
 
-/// Returns when the bus is gone. An error where there never was one.
-async fn follow_host(events: &Events, told: &mut Option<bool>) -> zbus::Result<()> {
-    let bus = zbus::connection::Builder::session()?.method_timeout(TIMEOUT).build().await?;
-    let mut signals = MessageStream::from(&bus);
+async fn connect() -> zbus::Result<(Connection, MessageStream)> {
+    let bus = zbus::connection::Builder::session()?.method_timeout(WATCHER_TIMEOUT).build().await?;
+    let signals = MessageStream::from(&bus);
     let daemon = zbus::fdo::DBusProxy::new(&bus).await?;
     for rule in [
         format!("type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',arg0='{WATCHER}'"),
-        format!("type='signal',sender='{WATCHER}',interface='{WATCHER}'"),
+        // PropertiesChanged too: some watchers announce a host by nothing else.
+        format!("type='signal',sender='{WATCHER}',path='{WATCHER_PATH}'"),
     ] {
         daemon.add_match_rule(MatchRule::try_from(rule.as_str())?).await?;
     }
-    loop {
-        let there = has_host(&bus).await;
-        if there {
-            tell_host(events, told, true);
-        }
-        tokio::select! {
-            more = signal(&mut signals) => {
-                if !more {
-                    return Ok(());
-                }
+    Ok((bus, signals))
+}
+
+/// What is known about the tray hosts.
+struct Hosts {
+    /// Notified when the watcher no longer knows the item.
+    forgotten: Arc<Notify>,
+    events: Events,
+    /// What [`Event::TrayHost`] said last.
+    reported: Option<bool>,
+}
+
+impl Hosts {
+    /// Returns when the bus has ended.
+    async fn follow(&mut self, bus: &Connection, mut signals: MessageStream) {
+        loop {
+            let present = has_host(bus).await;
+            if present {
+                self.report(true);
             }
-            () = tokio::time::sleep(GRACE), if !there && *told != Some(false) => tell_host(events, told, false),
+            tokio::select! {
+                message = next_signal(&mut signals) => match message {
+                    Some(message) => self.check_item(bus, &message).await,
+                    None => return,
+                },
+                () = sleep(HOST_GRACE_PERIOD), if !present && self.reported != Some(false) => self.report(false),
+            }
+        }
+    }
+
+    /// Has the item registered again if the watcher has forgotten it; some do when the screen wakes up.
+    async fn check_item(&self, bus: &Connection, signal: &Message) {
+        const SIGNALS: [&str; 3] =
+            ["StatusNotifierItemUnregistered", "StatusNotifierHostRegistered", "PropertiesChanged"];
+        let header = signal.header();
+        if !header.member().is_some_and(|member| SIGNALS.contains(&member.as_str())) {
+            return;
+        }
+        if is_registered(bus).await == Some(false) {
+            // The registration with a watcher that has just started may be under way.
+            sleep(REGISTRATION_TIME).await;
+            if is_registered(bus).await == Some(false) {
+                tracing::info!("the tray has forgotten the icon; registering it again");
+                self.forgotten.notify_one();
+            }
+        }
+    }
+
+    fn report(&mut self, present: bool) {
+        if self.reported.replace(present) != Some(present) {
+            let _ = self.events.send(Event::TrayHost(present));
         }
     }
 }
 
-/// Waits for the next signal; `false` where none can come any more.
-async fn signal(messages: &mut MessageStream) -> bool {
-    while let Some(message) = messages.next().await {
-        match message {
-            Ok(message) if message.message_type() == zbus::message::Type::Signal => return true,
+/// Waits for the next signal; `None` when none can come any more.
+async fn next_signal(messages: &mut MessageStream) -> Option<Message> {
+    loop {
+        match messages.next().await? {
+            Ok(message) if message.message_type() == zbus::message::Type::Signal => return Some(message),
             Ok(_) => {}
-            Err(error) => tracing::debug!("not understood on the session bus: {error}"),
+            Err(error) => tracing::debug!(%error, "invalid message on the session bus"),
         }
     }
-    false
 }
 
 /// Whether the watcher is there and knows a host.
-async fn has_host(bus: &zbus::Connection) -> bool {
-    let property = (WATCHER, "IsStatusNotifierHostRegistered");
-    let properties = Some("org.freedesktop.DBus.Properties");
-    let answer = bus.call_method(Some(WATCHER), "/StatusNotifierWatcher", properties, "Get", &property).await;
-    let value = answer.and_then(|answer| Ok(bool::try_from(answer.body().deserialize::<zbus::zvariant::Value>()?)?));
-    value.unwrap_or_else(|error| {
-        tracing::debug!("no StatusNotifierWatcher: {error}");
+async fn has_host(bus: &Connection) -> bool {
+    let host = property(bus, "IsStatusNotifierHostRegistered", |value| bool::try_from(value).ok()).await;
+    host.unwrap_or_else(|error| {
+        tracing::debug!(%error, "no StatusNotifierWatcher");
         false
     })
 }
 
-fn tell_host(events: &Events, told: &mut Option<bool>, there: bool) {
-    if told.replace(there) != Some(there) {
-        let _ = events.send(Event::TrayHost(there));
+/// Whether the item is in the watcher's list; `None` if there is no list.
+async fn is_registered(bus: &Connection) -> Option<bool> {
+    let items =
+        property(bus, "RegisteredStatusNotifierItems", |value| Vec::<String>::try_from(value).ok()).await.ok()?;
+    if items.iter().any(|item| item.starts_with(&own_name_prefix())) {
+        return Some(true);
     }
+    // Some watchers list connections instead of names.
+    let daemon = zbus::fdo::DBusProxy::new(bus).await.ok()?;
+    for item in items {
+        let Ok(name) = zbus::names::BusName::try_from(item.split('/').next().unwrap_or_default()) else { continue };
+        if daemon.get_connection_unix_process_id(name).await.is_ok_and(|pid| pid == std::process::id()) {
+            return Some(true);
+        }
+    }
+    Some(false)
+}
+
+/// How the item's name on the bus begins (StatusNotifierItem specification, "Registration").
+fn own_name_prefix() -> String {
+    format!("org.kde.StatusNotifierItem-{}-", std::process::id())
+}
+
+async fn property<T>(bus: &Connection, name: &str, read: fn(Value<'_>) -> Option<T>) -> zbus::Result<T> {
+    let properties = Some("org.freedesktop.DBus.Properties");
+    let answer = bus.call_method(Some(WATCHER), WATCHER_PATH, properties, "Get", &(WATCHER, name)).await?;
+    read(answer.body().deserialize()?).ok_or(zbus::Error::InvalidReply)
 }

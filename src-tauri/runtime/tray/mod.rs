@@ -1,10 +1,10 @@
-//! The icon in the tray, its tooltip and its menu: a picture of [`vigie_view::tray::Tray`](vigie_view::tray::Tray).
+//! The icon in the tray, its tooltip and its menu, as [`vigie_view::tray::Tray`](vigie_view::tray::Tray) describes them.
 //!
-//! On Linux it is a StatusNotifierItem of our own (`ksni`), because Tauri's tray has neither clicks nor a tooltip there;
-//! on Windows and macOS it is Tauri's, whose event loop then owns the main thread.
+//! On Linux it is a StatusNotifierItem (`ksni`), because Tauri's tray has neither clicks nor a tooltip there. On Windows
+//! it is Tauri's, whose event loop owns the main thread.
 
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
-#[cfg_attr(not(target_os = "linux"), path = "desktop.rs")]
+#[cfg_attr(windows, path = "windows.rs")]
 mod platform;
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
@@ -23,7 +23,7 @@ pub struct Picture {
     pub rgba: Vec<u8>,
 }
 
-/// The icon in all its sizes, the smallest first (drawn by `build/icons.rs`): for a bar that is light, or for any.
+/// Returns the icon in all its sizes, the smallest first, for a light background or for any (drawn by `build/icons.rs`).
 pub fn pictures(icon: Icon, light: bool) -> Vec<Picture> {
     let file = miniz_oxide::inflate::decompress_to_vec(drawn(icon, light)).expect("packed by the build script");
     let mut pictures = Vec::new();

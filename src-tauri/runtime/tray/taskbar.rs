@@ -1,4 +1,4 @@
-//! The taskbar under the icon: its theme, its scale, and that one of them may have changed.
+//! The taskbar's theme and scale, and notice of their changes.
 //!
 //! Windows broadcasts `WM_SETTINGCHANGE` ("ImmersiveColorSet") when the user chooses another theme, and
 //! `WM_DISPLAYCHANGE` or `TaskbarCreated` when the scale of the taskbar's screen changes
@@ -17,22 +17,22 @@ use windows::core::w;
 use winreg::RegKey;
 use winreg::enums::HKEY_CURRENT_USER;
 
-/// Where Settings keeps the themes; `SystemUsesLightTheme` is that of the taskbar, since Windows 10 1903. (Before, all
-/// taskbars were dark.)
+/// The key of the user's themes. `SystemUsesLightTheme` is the taskbar's, since Windows 10 1903; before, all taskbars
+/// were dark.
 const THEMES: &str = r"Software\Microsoft\Windows\CurrentVersion\Themes\Personalize";
 
-/// This subclass among those of the window.
+/// The id of this subclass among those of the window.
 const SUBCLASS: usize = 1;
 
-/// Posted to the window by itself: what was heard is looked at when nothing else is under way on its thread.
-const LOOK: u32 = WM_APP;
+/// Posted to the window by itself, so that a change is handled when nothing else is under way on its thread.
+const CHECK: u32 = WM_APP;
 
-/// The taskbar as it is.
+/// Returns the taskbar's present properties.
 pub fn bar() -> Bar {
     Bar { edge: edge(), light: light() }
 }
 
-/// The edge of a tray icon in pixels, as the scale of the taskbar's screen wants it.
+/// The edge of a tray icon in pixels at the scale of the taskbar's screen.
 fn edge() -> i32 {
     // SAFETY: the name is a constant; the other calls take and return plain numbers.
     unsafe {
@@ -42,7 +42,7 @@ fn edge() -> i32 {
     }
 }
 
-/// A contrast theme has a taskbar of its own colour, whatever the theme under it.
+/// Whether the taskbar is light. A contrast theme has its own colour, whatever the underlying theme.
 fn light() -> bool {
     let themes = RegKey::predef(HKEY_CURRENT_USER).open_subkey(THEMES);
     let light = themes.and_then(|themes| themes.get_value::<u32, _>("SystemUsesLightTheme"));
@@ -58,26 +58,26 @@ fn contrast() -> bool {
     read.is_ok() && contrast.dwFlags.contains(HCF_HIGHCONTRASTON)
 }
 
-/// What the window's procedure works with.
+/// The data of the window procedure.
 struct Follower {
     /// "TaskbarCreated" as a number.
     created: u32,
     changed: Box<dyn Fn()>,
 }
 
-/// Calls `changed` when the taskbar may have changed. To be called on the window's thread, with a top-level window:
-/// broadcasts reach no other.
+/// Calls `changed` when the taskbar may have changed. Call it on the window's thread, with a top-level window: others do
+/// not receive broadcasts.
 pub fn follow(window: HWND, changed: Box<dyn Fn()>) {
     // SAFETY: the name is a constant.
     let created = unsafe { RegisterWindowMessageW(w!("TaskbarCreated")) };
     let follower = Box::into_raw(Box::new(Follower { created, changed })) as usize;
-    // SAFETY: this is the window's thread; `told` frees the follower with the window, and not before.
-    if !unsafe { SetWindowSubclass(window, Some(told), SUBCLASS, follower) }.as_bool() {
+    // SAFETY: this is the window's thread; `window_proc` frees the follower with the window, and not before.
+    if !unsafe { SetWindowSubclass(window, Some(window_proc), SUBCLASS, follower) }.as_bool() {
         tracing::warn!("the icon does not follow the taskbar");
     }
 }
 
-unsafe extern "system" fn told(
+unsafe extern "system" fn window_proc(
     window: HWND,
     message: u32,
     wparam: WPARAM,
@@ -87,21 +87,21 @@ unsafe extern "system" fn told(
 ) -> LRESULT {
     let follower = follower as *mut Follower;
     if message == WM_NCDESTROY {
-        // SAFETY: the window's last message, after which nobody has the follower any more.
+        // SAFETY: the window's last message, after which the follower is not used any more.
         unsafe {
-            let _ = RemoveWindowSubclass(window, Some(told), SUBCLASS);
+            let _ = RemoveWindowSubclass(window, Some(window_proc), SUBCLASS);
             drop(Box::from_raw(follower));
         }
     } else {
         // SAFETY: set with the subclass, and freed only above.
         let Follower { created, changed } = unsafe { &*follower };
         match message {
-            LOOK => {
+            CHECK => {
                 changed();
                 return LRESULT(0);
             }
-            WM_SETTINGCHANGE | WM_DISPLAYCHANGE | WM_DPICHANGED => look(window),
-            _ if message == *created => look(window),
+            WM_SETTINGCHANGE | WM_DISPLAYCHANGE | WM_DPICHANGED => check_later(window),
+            _ if message == *created => check_later(window),
             _ => {}
         }
     }
@@ -109,11 +109,11 @@ unsafe extern "system" fn told(
     unsafe { DefSubclassProc(window, message, wparam, lparam) }
 }
 
-/// A broadcast comes also in the middle of a call that waits for the taskbar itself.
-fn look(window: HWND) {
-    // SAFETY: a message without pointers; the window is there: it is being told something.
-    if let Err(error) = unsafe { PostMessageW(Some(window), LOOK, WPARAM(0), LPARAM(0)) } {
-        tracing::debug!("a change of the taskbar is lost: {error}");
+/// Defers the check: a broadcast may arrive during a call that waits for the taskbar.
+fn check_later(window: HWND) {
+    // SAFETY: a message without pointers; the window exists, as it has just received a message.
+    if let Err(error) = unsafe { PostMessageW(Some(window), CHECK, WPARAM(0), LPARAM(0)) } {
+        tracing::debug!(%error, "a change of the taskbar was missed");
     }
 }
 
@@ -127,7 +127,7 @@ mod tests {
     };
 
     #[test]
-    fn each_message_that_may_mean_another_taskbar_is_heard_and_no_other() {
+    fn messages_that_may_mean_another_taskbar_are_handled_and_no_others() {
         let seen = Rc::new(Cell::new(0));
         // SAFETY: a window of a class that the system has, on this thread; messages without pointers.
         unsafe {
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_light_taskbar_is_told_from_a_dark_one() {
+    fn light_and_dark_taskbars_are_distinguished() {
         crate::wine::only();
         let (themes, _) = RegKey::predef(HKEY_CURRENT_USER).create_subkey(THEMES).unwrap();
         for (value, is_light) in [(1_u32, true), (0, false)] {

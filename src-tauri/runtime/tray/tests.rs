@@ -136,7 +136,7 @@ fn the_desktop_reads_what_the_view_says_and_clicks_come_back() {
         let (bus, mut registered) = watcher(true).await;
         let (sender, mut events) = unbounded_channel();
         let mut tray = tray();
-        tray.show(value(), &sender).await;
+        tray.show(value(), &sender);
         let name = registered.recv().await.expect("registered");
         assert_eq!(next(&mut events).await, Event::TrayHost(true));
 
@@ -191,7 +191,7 @@ fn only_differences_reach_the_bus() {
         let (bus, mut registered) = watcher(true).await;
         let (sender, _events) = unbounded_channel();
         let mut tray = tray();
-        tray.show(value(), &sender).await;
+        tray.show(value(), &sender);
         let name = registered.recv().await.expect("registered");
         let rule = MatchRule::builder().msg_type(zbus::message::Type::Signal).sender(name.as_str()).expect("a name");
         let mut signals = MessageStream::for_match_rule(rule.build(), &bus, None).await.expect("heard");
@@ -212,12 +212,12 @@ fn only_differences_reach_the_bus() {
             heard.iter().map(|message| message.header().member().expect("a name").to_string()).collect()
         };
 
-        tray.show(value(), &sender).await;
+        tray.show(value(), &sender);
         assert_eq!(names(&heard!()), [""; 0], "nothing new");
 
         let mut other = value();
         other.menu[1] = item("Lecteur T: connecté", Some(Action::OpenDrive('T')));
-        tray.show(other.clone(), &sender).await;
+        tray.show(other.clone(), &sender);
         let changed = heard!();
         assert_eq!(names(&changed), ["ItemsPropertiesUpdated"], "in place");
         type Properties = Vec<(i32, HashMap<String, OwnedValue>)>;
@@ -227,13 +227,13 @@ fn only_differences_reach_the_bus() {
         assert_eq!(lines, [ids[1]], "this line alone");
 
         other.icon.badge = true;
-        tray.show(other.clone(), &sender).await;
+        tray.show(other.clone(), &sender);
         assert_eq!(names(&heard!()), ["NewIcon"]);
         other.detail = "depuis 14:03".into();
-        tray.show(other.clone(), &sender).await;
+        tray.show(other.clone(), &sender);
         assert_eq!(names(&heard!()), ["NewToolTip"]);
         other.menu.remove(2);
-        tray.show(other, &sender).await;
+        tray.show(other, &sender);
         assert_eq!(names(&heard!()), ["LayoutUpdated"]);
     });
 }
@@ -243,7 +243,7 @@ fn a_host_that_comes_and_goes_is_told_and_the_item_is_registered_with_each() {
     alone(async {
         let (sender, mut events) = unbounded_channel();
         let mut tray = tray();
-        tray.show(value(), &sender).await;
+        tray.show(value(), &sender);
         assert_eq!(next(&mut events).await, Event::TrayHost(false), "nobody is there");
 
         let (bus, mut registered) = watcher(false).await;
@@ -256,7 +256,7 @@ fn a_host_that_comes_and_goes_is_told_and_the_item_is_registered_with_each() {
         let (bus, mut registered) = watcher(true).await;
         registered.recv().await.expect("registered again");
         set_host(&bus, true).await;
-        tray.show(value(), &sender).await;
+        tray.show(value(), &sender);
 
         set_host(&bus, false).await;
         assert_eq!(next(&mut events).await, Event::TrayHost(false), "and nothing before");
@@ -290,4 +290,114 @@ fn every_verdict_has_a_shape_of_its_own() {
 fn shade(pixel: &[u8], ground: u32) -> u32 {
     let [red, green, blue, alpha] = [0, 1, 2, 3].map(|place| u32::from(pixel[place]));
     ((red * 299 + green * 587 + blue * 114) / 1000 * alpha + ground * (255 - alpha)) / 255
+}
+
+/// A watcher that keeps a list, as real ones do, and announces a host by its property alone.
+struct ListingWatcher {
+    host: bool,
+    items: Vec<String>,
+    registered: UnboundedSender<String>,
+}
+
+#[zbus::interface(name = "org.kde.StatusNotifierWatcher")]
+impl ListingWatcher {
+    fn register_status_notifier_item(&mut self, service: String) {
+        self.items.push(service.clone());
+        let _ = self.registered.send(service);
+    }
+
+    #[zbus(property)]
+    fn registered_status_notifier_items(&self) -> Vec<String> {
+        self.items.clone()
+    }
+
+    #[zbus(property)]
+    fn is_status_notifier_host_registered(&self) -> bool {
+        self.host
+    }
+}
+
+#[test]
+fn host_that_comes_late_and_changes_only_a_property_is_noticed() {
+    alone(async {
+        let (registered, mut items) = unbounded_channel();
+        let watcher = ListingWatcher { host: false, items: Vec::new(), registered };
+        let builder = zbus::connection::Builder::session().expect("a bus");
+        let builder = builder.serve_at("/StatusNotifierWatcher", watcher).expect("a path");
+        let bus = builder.name("org.kde.StatusNotifierWatcher").expect("a name").build().await.expect("connected");
+        let (sender, mut events) = unbounded_channel();
+        let mut tray = tray();
+        tray.show(value(), &sender);
+        items.recv().await.expect("registered");
+        assert_eq!(next(&mut events).await, Event::TrayHost(false));
+
+        let served =
+            bus.object_server().interface::<_, ListingWatcher>("/StatusNotifierWatcher").await.expect("served");
+        served.get_mut().await.host = true;
+        let watcher = served.get().await;
+        watcher.is_status_notifier_host_registered_changed(served.signal_emitter()).await.expect("sent");
+        drop(watcher);
+        assert_eq!(next(&mut events).await, Event::TrayHost(true));
+        assert!(items.try_recv().is_err(), "it was registered all the time");
+    });
+}
+
+#[test]
+fn item_that_its_watcher_has_forgotten_is_registered_again() {
+    alone(async {
+        let (registered, mut items) = unbounded_channel();
+        let watcher = ListingWatcher { host: true, items: Vec::new(), registered };
+        let builder = zbus::connection::Builder::session().expect("a bus");
+        let builder = builder.serve_at("/StatusNotifierWatcher", watcher).expect("a path");
+        let bus = builder.name("org.kde.StatusNotifierWatcher").expect("a name").build().await.expect("connected");
+        let (sender, mut events) = unbounded_channel();
+        let mut tray = tray();
+        tray.show(value(), &sender);
+        let mut item = items.recv().await.expect("registered");
+        assert_eq!(next(&mut events).await, Event::TrayHost(true));
+        let served =
+            bus.object_server().interface::<_, ListingWatcher>("/StatusNotifierWatcher").await.expect("served");
+        for title in ["VPN déconnecté", "VPN connecté"] {
+            served.get_mut().await.items.clear();
+            let (path, name) = ("/StatusNotifierWatcher", "org.kde.StatusNotifierWatcher");
+            let arguments = (format!("{item}/StatusNotifierItem"),);
+            bus.emit_signal(None::<&str>, path, name, "StatusNotifierItemUnregistered", &arguments)
+                .await
+                .expect("sent");
+            item = items.recv().await.expect("registered again");
+            tray.show(view::Tray { title: title.into(), ..value() }, &sender);
+            assert_eq!(property(&bus, &item, "Id").await, Value::from("vigie").try_to_owned().expect("a value"));
+        }
+        // Another program's item that leaves is nothing to this one.
+        let arguments = (":1.999/StatusNotifierItem",);
+        let (path, name) = ("/StatusNotifierWatcher", "org.kde.StatusNotifierWatcher");
+        bus.emit_signal(None::<&str>, path, name, "StatusNotifierItemUnregistered", &arguments).await.expect("sent");
+        served.get_mut().await.host = false;
+        bus.emit_signal(None::<&str>, path, name, "StatusNotifierHostUnregistered", &()).await.expect("sent");
+        assert_eq!(next(&mut events).await, Event::TrayHost(false));
+        assert!(items.try_recv().is_err());
+    });
+}
+
+#[test]
+fn watcher_that_does_not_answer_delays_nobody_and_shows_the_latest_value_in_the_end() {
+    alone(async {
+        // Owns the name, and answers nothing yet: its messages wait in the stream.
+        let bus = Connection::session().await.expect("connected");
+        bus.request_name("org.kde.StatusNotifierWatcher").await.expect("the name is free");
+        let (sender, mut events) = unbounded_channel();
+        let mut tray = tray();
+        tray.show(value(), &sender);
+        tray.show(view::Tray { title: "VPN déconnecté".into(), ..value() }, &sender);
+        assert_eq!(next(&mut events).await, Event::TrayHost(false));
+        let mut messages = MessageStream::from(&bus);
+        bus.release_name("org.kde.StatusNotifierWatcher").await.expect("released");
+        drop(messages.next().now_or_never());
+
+        let (bus, mut registered) = watcher(true).await;
+        let item = registered.recv().await.expect("registered");
+        assert_eq!(next(&mut events).await, Event::TrayHost(true));
+        let tip = Structure::try_from(property(&bus, &item, "ToolTip").await).expect("a structure");
+        assert_eq!(tip.fields()[2], Value::from("VPN déconnecté"));
+    });
 }

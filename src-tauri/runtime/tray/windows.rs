@@ -1,16 +1,15 @@
-//! The tray on Windows and macOS: Tauri's, without a window. Its event loop owns the main thread, and everything that
-//! touches the menu runs there.
+//! The tray on Windows: Tauri's, without a window. Its event loop owns the main thread, and everything that touches the
+//! menu runs there.
 
-#[cfg(windows)]
+#[path = "taskbar.rs"]
 mod taskbar;
 
 use super::pictures;
 use crate::Events;
 use std::borrow::Cow;
 use std::process::ExitCode;
-#[cfg(windows)]
-use std::sync::Weak;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use taskbar::bar;
 use tauri::menu::{CheckMenuItem, IsMenuItem, Menu, MenuItem, MenuItemKind, PredefinedMenuItem, Submenu};
 use tauri::tray::{MouseButton, MouseButtonState, TrayIcon, TrayIconBuilder, TrayIconEvent};
 use tauri::utils::assets::{AssetKey, AssetsIter, CspHash};
@@ -21,38 +20,35 @@ use vigie_view::tray::{self as view, Entry};
 /// The longest tooltip in UTF-16 units (NOTIFYICONDATAW.szTip: 128 with the zero at its end).
 const TOOLTIP: usize = 127;
 
-/// Lets `body` run with a tray; the program's exit code is what it returns. Here `body` runs on a thread of its own,
-/// beside the event loop, and the program ends with it.
+/// Lets `body` run with a tray, and returns its exit code. Here it runs on a thread of its own beside the event loop,
+/// which ends with it.
 pub fn host(body: impl FnOnce(Tray) -> ExitCode + Send + 'static) -> ExitCode {
     let context = tauri::generate_context!(assets = NoPage);
     let app = match tauri::Builder::default().build(context) {
         Ok(app) => app,
         Err(error) => {
-            tracing::error!("the event loop cannot start: {error}");
+            tracing::error!(%error, "the event loop cannot start");
             return ExitCode::FAILURE;
         }
     };
-    #[cfg(windows)]
     crate::runtime::signals::hear();
-    let (end, tray) = (EndWith(app.handle().clone()), Tray { app: app.handle().clone(), shown: Arc::default() });
+    let tray = Tray { app: app.handle().clone(), wanted: Arc::default(), shown: Arc::default() };
+    let end = ExitOnDrop(app.handle().clone());
     let body = std::thread::spawn(move || {
         let _end = end;
         body(tray)
     });
     app.run_return(|_, event| {
-        // Without a window Tauri would end at once; only `EndWith` ends it.
+        // Tauri would end at once, as there is no window; only `ExitOnDrop` ends it.
         if let RunEvent::ExitRequested { api, code: None, .. } = event {
             api.prevent_exit();
         }
     });
     let code = body.join().unwrap_or(ExitCode::FAILURE);
-    #[cfg(windows)]
     crate::runtime::signals::leave((code != ExitCode::SUCCESS).into());
-    #[cfg(not(windows))]
-    code
 }
 
-/// The panel's page is not for this process: nothing of it is embedded.
+/// The panel's page is not shown by this process, so it is not embedded.
 struct NoPage;
 
 impl Assets<Wry> for NoPage {
@@ -69,12 +65,11 @@ impl Assets<Wry> for NoPage {
     }
 }
 
-/// Ends the event loop with the thread that holds this, a panic included.
-struct EndWith(AppHandle);
+/// Ends the event loop when the thread that holds this ends, also by a panic.
+struct ExitOnDrop(AppHandle);
 
-impl Drop for EndWith {
+impl Drop for ExitOnDrop {
     fn drop(&mut self) {
-        #[cfg(windows)]
         crate::runtime::signals::let_go();
         self.0.exit(0);
     }
@@ -84,61 +79,62 @@ impl Drop for EndWith {
 #[derive(Debug)]
 pub struct Tray {
     app: AppHandle,
+    /// What the main thread is to show next.
+    wanted: Arc<Mutex<Option<view::Tray>>>,
     shown: Arc<Mutex<Option<Shown>>>,
 }
 
 impl Tray {
-    /// Shows this. Only what differs from what is shown is touched; an equal value costs nothing.
+    /// Shows this, without waiting for the main thread, which may itself wait for a taskbar that hangs. Only what differs
+    /// from what is shown is touched.
     ///
-    /// The first call that succeeds tells [`Event::TrayHost`]. Clicks come back as [`Event::Action`].
-    pub async fn show(&mut self, wanted: view::Tray, events: &Events) {
-        // Where the main thread is at it (and waits for a taskbar that hangs, maybe), this thread does not wait for it.
+    /// The first call that succeeds sends [`Event::TrayHost`]. Clicks are sent as [`Event::Action`].
+    pub fn show(&mut self, wanted: view::Tray, events: &Events) {
         if self.shown.try_lock().is_ok_and(|shown| shown.as_ref().is_some_and(|shown| shown.value == wanted)) {
+            lock(&self.wanted).take();
             return;
         }
-        let (app, standing, events) = (self.app.clone(), self.shown.clone(), events.clone());
-        let (done, end) = tokio::sync::oneshot::channel();
-        let asked = self.app.run_on_main_thread(move || {
-            let mut shown = lock(&standing);
+        if lock(&self.wanted).replace(wanted).is_some() {
+            // The main thread has not yet taken the previous value, and will take this one instead.
+            return;
+        }
+        let (app, wanted, shared, events) = (self.app.clone(), self.wanted.clone(), self.shown.clone(), events.clone());
+        let queued = self.app.run_on_main_thread(move || {
+            let mut shown = lock(&shared);
+            let Some(wanted) = lock(&wanted).take() else { return };
             let result = match shown.as_mut() {
                 Some(shown) => shown.set(&app, wanted),
                 None => Shown::new(&app, wanted, &events).map(|new| {
-                    #[cfg(windows)]
-                    new.follow(app.clone(), Arc::downgrade(&standing));
+                    new.follow(app.clone(), Arc::downgrade(&shared));
                     *shown = Some(new);
                 }),
             };
             if let Err(error) = result {
-                tracing::warn!("the tray cannot show all: {error}");
+                tracing::warn!(%error, "the tray is incomplete");
             }
-            // The receiver waits, unless the program ends.
-            let _ = done.send(());
         });
-        if let Err(error) = asked {
-            tracing::warn!("the tray cannot be reached: {error}");
+        if let Err(error) = queued {
+            tracing::warn!(%error, "the event loop has ended");
         }
-        // An error means that the event loop has ended.
-        let _ = end.await;
     }
 }
 
-fn lock(shown: &Mutex<Option<Shown>>) -> MutexGuard<'_, Option<Shown>> {
-    shown.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What a picture is chosen by, beside the icon that it shows.
+/// The taskbar's properties that decide which picture fits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Bar {
-    /// The edge in pixels.
+    /// The edge of an icon in pixels.
     edge: i32,
-    /// Whether the bar under it is light.
+    /// Whether its background is light.
     light: bool,
 }
 
-/// What the tray has from us. Used on the main thread only.
+/// The icon and its menu. Used on the main thread only.
 struct Shown {
-    /// What it was asked to show last. The taskbar may have refused it: Explorer can be away.
-    #[cfg_attr(not(windows), expect(dead_code, reason = "macOS' bar is always there"))]
+    /// What it was last to show. The taskbar refuses it while Explorer is not running.
     wanted: view::Tray,
     /// What it shows.
     value: view::Tray,
@@ -157,8 +153,8 @@ impl std::fmt::Debug for Shown {
 impl Shown {
     fn new(app: &AppHandle, value: view::Tray, events: &Events) -> tauri::Result<Shown> {
         let menu = Menu::new(app)?;
-        for (place, entry) in value.menu.iter().enumerate() {
-            menu.append(line(app, entry, place)?.as_ref())?;
+        for (index, entry) in value.menu.iter().enumerate() {
+            menu.append(item(app, entry, index)?.as_ref())?;
         }
         let (clicked, chosen) = (events.clone(), events.clone());
         let bar = bar();
@@ -175,7 +171,7 @@ impl Shown {
                 }
             })
             .on_menu_event(move |_, event| {
-                if let Some(action) = asked_by(event.id().as_ref()) {
+                if let Some(action) = action_of(event.id().as_ref()) {
                     let _ = chosen.send(Event::Action(action));
                 }
             })
@@ -195,87 +191,85 @@ impl Shown {
         if tip != tooltip(&self.value) {
             self.icon.set_tooltip(Some(tip))?;
         }
-        change(app, &Lines::Menu(&self.menu), &self.value.menu, &wanted.menu)?;
+        change(app, &AnyMenu::Menu(&self.menu), &self.value.menu, &wanted.menu)?;
         self.value = wanted;
         Ok(())
     }
 
-    /// From now on it is at once as the taskbar wants it, whatever becomes of that; one that was away is told again.
-    /// (The taskbar's listener does not keep the icon: it is to leave with the program, and not only when the pointer meets
-    /// it.)
-    #[cfg(windows)]
-    fn follow(&self, app: AppHandle, standing: Weak<Mutex<Option<Shown>>>) {
+    /// Adapts the icon whenever the taskbar changes, and shows it again when the taskbar is back. (The callback holds the
+    /// icon weakly, so that it is removed when the program ends.)
+    fn follow(&self, app: AppHandle, shared: Weak<Mutex<Option<Shown>>>) {
         let changed = move || {
-            if let Some(standing) = standing.upgrade()
-                && let Some(shown) = lock(&standing).as_mut()
+            if let Some(shared) = shared.upgrade()
+                && let Some(shown) = lock(&shared).as_mut()
                 && let Err(error) = shown.set(&app, shown.wanted.clone())
             {
-                tracing::warn!("the icon does not fit the taskbar: {error}");
+                tracing::warn!(%error, "the icon does not fit the taskbar");
             }
         };
         let followed = self.icon.with_inner_tray_icon(|icon| {
             taskbar::follow(windows::Win32::Foundation::HWND(icon.window_handle()), Box::new(changed));
         });
         if let Err(error) = followed {
-            tracing::warn!("the icon does not follow the taskbar: {error}");
+            tracing::warn!(%error, "the icon does not follow the taskbar");
         }
     }
 }
 
-/// A menu or a menu in the menu.
-enum Lines<'a> {
+/// A menu or a submenu.
+enum AnyMenu<'a> {
     Menu(&'a Menu<Wry>),
     Submenu(&'a Submenu<Wry>),
 }
 
-impl Lines<'_> {
-    fn all(&self) -> tauri::Result<Vec<MenuItemKind<Wry>>> {
+impl AnyMenu<'_> {
+    fn items(&self) -> tauri::Result<Vec<MenuItemKind<Wry>>> {
         match self {
-            Lines::Menu(menu) => menu.items(),
-            Lines::Submenu(menu) => menu.items(),
+            AnyMenu::Menu(menu) => menu.items(),
+            AnyMenu::Submenu(menu) => menu.items(),
         }
     }
 
-    fn insert(&self, item: &dyn IsMenuItem<Wry>, place: usize) -> tauri::Result<()> {
+    fn insert(&self, item: &dyn IsMenuItem<Wry>, index: usize) -> tauri::Result<()> {
         match self {
-            Lines::Menu(menu) => menu.insert(item, place),
-            Lines::Submenu(menu) => menu.insert(item, place),
+            AnyMenu::Menu(menu) => menu.insert(item, index),
+            AnyMenu::Submenu(menu) => menu.insert(item, index),
         }
     }
 
-    fn remove(&self, place: usize) -> tauri::Result<()> {
+    fn remove(&self, index: usize) -> tauri::Result<()> {
         match self {
-            Lines::Menu(menu) => menu.remove_at(place).map(drop),
-            Lines::Submenu(menu) => menu.remove_at(place).map(drop),
+            AnyMenu::Menu(menu) => menu.remove_at(index).map(drop),
+            AnyMenu::Submenu(menu) => menu.remove_at(index).map(drop),
         }
     }
 }
 
-/// Makes the lines of `old` those of `new`, line by line: in place where it asks for the same, else exchanged alone. So
-/// a menu that stands open stays open.
-fn change(app: &AppHandle, lines: &Lines, old: &[Entry], new: &[Entry]) -> tauri::Result<()> {
-    let standing = lines.all()?;
-    for place in (new.len()..old.len()).rev() {
-        lines.remove(place)?;
+/// Turns the items of `old` into those of `new`, one by one: in place if the action is the same, else replaced. So an
+/// open menu stays open.
+fn change(app: &AppHandle, menu: &AnyMenu, old: &[Entry], new: &[Entry]) -> tauri::Result<()> {
+    let items = menu.items()?;
+    for index in (new.len()..old.len()).rev() {
+        menu.remove(index)?;
     }
-    for (place, wanted) in new.iter().enumerate() {
-        let kept = match (old.get(place), standing.get(place)) {
+    for (index, wanted) in new.iter().enumerate() {
+        let kept = match (old.get(index), items.get(index)) {
             (Some(before), _) if before == wanted => true,
-            (Some(before), Some(item)) => change_line(app, item, before, wanted)?,
+            (Some(before), Some(item)) => change_item(app, item, before, wanted)?,
             _ => false,
         };
         if !kept {
-            if place < old.len() {
-                lines.remove(place)?;
+            if index < old.len() {
+                menu.remove(index)?;
             }
-            lines.insert(line(app, wanted, place)?.as_ref(), place)?;
+            menu.insert(item(app, wanted, index)?.as_ref(), index)?;
         }
     }
     Ok(())
 }
 
-/// Changes a line in place; `false` where that cannot be.
-fn change_line(app: &AppHandle, item: &MenuItemKind<Wry>, old: &Entry, new: &Entry) -> tauri::Result<bool> {
+/// Changes an item in place; returns `false` if that is impossible.
+fn change_item(app: &AppHandle, item: &MenuItemKind<Wry>, old: &Entry, new: &Entry) -> tauri::Result<bool> {
     match (item, old, new) {
         (MenuItemKind::MenuItem(item), Entry::Item { action: before, .. }, Entry::Item { label, action })
             if before == action =>
@@ -298,29 +292,29 @@ fn change_line(app: &AppHandle, item: &MenuItemKind<Wry>, old: &Entry, new: &Ent
             if before != label {
                 item.set_text(escape_access_key(label))?;
             }
-            change(app, &Lines::Submenu(item), old, entries)?;
+            change(app, &AnyMenu::Submenu(item), old, entries)?;
         }
         _ => return Ok(false),
     }
     Ok(true)
 }
 
-fn line(app: &AppHandle, entry: &Entry, place: usize) -> tauri::Result<Box<dyn IsMenuItem<Wry>>> {
+fn item(app: &AppHandle, entry: &Entry, index: usize) -> tauri::Result<Box<dyn IsMenuItem<Wry>>> {
     let none = None::<&str>;
     Ok(match entry {
         Entry::Item { label, action } => {
-            let id = id(action.as_ref(), place);
+            let id = id(action.as_ref(), index);
             Box::new(MenuItem::with_id(app, id, escape_access_key(label), action.is_some(), none)?)
         }
-        // There is no radio item; the tick says the same.
+        // There is no radio item; a check mark serves as well.
         Entry::Check { label, checked, action } | Entry::Radio { label, chosen: checked, action } => {
-            let (id, label) = (id(action.as_ref(), place), escape_access_key(label));
+            let (id, label) = (id(action.as_ref(), index), escape_access_key(label));
             Box::new(CheckMenuItem::with_id(app, id, label, action.is_some(), *checked, none)?)
         }
         Entry::Submenu { label, entries } => {
             let menu = Submenu::new(app, escape_access_key(label), true)?;
-            for (place, entry) in entries.iter().enumerate() {
-                menu.append(line(app, entry, place)?.as_ref())?;
+            for (index, entry) in entries.iter().enumerate() {
+                menu.append(item(app, entry, index)?.as_ref())?;
             }
             Box::new(menu)
         }
@@ -328,14 +322,14 @@ fn line(app: &AppHandle, entry: &Entry, place: usize) -> tauri::Result<Box<dyn I
     })
 }
 
-/// The line's id carries what it asks for, so that a click can never mean another line; the place tells equal ones
-/// apart.
-fn id(action: Option<&Action>, place: usize) -> String {
-    serde_json::to_string(&(action, place)).expect("an action has no map and no foreign type in it")
+/// Returns an id that contains the action, so that a click can never mean another item; the index distinguishes equal
+/// ones.
+fn id(action: Option<&Action>, index: usize) -> String {
+    serde_json::to_string(&(action, index)).expect("an action has no map and no foreign type in it")
 }
 
-fn asked_by(id: &str) -> Option<Action> {
-    let (action, _place): (Option<Action>, usize) = serde_json::from_str(id).ok()?;
+fn action_of(id: &str) -> Option<Action> {
+    let (action, _index): (Option<Action>, usize) = serde_json::from_str(id).ok()?;
     action
 }
 
@@ -355,26 +349,16 @@ fn tooltip(value: &view::Tray) -> String {
     whole.trim_end().chars().take_while(fits).collect()
 }
 
-/// The picture in the size that the bar asks for, or the next larger one.
+/// Returns the picture of the size that the taskbar wants, or the next larger one.
 fn image(icon: view::Icon, bar: Bar) -> tauri::image::Image<'static> {
     let pictures = pictures(icon, bar.light);
     let fits = pictures.iter().position(|picture| i32::from(picture.size) >= bar.edge);
-    let place = fits.unwrap_or(pictures.len() - 1);
-    let picture = pictures.into_iter().nth(place).expect("every icon has pictures");
+    let index = fits.unwrap_or(pictures.len() - 1);
+    let picture = pictures.into_iter().nth(index).expect("every icon has pictures");
     tauri::image::Image::new_owned(picture.rgba, picture.size.into(), picture.size.into())
 }
 
-#[cfg(windows)]
-use taskbar::bar;
-
-/// macOS: 22 points on a fine screen.
-#[cfg(not(windows))]
-fn bar() -> Bar {
-    Bar { edge: 48, light: false }
-}
-
 #[cfg(test)]
-#[cfg(windows)]
 mod tests {
     use super::*;
     use tauri::menu::ContextMenu;
@@ -500,9 +484,9 @@ mod tests {
     #[test]
     fn a_click_asks_for_what_the_line_says() {
         let action = Action::Open("amigo".into());
-        assert_eq!(asked_by(&id(Some(&action), 7)), Some(action));
-        assert_eq!(asked_by(&id(None, 7)), None);
-        assert_eq!(asked_by("7"), None);
+        assert_eq!(action_of(&id(Some(&action), 7)), Some(action));
+        assert_eq!(action_of(&id(None, 7)), None);
+        assert_eq!(action_of("7"), None);
     }
 
     #[test]
