@@ -193,8 +193,11 @@ impl State {
 
 /// What the user can ask for now.
 impl State {
-    /// Whether connecting makes sense in the present status.
+    /// Whether connecting makes sense now.
     pub fn can_connect(&self) -> bool {
+        if self.connect.is_busy() {
+            return false;
+        }
         match self.vpn.status() {
             VpnStatus::Disconnected
             | VpnStatus::Stalled
@@ -208,7 +211,7 @@ impl State {
     /// Whether there is a tunnel that Vigie can end: its own, or one of Cisco's.
     pub fn can_disconnect(&self) -> bool {
         let tunnel = self.vpn.links().is_some_and(|links| links.tunnel().is_some());
-        self.connect.ours() || (tunnel && self.connect.cisco)
+        self.connect.can_disconnect(tunnel)
     }
 }
 

@@ -1,9 +1,8 @@
 //! The one function that changes the state.
 
-use super::connect::{ConnectError, ConnectProgress};
 use super::message::{
     Action, Category, ClipboardContent, DriveMount, Effect, Event, LaunchOutcome, LaunchResult, LaunchTarget,
-    Notification, RequestId, SensorRequest, WindowKind,
+    Notification, SensorRequest, WindowKind,
 };
 use super::state::{Question, State, time_to_visible};
 use super::vpn::{Decision, ProbeRequest, TrackerRequests, VpnStatus};
@@ -50,8 +49,8 @@ pub fn update(state: &mut State, event: Event, now: Now) -> Vec<Effect> {
         renew_helpdesk(state);
     }
     if state.asleep.is_none() {
-        state.vpn.set_connecting(state.connect.connecting(), &now);
-        reconnect(state, &mut effects);
+        state.vpn.set_connecting(state.connect.is_connecting(), &now);
+        connect::reconnect_after_sleep(state, &mut effects);
         notify(state, &mut effects);
         remind(state, &mut effects);
     }
@@ -63,9 +62,9 @@ pub fn update(state: &mut State, event: Event, now: Now) -> Vec<Effect> {
             state.answer = Some((before.wrapping_add(1), told.clone()));
         }
     }
-    if state.shutdown.memory() != state.memory.shutdown || *state.connect.memory() != state.memory.connect {
+    if state.shutdown.memory() != state.memory.shutdown || *state.connect.history() != state.memory.connect {
         state.memory.shutdown = state.shutdown.memory();
-        state.memory.connect = state.connect.memory().clone();
+        state.memory.connect = state.connect.history().clone();
         effects.push(Effect::SaveState(state.memory.clone()));
     }
     effects
@@ -95,7 +94,7 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
         // Done in `update`: other events can bring the same news.
         Event::Woke => {}
         Event::Links(links) => {
-            state.connect.looked();
+            state.connect.on_links();
             let requests = state.vpn.on_links(links, &now);
             request(state, requests, effects);
         }
@@ -159,18 +158,18 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
             state.welcoming = false;
         }
         Event::ConnectWindowOpen(open) => state.connect.open = open,
-        Event::ConnectReady(client, remembered) => {
-            state.connect.ready(client.filter(|_| state.profile.vpn.connect == ConnectMode::Auto), remembered);
+        Event::ConnectReady(client, stored) => {
+            state.connect.on_ready(client.filter(|_| state.profile.vpn.connect == ConnectMode::Auto), stored);
         }
-        Event::FormSubmitted(form) => on_form(state, form, effects),
-        Event::ConnectProgress(request, progress) => on_progress(state, request, progress, effects),
+        Event::FormSubmitted(form) => connect::on_form(state, form, effects),
+        Event::ConnectProgress(request, progress) => connect::on_progress(state, request, progress, effects),
         Event::Disconnected(done) => {
             if done.is_err() {
                 effects.push(Effect::Notify(Notification::DisconnectFailed));
             }
         }
-        Event::CredentialsForgotten(done, remembered) => {
-            state.connect.remembered = Some(remembered);
+        Event::CredentialsForgotten(done, stored) => {
+            state.connect.stored = Some(stored);
             effects.push(Effect::Notify(Notification::Forgotten(done.is_ok())));
         }
         Event::WindowFailed(window, error) => {
@@ -189,7 +188,7 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
         Event::Copied(what, Ok(())) => {
             if what == ClipboardContent::Passcode {
                 // It is of use in the client's own window, and there alone.
-                open_client(effects);
+                connect::open_client(effects);
                 effects.push(Effect::CloseConnect);
             }
             effects.push(Effect::Notify(Notification::Copied(what)));
@@ -230,17 +229,14 @@ fn handle_action(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
                 effects.push(missing(LaunchTarget::Link(id)));
             }
         }
-        Action::Connect => match state.profile.vpn.connect {
-            ConnectMode::Auto | ConnectMode::ByHand => show_connect(state, effects),
-            ConnectMode::OpenClient => open_client(effects),
-        },
+        Action::Connect => connect::on_connect_action(state, effects),
         Action::Disconnect => effects.push(Effect::Disconnect),
         Action::CancelConnect => {
             if state.connect.cancel() {
                 effects.push(Effect::CancelConnect);
             }
         }
-        Action::OpenClient => open_client(effects),
+        Action::OpenClient => connect::open_client(effects),
         Action::ForgetCredentials => effects.push(Effect::ForgetCredentials),
         Action::Join(number) => effects.push(Effect::Launch(LaunchTarget::Session(number))),
         Action::CopyCode(call) | Action::Dial(call) if call.dialled(&state.profile).is_none() => {
@@ -290,85 +286,6 @@ fn handle_action(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         }
         Action::About => effects.push(Effect::Notify(Notification::About)),
         Action::Quit => effects.push(Effect::Quit),
-    }
-}
-
-fn open_client(effects: &mut Vec<Effect>) {
-    effects.push(Effect::Launch(LaunchTarget::Client));
-}
-
-fn show_connect(state: &mut State, effects: &mut Vec<Effect>) {
-    state.connect.open();
-    effects.extend([Effect::PrepareConnect, Effect::ShowConnect]);
-}
-
-fn on_form(state: &mut State, form: connect::Submission, effects: &mut Vec<Effect>) {
-    let now = state.now.clone();
-    let profile = state.profile.clone();
-    if profile.vpn.connect == ConnectMode::OpenClient {
-        return;
-    }
-    let site = profile.sites.iter().any(|site| site.id == form.site);
-    match form.way {
-        connect::ConnectMethod::Connect => {
-            effects.extend(state.connect.submit(form, site, &now, &profile.vpn).map(Effect::Connect));
-        }
-        connect::ConnectMethod::Clipboard => {
-            let request = state.connect.copy_passcode(&form, &now, &profile.vpn);
-            effects.extend(request.map(|request| Effect::CopyPasscode(request, form.pin, form.digits)));
-        }
-    }
-}
-
-fn on_progress(
-    state: &mut State,
-    request: RequestId,
-    progress: Result<ConnectProgress, ConnectError>,
-    effects: &mut Vec<Effect>,
-) {
-    let now = state.now.clone();
-    if !state.connect.progress(request, progress, &now) {
-        return;
-    }
-    match &state.connect.phase {
-        connect::Phase::Connected => {
-            // The new status is the answer to who waits for it.
-            state.policy.ask();
-            effects.extend([Effect::CloseConnect, Effect::Request(SensorRequest::Links)]);
-        }
-        connect::Phase::Failed(reason) => {
-            if *reason == ConnectError::Held {
-                open_client(effects);
-            }
-            if *reason == ConnectError::PinLost {
-                // The form requests for it; what else the keyring no longer gives is to be seen.
-                effects.push(Effect::PrepareConnect);
-            }
-            if !state.connect.open {
-                effects.push(Effect::Notify(Notification::ConnectFailed(reason.clone())));
-            }
-        }
-        connect::Phase::Idle => effects.push(Effect::Request(SensorRequest::Links)),
-        connect::Phase::Connecting(_) => {}
-    }
-}
-
-/// After sleep: opens the window for connecting where the VPN was connected before and is no longer.
-fn reconnect(state: &mut State, effects: &mut Vec<Effect>) {
-    match state.vpn.status() {
-        VpnStatus::Disconnected if std::mem::take(&mut state.reconnect) => {
-            if state.profile.vpn.connect != ConnectMode::OpenClient {
-                show_connect(state, effects);
-                state.connect.woken = true;
-            }
-        }
-        VpnStatus::Connected | VpnStatus::OnSite => state.reconnect = false,
-        VpnStatus::Unknown
-        | VpnStatus::Offline
-        | VpnStatus::Captive
-        | VpnStatus::Disconnected
-        | VpnStatus::Connecting
-        | VpnStatus::Stalled => {}
     }
 }
 

@@ -19,6 +19,7 @@ use vigie_core::connect::{
 };
 use vigie_core::message::Action;
 use vigie_core::state::State;
+use vigie_core::vpn::VpnStatus;
 use vigie_profile::{Id, VpnConfig};
 
 /// All that the window shows.
@@ -127,15 +128,15 @@ impl Form {
 pub fn form(state: &State) -> Form {
     let (profile, connect) = (&state.profile, &state.connect);
     let vpn = &profile.vpn;
-    let stopped = connect.stopped(&state.now, vpn);
-    let remembered = connect.remembered.clone().unwrap_or_default();
-    let drivable = matches!(connect.client, ClientDetection::Found(_));
-    let busy = connect.busy();
+    let stored = connect.stored.clone().unwrap_or_default();
+    let busy = connect.is_busy();
+    // Connecting by hand uses up tries as well.
+    let usable = state.can_connect() && !connect.is_blocked(&state.now, vpn);
     let mut buttons = Vec::new();
     if busy {
         buttons.push(button("Annuler", Action::CancelConnect));
     }
-    if remembered.identifier.is_some() || remembered.pin {
+    if stored.identifier.is_some() || stored.pin {
         buttons.push(button("Oublier mes identifiants", Action::ForgetCredentials));
     }
     Form {
@@ -143,24 +144,21 @@ pub fn form(state: &State) -> Form {
             .map(|site| SiteChoice { id: site.id.clone(), label: french::site(site) })
             .collect(),
         site: state.site().map(|site| site.id.clone()),
-        identifier: remembered.identifier.unwrap_or_default(),
+        identifier: stored.identifier.unwrap_or_default(),
         identifier_hint: french::typeset(&profile.advice.vpn_username),
         passcode_hint: french::typeset(&profile.advice.vpn_passcode),
-        pin_remembered: remembered.pin,
+        pin_remembered: stored.pin,
         // By hand it never proves right here.
-        may_remember_pin: vpn.store_pin
-            && remembered.keyring == Keyring::Ready
-            && connect.client != ClientDetection::None,
+        may_remember_pin: vpn.store_pin && stored.keyring == Keyring::Ready && connect.client != ClientDetection::None,
         pin_min: vpn.pin_min,
         pin_max: vpn.pin_max,
-        faults: (connect.faults.iter())
+        faults: (connect.form_errors.iter())
             .map(|fault| FieldError { field: fault.field(), text: french::typeset(self::fault(*fault, vpn)) })
             .collect(),
         message: message(state),
         busy,
-        can_connect: drivable && !busy && !stopped,
-        // One tries as often by hand as here: where the account may be locked, neither is offered.
-        by_hand: (connect.client == ClientDetection::None && !busy && !stopped)
+        can_connect: usable && matches!(connect.client, ClientDetection::Found(_)),
+        by_hand: (usable && connect.client == ClientDetection::None)
             .then(|| french::typeset(format!("Copier le code et ouvrir {}", client(state)))),
         buttons,
     }
@@ -186,28 +184,39 @@ fn fault(fault: FormError, vpn: &VpnConfig) -> String {
     }
 }
 
+/// What to say above the fields. It follows the status, whoever opened or closed the tunnel.
 fn message(state: &State) -> Option<Message> {
     let connect = &state.connect;
-    if connect.stopped(&state.now, &state.profile.vpn) {
+    let status = state.vpn.status();
+    let stage = match connect.phase {
+        Phase::Connecting(stage) => Some(stage),
+        // Cisco's own window may be connecting, or the sensors have not seen the new tunnel yet.
+        Phase::Idle | Phase::Failed(_) => {
+            let establishing =
+                status == VpnStatus::Connecting || (connect.is_connecting() && status.reaches_inside() != Some(true));
+            establishing.then_some(Stage::Establishing)
+        }
+    };
+    if let Some(stage) = stage {
+        let title = match stage {
+            Stage::Contacting => "Le serveur VPN est appelé…",
+            Stage::Verifying => "Le serveur VPN vérifie votre code…",
+            Stage::Establishing => "La connexion s’établit…",
+        };
+        return Some(say(Tone::Info, title, "Cela prend quelques secondes.", Vec::new()));
+    }
+    if status.reaches_inside() == Some(true) {
+        let title = if status == VpnStatus::OnSite { "Sur site, VPN inutile" } else { "VPN connecté" };
+        let disconnect = state.can_disconnect().then(|| button("Se déconnecter du VPN", Action::Disconnect));
+        let buttons = disconnect.into_iter().collect();
+        return Some(say(Tone::Success, title, "Vous pouvez fermer cette fenêtre.", buttons));
+    }
+    if connect.is_blocked(&state.now, &state.profile.vpn) {
         return Some(stopped(state));
     }
     match &connect.phase {
-        Phase::Idle => idle(state),
-        Phase::Connecting(stage) => {
-            let title = match stage {
-                Stage::Contacting => "Le serveur VPN est appelé…",
-                Stage::Verifying => "Le serveur VPN vérifie votre code…",
-                Stage::Establishing => "La connexion s’établit…",
-            };
-            Some(say(Tone::Info, title, "Cela prend quelques secondes.", Vec::new()))
-        }
-        Phase::Failed(reason) => Some(failed(reason, state)),
-        Phase::Connected => Some(say(
-            Tone::Success,
-            "VPN connecté",
-            "Cette fenêtre se ferme d’elle-même.",
-            vec![button("Se déconnecter du VPN", Action::Disconnect)],
-        )),
+        Phase::Idle | Phase::Connecting(_) => idle(state),
+        Phase::Failed(error) => Some(failed(error, state)),
     }
 }
 
@@ -217,12 +226,12 @@ fn idle(state: &State) -> Option<Message> {
     if connect.client == ClientDetection::None {
         return Some(failed(&ConnectError::ClientMissing, state));
     }
-    if connect.woken {
+    if connect.opened_after_sleep {
         let text = "Pour vous reconnecter, tapez les 6 nouveaux chiffres de votre clé OTP.";
         return Some(say(Tone::Info, "Le VPN s’est déconnecté pendant la veille", text, Vec::new()));
     }
     let text = "Vous pouvez vous connecter : tapez simplement votre identifiant et votre code PIN.";
-    match connect.remembered.as_ref()?.keyring {
+    match connect.stored.as_ref()?.keyring {
         Keyring::Ready => None,
         Keyring::Locked => Some(say(Tone::Warning, "Le trousseau de clés est verrouillé", text, Vec::new())),
         Keyring::Absent => Some(say(Tone::Warning, "Aucun trousseau de clés ne répond", text, Vec::new())),
@@ -230,7 +239,7 @@ fn idle(state: &State) -> Option<Message> {
 }
 
 fn stopped(state: &State) -> Message {
-    let (title, text) = if state.connect.locked() {
+    let (title, text) = if state.connect.is_locked() {
         (
             "Votre compte est verrouillé",
             "N’essayez plus : aucun code ne sera accepté. Contactez l’assistance AMIGO, qui peut le déverrouiller.",
@@ -366,9 +375,10 @@ fn amigo(state: &State) -> Button {
 mod tests {
     use super::*;
     use vigie_core::connect::{AttemptHistory, ConnectProgress, Pin, StoredCredentials};
-    use vigie_core::fixture::{known, now};
-    use vigie_core::message::{Event, RequestId};
+    use vigie_core::fixture::{TUNNEL, home, known, now, with_tunnel};
+    use vigie_core::message::{Effect, Event, RequestId, SensorRequest};
     use vigie_core::update::update;
+    use vigie_core::vpn::{Gateway, Intranet, Links, Probe};
 
     fn sent() -> Submission {
         Submission {
@@ -427,7 +437,7 @@ mod tests {
     fn a_window_that_opens_by_itself_says_why() {
         let mut state = at_the_form(Some(VpnClient::Cisco), StoredCredentials::default());
         assert_eq!(says(&state), "");
-        state.connect.woken = true;
+        state.connect.opened_after_sleep = true;
         assert!(says(&state).starts_with("Le VPN s’est déconnecté pendant la veille | Pour vous reconnecter"));
         assert!(form(&state).can_connect);
     }
@@ -472,8 +482,9 @@ mod tests {
                 "La connexion s’établit… | Cela prend quelques secondes.",
             ),
             (
+                // Until the sensors have looked for the tunnel.
                 Ok(ConnectProgress::Connected),
-                "VPN connecté | Cette fenêtre se ferme d’elle-même. | [Se déconnecter du VPN]",
+                "La connexion s’établit… | Cela prend quelques secondes.",
             ),
         ];
         for (progress, text) in rows {
@@ -482,6 +493,30 @@ mod tests {
             assert_eq!(says(&state), text);
             assert_eq!((form(&state).busy, form(&state).offers(&Action::CancelConnect)), (busy, busy));
         }
+    }
+
+    #[test]
+    fn success_is_shown_only_while_the_tunnel_works() {
+        let mut state = after(Ok(ConnectProgress::Connected));
+        let mut see = |links: Links, intranet: Intranet, time: &str| {
+            let now = now(&format!("2026-11-24T{time}"));
+            let effects = update(&mut state, Event::Links(links), now.clone());
+            let number = effects.iter().find_map(|effect| {
+                let Effect::Request(SensorRequest::Probe(request)) = effect else { return None };
+                Some(request.number)
+            });
+            let probe = Probe { number: number.unwrap(), inside: intranet, gateway: Some(Gateway::Answered) };
+            update(&mut state, Event::Probed(probe), now);
+            says(&state)
+        };
+        let connected = "VPN connecté | Vous pouvez fermer cette fenêtre. | [Se déconnecter du VPN]";
+        assert_eq!(see(with_tunnel(home()), Intranet::Answered { local: TUNNEL }, "10:00:01"), connected);
+        // Ended in Cisco's own window: nobody reports it but the interfaces.
+        assert_eq!(see(home(), Intranet::Silent, "10:30"), "");
+        assert!(form(&state).can_connect && !state.can_disconnect());
+        let again = vigie_core::fixture::standing(VpnStatus::Connected);
+        assert_eq!(says(&again), "VPN connecté | Vous pouvez fermer cette fenêtre.");
+        assert!(!form(&again).can_connect);
     }
 
     #[test]

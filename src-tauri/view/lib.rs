@@ -2,6 +2,8 @@
 
 pub mod config;
 pub mod connect;
+#[cfg(test)]
+mod consistency;
 pub mod doctor;
 pub mod drives;
 pub mod french;

@@ -120,12 +120,11 @@ fn menu(state: &State) -> Vec<Entry> {
 /// Connecting and disconnecting; and the client's own window, where that is what there is to do.
 fn vpn(state: &State) -> Vec<Entry> {
     let mut entries = Vec::new();
-    if state.connect.busy() {
+    if state.connect.is_busy() {
         entries.push(item("Annuler la connexion", Action::CancelConnect));
     } else if state.can_connect() {
         entries.push(item("Se connecter au VPN…", Action::Connect));
-    }
-    if !state.can_connect() && !state.connect.busy() {
+    } else {
         entries.push(item("Ouvrir Cisco…", Action::OpenClient));
     }
     if state.can_disconnect() {

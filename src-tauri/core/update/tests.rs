@@ -3,7 +3,9 @@
 use super::*;
 use crate::digits::Digits;
 use crate::fixture::{HOME, TUNNEL, guide, home, known, now, standing, with_tunnel};
-use crate::message::{Battery, Call, DriveState, Host, Printer, Printers, Reading, Space, Wapt, WindowError};
+use crate::message::{
+    Battery, Call, DriveState, Host, Printer, Printers, Reading, RequestId, Space, Wapt, WindowError,
+};
 use crate::state::SavedState;
 use crate::vpn::{ClientState, Gateway, Intranet, Links, Probe};
 use vigie_profile::UserChoices;
@@ -484,9 +486,9 @@ fn a_form_that_is_right_connects_and_the_verdict_says_so_meanwhile() {
     let mut state = at_the_form();
     let wrong = connect::Submission { digits: "12".to_owned().into(), ..form() };
     assert_eq!(state.on(Event::FormSubmitted(wrong), "10:01"), []);
-    assert_eq!(state.connect.faults, [connect::FormError::Digits]);
+    assert_eq!(state.connect.form_errors, [connect::FormError::Digits]);
     let id = dial(&state.on(Event::FormSubmitted(form()), "10:01")).id;
-    assert_eq!((state.vpn.status(), &state.connect.faults[..]), (VpnStatus::Connecting, &[][..]));
+    assert_eq!((state.vpn.status(), &state.connect.form_errors[..]), (VpnStatus::Connecting, &[][..]));
     assert_eq!(state.on(Event::FormSubmitted(form()), "10:01"), [], "twice at once");
     let verifying = Ok(ConnectProgress::Stage(Stage::Verifying));
     assert_eq!(state.on(Event::ConnectProgress(id, verifying), "10:01:01"), []);
@@ -495,7 +497,7 @@ fn a_form_that_is_right_connects_and_the_verdict_says_so_meanwhile() {
     state.see(with_tunnel(home()), Some(TUNNEL), "10:01:03");
     let effects = state.on(Event::Tick, "10:01:08");
     assert_eq!(notified(&effects), [] as [&Notification; 0], "told before");
-    assert_eq!((state.vpn.status(), &state.connect.phase), (VpnStatus::Connected, &Phase::Connected));
+    assert_eq!((state.vpn.status(), &state.connect.phase), (VpnStatus::Connected, &Phase::Idle));
 }
 
 #[test]
@@ -583,9 +585,9 @@ fn after_sleep_the_window_opens_where_the_profile_wants_it_and_the_vpn_is_lost()
         state.on(Event::Sleeping, "10:30");
         state.on(Event::Woke, "11:00");
         let opens = state.see(home(), None, "11:00:05").contains(&Effect::ShowConnect);
-        assert_eq!(state.connect.woken, opens);
+        assert_eq!(state.connect.opened_after_sleep, opens);
         state.asked(Action::Connect);
-        assert!(!state.connect.woken, "by the user");
+        assert!(!state.connect.opened_after_sleep, "by the user");
         opens
     };
     assert!(sleeps(true, true));

@@ -3,7 +3,7 @@ import type { ConnectMethod } from "./ConnectMethod";
 import type { Pin } from "./Pin";
 
 /**
- * The form, as the user sent it.
+ * The form as the user sent it.
  */
 export type Submission = { 
 /**
@@ -27,6 +27,6 @@ pin: Pin,
  */
 digits: string, 
 /**
- * Whether the PIN shall be kept in the keyring. (Where it is not, one that was kept is deleted.)
+ * Whether to store the PIN in the keyring. If not, a stored one is deleted.
  */
 remember_pin: boolean, };

@@ -1,0 +1,236 @@
+//! The form of the window for connecting, and the secrets in it.
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+use std::sync::Arc;
+use vigie_profile::{Id, VpnConfig, is_valid_identifier, is_valid_passcode};
+
+/// Number of digits that the one-time-password key shows (guide, section 1: "6 chiffres de la clé OTP").
+pub const OTP_DIGITS: usize = 6;
+
+/// A PIN, the six digits, or a passcode. Never printed; overwritten when the last clone is dropped.
+#[derive(Clone)]
+pub struct Secret(Arc<SecretString>);
+
+impl Secret {
+    /// Returns the text itself, for handing it over.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    /// Returns the number of characters.
+    pub(super) fn chars(&self) -> usize {
+        self.expose().chars().count()
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Secret {
+        Secret(Arc::new(SecretString::from(text)))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Secret) -> bool {
+        self.expose() == other.expose()
+    }
+}
+
+impl Eq for Secret {}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Secret, D::Error> {
+        String::deserialize(from).map(Secret::from)
+    }
+}
+
+/// Serialises a secret for the IPC between page and tray only: [`Secret`] itself cannot be serialised.
+fn serialize_for_ipc<S: Serializer>(secret: &Secret, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(secret.expose())
+}
+
+/// The PIN.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[serde(tag = "is", content = "text", rename_all = "kebab-case")]
+pub enum Pin {
+    /// The one that the keyring holds.
+    Remembered,
+    /// The one that the user typed.
+    Typed(
+        #[serde(serialize_with = "serialize_for_ipc")]
+        #[cfg_attr(feature = "typescript", ts(type = "string"))]
+        Secret,
+    ),
+}
+
+/// The form as the user sent it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct Submission {
+    /// What to do with it.
+    pub way: ConnectMethod,
+    /// The site.
+    pub site: Id,
+    /// "Identifiant académique (celui de la messagerie)".
+    pub identifier: String,
+    /// The PIN.
+    pub pin: Pin,
+    /// The key's six digits.
+    #[serde(serialize_with = "serialize_for_ipc")]
+    #[cfg_attr(feature = "typescript", ts(type = "string"))]
+    pub digits: Secret,
+    /// Whether to store the PIN in the keyring. If not, a stored one is deleted.
+    pub remember_pin: bool,
+}
+
+/// What to do with a form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[serde(rename_all = "kebab-case")]
+pub enum ConnectMethod {
+    /// Connect.
+    Connect,
+    /// Put PIN and digits, one after the other, on the clipboard and open the client's own window.
+    Clipboard,
+}
+
+/// A field of the form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "as in the form")]
+pub enum Field {
+    Site,
+    Identifier,
+    Pin,
+    Digits,
+}
+
+/// What is wrong with the form. `view::connect` gives it words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FormError {
+    /// No site of that name.
+    Site,
+    /// No identifier.
+    NoIdentifier,
+    /// The identifier has a blank, an accent, or another character that none has.
+    OddIdentifier,
+    /// No PIN.
+    NoPin,
+    /// The PIN is shorter or longer than the profile says.
+    PinLength,
+    /// The PIN has a blank or an accent.
+    OddPin,
+    /// The keyring holds no PIN, or no longer.
+    NothingRemembered,
+    /// Not six digits.
+    Digits,
+}
+
+impl FormError {
+    /// Returns the field that it concerns.
+    pub fn field(self) -> Field {
+        match self {
+            FormError::Site => Field::Site,
+            FormError::NoIdentifier | FormError::OddIdentifier => Field::Identifier,
+            FormError::NoPin | FormError::PinLength | FormError::OddPin | FormError::NothingRemembered => Field::Pin,
+            FormError::Digits => Field::Digits,
+        }
+    }
+}
+
+/// Returns what is wrong with a form, at most one error per field; empty if it can be sent.
+///
+/// `site_exists` says whether the profile has its site, `pin_stored` whether the keyring holds a PIN. Site and identifier
+/// count only if Vigie connects; otherwise the client's own window asks for them.
+pub fn check(form: &Submission, site_exists: bool, pin_stored: bool, vpn: &VpnConfig) -> Vec<FormError> {
+    let connects = form.way == ConnectMethod::Connect;
+    let identifier = form.identifier.trim();
+    let identifier = match identifier {
+        _ if !connects => None,
+        "" => Some(FormError::NoIdentifier),
+        odd if !is_valid_identifier(odd) => Some(FormError::OddIdentifier),
+        _ => None,
+    };
+    let length = usize::from(vpn.pin_min)..=usize::from(vpn.pin_max);
+    let pin = match &form.pin {
+        Pin::Remembered => (!pin_stored).then_some(FormError::NothingRemembered),
+        Pin::Typed(pin) if pin.expose().is_empty() => Some(FormError::NoPin),
+        Pin::Typed(pin) if !is_valid_passcode(pin.expose()) => Some(FormError::OddPin),
+        Pin::Typed(pin) => (!length.contains(&pin.chars())).then_some(FormError::PinLength),
+    };
+    let digits = form.digits.expose();
+    let digits = digits.len() != OTP_DIGITS || !digits.bytes().all(|byte| byte.is_ascii_digit());
+    let errors =
+        [(connects && !site_exists).then_some(FormError::Site), identifier, pin, digits.then_some(FormError::Digits)];
+    errors.into_iter().flatten().collect()
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::fixture::guide;
+
+    pub(in crate::connect) fn form() -> Submission {
+        Submission {
+            way: ConnectMethod::Connect,
+            site: "caen".into(),
+            identifier: " jdupont ".into(),
+            pin: Pin::Typed("4321".to_owned().into()),
+            digits: "123456".to_owned().into(),
+            remember_pin: true,
+        }
+    }
+
+    pub(in crate::connect) fn vpn() -> VpnConfig {
+        guide().vpn.clone()
+    }
+
+    #[test]
+    fn form_survives_the_ipc() {
+        let line = serde_json::to_string(&form()).expect("plain values");
+        assert_eq!(serde_json::from_str::<Submission>(&line).expect("what was written"), form());
+        assert!(line.contains(r#""pin":{"is":"typed","text":"4321"}"#), "{line}");
+    }
+
+    #[test]
+    fn check_reports_one_error_per_field() {
+        let check = |change: &dyn Fn(&mut Submission)| {
+            let mut form = form();
+            change(&mut form);
+            check(&form, form.site == "caen", false, &vpn())
+        };
+        let typed = |text: &str| Pin::Typed(text.to_owned().into());
+        assert_eq!(check(&|_| {}), []);
+        assert_eq!(check(&|form| form.site = "paris".into()), [FormError::Site]);
+        assert_eq!(check(&|form| form.identifier = "  ".into()), [FormError::NoIdentifier]);
+        for odd in ["jean dupont", "jdupont\nyes", "--config=/tmp/x"] {
+            assert_eq!(check(&|form| form.identifier = odd.into()), [FormError::OddIdentifier], "{odd}");
+        }
+        assert_eq!(check(&|form| form.pin = typed("")), [FormError::NoPin]);
+        assert_eq!(check(&|form| form.pin = typed("12\n34")), [FormError::OddPin]);
+        assert_eq!(check(&|form| form.pin = typed("123")), [FormError::PinLength]);
+        assert_eq!(check(&|form| form.pin = typed(&"1".repeat(60))), [FormError::PinLength]);
+        assert_eq!(check(&|form| form.pin = Pin::Remembered), [FormError::NothingRemembered]);
+        for odd in ["", "12345", "1234567", "12 456", "12345a", "１２３４５６"] {
+            assert_eq!(check(&|form| form.digits = odd.to_owned().into()), [FormError::Digits], "{odd}");
+        }
+        assert_eq!(
+            check(&|form| (form.identifier, form.digits) = (String::new(), String::new().into())),
+            [FormError::NoIdentifier, FormError::Digits]
+        );
+        let by_hand = |form: &mut Submission| {
+            form.way = ConnectMethod::Clipboard;
+            (form.site, form.identifier, form.digits) = ("paris".into(), String::new(), String::new().into());
+        };
+        assert_eq!(check(&by_hand), [FormError::Digits], "the client's own window asks for the rest");
+    }
+}

@@ -1,0 +1,149 @@
+//! Property test: the views of one state never contradict each other, whatever order the events come in.
+
+use crate::{connect, page, panel, status, tray};
+use proptest::prelude::*;
+use vigie_core::connect::{
+    ConnectError, ConnectMethod, ConnectProgress, Pin, Stage, StoredCredentials, Submission, VpnClient,
+};
+use vigie_core::fixture::{HOME, TUNNEL, after, home, known, with_tunnel};
+use vigie_core::message::{Action, Effect, Event, RequestId, SensorRequest};
+use vigie_core::state::State;
+use vigie_core::update::update;
+use vigie_core::vpn::{ClientState, Gateway, Intranet, Links, Probe};
+
+/// What happens next. Probes and attempts refer to the last request, or to the one before.
+#[derive(Debug, Clone)]
+enum Step {
+    Event(Event),
+    Probe { stale: bool, intranet: Intranet, gateway: Option<Gateway> },
+    Progress { stale: bool, progress: Result<ConnectProgress, ConnectError> },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let submission = Submission {
+        way: ConnectMethod::Connect,
+        site: "caen".into(),
+        identifier: "mdupont".into(),
+        pin: Pin::Typed("4321".to_owned().into()),
+        digits: "123456".to_owned().into(),
+        remember_pin: false,
+    };
+    let events = vec![
+        Event::Tick,
+        Event::ClockChanged,
+        Event::Sleeping,
+        Event::Woke,
+        Event::Links(Links::default()),
+        Event::Links(home()),
+        Event::Links(with_tunnel(home())),
+        Event::ClientState(None),
+        Event::ClientState(Some(ClientState::Connected)),
+        Event::ClientState(Some(ClientState::Connecting)),
+        Event::ClientState(Some(ClientState::Disconnected)),
+        Event::ConnectWindowOpen(true),
+        Event::ConnectWindowOpen(false),
+        Event::ConnectReady(Some(VpnClient::Cisco), StoredCredentials::default()),
+        Event::ConnectReady(Some(VpnClient::OpenConnect), StoredCredentials::default()),
+        Event::ConnectReady(None, StoredCredentials::default()),
+        Event::FormSubmitted(submission.clone()),
+        Event::FormSubmitted(Submission { way: ConnectMethod::Clipboard, ..submission }),
+        Event::Disconnected(Ok(())),
+        Event::Disconnected(Err("no".into())),
+        Event::Action(Action::Connect),
+        Event::Action(Action::CancelConnect),
+        Event::Action(Action::Disconnect),
+        Event::Action(Action::Refresh),
+    ];
+    let progress = vec![
+        Ok(ConnectProgress::Stage(Stage::Verifying)),
+        Ok(ConnectProgress::Connected),
+        Ok(ConnectProgress::Ended),
+        Err(ConnectError::WrongPasscode),
+        Err(ConnectError::Unreachable),
+    ];
+    let intranet = vec![Intranet::Silent, Intranet::Answered { local: HOME }, Intranet::Answered { local: TUNNEL }];
+    let gateway = vec![None, Some(Gateway::Answered), Some(Gateway::Silent)];
+    let stale = proptest::bool::weighted(0.2);
+    prop_oneof![
+        3 => proptest::sample::select(events).prop_map(Step::Event),
+        2 => (stale, proptest::sample::select(intranet), proptest::sample::select(gateway))
+            .prop_map(|(stale, intranet, gateway)| Step::Probe { stale, intranet, gateway }),
+        2 => (stale, proptest::sample::select(progress)).prop_map(|(stale, progress)| Step::Progress { stale, progress }),
+    ]
+}
+
+/// Every action of the menu.
+fn menu_actions(entries: &[tray::Entry]) -> Vec<Action> {
+    let actions = entries.iter().flat_map(|entry| match entry {
+        tray::Entry::Item { action, .. } | tray::Entry::Check { action, .. } | tray::Entry::Radio { action, .. } => {
+            action.iter().cloned().collect()
+        }
+        tray::Entry::Submenu { entries, .. } => menu_actions(entries),
+        tray::Entry::Separator => Vec::new(),
+    });
+    actions.collect()
+}
+
+fn check(state: &State) -> Result<(), TestCaseError> {
+    let (form, page, tray, status) =
+        (connect::form(state), page::page(state), tray::tray(state), status::status(state));
+    let menu = menu_actions(&tray.menu);
+    let reached = state.reaches_inside() == Some(true);
+
+    prop_assert_eq!(Some(tray.icon.verdict), page.panel.verdict);
+    prop_assert_eq!(tray.icon.verdict, status.verdict);
+    prop_assert_eq!(&tray.title, &page.panel.title);
+    prop_assert_eq!(&tray.detail, &page.panel.subtitle);
+
+    let success = form.message.as_ref().is_some_and(|message| message.tone == connect::Tone::Success);
+    prop_assert!(!success || reached, "the form reports a success, the status does not");
+    prop_assert!(!reached || form.busy || success, "the status reports a success, the form does not");
+    prop_assert!(!(reached || form.busy) || !form.can_connect, "nothing to connect, but the form connects");
+
+    let busy = menu.contains(&Action::CancelConnect);
+    prop_assert_eq!(form.busy, busy);
+    prop_assert_eq!(form.offers(&Action::CancelConnect), busy);
+    let offered = menu.contains(&Action::Connect);
+    prop_assert_eq!(page.panel.offers(&Action::Connect), offered);
+    prop_assert!(!offered || !(reached || busy));
+    prop_assert!(!form.can_connect || offered, "the form connects, the menu does not");
+    let disconnects = menu.contains(&Action::Disconnect);
+    prop_assert_eq!(disconnects, state.can_disconnect());
+    prop_assert!(!form.offers(&Action::Disconnect) || disconnects);
+    prop_assert!(!(tray.title.contains("déconnecté") && disconnects), "disconnected, but it can be disconnected");
+    if let Some(pinned) = panel::pinned(state) {
+        prop_assert_eq!(pinned.panel.title, tray.title);
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn views_never_contradict_each_other(steps in proptest::collection::vec((step(), 0.1..40.0), 1..60)) {
+        let mut state = known();
+        let (mut probes, mut attempts, mut seconds) = (vec![0], vec![RequestId::new(0)], 36_000.0);
+        for (step, lasts) in steps {
+            let of = |list: &[u64], stale: bool| list[list.len().saturating_sub(1 + usize::from(stale))];
+            let event = match step {
+                Step::Event(event) => event,
+                Step::Probe { stale, intranet, gateway } => {
+                    Event::Probed(Probe { number: of(&probes, stale), inside: intranet, gateway })
+                }
+                Step::Progress { stale, progress } => {
+                    let attempt = attempts[attempts.len().saturating_sub(1 + usize::from(stale))];
+                    Event::ConnectProgress(attempt, progress)
+                }
+            };
+            seconds += lasts;
+            for effect in update(&mut state, event, after(seconds)) {
+                if let Effect::Request(SensorRequest::Probe(request)) = effect {
+                    probes.push(request.number);
+                } else if let Effect::Connect(request) = effect {
+                    attempts.push(request.id);
+                }
+            }
+            check(&state)?;
+        }
+    }
+}
