@@ -1,63 +1,78 @@
 //! Shortcuts on Linux: desktop entries, by the freedesktop.org Desktop Entry Specification.
 
-use super::{Places, Start, same};
-use freedesktop_desktop_entry::{DesktopEntry, Iter};
+use super::{LaunchCommand, SearchPaths, is_same_name};
+use freedesktop_desktop_entry::DesktopEntry;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use vigie_profile::read_text;
 
-/// Stands for a literal per cent sign while the field codes are taken out: a character that no entry can hold by chance.
+/// Replaces a literal per cent sign while the field codes are removed: no entry contains this private character by chance.
 const PERCENT: char = '\u{f8ff}';
 
-/// The folders of applications, the user's before the system's (XDG Base Directory Specification).
-pub fn applications() -> Vec<PathBuf> {
+/// Returns the folders of applications, the user's before the system's (XDG Base Directory Specification).
+pub fn application_folders() -> impl Iterator<Item = PathBuf> {
     let system = std::env::var_os("XDG_DATA_DIRS").filter(|dirs| !dirs.is_empty());
     let system = system.unwrap_or_else(|| "/usr/local/share:/usr/share".into());
-    let all = dirs::data_dir().into_iter().chain(std::env::split_paths(&system));
-    all.filter(|dir| dir.is_absolute()).map(|dir| dir.join("applications")).collect()
+    let all: Vec<PathBuf> = dirs::data_dir().into_iter().chain(std::env::split_paths(&system)).collect();
+    all.into_iter().filter(|dir| dir.is_absolute()).map(|dir| dir.join("applications"))
 }
 
-/// The application whose name, in any language, is the one asked for.
-pub fn find(places: &Places, name: &str) -> Option<Start> {
+/// Returns the user's desktop.
+pub fn desktop_folder() -> Option<PathBuf> {
+    // Not `dirs::desktop_dir`, which would wait for a writer if user-dirs.dirs were a FIFO.
+    let home = dirs::home_dir()?;
+    let settings = read_text(&dirs::config_dir()?.join("user-dirs.dirs")).ok().flatten().unwrap_or_default();
+    Some(desktop_in(&settings, &home).unwrap_or_else(|| home.join("Desktop")))
+}
+
+/// Parses `XDG_DESKTOP_DIR="$HOME/Bureau"` in user-dirs.dirs(5), which allows only the home folder and absolute paths.
+fn desktop_in(settings: &str, home: &Path) -> Option<PathBuf> {
+    let mut values = settings.lines().filter_map(|line| line.trim().strip_prefix("XDG_DESKTOP_DIR="));
+    let path = values.next_back()?.trim().trim_matches('"').replace(r"\", "");
+    match path.strip_prefix("$HOME") {
+        Some(below) => Some(home.join(below.trim_start_matches('/'))),
+        None => Some(PathBuf::from(path)).filter(|path| path.is_absolute()),
+    }
+}
+
+/// Finds the application with that name in any language.
+pub fn find(paths: &SearchPaths, name: &str) -> Option<LaunchCommand> {
     let mut seen = HashSet::new();
-    for folder in &places.shortcuts {
-        for path in Iter::new(std::iter::once(folder.clone())) {
-            // An entry hides those of the same id further down the list, also when it says that it is deleted.
-            if !seen.insert(id(folder, &path)) {
+    for folder in (paths.shortcut_folders)() {
+        for path in folder.files() {
+            // An entry hides those with the same id in later folders, even if it says that it is deleted.
+            let id = path.strip_prefix(&folder.path).unwrap_or(&path).to_owned();
+            if path.extension().is_none_or(|extension| extension != "desktop") || !seen.insert(id) {
                 continue;
             }
-            let Ok(entry) = DesktopEntry::from_path(&path, None::<&[&str]>) else { continue };
+            let Ok(Some(text)) = read_text(&path) else { continue };
+            let Ok(entry) = DesktopEntry::from_str(&path, &text, None::<&[&str]>) else { continue };
             if is_named(&entry, name)
-                && let Some(start) = start(places, &entry)
+                && let Some(command) = command(paths, &entry)
             {
-                return Some(start);
+                return Some(command);
             }
         }
     }
     None
 }
 
-/// The entry's id: its path below the folder.
-fn id(folder: &Path, path: &Path) -> PathBuf {
-    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-    path.strip_prefix(&folder).unwrap_or(path).to_owned()
-}
-
 fn is_named(entry: &DesktopEntry, name: &str) -> bool {
     let Some((plain, localized)) = entry.groups.desktop_entry().and_then(|group| group.0.get("Name")) else {
         return false;
     };
-    std::iter::once(plain).chain(localized.values()).any(|known| same(known, name))
+    std::iter::once(plain).chain(localized.values()).any(|known| is_same_name(known, name))
 }
 
-/// How the application is started; `None` where the entry is no application that can be started here.
-fn start(places: &Places, entry: &DesktopEntry) -> Option<Start> {
+/// Returns how to start the application; `None` if the entry is not an application that can be started here.
+fn command(paths: &SearchPaths, entry: &DesktopEntry) -> Option<LaunchCommand> {
     let is = |key| entry.desktop_entry(key) == Some("true");
     if entry.desktop_entry("Type") != Some("Application") || is("Hidden") || is("Terminal") {
         return None;
     }
     let program = |name: &str| match Path::new(name) {
         path if path.is_absolute() => path.is_file().then(|| path.to_owned()),
-        _ => places.on_path(name),
+        _ => paths.on_path(name),
     };
     if let Some(needed) = entry.desktop_entry("TryExec") {
         program(needed)?;
@@ -65,14 +80,14 @@ fn start(places: &Places, entry: &DesktopEntry) -> Option<Start> {
     let mut plain = entry.clone();
     plain.add_desktop_entry("Exec".into(), without_codes(entry.exec()?));
     let mut words = plain.parse_exec().ok()?.into_iter().map(|word| word.replace(PERCENT, "%"));
-    Some(Start {
+    Some(LaunchCommand {
         program: program(&words.next()?)?,
         arguments: words.collect(),
         folder: entry.desktop_entry("Path").filter(|path| !path.is_empty()).map(PathBuf::from),
     })
 }
 
-/// The command line without its field codes (`%f`, `%U`, …), which stand for files that Vigie does not hand over.
+/// Removes the field codes (`%f`, `%U`, …) from the command line: they mean files, and Vigie passes none.
 fn without_codes(exec: &str) -> String {
     let mut plain = String::with_capacity(exec.len());
     let mut chars = exec.chars();
@@ -84,4 +99,20 @@ fn without_codes(exec: &str) -> String {
         }
     }
     plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn desktop_folder_is_parsed() {
+        let home = Path::new("/home/a");
+        let parsed = |settings: &str| desktop_in(settings, home);
+        assert_eq!(parsed("# x\nXDG_DESKTOP_DIR=\"$HOME/Bureau\"\n"), Some("/home/a/Bureau".into()));
+        assert_eq!(parsed("XDG_DESKTOP_DIR=\"$HOME\"\n"), Some("/home/a/".into()));
+        assert_eq!(parsed("XDG_DESKTOP_DIR=\"/srv/bureau\"\n"), Some("/srv/bureau".into()));
+        assert_eq!(parsed("XDG_DESKTOP_DIR=\"Bureau\"\n"), None);
+        assert_eq!(parsed("#XDG_DESKTOP_DIR=\"$HOME/Bureau\"\n"), None);
+    }
 }

@@ -1,9 +1,9 @@
-//! Starts programs, opens links and drives, dials. Only what the profile names, and never through a shell.
+//! Starts programs, opens links and drives, dials telephone codes: only what the profile names, and never through a shell.
 //!
-//! What is started stands on its own: no terminal, no pipes, a process group of its own; it goes on when Vigie ends.
+//! What is started is independent of Vigie: no terminal, no pipes, a process group of its own. It outlives Vigie.
 
 #[cfg_attr(windows, path = "windows.rs")]
-#[cfg_attr(not(windows), path = "unix.rs")]
+#[cfg_attr(target_os = "linux", path = "linux.rs")]
 mod system;
 
 #[cfg(target_os = "linux")]
@@ -19,82 +19,120 @@ use vigie_core::digits::Digits;
 use vigie_core::message::{Call, LaunchOutcome, LaunchResult, LaunchTarget};
 use vigie_profile::{Profile, Program};
 
-/// A program that gives up within this time has not started.
-const GIVES_UP_WITHIN: Duration = Duration::from_secs(1);
+/// A program that exits with an error within this time has failed to start.
+const START_PERIOD: Duration = Duration::from_secs(1);
 
-/// Starts it, and says what came of it. Takes about a second, because a program that gives up at once is told apart
-/// from one that runs.
+/// How long the search for a program may take. Folders on a server that is away can hold it up for minutes.
+const SEARCH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How many levels of folders below a folder of applications are searched.
+const APPLICATIONS_DEPTH: usize = 4;
+
+/// Starts the target, and returns the outcome after about a second: the time in which a program may fail to start.
 pub async fn launch(profile: &Profile, what: &LaunchTarget) -> LaunchResult {
-    Launcher { profile, places: Arc::new(Places::system()) }.launch(what).await
+    Launcher { profile, paths: Arc::new(SearchPaths::system()) }.launch(what).await
 }
 
-/// The value of a variable, where it is set.
+/// Returns the value of a variable of the environment.
 type Environment = dyn Fn(&str) -> Option<OsString> + Send + Sync;
 
-/// Where things are looked for.
-struct Places {
-    /// The environment.
+/// Where programs and shortcuts are searched for.
+struct SearchPaths {
     variable: Box<Environment>,
-    /// What `~` stands for.
+    /// The folder that `~` means.
     home: Option<PathBuf>,
-    /// Folders with shortcuts, the nearest to the user first.
-    shortcuts: Vec<PathBuf>,
+    /// Lists the folders with shortcuts. Called only for a shortcut, and on a thread that may block.
+    shortcut_folders: Box<dyn Fn() -> Vec<ShortcutFolder> + Send + Sync>,
 }
 
-impl Places {
-    fn system() -> Places {
-        Places {
+/// A folder with shortcuts, and how many levels of folders below it are searched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct ShortcutFolder {
+    path: PathBuf,
+    depth: usize,
+}
+
+impl ShortcutFolder {
+    /// A desktop, which may be full of other things and lie on a server: only its own entries count.
+    fn desktop(path: PathBuf) -> ShortcutFolder {
+        ShortcutFolder { path, depth: 0 }
+    }
+
+    fn applications(path: PathBuf) -> ShortcutFolder {
+        ShortcutFolder { path, depth: APPLICATIONS_DEPTH }
+    }
+
+    /// Lists the files, those of each folder before those below it. Symbolic links to folders are not followed.
+    fn files(&self) -> Vec<PathBuf> {
+        let (mut files, mut folders) = (Vec::new(), vec![self.path.clone()]);
+        for _ in 0..=self.depth {
+            let mut below = Vec::new();
+            for entry in folders.iter().filter_map(|folder| folder.read_dir().ok()).flatten().flatten() {
+                match entry.file_type() {
+                    Ok(kind) if kind.is_dir() => below.push(entry.path()),
+                    Ok(_) => files.push(entry.path()),
+                    Err(_) => {}
+                }
+            }
+            folders = below;
+        }
+        files
+    }
+}
+
+impl SearchPaths {
+    fn system() -> SearchPaths {
+        SearchPaths {
             variable: Box::new(|name| std::env::var_os(name)),
             home: dirs::home_dir(),
-            shortcuts: system::shortcut_folders(),
+            shortcut_folders: Box::new(system::shortcut_folders),
         }
     }
 
-    /// The program of that bare name on PATH.
+    /// Finds a program on PATH by its bare name.
     fn on_path(&self, name: &str) -> Option<PathBuf> {
         which::which_in_global(name, (self.variable)("PATH")).ok()?.next()
     }
 
-    /// The first of the candidates that is there.
-    fn find(&self, candidates: &[String]) -> Option<Start> {
+    /// Returns the first candidate that exists.
+    fn find(&self, candidates: &[String]) -> Option<LaunchCommand> {
         candidates.iter().find_map(|candidate| {
             if let Some(name) = candidate.strip_prefix("shortcut:") {
                 return system::shortcut(self, name);
             }
             if !candidate.contains(['/', '\\']) {
-                return Some(Start::program(self.on_path(candidate)?));
+                return Some(LaunchCommand::new(self.on_path(candidate)?));
             }
             let path = self.expand(candidate)?;
-            (path.is_absolute() && path.is_file()).then(|| Start::program(path))
+            (path.is_absolute() && path.is_file()).then(|| LaunchCommand::new(path))
         })
     }
 
-    /// The path that the profile means.
+    /// Expands a path of the profile.
     fn expand(&self, text: &str) -> Option<PathBuf> {
         vigie_profile::expand(text, self.home.as_deref(), &self.variable)
     }
 }
 
-/// A program that was found, and how it is started.
+/// A program that was found, and how to start it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Start {
+struct LaunchCommand {
     /// The program, or on Windows a shortcut.
     program: PathBuf,
-    /// Its arguments.
     arguments: Vec<String>,
-    /// The folder it is started in, where a shortcut says so.
+    /// The working directory, if a shortcut names one.
     folder: Option<PathBuf>,
 }
 
-impl Start {
-    fn program(program: PathBuf) -> Start {
-        Start { program, arguments: Vec::new(), folder: None }
+impl LaunchCommand {
+    fn new(program: PathBuf) -> LaunchCommand {
+        LaunchCommand { program, arguments: Vec::new(), folder: None }
     }
 }
 
 struct Launcher<'a> {
     profile: &'a Profile,
-    places: Arc<Places>,
+    paths: Arc<SearchPaths>,
 }
 
 impl Launcher<'_> {
@@ -118,27 +156,27 @@ impl Launcher<'_> {
         LaunchResult { target: what.clone(), outcome }
     }
 
-    /// A program that takes no session's number is started all the same: there the user types it.
+    /// Starts a program, with the number of a session if it takes one; otherwise the user types it there.
     async fn program(&self, id: &str, session: Option<&Digits>) -> LaunchOutcome {
         let Some(program) = self.profile.program(id) else { return LaunchOutcome::Missing };
         match self.find(program).await {
-            Some(mut start) => {
+            Some(mut command) => {
                 let session = session.map(|number| option(program.session_option.as_deref(), number.as_str()));
-                start.arguments.extend(session.into_iter().flatten());
-                outcome(system::start(start).await)
+                command.arguments.extend(session.into_iter().flatten());
+                outcome(system::start(command).await)
             }
             None => self.missing(program).await,
         }
     }
 
-    /// The next step for a user whose program is missing: WAPT, else the download address.
+    /// Offers the next step for a missing program: WAPT, otherwise the download address.
     async fn missing(&self, program: &Program) -> LaunchOutcome {
         let service = self.profile.program(&self.profile.wapt.program).filter(|service| service.id != program.id);
         if let (Some(service), Some(text)) = (service, &program.wapt_search)
-            && let Some(mut start) = self.find(service).await
+            && let Some(mut command) = self.find(service).await
         {
-            start.arguments.extend(option(service.search_option.as_deref(), text));
-            match system::start(start).await {
+            command.arguments.extend(option(service.search_option.as_deref(), text));
+            match system::start(command).await {
                 Ok(()) => return LaunchOutcome::MissingOpenedSelfService,
                 Err(why) => tracing::warn!("{} was not started: {why}", service.id),
             }
@@ -152,13 +190,17 @@ impl Launcher<'_> {
         LaunchOutcome::Missing
     }
 
-    /// SensorRequests for the program, on a thread where a slow disk or a lost network folder holds nobody up.
-    async fn find(&self, program: &Program) -> Option<Start> {
-        let (places, candidates) = (self.places.clone(), program.candidates.here().clone());
-        let found = tokio::task::spawn_blocking(move || places.find(&candidates)).await;
-        let mut start = found.ok().flatten()?;
-        start.arguments.extend(program.arguments.iter().cloned());
-        Some(start)
+    /// Searches for the program on another thread, and gives up if that takes too long.
+    async fn find(&self, program: &Program) -> Option<LaunchCommand> {
+        let (paths, candidates) = (self.paths.clone(), program.candidates.here().clone());
+        let search = tokio::task::spawn_blocking(move || paths.find(&candidates));
+        let Ok(found) = tokio::time::timeout(SEARCH_TIMEOUT, search).await else {
+            tracing::warn!("{}: search timed out", program.id);
+            return None;
+        };
+        let mut command = found.ok().flatten()?;
+        command.arguments.extend(program.arguments.iter().cloned());
+        Some(command)
     }
 
     async fn link(&self, id: &str) -> LaunchOutcome {
@@ -172,7 +214,7 @@ impl Launcher<'_> {
         if !is_address(url, &["http", "https"]) {
             return Err(format!("{url} is not a web address"));
         }
-        system::open(&self.places, OsStr::new(url)).await
+        system::open(&self.paths, OsStr::new(url)).await
     }
 
     async fn drive(&self, path: &str) -> LaunchOutcome {
@@ -180,26 +222,26 @@ impl Launcher<'_> {
         if !Path::new(path).is_absolute() && !is_address(path, &["smb"]) {
             return LaunchOutcome::Failed(format!("{path} is neither an absolute path nor a share's address"));
         }
-        outcome(system::open(&self.places, OsStr::new(path)).await)
+        outcome(system::open(&self.paths, OsStr::new(path)).await)
     }
 
     async fn dial(&self, call: &Call) -> LaunchOutcome {
         let Some(dialled) = call.dialled(self.profile) else { return LaunchOutcome::Missing };
         match tel(&dialled) {
-            Some(uri) => outcome(system::open(&self.places, OsStr::new(&uri)).await),
+            Some(uri) => outcome(system::open(&self.paths, OsStr::new(&uri)).await),
             None => LaunchOutcome::Failed(format!("{dialled} cannot be dialled")),
         }
     }
 }
 
-fn outcome(done: Result<(), String>) -> LaunchOutcome {
-    match done {
+fn outcome(result: Result<(), String>) -> LaunchOutcome {
+    match result {
         Ok(()) => LaunchOutcome::Started,
         Err(why) => LaunchOutcome::Failed(why),
     }
 }
 
-/// An option and its value: `--search=TEXT`, or two arguments where the option ends otherwise.
+/// Returns an option and its value: `--search=TEXT`, or two arguments if the option does not end with `=`.
 fn option(option: Option<&str>, value: &str) -> Vec<String> {
     match option {
         Some(option) if option.ends_with('=') => vec![format!("{option}{value}")],
@@ -208,7 +250,7 @@ fn option(option: Option<&str>, value: &str) -> Vec<String> {
     }
 }
 
-/// One of these schemes, a host, and nothing that could be taken for more than one argument.
+/// Returns whether the address has one of these schemes and a host, and could not be taken for several arguments.
 fn is_address(url: &str, schemes: &[&str]) -> bool {
     let Some((scheme, rest)) = url.split_once("://") else { return false };
     schemes.iter().any(|known| scheme.eq_ignore_ascii_case(known))
@@ -216,28 +258,28 @@ fn is_address(url: &str, schemes: &[&str]) -> bool {
         && !url.contains(|c: char| c.is_control() || c.is_whitespace() || matches!(c, '"' | '<' | '>' | '\\'))
 }
 
-/// The `tel:` address of a code (RFC 3966: `*` and digits stand as they are, `#` would begin a fragment).
+/// Returns the `tel:` address of a code (RFC 3966: `*` and digits are literal, `#` would begin a fragment).
 fn tel(code: &str) -> Option<String> {
     let fits = !code.is_empty() && code.chars().all(|c| c.is_ascii_digit() || matches!(c, '*' | '#' | '+'));
     fits.then(|| format!("tel:{}", code.replace('#', "%23")))
 }
 
-/// Names are compared as file systems and people do, whatever the case, accents included.
-fn same(one: &str, other: &str) -> bool {
+/// Compares names ignoring case, also that of accented letters.
+fn is_same_name(one: &str, other: &str) -> bool {
     one.to_lowercase() == other.to_lowercase()
 }
 
-/// Starts the program, and watches it for the first moment.
+/// Starts the program, and waits a moment for it to fail.
 async fn spawn(mut command: std::process::Command) -> io::Result<()> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = tokio::process::Command::from(command).spawn()?;
-    match tokio::time::timeout(GIVES_UP_WITHIN, child.wait()).await {
+    match tokio::time::timeout(START_PERIOD, child.wait()).await {
         Ok(status) => match status? {
             status if status.success() => Ok(()),
-            status => Err(io::Error::other(format!("it gave up at once: {status}"))),
+            status => Err(io::Error::other(format!("exited at once: {status}"))),
         },
         Err(_) => {
-            // It runs. Whenever it ends, it is not to stay a zombie.
+            // It runs. Reap it when it ends.
             tokio::spawn(async move { child.wait().await });
             Ok(())
         }

@@ -1,55 +1,70 @@
-//! By `CreateProcess`, and by the shell's own `ShellExecuteEx` for shortcuts, addresses and folders.
+//! Starts programs with `CreateProcess`, and shortcuts, addresses and folders with the shell's `ShellExecuteEx`.
 
-use super::{Places, Start, same, spawn};
+use super::{LaunchCommand, SearchPaths, ShortcutFolder, is_same_name, spawn};
+use crate::win32::Com;
 use std::ffi::{OsStr, OsString};
 use std::os::windows::ffi::OsStringExt;
 use std::os::windows::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
 use windows::Win32::Foundation::ERROR_ELEVATION_REQUIRED;
 use windows::Win32::System::Com::{
-    CLSCTX_INPROC_SERVER, COINIT_APARTMENTTHREADED, COINIT_DISABLE_OLE1DDE, CoCreateInstance, CoInitializeEx,
-    CoTaskMemFree, CoUninitialize, IPersistFile, STGM_READ,
+    CLSCTX_INPROC_SERVER, COINIT_APARTMENTTHREADED, COINIT_DISABLE_OLE1DDE, CoCreateInstance, CoTaskMemFree,
+    IPersistFile, STGM_READ,
 };
 use windows::Win32::System::Threading::{CREATE_NEW_PROCESS_GROUP, CREATE_NO_WINDOW};
 use windows::Win32::UI::Shell::{
-    FOLDERID_CommonPrograms, FOLDERID_Desktop, FOLDERID_Programs, FOLDERID_PublicDesktop, IShellLinkW, KF_FLAG_DEFAULT,
-    SEE_MASK_FLAG_NO_UI, SEE_MASK_NOASYNC, SHELLEXECUTEINFOW, SHGetKnownFolderPath, ShellExecuteExW, ShellLink,
+    FOLDERID_CommonPrograms, FOLDERID_Desktop, FOLDERID_Programs, FOLDERID_PublicDesktop, IShellLinkW,
+    KF_FLAG_DONT_VERIFY, SEE_MASK_FLAG_NO_UI, SEE_MASK_NOASYNC, SHELLEXECUTEINFOW, SHGetKnownFolderPath,
+    ShellExecuteExW, ShellLink,
 };
 use windows::Win32::UI::WindowsAndMessaging::SW_SHOWNORMAL;
-use windows::core::{HSTRING, Interface, PCWSTR};
+use windows::core::{GUID, HSTRING, Interface, PCWSTR};
 
-/// So deep are Start menus nested.
-const DEEPEST: usize = 4;
+/// How long the shell may take. It may ask the user for an administrator's password, or wait for a server that is away.
+const SHELL_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// The user's desktop and Start menu, then everybody's.
-pub fn shortcut_folders() -> Vec<PathBuf> {
-    [FOLDERID_Desktop, FOLDERID_PublicDesktop, FOLDERID_Programs, FOLDERID_CommonPrograms]
-        .iter()
-        .filter_map(|folder| {
-            // SAFETY: the text is the shell's until it is freed here, after it was copied.
-            unsafe {
-                let text = SHGetKnownFolderPath(folder, KF_FLAG_DEFAULT, None).ok()?;
-                let path = OsString::from_wide(text.as_wide());
-                CoTaskMemFree(Some(text.0.cast_const().cast()));
-                Some(path.into())
-            }
-        })
-        .collect()
+/// Returns the public desktop and Start menu, followed by the user's.
+///
+/// The public ones are local, while the user's may be redirected to a server that is away. So the folders are not verified
+/// either.
+pub fn shortcut_folders() -> Vec<ShortcutFolder> {
+    let folders = [
+        known_folder(&FOLDERID_PublicDesktop).map(ShortcutFolder::desktop),
+        known_folder(&FOLDERID_CommonPrograms).map(ShortcutFolder::applications),
+        known_folder(&FOLDERID_Programs).map(ShortcutFolder::applications),
+        known_folder(&FOLDERID_Desktop).map(ShortcutFolder::desktop),
+    ];
+    folders.into_iter().flatten().collect()
 }
 
-/// The shortcut of that name. The shell starts it as the user would (its arguments, its folder, "as administrator"); one
-/// whose program is gone does not count.
-pub fn shortcut(places: &Places, name: &str) -> Option<Start> {
+fn known_folder(id: &GUID) -> Option<PathBuf> {
+    // SAFETY: the shell's text is freed here, after it was copied.
+    unsafe {
+        let text = SHGetKnownFolderPath(id, KF_FLAG_DONT_VERIFY, None).ok()?;
+        let path = OsString::from_wide(text.as_wide());
+        CoTaskMemFree(Some(text.0.cast_const().cast()));
+        Some(path.into())
+    }
+}
+
+/// Finds the shortcut with that name, unless its program is gone. The shell starts it as the user would (with its arguments,
+/// its folder, "as administrator").
+pub fn shortcut(paths: &SearchPaths, name: &str) -> Option<LaunchCommand> {
     let file = format!("{name}.lnk");
-    let found = |folder: &PathBuf| below(folder, &file, DEEPEST).filter(|shortcut| leads_somewhere(shortcut));
-    places.shortcuts.iter().find_map(found).map(Start::program)
+    let is_named =
+        |path: &PathBuf| path.file_name().and_then(OsStr::to_str).is_some_and(|name| is_same_name(name, &file));
+    let found = |folder: ShortcutFolder| folder.files().into_iter().filter(is_named).find(|path| has_target(path));
+    (paths.shortcut_folders)().into_iter().find_map(found).map(LaunchCommand::new)
 }
 
-/// Whether what the shortcut names is there. One that names no file (a Store application, a program that Windows
-/// Installer brings at the first start), or that cannot be read here, is taken at its word.
-fn leads_somewhere(shortcut: &Path) -> bool {
-    with_com(|| target(shortcut))
+/// Returns whether the shortcut's target exists. A shortcut that names no file (a Store application, a program that the
+/// Windows Installer installs at the first start), or that cannot be read here, is assumed to work.
+fn has_target(shortcut: &Path) -> bool {
+    let _com = shell_com();
+    target(shortcut)
         .inspect_err(|error| tracing::debug!("{}: {error}", shortcut.display()))
         .map_or(true, |target| target.is_none_or(|target| target.exists()))
 }
@@ -57,7 +72,7 @@ fn leads_somewhere(shortcut: &Path) -> bool {
 fn target(shortcut: &Path) -> windows::core::Result<Option<PathBuf>> {
     let name = HSTRING::from(shortcut);
     let mut path = [0; 1024];
-    // SAFETY: COM is there (`with_com`); the strings and the buffer outlive the calls.
+    // SAFETY: COM is initialised; the strings and the buffer outlive the calls.
     unsafe {
         let link: IShellLinkW = CoCreateInstance(&ShellLink, None, CLSCTX_INPROC_SERVER)?;
         link.cast::<IPersistFile>()?.Load(&name, STGM_READ)?;
@@ -68,49 +83,26 @@ fn target(shortcut: &Path) -> windows::core::Result<Option<PathBuf>> {
     Ok(Some(path).filter(|path| path.is_absolute()))
 }
 
-/// Does this where COM is there.
-fn with_com<T>(done: impl FnOnce() -> T) -> T {
-    // SAFETY: each successful CoInitializeEx has its CoUninitialize, on the same thread.
-    unsafe {
-        let com = CoInitializeEx(None, COINIT_APARTMENTTHREADED | COINIT_DISABLE_OLE1DDE);
-        let done = done();
-        if com.is_ok() {
-            CoUninitialize();
-        }
-        done
-    }
-}
-
-fn below(folder: &Path, file: &str, deepest: usize) -> Option<PathBuf> {
-    let mut folders = Vec::new();
-    for entry in folder.read_dir().ok()?.flatten() {
-        // A symbolic link is neither here, so no loop is walked.
-        let Ok(kind) = entry.file_type() else { continue };
-        if kind.is_dir() {
-            folders.push(entry.path());
-        } else if kind.is_file() && entry.file_name().to_str().is_some_and(|name| same(name, file)) {
-            return Some(entry.path());
-        }
-    }
-    let deeper = deepest.checked_sub(1)?;
-    folders.iter().find_map(|folder| below(folder, file, deeper))
+/// Initialises COM as the shell needs it.
+fn shell_com() -> Com {
+    Com::new(COINIT_APARTMENTTHREADED | COINIT_DISABLE_OLE1DDE)
 }
 
 /// Starts a program or a shortcut.
 ///
 /// # Errors
-/// The system's words, where it cannot be started or gives up at once.
-pub async fn start(start: Start) -> Result<(), String> {
+/// The system's message, if it cannot be started or fails at once.
+pub async fn start(start: LaunchCommand) -> Result<(), String> {
     if start.program.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("lnk")) {
         return by_shell(start.program.into(), start.arguments).await;
     }
     let mut command = Command::new(&start.program);
-    // No console of its own flashes up, and a Ctrl+C in Vigie's does not reach it.
+    // No console window flashes up, and Ctrl+C in Vigie's console does not reach it.
     command.args(&start.arguments).creation_flags((CREATE_NO_WINDOW | CREATE_NEW_PROCESS_GROUP).0);
     if let Some(folder) = &start.folder {
         command.current_dir(folder);
     }
-    // What asks for an administrator is only started by the shell, which puts the question.
+    // Only the shell can start a program that needs an administrator: it asks the user.
     match spawn(command).await {
         Err(error) if error.raw_os_error() == Some(ERROR_ELEVATION_REQUIRED.0.cast_signed()) => {
             by_shell(start.program.into(), start.arguments).await
@@ -122,14 +114,19 @@ pub async fn start(start: Start) -> Result<(), String> {
 /// Opens an address or a folder with the user's program for it.
 ///
 /// # Errors
-/// The system's words.
-pub async fn open(_places: &Places, target: &OsStr) -> Result<(), String> {
+/// The system's message.
+pub async fn open(_paths: &Arc<SearchPaths>, target: &OsStr) -> Result<(), String> {
     by_shell(target.to_owned(), Vec::new()).await
 }
 
-/// `ShellExecuteEx`, on a thread that may wait for the shell's extensions.
+/// Calls `ShellExecuteEx` on a thread that may wait for the shell's extensions or for a server.
 async fn by_shell(file: OsString, arguments: Vec<String>) -> Result<(), String> {
-    tokio::task::spawn_blocking(move || shell_execute(&file, &arguments)).await.map_err(|error| error.to_string())?
+    let name = file.to_string_lossy().into_owned();
+    let task = tokio::task::spawn_blocking(move || shell_execute(&file, &arguments));
+    match tokio::time::timeout(SHELL_TIMEOUT, task).await {
+        Ok(done) => done.map_err(|error| error.to_string())?,
+        Err(_) => Err(format!("{name}: the shell does not answer")),
+    }
 }
 
 fn shell_execute(file: &OsStr, arguments: &[String]) -> Result<(), String> {
@@ -137,19 +134,19 @@ fn shell_execute(file: &OsStr, arguments: &[String]) -> Result<(), String> {
     let (name, parameters) = (HSTRING::from(file), HSTRING::from(parameters.join(" ")));
     let mut info = SHELLEXECUTEINFOW {
         cbSize: size_of::<SHELLEXECUTEINFOW>() as u32,
-        // The thread has no message loop and ends soon; Vigie says itself what went wrong.
+        // The thread has no message loop and ends soon; Vigie itself reports errors.
         fMask: SEE_MASK_NOASYNC | SEE_MASK_FLAG_NO_UI,
         lpFile: PCWSTR(name.as_ptr()),
         lpParameters: PCWSTR(parameters.as_ptr()),
         nShow: SW_SHOWNORMAL.0,
         ..SHELLEXECUTEINFOW::default()
     };
+    let _com = shell_com();
     // SAFETY: the strings live until the call has returned.
-    let done = with_com(|| unsafe { ShellExecuteExW(&mut info) });
-    done.map_err(|error| format!("{}: {error}", file.to_string_lossy()))
+    unsafe { ShellExecuteExW(&mut info) }.map_err(|error| format!("{}: {error}", file.to_string_lossy()))
 }
 
-/// An argument as `CommandLineToArgvW` reads it back.
+/// Quotes an argument for `CommandLineToArgvW`.
 fn quoted(argument: &str) -> String {
     if !argument.is_empty() && !argument.contains([' ', '\t', '"']) {
         return argument.into();
@@ -179,44 +176,56 @@ mod tests {
     /// Writes a shortcut, as an installer does.
     fn write(shortcut: &Path, target: &Path) {
         std::fs::create_dir_all(shortcut.parent().unwrap()).unwrap();
-        // SAFETY: COM is there; the strings outlive the calls.
-        with_com(|| unsafe {
+        let _com = shell_com();
+        // SAFETY: COM is initialised; the strings outlive the calls.
+        unsafe {
             let link: IShellLinkW = CoCreateInstance(&ShellLink, None, CLSCTX_INPROC_SERVER).unwrap();
             link.SetPath(&HSTRING::from(target)).unwrap();
             link.cast::<IPersistFile>().unwrap().Save(&HSTRING::from(shortcut), true).unwrap();
-        });
+        }
     }
 
     #[test]
-    fn a_shortcut_counts_where_its_program_is_there() {
+    fn shortcut_is_found_if_its_program_exists() {
         let dir = tempfile::tempdir().unwrap();
         let [user, all] = ["user", "all"].map(|name| dir.path().join(name));
-        let places = Places { variable: Box::new(|_| None), home: None, shortcuts: vec![user.clone(), all.clone()] };
+        let folders = [ShortcutFolder::desktop(user.clone()), ShortcutFolder::applications(all.clone())];
+        let shortcut_folders = Box::new(move || folders.to_vec());
+        let paths = SearchPaths { variable: Box::new(|_| None), home: None, shortcut_folders };
         let name = "Telemaintenance acNormandie Client";
-        assert_eq!(shortcut(&places, name), None);
+        assert_eq!(shortcut(&paths, name), None);
 
         let program = dir.path().join("ISLLightClient.exe");
         let (dead, living) = (user.join(format!("{name}.lnk")), all.join(format!("Outils/{name}.LNK")));
         write(&dead, &dir.path().join("gone.exe"));
-        assert_eq!(with_com(|| target(&dead)).unwrap(), Some(dir.path().join("gone.exe")));
-        assert_eq!(shortcut(&places, name), None, "its program is gone");
+        let com = shell_com();
+        assert_eq!(target(&dead).unwrap(), Some(dir.path().join("gone.exe")));
+        drop(com);
+        assert_eq!(shortcut(&paths, name), None, "its program is gone");
         std::fs::write(&program, "").unwrap();
         write(&living, &program);
-        assert_eq!(shortcut(&places, name), Some(Start::program(living)), "everybody's, in a folder of the Start menu");
+        assert_eq!(shortcut(&paths, name), Some(LaunchCommand::new(living)), "in a folder of the Start menu");
         write(&dead, &program);
-        assert_eq!(shortcut(&places, &name.to_uppercase()), Some(Start::program(dead)), "the user's comes first");
+        assert_eq!(
+            shortcut(&paths, &name.to_uppercase()),
+            Some(LaunchCommand::new(dead)),
+            "the first folder takes precedence"
+        );
 
         let odd = all.join("odd.lnk");
         std::fs::write(&odd, "no shortcut").unwrap();
-        assert_eq!(shortcut(&places, "odd"), Some(Start::program(odd)), "Windows may know more than we do");
+        assert_eq!(shortcut(&paths, "odd"), Some(LaunchCommand::new(odd)), "Windows may know more than we do");
+
+        write(&user.join("dossier/deep.lnk"), &program);
+        assert_eq!(shortcut(&paths, "deep"), None, "folders on the desktop are not searched");
     }
 
-    /// Says in the file "said" beside it with what it was started.
-    const RECORDS: &str = "@echo [%*]>\"%~dp0saying\"\r\n@move \"%~dp0saying\" \"%~dp0said\" >nul\r\n";
+    /// Writes its arguments to the file "said" beside it.
+    const RECORDER: &str = "@echo [%*]>\"%~dp0saying\"\r\n@move \"%~dp0saying\" \"%~dp0said\" >nul\r\n";
 
-    /// As on a computer of the academy's: a shortcut on the desktop, WAPT in its folder, programs for addresses.
+    /// With a shortcut on the desktop, WAPT in its folder and programs for addresses.
     #[tokio::test]
-    async fn a_shortcut_a_program_an_address_and_a_code_are_opened_as_windows_would() {
+    async fn shortcuts_programs_addresses_and_codes_are_opened_by_windows() {
         use std::time::{Duration, Instant};
         use vigie_core::digits::Digits;
         use vigie_core::message::{Call, LaunchOutcome::Started, LaunchTarget};
@@ -225,7 +234,7 @@ mod tests {
         crate::wine::only();
         let dir = tempfile::tempdir().unwrap();
         let (program, said) = (dir.path().join("records.bat"), dir.path().join("said"));
-        std::fs::write(&program, RECORDS).unwrap();
+        std::fs::write(&program, RECORDER).unwrap();
         write(&dir.path().join("desktop/Telemaintenance acNormandie Client.lnk"), &program);
         let classes = RegKey::predef(HKEY_CLASSES_ROOT);
         for scheme in ["http", "tel"] {
@@ -240,8 +249,15 @@ mod tests {
         let wapt = profile.wapt.program.clone();
         let service = profile.programs.iter_mut().find(|program| program.id == wapt).unwrap();
         service.candidates.windows = vec![program.display().to_string()];
-        let places = Places { variable: Box::new(|_| None), home: None, shortcuts: vec![dir.path().join("desktop")] };
-        let launcher = super::super::Launcher { profile: &profile, places: std::sync::Arc::new(places) };
+        let paths = SearchPaths {
+            variable: Box::new(|_| None),
+            home: None,
+            shortcut_folders: Box::new({
+                let desktop = dir.path().join("desktop");
+                move || vec![ShortcutFolder::desktop(desktop.clone())]
+            }),
+        };
+        let launcher = super::super::Launcher { profile: &profile, paths: std::sync::Arc::new(paths) };
 
         let session = Digits::new("12345678").unwrap();
         for (what, expected) in [
@@ -264,14 +280,18 @@ mod tests {
     }
 
     #[test]
-    fn the_user_and_everybody_have_a_desktop_and_a_start_menu() {
+    fn public_folders_precede_those_of_the_user() {
         let folders = shortcut_folders();
         assert_eq!(folders.len(), 4, "{folders:?}");
-        assert!(folders.iter().all(|folder| folder.is_absolute()));
+        assert!(folders.iter().all(|folder| folder.path.is_absolute()));
+        let depths: Vec<usize> = folders.iter().map(|folder| folder.depth).collect();
+        assert_eq!(depths, [0, super::super::APPLICATIONS_DEPTH, super::super::APPLICATIONS_DEPTH, 0]);
+        let public = std::env::var("PUBLIC").unwrap().to_lowercase();
+        assert!(folders[0].path.to_string_lossy().to_lowercase().starts_with(&public), "{folders:?}");
     }
 
     #[test]
-    fn arguments_are_read_back_as_they_were() {
+    fn quoted_arguments_are_read_back_unchanged() {
         assert_eq!(quoted("--search=isl"), "--search=isl");
         assert_eq!(quoted(""), r#""""#);
         assert_eq!(quoted("two words"), r#""two words""#);
