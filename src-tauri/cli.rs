@@ -3,7 +3,7 @@
 //! Exit codes are part of the interface (docs/commande.md): scripts of the helpdesk read them.
 
 use crate::runtime::app::{App, Parts, status_once};
-use crate::runtime::instance::{self, Client, InstanceLock, Request};
+use crate::runtime::instance::{self, ClaimError, InstanceLock, IpcClient, Request};
 use crate::runtime::signals::{self, Word};
 use crate::runtime::store::Store;
 use crate::runtime::tray::{self, Tray};
@@ -246,8 +246,16 @@ async fn run(tray: Tray, panel: bool) -> ExitCode {
                 }
             };
         }
-        Err(error) => {
-            tracing::error!(%error, "whether Vigie runs already cannot be told");
+        Err(ClaimError::ForeignOwner(path)) => {
+            tracing::error!(path = %path.display(), "belongs to another user");
+            return failed(&format!(
+                "Vigie n’a pas pu démarrer : « {0} » appartient à un autre utilisateur. Demandez à un administrateur de \
+                 le supprimer (sudo rm -r {0}).",
+                path.display()
+            ));
+        }
+        Err(ClaimError::Io(error)) => {
+            tracing::error!(%error, "cannot determine whether Vigie runs already");
             return failed(&format!("Vigie n’a pas pu démarrer : {error}"));
         }
     };
@@ -287,7 +295,7 @@ async fn quit_on_signal(events: crate::Events) -> io::Result<Word> {
 }
 
 async fn tell_status(json: bool, watch: bool) -> ExitCode {
-    let running = Client::running().await;
+    let running = IpcClient::running().await;
     if watch {
         let Some(client) = running else {
             return failed("Vigie n’est pas lancée. Lancez-la, puis recommencez.");
@@ -315,7 +323,7 @@ async fn tell_status(json: bool, watch: bool) -> ExitCode {
     ExitCode::from(reach(&status))
 }
 
-async fn watch_status(client: &Client, json: bool) -> io::Result<ExitCode> {
+async fn watch_status(client: &IpcClient, json: bool) -> io::Result<ExitCode> {
     let mut changes = client.watch().await?;
     while let Some(status) = changes.next().await? {
         if let Err(code) = write(&in_words(&status, json)) {
@@ -364,7 +372,7 @@ async fn open(id: Option<&str>) -> ExitCode {
 }
 
 async fn quit() -> ExitCode {
-    let Some(client) = Client::running().await else { return print("Vigie n’est pas lancée.\n") };
+    let Some(client) = IpcClient::running().await else { return print("Vigie n’est pas lancée.\n") };
     match client.quit().await {
         Ok(()) => ExitCode::from(OK),
         Err(error) => failed(&format!("Vigie ne répond pas : {error}")),

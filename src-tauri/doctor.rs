@@ -61,7 +61,7 @@ async fn examine(loaded: &Loaded) -> Vec<Finding> {
     let started = Instant::now();
     timed(Sensor::Autostart, started, json(autostart::enabled()));
     let started = Instant::now();
-    timed(Sensor::Running, started, json(instance::Client::running().await.is_some()));
+    timed(Sensor::Running, started, json(instance::IpcClient::running().await.is_some()));
     findings
 }
 

@@ -1,8 +1,8 @@
-//! The Windows Installer runs as the system, in a session of its own: it reaches each user's Vigie by the pipe's name,
-//! which tells user and session, and starts it again with the token of the session's user. What Windows opens to its
-//! user alone, his credentials, is forgotten by a process of that kind too.
+//! The Windows Installer runs as the system, in a session of its own. It reaches each user's Vigie by the pipe, whose name
+//! contains user and session, and starts it again with the token of the session's user. Credentials, which Windows opens
+//! only to their user, and the files and keys of users who are logged on are removed by a process of that user too.
 
-use crate::runtime::instance::{Client, Request};
+use crate::runtime::instance::{IpcClient, Request};
 use crate::runtime::{autostart, notify};
 use std::ffi::c_void;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
@@ -26,27 +26,27 @@ use windows::core::{HSTRING, PWSTR, w};
 use winreg::enums::{HKEY_LOCAL_MACHINE, HKEY_USERS, KEY_READ, KEY_SET_VALUE, REG_OPTION_VOLATILE};
 use winreg::{HKEY, RegKey};
 
-/// The note for [`start_again`]: sessions do not outlive the machine's next start, and so does a volatile key.
-const NOTE: &str = r"Software\Vigie";
+/// Records the sessions for [`start_again`]. The key is volatile: like sessions, it does not outlive a restart.
+const RECORD: &str = r"Software\Vigie";
 const SESSIONS: &str = "StartAgain";
 
-/// How long a user's credential store may take.
-const FORGETTING: Duration = Duration::from_secs(10);
+/// How long a user's process may take to remove what is theirs.
+const FORGET_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Where Windows keeps the list of the users that have a profile on this machine.
+/// Where Windows lists the users with a profile on this machine.
 const PROFILES: &str = r"Software\Microsoft\Windows NT\CurrentVersion\ProfileList";
 
-/// TrackerRequests a tray to end, and tells its session. (The command line's processes and the panel's have no pipe.)
+/// Asks a tray to end, and returns its session. (Processes of the command line and of the panel have no pipe.)
 pub async fn ask(process: &Process) -> Option<u32> {
     let session = session(process.pid().as_u32())?;
     let user = process.user_id()?.to_string();
-    let asked = Client::of(&user, session).ask(Request::Ask(Action::Quit)).await;
-    asked.inspect_err(|error| tracing::debug!(%error, pid = %process.pid(), "was not asked to end")).ok()?;
+    let asked = IpcClient::of(&user, session).ask(Request::Ask(Action::Quit)).await;
+    asked.inspect_err(|error| tracing::debug!(%error, pid = %process.pid(), "could not be asked to end")).ok()?;
     Some(session)
 }
 
 pub fn kill(process: &Process) {
-    // SAFETY: the handle is closed below, and used in between alone.
+    // SAFETY: the handle is used only before it is closed.
     let ended = unsafe {
         OpenProcess(PROCESS_TERMINATE, false, process.pid().as_u32()).and_then(|handle| {
             let ended = TerminateProcess(handle, 1);
@@ -54,7 +54,7 @@ pub fn kill(process: &Process) {
         })
     };
     if let Err(error) = ended {
-        tracing::warn!(%error, pid = %process.pid(), "is not ended");
+        tracing::warn!(%error, pid = %process.pid(), "cannot be killed");
     }
 }
 
@@ -63,47 +63,47 @@ pub fn note(sessions: &[u32]) -> io::Result<()> {
         return Ok(());
     }
     let machine = RegKey::predef(HKEY_LOCAL_MACHINE);
-    let (key, _) = machine.create_subkey_with_options_flags(NOTE, REG_OPTION_VOLATILE, KEY_SET_VALUE)?;
+    let (key, _) = machine.create_subkey_with_options_flags(RECORD, REG_OPTION_VOLATILE, KEY_SET_VALUE)?;
     let mut sessions: Vec<String> = sessions.iter().map(u32::to_string).collect();
     sessions.dedup();
     key.set_value(SESSIONS, &sessions)
 }
 
-/// Takes away what belongs to the installation, and the installer does not know of.
+/// Removes the parts of the installation that the installer does not know.
 pub fn clear() {
-    if let Err(error) = remove_key(HKEY_LOCAL_MACHINE, NOTE) {
-        tracing::warn!(%error, "the installer's note stays");
+    if let Err(error) = remove_key(HKEY_LOCAL_MACHINE, RECORD) {
+        tracing::warn!(%error, "the installer's record cannot be removed");
     }
     if let Err(error) = autostart::forget(HKEY_LOCAL_MACHINE, "") {
-        tracing::warn!(%error, "what was noted of the start with the session stays");
+        tracing::warn!(%error, "the records of the autostart cannot be removed");
     }
 }
 
 pub fn start_again() -> io::Result<()> {
     let machine = RegKey::predef(HKEY_LOCAL_MACHINE);
-    let sessions: Vec<String> = match machine.open_subkey(NOTE).and_then(|key| key.get_value(SESSIONS)) {
+    let sessions: Vec<String> = match machine.open_subkey(RECORD).and_then(|key| key.get_value(SESSIONS)) {
         Ok(sessions) => sessions,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
     };
-    remove_key(HKEY_LOCAL_MACHINE, NOTE)?;
+    remove_key(HKEY_LOCAL_MACHINE, RECORD)?;
     let program = std::env::current_exe()?;
     let mut last = Ok(());
     for id in sessions.iter().filter_map(|id| id.parse().ok()) {
         let started = start_in(id, &program, &[]).map(drop);
-        last = started.inspect_err(|error| tracing::warn!(%error, id, "was not started again in the session"));
+        last = started.inspect_err(|error| tracing::warn!(%error, id, "could not be started again in the session"));
     }
     last
 }
 
-/// A program that runs is not replaced here.
+/// Windows does not replace a program that runs.
 pub fn renew() -> io::Error {
     io::ErrorKind::Unsupported.into()
 }
 
-/// Starts the program in a session, as its user. The arguments are plain words.
+/// Starts the program in a session, as its user. The arguments contain no blanks or quotes.
 fn start_in(id: u32, program: &Path, arguments: &[&str]) -> io::Result<OwnedHandle> {
-    // The user himself who upgrades his own session. The Windows Installer is in session 0, which has no desktop.
+    // A user upgrades in their own session. The Windows Installer runs in session 0, which has no desktop.
     if id != 0 && session(std::process::id()) == Some(id) {
         const DETACHED_PROCESS: u32 = 8;
         let mut command = Command::new(program);
@@ -131,7 +131,7 @@ fn start_as(token: HANDLE, program: &Path, arguments: &[&str]) -> io::Result<Own
     };
     let line = format!("\"{}\" {}", program.display(), arguments.join(" "));
     let mut line: Vec<u16> = line.encode_utf16().chain([0]).collect();
-    let mut made = PROCESS_INFORMATION::default();
+    let mut process = PROCESS_INFORMATION::default();
     // SAFETY: every pointer is valid for the call, which may write to the command line.
     let started = unsafe {
         CreateProcessAsUserW(
@@ -145,16 +145,16 @@ fn start_as(token: HANDLE, program: &Path, arguments: &[&str]) -> io::Result<Own
             Some(environment),
             w!(r"C:\"),
             &startup,
-            &mut made,
+            &mut process,
         )
     };
-    // SAFETY: made above, and used by nobody any more.
+    // SAFETY: created above, and not used any more.
     unsafe { DestroyEnvironmentBlock(environment) }?;
     started?;
-    // SAFETY: both handles were given to us alone.
+    // SAFETY: both handles are ours.
     unsafe {
-        CloseHandle(made.hThread)?;
-        Ok(OwnedHandle::from_raw_handle(made.hProcess.0))
+        CloseHandle(process.hThread)?;
+        Ok(OwnedHandle::from_raw_handle(process.hProcess.0))
     }
 }
 
@@ -166,7 +166,7 @@ pub fn forget() -> io::Result<()> {
         else {
             continue;
         };
-        // The system's own accounts are named with variables, and use no Vigie.
+        // The paths of the system's own accounts contain variables; they do not use Vigie.
         if home.contains('%') {
             continue;
         }
@@ -174,13 +174,13 @@ pub fn forget() -> io::Result<()> {
             let folder = PathBuf::from(&home).join(folder);
             match fs::remove_dir_all(&folder) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    tracing::warn!(%error, folder = %folder.display(), "stays");
+                    tracing::warn!(%error, folder = %folder.display(), "cannot be removed");
                     last = Err(error);
                 }
                 _ => {}
             }
         }
-        // Only the users who are logged on have their keys loaded.
+        // Only the keys of users who are logged on are loaded.
         if let Err(error) = autostart::forget(HKEY_USERS, &format!(r"{user}\")) {
             last = Err(error);
         }
@@ -193,14 +193,14 @@ pub fn forget() -> io::Result<()> {
     last
 }
 
-/// In every session: nobody reaches the credentials of a user who is not logged on.
+/// Removes the credentials in every session: those of users who are not logged on cannot be reached.
 fn forget_credentials() -> io::Result<()> {
     let program = std::env::current_exe()?;
     let mut last = Ok(());
     for id in sessions()? {
-        let done = start_in(id, &program, &["installer", "forget", "--own"]).and_then(|process| ended_well(&process));
+        let done = start_in(id, &program, &["installer", "forget", "--own"]).and_then(|process| succeeded(&process));
         match done {
-            // Nobody is logged on there.
+            // No user is logged on there.
             Err(error) if error.raw_os_error() == Some(ERROR_NO_TOKEN.to_hresult().0) => {}
             Err(error) => {
                 tracing::warn!(%error, id, "credentials may be left in the session");
@@ -212,8 +212,8 @@ fn forget_credentials() -> io::Result<()> {
     last
 }
 
-fn ended_well(process: &OwnedHandle) -> io::Result<()> {
-    let (process, limit) = (HANDLE(process.as_raw_handle()), FORGETTING.as_millis() as u32);
+fn succeeded(process: &OwnedHandle) -> io::Result<()> {
+    let (process, limit) = (HANDLE(process.as_raw_handle()), FORGET_TIMEOUT.as_millis() as u32);
     let mut code = 1;
     // SAFETY: the handle is open.
     let waited = unsafe { WaitForSingleObject(process, limit) };
@@ -225,7 +225,7 @@ fn ended_well(process: &OwnedHandle) -> io::Result<()> {
     if code == 0 { Ok(()) } else { Err(io::Error::other(format!("code {code}"))) }
 }
 
-/// The sessions in which somebody may be logged on, the own one among them. (Session 0 is the services'.)
+/// Returns the sessions in which users may be logged on, this one included. (Session 0 is for services.)
 fn sessions() -> io::Result<Vec<u32>> {
     let (mut list, mut count) = (ptr::null_mut::<WTS_SESSION_INFOW>(), 0);
     // SAFETY: the pointers are valid for the call; the list is as long as said, and freed once.
@@ -239,7 +239,7 @@ fn sessions() -> io::Result<Vec<u32>> {
         WTSFreeMemory(list.cast());
         ids
     };
-    // Wine tells of none.
+    // Wine lists none.
     ids.extend(session(std::process::id()));
     ids.sort_unstable();
     ids.dedup();

@@ -1,56 +1,77 @@
-//! One Vigie for a user, and the door at which later starts, the command line and the panel's window connect.
+//! Ensures that each user runs one Vigie, and serves later starts, the command line and the panel's window (IPC).
 //!
-//! On Unix a lock (`flock`) decides who is first, because the kernel takes it back whatever way a process ends; the
-//! socket beside it is only the door. On Windows the same with a named mutex and a named pipe.
+//! On Unix a lock (`flock`) decides which process is first, because the kernel releases it however the process ends; the
+//! socket beside it is only for connecting. On Windows a named mutex and a named pipe do the same.
 //!
-//! One connection carries one request, a line of JSON. The answer is a line too: empty for "done", a [`Status`] for
+//! Each connection carries one request, a line of JSON. The answer is a line too: empty for "done", a [`Status`] for
 //! [`Request::Status`], and for [`Request::Watch`] one now and one at each change until the client leaves. A request
-//! that cannot be understood is answered by closing the connection.
+//! that cannot be parsed is answered by closing the connection.
 //!
-//! Whoever may connect could as well start programs or switch the computer off himself: the door is the same user's
-//! alone, so every [`Action`] is taken. It still goes through the core, which keeps to what the profile names, and
-//! switches the computer off only after its own question.
+//! Only the same user can connect, who could start programs or switch the computer off anyway, so every [`Action`] is
+//! accepted. It still goes through the core, which does only what the profile names, and asks before it switches the
+//! computer off.
 
 #[cfg_attr(windows, path = "windows.rs")]
 #[cfg_attr(not(windows), path = "unix.rs")]
-mod door;
+mod transport;
 
 use crate::Events;
 use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::sync::{oneshot, watch};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::Instant;
 use vigie_core::message::{Action, Event};
 use vigie_view::status::Status;
 
-/// A request is no longer than this, in bytes; the longest real one has some tens.
-const LONGEST_REQUEST: u64 = 4096;
+/// Real requests have some tens of bytes.
+const MAX_REQUEST_BYTES: u64 = 4096;
 
-/// A status is no longer than this, in bytes; a real one has some thousands.
-const LONGEST_STATUS: u64 = 1 << 20;
+/// A real status has some thousands of bytes.
+const MAX_STATUS_BYTES: u64 = 1 << 20;
 
-/// So many clients are served at once; more wait at the door.
-const MOST_CLIENTS: usize = 32;
+/// How many connections are served at once.
+const MAX_CONNECTIONS: usize = 32;
 
-/// How long a client may take to say what it wants, or to take its answer.
+/// How many of them may watch the status. One more ends the oldest.
+const MAX_WATCHERS: usize = 16;
+
+/// How long a connection may be idle while others wait.
+const MAX_IDLE_WHEN_FULL: Duration = Duration::from_millis(100);
+
+/// How long a client may take to send its request, or to read its answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a second start waits for the first, which has the lock, to open its door.
-const OPENING: Duration = Duration::from_secs(3);
+/// How long a second start waits for the first, which has the lock, to listen.
+const LISTEN_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What came of [`claim`].
+/// The result of [`claim`].
 #[derive(Debug)]
 pub enum InstanceLock {
     /// This process is the user's Vigie.
-    First(Server),
-    /// Another one is.
-    Second(Client),
+    First(IpcServer),
+    /// Another process is.
+    Second(IpcClient),
 }
 
-/// What is asked at the door.
+/// Why it cannot be determined which process is first.
+#[derive(Debug, thiserror::Error)]
+pub enum ClaimError {
+    /// A folder or file in the user's own runtime folder belongs to somebody else, who probably ran Vigie there once.
+    #[error("{} belongs to another user", .0.display())]
+    ForeignOwner(PathBuf),
+    /// The lock or the socket cannot be created.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// What a client may request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Request {
@@ -64,42 +85,75 @@ pub enum Request {
     Watch,
 }
 
-/// Becomes the user's Vigie, or finds the one that is. To be called within a tokio runtime.
+/// Becomes the user's Vigie, or finds the one that runs. Must be called within a tokio runtime.
 ///
 /// # Errors
-/// Where neither the lock nor the door can be had: a folder that cannot be written, a door that is somebody else's.
-pub fn claim() -> io::Result<InstanceLock> {
-    Ok(match door::IpcListener::claim(&door::place()?)? {
-        Some(door) => InstanceLock::First(Server { door }),
-        None => InstanceLock::Second(Client { place: door::place()? }),
+/// If neither the lock nor the socket can be created, or if they belong to another user.
+pub fn claim() -> Result<InstanceLock, ClaimError> {
+    let endpoint = transport::endpoint()?;
+    Ok(match transport::IpcListener::claim(&endpoint)? {
+        Some(listener) => InstanceLock::First(IpcServer { listener }),
+        None => InstanceLock::Second(IpcClient { endpoint }),
     })
 }
 
-/// The door of the first.
+/// Serves the clients of the first process.
 #[derive(Debug)]
-pub struct Server {
-    door: door::IpcListener,
+pub struct IpcServer {
+    listener: transport::IpcListener,
 }
 
-impl Server {
-    /// Answers whoever knocks; ends only when it is dropped, and closes the door then.
+/// A connection that is being served.
+struct Connection {
+    task: AbortHandle,
+    since: Instant,
+    /// Whether it watches the status, and so may be idle.
+    watches: Arc<AtomicBool>,
+}
+
+impl Connection {
+    /// When the connection may be closed to make room for another; `None` if it may stay.
+    fn expires(&self) -> Option<Instant> {
+        (!self.watches.load(Ordering::Relaxed)).then_some(self.since + MAX_IDLE_WHEN_FULL)
+    }
+}
+
+impl IpcServer {
+    /// Serves clients until it is dropped, which also stops listening.
+    ///
+    /// Connections that send nothing, or that only watch, never keep others out for long.
     pub async fn serve(mut self, events: Events, status: watch::Receiver<Arc<Status>>) {
-        let mut clients = JoinSet::new();
+        let (mut tasks, mut connections) = (JoinSet::new(), Vec::<Connection>::new());
+        let watchers = Arc::new(Watchers::default());
         loop {
+            connections.retain(|connection| !connection.task.is_finished());
+            let full = connections.len() >= MAX_CONNECTIONS;
+            let next_expiry = connections.iter().filter_map(Connection::expires).min();
             tokio::select! {
-                stream = self.door.accept(), if clients.len() < MOST_CLIENTS => match stream {
+                stream = self.listener.accept(), if !full => match stream {
                     Ok(stream) => {
-                        clients.spawn(answer(stream, events.clone(), status.clone()));
+                        let watches = Arc::new(AtomicBool::new(false));
+                        let slot = WatchSlot { watchers: watchers.clone(), watches: watches.clone() };
+                        let task = tasks.spawn(answer(stream, events.clone(), status.clone(), slot));
+                        connections.push(Connection { task, since: Instant::now(), watches });
                     }
                     Err(error) => {
-                        // Out of file descriptors, most likely: without a rest this would spin.
-                        tracing::warn!("cannot let a client in: {error}");
+                        // Probably out of file descriptors: without a pause this would spin.
+                        tracing::warn!("cannot accept a client: {error}");
                         tokio::time::sleep(Duration::from_secs(1)).await;
                     }
                 },
-                Some(ended) = clients.join_next() => {
+                Some(ended) = tasks.join_next() => {
                     if let Ok(Err(error)) = ended {
                         tracing::debug!("a client was not served: {error}");
+                    }
+                }
+                () = tokio::time::sleep_until(next_expiry.unwrap_or_else(Instant::now)), if full => {
+                    let now = Instant::now();
+                    for connection in &connections {
+                        if connection.expires().is_some_and(|at| at <= now) {
+                            connection.task.abort();
+                        }
                     }
                 }
             }
@@ -107,13 +161,38 @@ impl Server {
     }
 }
 
+/// The connections that watch the status, the oldest first.
+#[derive(Default)]
+struct Watchers(Mutex<VecDeque<oneshot::Sender<()>>>);
+
+impl Watchers {
+    /// Adds a watcher. The receiver completes when newer ones have taken its place.
+    fn add(&self) -> oneshot::Receiver<()> {
+        let (keep, replaced) = oneshot::channel();
+        let mut watchers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        watchers.retain(|watcher| !watcher.is_closed());
+        watchers.push_back(keep);
+        if watchers.len() > MAX_WATCHERS {
+            watchers.pop_front();
+        }
+        replaced
+    }
+}
+
+/// What a connection needs to become one that watches.
+struct WatchSlot {
+    watchers: Arc<Watchers>,
+    watches: Arc<AtomicBool>,
+}
+
 async fn answer(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     events: Events,
     mut status: watch::Receiver<Arc<Status>>,
+    slot: WatchSlot,
 ) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
-    let line = patiently(read_line(&mut stream, LONGEST_REQUEST)).await?;
+    let line = with_timeout(read_line(&mut stream, MAX_REQUEST_BYTES)).await?;
     let line = line.ok_or(io::ErrorKind::UnexpectedEof)?;
     let action = match serde_json::from_str(&line)? {
         Request::Show => Action::ShowPanel,
@@ -123,21 +202,24 @@ async fn answer(
             return write_status(&mut stream, &now).await;
         }
         Request::Watch => {
-            let mut told = status.borrow_and_update().clone();
-            write_status(&mut stream, &told).await?;
+            let mut replaced = slot.watchers.add();
+            slot.watches.store(true, Ordering::Relaxed);
+            let mut sent = status.borrow_and_update().clone();
+            write_status(&mut stream, &sent).await?;
             loop {
                 let mut byte = [0];
                 tokio::select! {
-                    // The client says nothing more: it leaves, or it does not keep to the protocol.
+                    _ = &mut replaced => return Ok(()),
+                    // The client has left, or violates the protocol: it has nothing more to send.
                     _ = stream.read(&mut byte) => return Ok(()),
                     changed = status.changed() => {
                         if changed.is_err() {
                             return Ok(());
                         }
                         let now = status.borrow_and_update().clone();
-                        if now != told {
+                        if now != sent {
                             write_status(&mut stream, &now).await?;
-                            told = now;
+                            sent = now;
                         }
                     }
                 }
@@ -147,11 +229,11 @@ async fn answer(
     if events.send(Event::Action(action)).is_err() {
         return Err(io::ErrorKind::BrokenPipe.into());
     }
-    patiently(write_line(&mut stream, b"")).await
+    with_timeout(write_line(&mut stream, b"")).await
 }
 
 async fn write_status(stream: &mut (impl AsyncWrite + Unpin), status: &Status) -> io::Result<()> {
-    patiently(write_line(stream, &serde_json::to_vec(status)?)).await
+    with_timeout(write_line(stream, &serde_json::to_vec(status)?)).await
 }
 
 async fn write_line(stream: &mut (impl AsyncWrite + Unpin), line: &[u8]) -> io::Result<()> {
@@ -159,116 +241,120 @@ async fn write_line(stream: &mut (impl AsyncWrite + Unpin), line: &[u8]) -> io::
     stream.flush().await
 }
 
-/// One line without its end; `None` where the other side has left.
-async fn read_line(stream: &mut (impl AsyncBufReadExt + Unpin), longest: u64) -> io::Result<Option<String>> {
+/// Reads one line without its end; `None` if the other side has left.
+async fn read_line(stream: &mut (impl AsyncBufReadExt + Unpin), max_bytes: u64) -> io::Result<Option<String>> {
     let mut line = String::new();
-    stream.take(longest).read_line(&mut line).await?;
+    stream.take(max_bytes).read_line(&mut line).await?;
     if line.is_empty() {
         return Ok(None);
     }
     match line.strip_suffix('\n') {
         Some(line) => Ok(Some(line.to_owned())),
-        None => Err(io::Error::new(io::ErrorKind::InvalidData, "a line that is cut off or too long")),
+        None => Err(io::Error::new(io::ErrorKind::InvalidData, "an incomplete or too long line")),
     }
 }
 
-async fn patiently<T>(what: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-    tokio::time::timeout(TIMEOUT, what).await.map_err(io::Error::from)?
+async fn with_timeout<T>(operation: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    tokio::time::timeout(TIMEOUT, operation).await.map_err(io::Error::from)?
 }
 
-/// A way to the running Vigie.
+/// Talks to the running Vigie.
 #[derive(Debug, Clone)]
-pub struct Client {
-    place: door::Place,
+pub struct IpcClient {
+    endpoint: transport::Endpoint,
 }
 
-impl Client {
-    /// The running Vigie, or `None` where none runs. Unlike [`claim`] it takes nobody's place.
-    pub async fn running() -> Option<Client> {
-        let client = Client { place: door::place().ok()? };
-        let knocked = tokio::time::timeout(OPENING, door::connect(&client.place)).await;
-        // A crowd at the door is a Vigie that runs.
-        (!matches!(knocked, Ok(Err(_)))).then_some(client)
+impl IpcClient {
+    /// Returns the running Vigie, or `None` if none runs. Unlike [`claim`] it never becomes the first process.
+    pub async fn running() -> Option<IpcClient> {
+        let client = IpcClient { endpoint: transport::endpoint().ok()? };
+        let connected = tokio::time::timeout(LISTEN_TIMEOUT, transport::connect(&client.endpoint)).await;
+        // If it has no time for another client, it runs.
+        (!matches!(connected, Ok(Err(_)))).then_some(client)
     }
 
-    /// Another user's Vigie, or another session's: only the system and its administrators are let in there.
+    /// Returns another user's Vigie, or another session's, which only the system and its administrators may reach.
     #[cfg(windows)]
-    pub fn of(user: &str, session: u32) -> Client {
-        Client { place: door::place_of(user, session) }
+    pub fn of(user: &str, session: u32) -> IpcClient {
+        IpcClient { endpoint: transport::endpoint_of(user, session) }
     }
 
-    /// TrackerRequests the running Vigie to end; returns when it has, or after some seconds.
+    /// Asks the running Vigie to end, and returns when it has.
     ///
     /// # Errors
-    /// [`io::ErrorKind::TimedOut`] where it has not; where it cannot be reached, or does not take the request.
+    /// [`io::ErrorKind::TimedOut`] if it has not ended after some seconds; or if it cannot be reached or does not accept the
+    /// request.
     pub async fn quit(&self) -> io::Result<()> {
-        // Watched beforehand: the end closes this conversation.
+        // Watched beforehand: the end closes this connection.
         let mut watch = self.watch().await?;
         self.ask(Request::Ask(Action::Quit)).await?;
-        // What it still says, maybe in another version's language, is of no interest.
-        let mut said = [0; 4096];
-        patiently(async {
-            while watch.stream.read(&mut said).await.is_ok_and(|length| length > 0) {}
+        // What it still sends, maybe in the format of another version, is of no interest.
+        let mut ignored = [0; 4096];
+        with_timeout(async {
+            while watch.stream.read(&mut ignored).await.is_ok_and(|length| length > 0) {}
             Ok(())
         })
         .await
     }
 
-    /// Hands a request over; returns when the running Vigie has taken it.
+    /// Sends a request, and returns when the running Vigie has accepted it.
     ///
     /// # Errors
-    /// Where the running Vigie cannot be reached, or does not take the request.
+    /// If the running Vigie cannot be reached or does not accept the request.
     pub async fn ask(&self, request: Request) -> io::Result<()> {
         let mut stream = self.send(&request).await?;
-        patiently(read_line(&mut stream, LONGEST_STATUS)).await?.ok_or(io::ErrorKind::ConnectionAborted)?;
+        with_timeout(read_line(&mut stream, MAX_STATUS_BYTES)).await?.ok_or(io::ErrorKind::ConnectionAborted)?;
         Ok(())
     }
 
-    /// The status, once.
+    /// Returns the status.
     ///
     /// # Errors
-    /// Where the running Vigie cannot be reached, or speaks another version's language.
+    /// If the running Vigie cannot be reached, or answers in the format of another version.
     pub async fn status(&self) -> io::Result<Status> {
-        let mut watch = Watch { stream: self.send(&Request::Status).await? };
-        Ok(patiently(watch.next()).await?.ok_or(io::ErrorKind::ConnectionAborted)?)
+        let mut watch = StatusStream { stream: self.send(&Request::Status).await? };
+        Ok(with_timeout(watch.next()).await?.ok_or(io::ErrorKind::ConnectionAborted)?)
     }
 
-    /// The status, now and at each change.
+    /// Returns the status now and at each change.
     ///
     /// # Errors
-    /// Where the running Vigie cannot be reached.
-    pub async fn watch(&self) -> io::Result<Watch> {
-        Ok(Watch { stream: self.send(&Request::Watch).await? })
+    /// If the running Vigie cannot be reached.
+    pub async fn watch(&self) -> io::Result<StatusStream> {
+        Ok(StatusStream { stream: self.send(&Request::Watch).await? })
     }
 
-    async fn send(&self, request: &Request) -> io::Result<BufReader<door::Stream>> {
+    async fn send(&self, request: &Request) -> io::Result<BufReader<transport::Stream>> {
         let open = async {
             loop {
-                match door::connect(&self.place).await {
-                    Err(error) if door::not_open_yet(&error) => tokio::time::sleep(Duration::from_millis(20)).await,
+                match transport::connect(&self.endpoint).await {
+                    Err(error) if transport::may_listen_soon(&error) => {
+                        tokio::time::sleep(Duration::from_millis(20)).await
+                    }
                     done => return done,
                 }
             }
         };
-        let mut stream = BufReader::new(tokio::time::timeout(OPENING, open).await??);
-        patiently(write_line(&mut stream, &serde_json::to_vec(request)?)).await?;
+        let mut stream = BufReader::new(tokio::time::timeout(LISTEN_TIMEOUT, open).await??);
+        with_timeout(write_line(&mut stream, &serde_json::to_vec(request)?)).await?;
         Ok(stream)
     }
 }
 
 /// The status at each change.
 #[derive(Debug)]
-pub struct Watch {
-    stream: BufReader<door::Stream>,
+pub struct StatusStream {
+    stream: BufReader<transport::Stream>,
 }
 
-impl Watch {
-    /// The status now at the first call, then the next one that differs; `None` when the running Vigie has ended.
+impl StatusStream {
+    /// Returns the current status at the first call, afterwards the next one that differs; `None` when the running Vigie has
+    /// ended.
     ///
     /// # Errors
-    /// Where the running Vigie speaks another version's language.
+    /// If the running Vigie answers in the format of another version.
     pub async fn next(&mut self) -> io::Result<Option<Status>> {
-        match read_line(&mut self.stream, LONGEST_STATUS).await? {
+        match read_line(&mut self.stream, MAX_STATUS_BYTES).await? {
             Some(line) => Ok(Some(serde_json::from_str(&line)?)),
             None => Ok(None),
         }

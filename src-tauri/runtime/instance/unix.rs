@@ -1,26 +1,28 @@
-//! A lock file and a Unix socket in a folder that only the user can enter.
+//! A lock file and a Unix socket in a folder that only the user may enter.
 
+use super::ClaimError;
+use rustix::fs::OFlags;
 use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
-use std::path::PathBuf;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use tokio::net::{UnixListener, UnixStream};
 
 /// The folder of lock and socket.
-pub type Place = PathBuf;
+pub type Endpoint = PathBuf;
 
-/// One conversation.
+/// One connection.
 pub type Stream = UnixStream;
 
-/// `$XDG_RUNTIME_DIR/vigie`, which is the user's own and gone with his last session; else a folder in the state
-/// folder.
-pub fn place() -> io::Result<Place> {
+/// Returns `$XDG_RUNTIME_DIR/vigie`, which belongs to the user and is removed with their last session; otherwise a folder
+/// in the state folder.
+pub fn endpoint() -> io::Result<Endpoint> {
     let runtime = dirs::runtime_dir().map(|dir| dir.join("vigie"));
     let state = || crate::runtime::store::state_dir().map(|dir| dir.join("run"));
     runtime.or_else(state).ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no runtime and no state folder"))
 }
 
-/// The door, held by the first.
+/// The lock and the listening socket of the first process.
 #[derive(Debug)]
 pub struct IpcListener {
     listener: UnixListener,
@@ -30,29 +32,40 @@ pub struct IpcListener {
 }
 
 impl IpcListener {
-    /// The door, or `None` where another process holds it.
-    pub fn claim(place: &Place) -> io::Result<Option<IpcListener>> {
-        DirBuilder::new().recursive(true).mode(0o700).create(place)?;
-        // Fails where the folder is another user's.
-        fs::set_permissions(place, Permissions::from_mode(0o700))?;
-        // The lock's file stays for good: if it were removed, two starts could each lock their own.
-        let lock = File::options().create(true).truncate(false).write(true).open(place.join("lock"))?;
+    /// Claims the lock and listens; `None` if another process has the lock.
+    pub fn claim(endpoint: &Endpoint) -> Result<Option<IpcListener>, ClaimError> {
+        let owned = |path: &Path, error: io::Error| match fs::symlink_metadata(path) {
+            Ok(metadata) if metadata.uid() != rustix::process::geteuid().as_raw() => {
+                ClaimError::ForeignOwner(path.to_owned())
+            }
+            Ok(_) | Err(_) => error.into(),
+        };
+        DirBuilder::new().recursive(true).mode(0o700).create(endpoint)?;
+        // Fails if the folder belongs to another user.
+        fs::set_permissions(endpoint, Permissions::from_mode(0o700)).map_err(|error| owned(endpoint, error))?;
+        // The lock file is never removed: otherwise two processes could each lock a file of their own.
+        let path = endpoint.join("lock");
+        let mut options = File::options();
+        options.create(true).truncate(false).write(true);
+        // Does not wait if somebody put a FIFO there.
+        options.custom_flags((OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed());
+        let lock = options.open(&path).map_err(|error| owned(&path, error))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),
-            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::Error(error)) => return Err(error.into()),
         }
-        let socket = socket(place);
-        // What a crash has left; with the lock in hand it is nobody's.
+        let socket = socket(endpoint);
+        // Left by a crash: nobody uses it while this process has the lock.
         match fs::remove_file(&socket) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(owned(&socket, error)),
             _ => {}
         }
         let listener = UnixListener::bind(&socket)?;
-        Ok(Some(IpcListener { listener, socket, user: fs::metadata(place)?.uid(), _lock: lock }))
+        Ok(Some(IpcListener { listener, socket, user: fs::metadata(endpoint)?.uid(), _lock: lock }))
     }
 
-    /// The next conversation with a process of the same user.
+    /// Accepts the next connection of a process of the same user.
     pub async fn accept(&mut self) -> io::Result<Stream> {
         loop {
             let (stream, _) = self.listener.accept().await?;
@@ -60,30 +73,30 @@ impl IpcListener {
             if user == self.user {
                 return Ok(stream);
             }
-            tracing::warn!("user {user} knocked and was sent away");
+            tracing::warn!("connection of user {user} refused");
         }
     }
 }
 
 impl Drop for IpcListener {
     fn drop(&mut self) {
-        // Before the lock goes, so that it is never the next one's socket.
+        // Before the lock is released, so that it is never the socket of the next process.
         if let Err(error) = fs::remove_file(&self.socket) {
             tracing::debug!("cannot remove {}: {error}", self.socket.display());
         }
     }
 }
 
-/// Knocks.
-pub async fn connect(place: &Place) -> io::Result<Stream> {
-    UnixStream::connect(socket(place)).await
+/// Connects to the running Vigie.
+pub async fn connect(endpoint: &Endpoint) -> io::Result<Stream> {
+    UnixStream::connect(socket(endpoint)).await
 }
 
-/// Whether the door may open in a moment: the first has the lock, but its socket not yet.
-pub fn not_open_yet(error: &io::Error) -> bool {
+/// Returns whether the first process may listen in a moment: it has the lock, but maybe no socket yet.
+pub fn may_listen_soon(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
 }
 
-fn socket(place: &Place) -> PathBuf {
-    place.join("socket")
+fn socket(endpoint: &Endpoint) -> PathBuf {
+    endpoint.join("socket")
 }
