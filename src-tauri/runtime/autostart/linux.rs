@@ -1,19 +1,20 @@
 //! A desktop entry in an `autostart` folder (freedesktop.org Desktop Application Autostart Specification): the user's
-//! file hides the system's of the same name, and one that says `Hidden=true` switches it off.
+//! file hides the system's of the same name, and `Hidden=true` disables it.
 
 use freedesktop_desktop_entry::DesktopEntry;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use vigie_profile::read_text;
 
 const NAME: &str = "autostart/vigie.desktop";
 
-/// Whether an entry starts Vigie.
+/// Returns whether an entry starts Vigie.
 pub fn enabled() -> bool {
-    Entries::system().is_ok_and(|entries| entries.enabled())
+    AutostartFiles::system().is_ok_and(|files| files.enabled())
 }
 
-/// Never: the entry itself is not started where the user does not want it.
+/// Returns `false`: an entry that the user has disabled is not started at all.
 pub fn declined() -> bool {
     false
 }
@@ -21,31 +22,31 @@ pub fn declined() -> bool {
 /// Writes the user's choice.
 pub fn set(on: bool) -> io::Result<()> {
     let program = std::env::current_exe()?;
-    Entries::system()?.set(on, &program)
+    AutostartFiles::system()?.set(on, &program)
 }
 
-struct Entries {
+struct AutostartFiles {
     user: PathBuf,
     system: Vec<PathBuf>,
 }
 
-impl Entries {
-    fn system() -> io::Result<Entries> {
+impl AutostartFiles {
+    fn system() -> io::Result<AutostartFiles> {
         let user =
             dirs::config_dir().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no configuration folder"))?;
         let dirs = std::env::var_os("XDG_CONFIG_DIRS").filter(|dirs| !dirs.is_empty());
         let dirs = dirs.unwrap_or_else(|| "/etc/xdg".into());
         let system = std::env::split_paths(&dirs).filter(|dir| dir.is_absolute()).map(|dir| dir.join(NAME));
-        Ok(Entries { user: user.join(NAME), system: system.collect() })
+        Ok(AutostartFiles { user: user.join(NAME), system: system.collect() })
     }
 
     fn enabled(&self) -> bool {
-        if self.user.exists() { starts(&self.user) } else { self.installed() }
+        if exists(&self.user) { starts(&self.user) } else { self.installed() }
     }
 
-    /// Whether the installation starts Vigie for everybody. The first of the folders that has the entry decides.
+    /// Returns whether the installation starts Vigie for all users. The first folder that has the entry decides.
     fn installed(&self) -> bool {
-        self.system.iter().find(|path| path.exists()).is_some_and(|path| starts(path))
+        self.system.iter().find(|path| exists(path)).is_some_and(|path| starts(path))
     }
 
     fn set(&self, on: bool, program: &Path) -> io::Result<()> {
@@ -60,7 +61,7 @@ impl Entries {
             }
             return fs::write(&self.user, text);
         }
-        // The installation says it already: nothing of the user's needs to lie over it.
+        // The installation's entry already does that: the user's file is not needed.
         match fs::remove_file(&self.user) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             done => done,
@@ -68,21 +69,28 @@ impl Entries {
     }
 }
 
+fn exists(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
+/// Anything but a regular file, such as a FIFO, is not opened and starts nothing.
 fn starts(path: &Path) -> bool {
-    let Ok(entry) = DesktopEntry::from_path(path, None::<&[&str]>) else { return false };
-    // GNOME's and Cinnamon's settings write a key of their own instead of Hidden.
+    let Ok(Some(text)) = read_text(path) else { return false };
+    let Ok(entry) = DesktopEntry::from_str(path, &text, None::<&[&str]>) else { return false };
+    // The settings of GNOME and Cinnamon write a key of their own instead of Hidden.
     entry.desktop_entry("Hidden") != Some("true") && entry.desktop_entry("X-GNOME-Autostart-enabled") != Some("false")
 }
 
 fn entry(program: &Path) -> io::Result<String> {
-    let program =
-        program.to_str().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a path that is no text"))?;
-    // After an upgrade the kernel says so of the file that was replaced.
+    let program = program
+        .to_str()
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the program's path is not UTF-8"))?;
+    // The kernel appends this to the path of a file that an upgrade has replaced.
     let program = program.strip_suffix(" (deleted)").unwrap_or(program);
     Ok(format!("[Desktop Entry]\nType=Application\nName=Vigie\nIcon=vigie\nExec={}\n", quoted(program)))
 }
 
-/// A word of an `Exec` line: quoted for the command line, then escaped as every value is (Desktop Entry Specification,
+/// Returns a word of an `Exec` line: quoted for the command line, then escaped like every value (Desktop Entry Specification,
 /// "The Exec key").
 fn quoted(word: &str) -> String {
     let mut text = String::from('"');
@@ -102,11 +110,11 @@ fn quoted(word: &str) -> String {
 mod tests {
     use super::*;
 
-    fn entries() -> (tempfile::TempDir, Entries) {
+    fn files() -> (tempfile::TempDir, AutostartFiles) {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let system = vec![dir.path().join("xdg1").join(NAME), dir.path().join("xdg2").join(NAME)];
-        let entries = Entries { user: dir.path().join("config").join(NAME), system };
-        (dir, entries)
+        let files = AutostartFiles { user: dir.path().join("config").join(NAME), system };
+        (dir, files)
     }
 
     fn install(path: &Path, more: &str) {
@@ -115,55 +123,58 @@ mod tests {
     }
 
     #[test]
-    fn without_an_installation_the_users_file_decides() {
-        let (_dir, entries) = entries();
-        assert!(!entries.enabled());
-        entries.set(false, Path::new("/opt/vigie")).expect("nothing to do");
-        assert!(!entries.user.exists());
-        entries.set(true, Path::new("/opt/vigie")).expect("written");
-        assert!(entries.enabled());
-        entries.set(false, Path::new("/opt/vigie")).expect("removed");
-        assert!(!entries.enabled() && !entries.user.exists());
+    fn user_file_decides_without_an_installation() {
+        let (_dir, files) = files();
+        assert!(!files.enabled());
+        files.set(false, Path::new("/opt/vigie")).expect("nothing to do");
+        assert!(!files.user.exists());
+        files.set(true, Path::new("/opt/vigie")).expect("written");
+        assert!(files.enabled());
+        files.set(false, Path::new("/opt/vigie")).expect("removed");
+        assert!(!files.enabled() && !files.user.exists());
     }
 
     #[test]
-    fn an_installations_entry_is_switched_off_and_on_by_the_users_file() {
-        let (_dir, entries) = entries();
-        install(&entries.system[1], "");
-        assert!(entries.enabled());
-        entries.set(false, Path::new("/opt/vigie")).expect("written");
-        assert!(!entries.enabled() && entries.user.exists());
-        entries.set(true, Path::new("/opt/vigie")).expect("removed");
-        assert!(entries.enabled() && !entries.user.exists());
-        // The nearer folder hides the further one.
-        install(&entries.system[0], "Hidden=true\n");
-        assert!(!entries.enabled());
+    fn user_file_disables_and_enables_the_installed_entry() {
+        let (_dir, files) = files();
+        install(&files.system[1], "");
+        assert!(files.enabled());
+        files.set(false, Path::new("/opt/vigie")).expect("written");
+        assert!(!files.enabled() && files.user.exists());
+        files.set(true, Path::new("/opt/vigie")).expect("removed");
+        assert!(files.enabled() && !files.user.exists());
+        // An earlier folder hides a later one.
+        install(&files.system[0], "Hidden=true\n");
+        assert!(!files.enabled());
     }
 
     #[test]
-    fn what_the_desktops_settings_wrote_counts() {
-        let (_dir, entries) = entries();
-        install(&entries.system[0], "");
-        install(&entries.user, "X-GNOME-Autostart-enabled=false\n");
-        assert!(!entries.enabled());
-        install(&entries.user, "");
-        assert!(entries.enabled());
-        fs::write(&entries.user, b"\xff").expect("written");
-        assert!(!entries.enabled(), "what cannot be read starts nothing");
+    fn keys_of_the_desktop_settings_count() {
+        let (_dir, files) = files();
+        install(&files.system[0], "");
+        install(&files.user, "X-GNOME-Autostart-enabled=false\n");
+        assert!(!files.enabled());
+        install(&files.user, "");
+        assert!(files.enabled());
+        fs::write(&files.user, b"\xff").expect("written");
+        assert!(!files.enabled(), "a file that cannot be read starts nothing");
+        fs::remove_file(&files.user).expect("removed");
+        rustix::fs::mknodat(rustix::fs::CWD, &files.user, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("a FIFO");
+        assert!(!files.enabled(), "nor does a FIFO");
     }
 
     #[test]
-    fn the_program_is_found_again_whatever_its_path() {
-        let (_dir, entries) = entries();
+    fn program_path_survives_quoting() {
+        let (_dir, files) = files();
         let paths = ["/usr/bin/vigie", "/opt/a b/vigie", "/opt/100%/vi\"g`i$e\\", "/opt/é/vigie"];
         for path in paths {
-            entries.set(true, Path::new(path)).expect("written");
-            let entry = DesktopEntry::from_path(&entries.user, None::<&[&str]>).expect("an entry");
-            // The library leaves the escaped per cent sign to its callers.
+            files.set(true, Path::new(path)).expect("written");
+            let entry = DesktopEntry::from_path(&files.user, None::<&[&str]>).expect("an entry");
+            // The library does not unescape the per cent sign.
             let words: Vec<_> = entry.parse_exec().expect("words").iter().map(|word| word.replace("%%", "%")).collect();
             assert_eq!(words, [path]);
         }
-        entries.set(true, Path::new("/usr/bin/vigie (deleted)")).expect("written");
-        assert!(fs::read_to_string(&entries.user).expect("text").ends_with("Exec=\"/usr/bin/vigie\"\n"));
+        files.set(true, Path::new("/usr/bin/vigie (deleted)")).expect("written");
+        assert!(fs::read_to_string(&files.user).expect("text").ends_with("Exec=\"/usr/bin/vigie\"\n"));
     }
 }

@@ -1,8 +1,8 @@
-//! The `Run` keys, and beside them the `StartupApproved` keys, in which Settings and the Task Manager note what was
-//! switched off. Both exist for the user and for the machine.
+//! The `Run` keys, and the `StartupApproved` keys in which Settings and the Task Manager record what was disabled. Both
+//! exist for the user and for the machine.
 //!
-//! The installer writes the machine's entry, which only an administrator can switch off. A user's "no" is therefore a
-//! value of Vigie's own ([`KEY`]): the entry starts `vigie --at-login`, which ends at once where it says so.
+//! The installer writes the machine's entry, which only an administrator can disable. A user's "no" is therefore a value of
+//! Vigie's own ([`KEY`]): the entry starts `vigie --at-login`, which then ends at once.
 
 use std::io;
 use winreg::enums::{HKEY_CURRENT_USER, HKEY_LOCAL_MACHINE, KEY_SET_VALUE, RegType};
@@ -12,17 +12,17 @@ const NAME: &str = "Vigie";
 const RUN: &str = r"Software\Microsoft\Windows\CurrentVersion\Run";
 const APPROVED: &str = r"Software\Microsoft\Windows\CurrentVersion\Explorer\StartupApproved\Run";
 
-/// Vigie's own key, the user's.
+/// Vigie's own key of the user.
 const KEY: &str = r"Software\Vigie";
-/// There and not 0 where the user does not want what the machine's entry starts.
+/// Exists and is not 0 if the user does not want the machine's entry to start Vigie.
 const DECLINED: &str = "NoAutostart";
 
-/// Whether an entry starts Vigie, and the user has nothing against it.
+/// Returns whether an entry starts Vigie and the user has not declined it.
 pub fn enabled() -> bool {
     starts(HKEY_CURRENT_USER) || starts(HKEY_LOCAL_MACHINE) && !declined()
 }
 
-/// Whether the machine's entry is to start nothing for this user.
+/// Returns whether the user has declined the machine's entry.
 pub fn declined() -> bool {
     let value = RegKey::predef(HKEY_CURRENT_USER).open_subkey(KEY).and_then(|key| key.get_value::<u32, _>(DECLINED));
     value.is_ok_and(|value| value != 0)
@@ -37,7 +37,7 @@ pub fn set(on: bool) -> io::Result<()> {
         user.create_subkey(RUN)?.0.set_value(NAME, &format!("\"{}\"", program.display()))?;
         return approve();
     }
-    // Either it is not to start, or the machine's entry starts it already: the user's has to go, and what he has said.
+    // Either Vigie must not start, or the machine's entry starts it already: the user's entry and choice go.
     forget(HKEY_CURRENT_USER, "")?;
     if machine && !on { decline() } else { Ok(()) }
 }
@@ -46,8 +46,8 @@ fn decline() -> io::Result<()> {
     RegKey::predef(HKEY_CURRENT_USER).create_subkey(KEY)?.0.set_value(DECLINED, &1_u32)
 }
 
-/// Removes the entry and what was noted of it below a root's key (empty, or with a `\` at its end). The installer's own
-/// entry goes with its note: it is called when Vigie is removed.
+/// Removes the entry and its records below a key (empty, or with a `\` at its end). The installer calls this when Vigie is
+/// removed, for its own entry too.
 pub fn forget(root: HKEY, below: &str) -> io::Result<()> {
     for (key, value) in [(RUN, NAME), (APPROVED, NAME), (KEY, DECLINED)] {
         let key = RegKey::predef(root).open_subkey_with_flags(format!("{below}{key}"), KEY_SET_VALUE);
@@ -63,19 +63,25 @@ fn starts(root: HKEY) -> bool {
     let root = RegKey::predef(root);
     let there = root.open_subkey(RUN).and_then(|key| key.get_raw_value(NAME)).is_ok();
     there
-        && root.open_subkey(APPROVED).and_then(|key| key.get_raw_value(NAME)).map_or(true, |note| approved(&note.bytes))
+        && root
+            .open_subkey(APPROVED)
+            .and_then(|key| key.get_raw_value(NAME))
+            .map_or(true, |record| approved(&record.bytes))
 }
 
-/// Twelve bytes: flags, and the time at which the entry was switched off. (Not documented by Microsoft. Seen: the flags
-/// differ from system to system, and the time is zero exactly where the entry is on.)
-fn approved(note: &[u8]) -> bool {
-    note.get(4..).is_none_or(|time| time.iter().all(|byte| *byte == 0))
+/// Parses twelve bytes: flags, and the time at which the entry was disabled.
+///
+/// Microsoft does not document them. Settings and the Task Manager write an odd first byte and the time to disable an entry;
+/// scripts often write the flags alone.
+fn approved(record: &[u8]) -> bool {
+    let disabled = record.first().is_some_and(|flags| flags & 1 != 0);
+    !disabled && record.get(4..).is_none_or(|time| time.iter().all(|byte| *byte == 0))
 }
 
-/// Notes that the user's entry is on: it may have been switched off in the Task Manager before.
+/// Records that the user's entry is enabled: it may have been disabled in the Task Manager before.
 fn approve() -> io::Result<()> {
-    let note = [2_u8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    let value = RegValue { vtype: RegType::REG_BINARY, bytes: note.to_vec().into() };
+    let record = [2_u8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let value = RegValue { vtype: RegType::REG_BINARY, bytes: record.to_vec().into() };
     RegKey::predef(HKEY_CURRENT_USER).create_subkey_with_flags(APPROVED, KEY_SET_VALUE)?.0.set_raw_value(NAME, &value)
 }
 
@@ -84,10 +90,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_note_says_off_where_it_has_a_time() {
+    fn odd_flags_or_a_time_disable_an_entry() {
         assert!(approved(&[2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]));
         assert!(approved(&[6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]));
         assert!(approved(&[]));
+        assert!(!approved(&[3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]), "as scripts write it");
+        assert!(!approved(&[3]));
+        assert!(!approved(&[2, 0, 0, 0, 0x1c, 0x4d, 0x0f, 0x8c, 0xaf, 0xd6, 0xd9, 1]));
         assert!(!approved(&[3, 0, 0, 0, 0x1c, 0x4d, 0x0f, 0x8c, 0xaf, 0xd6, 0xd9, 1]));
     }
 
@@ -96,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn the_users_choice_beside_the_machines_entry() {
+    fn user_choice_overrides_the_machine_entry() {
         use winreg::types::ToRegValue;
         crate::wine::only();
         assert!(!enabled());

@@ -1,11 +1,11 @@
-//! What an installer asks of Vigie: to end whatever of it runs on this machine, for whomever, before its files are
-//! replaced or removed; to start it again where it ran; to forget the users' settings.
+//! What an installer needs of Vigie: end it for all users before its files are replaced or removed, start it again in the
+//! same sessions, and remove the users' settings.
 //!
-//! Run by the system's own installer, as the machine's administrator: `vigie installer …`. What belongs to Vigie is
-//! told by the program's file: it lies beside the one that asks.
+//! The system's own installer runs this as the machine's administrator: `vigie installer …`. A process belongs to this
+//! installation if its program lies in the same folder as the one that asks.
 
 #[cfg_attr(windows, path = "windows.rs")]
-#[cfg_attr(not(windows), path = "other.rs")]
+#[cfg_attr(target_os = "linux", path = "linux.rs")]
 mod system;
 
 use super::credentials;
@@ -14,27 +14,26 @@ use std::path::Path;
 use std::time::Duration;
 use sysinfo::{Pid, Process, ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 
-/// The programs of an installation that a session's end would end. (The one that holds a VPN connection is not among
-/// them: nobody's connection is cut.)
+/// The programs that are ended. (The one that holds a VPN connection is not among them: no connection is cut.)
 const PROGRAMS: [&str; 3] = ["vigie", "vigie-panel", "vigie-pinned"];
 
-/// So the kernel of Linux calls a running program whose file was removed or replaced, behind its path.
+/// What Linux appends to the path of a running program whose file was removed or replaced.
 const REMOVED: &str = " (deleted)";
 
-/// How long the programs that were asked to end may take. After that they are ended.
-const GRACE: Duration = Duration::from_secs(5);
+/// How long programs may take to end when asked. After that they are killed.
+const QUIT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a program that was ended may take to be gone.
-const END: Duration = Duration::from_secs(5);
+/// How long a killed program may take to disappear.
+const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often is looked whether they are gone: here nobody can tell.
-const LOOK: Duration = Duration::from_millis(50);
+/// How often the processes are listed while they end: no event reports that.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Ends every Vigie that was started from this installation, whoever's it is; returns when none is left. With `for_now`
-/// the system notes in which sessions the tray ran, for [`start_again`].
+/// Ends every Vigie of this installation, of all users, and returns when none is left. With `for_now` the sessions in which
+/// the tray ran are recorded for [`start_again`].
 ///
 /// # Errors
-/// Where some would not end, or may not be ended by this user.
+/// If some do not end, or this user may not end them.
 pub async fn end(for_now: bool) -> io::Result<()> {
     let mut system = System::new().map_err(io::Error::other)?;
     let mut sessions = Vec::new();
@@ -49,30 +48,30 @@ pub async fn end(for_now: bool) -> io::Result<()> {
     } else {
         system::clear();
     }
-    if !asked.is_empty() && !gone(&mut system, GRACE).await {
+    if !asked.is_empty() && !gone(&mut system, QUIT_TIMEOUT).await {
         for process in running(&mut system) {
             if let Some(process) = system.process(process) {
-                tracing::warn!(pid = %process.pid(), "did not end when asked, and is ended");
+                tracing::warn!(pid = %process.pid(), "did not end when asked, and is killed");
                 system::kill(process);
             }
         }
-        if !gone(&mut system, END).await {
+        if !gone(&mut system, KILL_TIMEOUT).await {
             return Err(io::Error::new(io::ErrorKind::TimedOut, "a program of Vigie does not end"));
         }
     }
     Ok(())
 }
 
-/// Windows: starts the tray in the sessions in which [`end`] found it, as the user of each. Elsewhere programs are
-/// replaced while they run: each running tray becomes the new version, by [`renew`].
+/// On Windows starts the tray in the sessions in which [`end`] found it, as the user of each. On Linux, where programs are
+/// replaced while they run, each running tray becomes the new version by [`renew`].
 ///
 /// # Errors
-/// Where the note cannot be read, or no session let it start; where it cannot be told who runs.
+/// If the record cannot be read, or no session allows the start; or if the processes cannot be listed.
 pub fn start_again() -> io::Result<()> {
     system::start_again()
 }
 
-/// This process becomes the new version of its program. Returns only where that cannot be.
+/// Replaces this process with the new version of its program. Returns only if that fails.
 pub fn renew() -> io::Error {
     system::renew()
 }
@@ -80,15 +79,15 @@ pub fn renew() -> io::Error {
 /// Removes the settings and the state of every user of this machine, and the credentials of those who are logged on.
 ///
 /// # Errors
-/// Where something cannot be removed; the rest is.
+/// If something cannot be removed; the rest is.
 pub fn forget() -> io::Result<()> {
     system::forget()
 }
 
-/// Removes the credentials of the user who asks.
+/// Removes the credentials of this user.
 ///
 /// # Errors
-/// Where they may not be gone.
+/// If some may be left.
 pub async fn forget_own() -> io::Result<()> {
     credentials::forget().await.map_err(io::Error::other)
 }
@@ -96,13 +95,13 @@ pub async fn forget_own() -> io::Result<()> {
 async fn gone(system: &mut System, limit: Duration) -> bool {
     let looking = async {
         while !running(system).is_empty() {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     };
     tokio::time::timeout(limit, looking).await.is_ok()
 }
 
-/// The processes of this installation, but for this one.
+/// Returns the processes of this installation except this one.
 fn running(system: &mut System) -> Vec<Pid> {
     let what = ProcessRefreshKind::nothing().with_exe(UpdateKind::Always).with_user(UpdateKind::OnlyIfNotSet);
     system.refresh_processes_specifics(ProcessesToUpdate::All, true, what.without_tasks());
@@ -114,7 +113,7 @@ fn running(system: &mut System) -> Vec<Pid> {
     system.processes().values().filter(ours).map(Process::pid).collect()
 }
 
-/// Whether a program's file is one of this installation's.
+/// Returns whether a program's file belongs to this installation.
 fn belongs(program: &Path, folder: Option<&Path>) -> bool {
     let name = program.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let name = name.strip_suffix(REMOVED).unwrap_or(name);
@@ -128,7 +127,7 @@ mod tests {
     use std::path::Path;
 
     #[test]
-    fn what_lies_elsewhere_or_is_called_otherwise_is_left_alone() {
+    fn only_programs_of_this_installation_belong_to_it() {
         let ours = |program: &str| {
             let program = format!("{program}{}", std::env::consts::EXE_SUFFIX);
             belongs(Path::new(&program), Some(Path::new("/usr/bin")))
