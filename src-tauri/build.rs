@@ -6,7 +6,15 @@ mod icons;
 mod panel;
 
 fn main() {
+    build_time();
     // The program's icon first: Tauri reads it.
     icons::compose();
     panel::build();
+}
+
+/// Tells the program when it was built: no clock is right that shows an earlier time. Reproducible builds name the time.
+fn build_time() {
+    println!("cargo:rerun-if-env-changed=SOURCE_DATE_EPOCH");
+    let named = std::env::var("SOURCE_DATE_EPOCH").ok().filter(|named| named.parse::<u64>().is_ok());
+    println!("cargo:rustc-env=VIGIE_BUILD_TIME={}", named.unwrap_or_else(|| "0".into()));
 }

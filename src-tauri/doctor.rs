@@ -6,7 +6,7 @@ use serde::Serialize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use vigie_core::message::Reading;
-use vigie_core::vpn::{Gateway, Intranet, ProbeRequest};
+use vigie_core::vpn::{Gateway, Probe, ProbeRequest};
 use vigie_profile::{Loaded, Profile};
 use vigie_view::doctor::{Finding, Sensor};
 
@@ -29,6 +29,7 @@ async fn examine(loaded: &Loaded) -> Vec<Finding> {
     let started = Instant::now();
     let links = blocking(profile, network::read).await;
     let links = links.and_then(|links| links.map_err(|error| error.to_string()));
+    let servers = links.as_ref().map(|links| links.dns.clone()).unwrap_or_default();
     timed(Sensor::Network, started, links.and_then(json));
 
     let started = Instant::now();
@@ -36,13 +37,17 @@ async fn examine(loaded: &Loaded) -> Vec<Finding> {
     timed(Sensor::Site, started, site.clone().and_then(json));
 
     let chosen = profile.user.site.clone().or(site.ok().flatten());
-    let request = ProbeRequest::new(profile, chosen.as_deref(), 0, true);
+    let mut request = ProbeRequest::new(profile, chosen.as_deref(), 0, true);
+    request.dns = servers;
     let started = Instant::now();
     let limit = Duration::from_secs(profile.vpn.probe_timeout_seconds.into());
-    let probed = probe::probe(request, limit).await;
-    let deaf = probed.inside == Intranet::Silent && probed.gateway != Some(Gateway::Answered);
+    let mut probed = None;
+    probe::probe(request, limit, |probe| probed = Some(probe)).await;
+    let heard = probed.as_ref().is_some_and(|probe: &Probe| {
+        probe.gateway == Some(Gateway::Answered) || probe.witnesses.iter().any(|witness| witness.strength().is_some())
+    });
     let seen = json(&probed);
-    timed(Sensor::Probe, started, if deaf { seen.and_then(Err) } else { seen });
+    timed(Sensor::Probe, started, if heard { seen } else { seen.and_then(Err) });
 
     let started = Instant::now();
     timed(Sensor::VpnClient, started, json(vpn_client::state(profile).await));

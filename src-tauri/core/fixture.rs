@@ -6,7 +6,7 @@ use super::message::{
 };
 use super::state::{SavedState, State};
 use super::update::update;
-use super::vpn::{DefaultRoute, Gateway, Interface, Intranet, Links, Probe, VpnStatus};
+use super::vpn::{Answer, DefaultRoute, Ends, Gateway, Interface, Links, Probe, VpnStatus, Witness};
 use jiff::ZonedDateTime;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, LazyLock};
@@ -43,6 +43,34 @@ pub const HOME: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 1, 10));
 /// The tunnel's address.
 pub const TUNNEL: IpAddr = IpAddr::V4(Ipv4Addr::new(172, 26, 200, 7));
 
+/// The guide's intranet host.
+pub const HOST: IpAddr = IpAddr::V4(Ipv4Addr::new(172, 26, 66, 73));
+
+/// A witness of the profile's form, and its answer.
+pub fn witness(host: &str, answer: Answer) -> Witness {
+    Witness::new(&host.parse().expect("a test names an intranet host"), answer, 12)
+}
+
+/// The guide's file and print server, both with this answer.
+pub fn witnesses(answer: Answer) -> Vec<Witness> {
+    ["smb://172.26.66.73", "ipp://172.26.66.73"].map(|host| witness(host, answer)).into()
+}
+
+/// The intranet answers a connection from that local address.
+pub fn correct(local: IpAddr) -> Vec<Witness> {
+    witnesses(Answer::Correct(Ends { local, remote: HOST }))
+}
+
+/// The intranet is silent.
+pub fn silent() -> Vec<Witness> {
+    witnesses(Answer::Silent)
+}
+
+/// The end of a probe.
+pub fn probe(number: u64, witnesses: Vec<Witness>, gateway: Option<Gateway>) -> Probe {
+    Probe { number, witnesses, gateway, gateway_local: None, complete: true }
+}
+
 /// A network at home, without the VPN.
 pub fn home() -> Links {
     network(HOME)
@@ -53,6 +81,8 @@ pub fn network(address: IpAddr) -> Links {
     Links {
         interfaces: vec![interface(2, "eth0", address)],
         default_route: Some(DefaultRoute { interface: 2, router: Some([192, 168, 1, 1].into()) }),
+        uplinks: vec![2],
+        intranet: Vec::new(),
         dns: vec![[192, 168, 1, 1].into()],
     }
 }
@@ -101,13 +131,13 @@ pub fn standing(verdict: VpnStatus) -> State {
         VpnStatus::Offline => Links::default(),
         VpnStatus::Connecting | VpnStatus::Connected | VpnStatus::Stalled => with_tunnel(home()),
     };
-    let inside = match verdict {
+    let witnesses = match verdict {
         VpnStatus::Unknown | VpnStatus::Offline | VpnStatus::Connecting => None,
-        VpnStatus::Captive | VpnStatus::Disconnected | VpnStatus::Stalled => Some(Intranet::Silent),
-        VpnStatus::Connected => Some(Intranet::Answered { local: TUNNEL }),
-        VpnStatus::OnSite => Some(Intranet::Answered { local: HOME }),
+        VpnStatus::Captive | VpnStatus::Disconnected | VpnStatus::Stalled => Some(silent()),
+        VpnStatus::Connected => Some(correct(TUNNEL)),
+        VpnStatus::OnSite => Some(correct(HOME)),
     };
-    let gateway = if verdict == VpnStatus::Captive { Gateway::CertificateMismatch } else { Gateway::Answered };
+    let gateway = if verdict == VpnStatus::Captive { Gateway::OtherName } else { Gateway::Answered };
     let facts = [
         Event::Drives(Reading::Known(drives.map(|(letter, mount)| DriveState { letter, mount }).into())),
         Event::Printers(Reading::Known(Printers::Computer(vec![
@@ -129,14 +159,15 @@ pub fn standing(verdict: VpnStatus) -> State {
     for fact in facts {
         update(&mut state, fact, seen.clone());
     }
-    let asked = update(&mut state, Event::Links(links), seen);
-    if let Some(inside) = inside {
-        let number = asked.iter().find_map(|effect| {
+    let mut effects = update(&mut state, Event::Links(links), seen);
+    // A silent tunnel is asked twice.
+    for _ in 0..2 {
+        let number = effects.iter().find_map(|effect| {
             let Effect::Request(SensorRequest::Probe(request)) = effect else { return None };
             Some(request.number)
         });
-        let number = number.expect("links that lead somewhere are probed");
-        update(&mut state, Event::Probed(Probe { number, inside, gateway: Some(gateway) }), now);
+        let (Some(witnesses), Some(number)) = (&witnesses, number) else { break };
+        effects = update(&mut state, Event::Probed(probe(number, witnesses.clone(), Some(gateway))), now.clone());
     }
     assert_eq!(state.vpn.status(), verdict);
     state

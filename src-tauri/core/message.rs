@@ -116,8 +116,10 @@ pub enum Event {
     Woke,
     /// The interfaces and routes, whole, after something about them changed.
     Links(vpn::Links),
-    /// A probe has ended.
+    /// A probe has ended, or has a strong answer.
     Probed(vpn::Probe),
+    /// The counters of an interface; `None` where they cannot be read.
+    Traffic(Option<vpn::Traffic>),
     /// What Cisco's command line says; `None` where it could not be asked or understood.
     ClientState(Option<vpn::ClientState>),
     /// The site that Cisco's files name, or that they name none.
@@ -458,6 +460,8 @@ pub enum SensorRequest {
     Host,
     /// Intranet and gateway; the answer is an [`Event::Probed`] with that number.
     Probe(vpn::ProbeRequest),
+    /// The counters of the interface with this index; the answer is an [`Event::Traffic`].
+    Traffic(u32),
     /// Cisco's command line; the answer is an [`Event::ClientState`].
     Client,
     /// The clock: send [`Event::Tick`] at that moment (and none where it is `None`). Replaces the moment asked for

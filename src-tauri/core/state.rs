@@ -210,8 +210,9 @@ impl State {
 
     /// Whether there is a tunnel that Vigie can end: its own, or one of Cisco's.
     pub fn can_disconnect(&self) -> bool {
+        // With the status "disconnected" the tunnel belongs to another VPN.
         let tunnel = self.vpn.links().is_some_and(|links| links.tunnel().is_some());
-        self.connect.can_disconnect(tunnel)
+        self.connect.can_disconnect(tunnel && self.vpn.status() != VpnStatus::Disconnected)
     }
 }
 

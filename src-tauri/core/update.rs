@@ -32,7 +32,7 @@ pub fn update(state: &mut State, event: Event, now: Now) -> Vec<Effect> {
     let site_before = state.site().cloned();
     handle_event(state, event, &mut effects);
     if state.site() != site_before.as_ref() {
-        // Another gateway and other inside hosts: what is known is of the old ones.
+        // The site changed; results for the previous gateway and intranet hosts no longer apply.
         invalidate(state, &mut effects);
     }
     if let Some(reaches) = state.reaches_inside()
@@ -80,7 +80,8 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
     let now = state.now.clone();
     match event {
         // What is seen on the way to sleep is out of date on waking, and a question would be asked for nothing.
-        Event::Tick | Event::Links(_) | Event::Probed(_) | Event::ClientState(_) if state.asleep.is_some() => {}
+        Event::Tick | Event::Links(_) | Event::Probed(_) | Event::Traffic(_) | Event::ClientState(_)
+            if state.asleep.is_some() => {}
         Event::Tick => {
             let requests = state.vpn.tick(&now);
             request(state, requests, effects);
@@ -100,6 +101,10 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
         }
         Event::Probed(probe) => {
             let requests = state.vpn.on_probe(probe, &now);
+            request(state, requests, effects);
+        }
+        Event::Traffic(traffic) => {
+            let requests = state.vpn.on_traffic(traffic, &now);
             request(state, requests, effects);
         }
         Event::ClientState(client) => {
@@ -300,8 +305,12 @@ fn request(state: &State, requests: TrackerRequests, effects: &mut Vec<Effect>) 
     }
     if let Some((number, gateway)) = requests.probe {
         let site = state.site().map(|site| site.id.as_str());
-        let request = ProbeRequest::new(&state.profile, site, number, gateway);
+        let mut request = ProbeRequest::new(&state.profile, site, number, gateway);
+        request.dns = state.vpn.links().map(|links| links.dns.clone()).unwrap_or_default();
         effects.push(Effect::Request(SensorRequest::Probe(request)));
+    }
+    if let Some(interface) = requests.traffic {
+        effects.push(Effect::Request(SensorRequest::Traffic(interface)));
     }
     if requests.client {
         effects.push(Effect::Request(SensorRequest::Client));

@@ -1,6 +1,7 @@
 //! What types cannot say: addresses, hours, names that refer to other names.
 
 use super::error::{ConfigError, Expected};
+use super::intranet::{IntranetHost, is_key_hash};
 use super::tree::{Found, Path};
 use super::{Day, Holiday, Hours, Profile};
 use jiff::civil::Time;
@@ -113,11 +114,10 @@ fn sites(profile: &Profile, found: &mut Checks) {
         }
         for pin in &site.certificate_pins {
             let hash = pin.strip_prefix("pin-sha256:").unwrap_or_default();
-            let good = hash.len() == 44 && hash.chars().all(|c| c.is_ascii_alphanumeric() || "+/=".contains(c));
-            found.expect(good, at("certificate_pins"), pin, Expected::CertificatePin);
+            found.expect(is_key_hash(hash), at("certificate_pins"), pin, Expected::CertificatePin);
         }
         for host in &site.inside {
-            found.expect(is_host_and_port(host), at("inside"), host, Expected::HostAndPort);
+            found.expect(host.parse::<IntranetHost>().is_ok(), at("inside"), host, Expected::IntranetHost);
         }
     }
     if let Some(site) = &profile.user.site {
@@ -316,7 +316,7 @@ fn is_web_address(address: &str) -> bool {
 }
 
 /// A host's name or IP address, no port.
-fn is_host(host: &str) -> bool {
+pub(super) fn is_host(host: &str) -> bool {
     if host.parse::<std::net::Ipv6Addr>().is_ok() {
         return true;
     }
@@ -334,15 +334,4 @@ fn is_host(host: &str) -> bool {
         return host.parse::<std::net::Ipv4Addr>().is_ok();
     }
     name.len() <= 253 && name.split('.').all(label)
-}
-
-/// `host:port`, `[::1]:port`.
-fn is_host_and_port(text: &str) -> bool {
-    let Some((host, port)) = text.rsplit_once(':') else { return false };
-    let port = port.parse::<u16>().is_ok_and(|port| port != 0);
-    let host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => !host.contains(':') && is_host(host),
-    };
-    port && host
 }

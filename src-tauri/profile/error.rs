@@ -128,8 +128,8 @@ pub enum Expected {
     WebAddress,
     /// A host's name or IP address, no port.
     Host,
-    /// `host:port`.
-    HostAndPort,
+    /// A server of the intranet: `smb://host`, …, or `host:port`.
+    IntranetHost,
     /// `pin-sha256:` and the hash of a certificate's key.
     CertificatePin,
     /// Small letters, digits and hyphens.

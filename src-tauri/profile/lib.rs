@@ -11,6 +11,7 @@ mod error;
 mod files;
 #[cfg(feature = "files")]
 mod ics;
+mod intranet;
 mod load;
 mod path;
 mod read;
@@ -23,6 +24,7 @@ pub use credentials::{is_valid_identifier, is_valid_passcode};
 pub use error::{ConfigError, Expected, Problem};
 #[cfg(feature = "files")]
 pub use files::{FileSource, check_file, load, save};
+pub use intranet::{IntranetHost, NotAnIntranetHost, Protocol};
 pub use load::{ConfigSource, ConfigValue, Layer, Loaded, Paths, check_with, guide, load_with};
 
 pub use path::expand;
@@ -126,7 +128,8 @@ pub struct Site {
     pub departments: Vec<String>,
     /// The VPN gateway: a host name, or an address, without a port.
     pub gateway: String,
-    /// `host:port` of machines that only answer from inside; the first that answers decides.
+    /// Servers that answer from inside only, as [`IntranetHost`] reads them: `smb://…`, `ipp://…`, `https://…`, `dns://…`,
+    /// `tcp://…`, or `host:port`.
     pub inside: Vec<String>,
     /// Certificates of the gateway that OpenConnect takes though the system does not trust them (`pin-sha256:…`); where
     /// there are any, it takes no other.
@@ -575,6 +578,13 @@ pub struct Advice {
     pub self_service: String,
     /// Why machines are switched off (section 13).
     pub shutdown: String,
+}
+
+impl Site {
+    /// The servers of [`Site::inside`].
+    pub fn intranet_hosts(&self) -> impl Iterator<Item = IntranetHost> {
+        self.inside.iter().filter_map(|text| text.parse().ok())
+    }
 }
 
 impl Profile {

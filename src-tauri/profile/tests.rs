@@ -322,7 +322,7 @@ fn every_fault_names_its_line_and_key() {
             entry("site", "id = \"caen\"\ninside = [\"a:1\", \"a:0\"]"),
             4,
             "site.caen.inside",
-            wrong("\"a:0\"", E::HostAndPort),
+            wrong("\"a:0\"", E::IntranetHost),
         ),
         (entry("site", "id = \"caen\"\ninside = []"), 4, "site.caen.inside", ConfigError::Empty),
         (entry("site", "id = \"caen\"\nname = \" \""), 4, "site.caen.name", ConfigError::Empty),

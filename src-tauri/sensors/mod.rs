@@ -85,8 +85,11 @@ async fn serve(profile: Arc<Profile>, events: Events, mut requests: UnboundedRec
             }
             SensorRequest::Probe(request) => probe.replace(async move {
                 let limit = Duration::from_secs(profile.vpn.probe_timeout_seconds.into());
-                let _ = events.send(Event::Probed(probe::probe(request, limit).await));
+                probe::probe(request, limit, |probe| drop(events.send(Event::Probed(probe)))).await;
             }),
+            SensorRequest::Traffic(interface) => {
+                let _ = events.send(Event::Traffic(network::traffic(interface)));
+            }
             SensorRequest::Client => client.replace(async move {
                 let _ = events.send(Event::ClientState(vpn_client::state(&profile).await));
             }),
@@ -212,7 +215,8 @@ mod tests {
 
             // Nobody has the address 10.9.0.9, which takes a while to find out; the newer request does not wait for it.
             let request = |number, host: &str| {
-                SensorRequest::Probe(ProbeRequest { number, inside: vec![host.to_owned()], gateways: Vec::new() })
+                let hosts = vec![host.parse().unwrap()];
+                SensorRequest::Probe(ProbeRequest { number, hosts, gateways: Vec::new(), dns: Vec::new() })
             };
             requests.send(request(1, "10.9.0.9:445")).unwrap();
             requests.send(request(2, "127.0.0.1:1")).unwrap();

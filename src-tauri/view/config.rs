@@ -116,7 +116,9 @@ fn expected(expected: &Expected) -> String {
         Expected::WebAddress => "une adresse http:// ou https:// avec un nom de serveur".into(),
         Expected::Host => "un nom de serveur ou une adresse IP, sans port".into(),
         Expected::CertificatePin => "l’empreinte d’un certificat, comme \"pin-sha256:…\"".into(),
-        Expected::HostAndPort => "un serveur et son port, comme \"172.26.66.73:445\"".into(),
+        Expected::IntranetHost => {
+            "un serveur de l’intranet, comme \"smb://172.26.66.73\" ou \"172.26.66.73:445\"".into()
+        }
         Expected::Id => "des minuscules, des chiffres et des tirets".into(),
         Expected::DriveLetter => "une lettre de A à Z, en majuscule".into(),
         Expected::TelephoneCode => "des chiffres, * et #".into(),

@@ -375,10 +375,10 @@ fn amigo(state: &State) -> Button {
 mod tests {
     use super::*;
     use vigie_core::connect::{AttemptHistory, ConnectProgress, Pin, StoredCredentials};
-    use vigie_core::fixture::{TUNNEL, home, known, now, with_tunnel};
+    use vigie_core::fixture::{TUNNEL, correct, home, known, now, probe, silent, with_tunnel};
     use vigie_core::message::{Effect, Event, RequestId, SensorRequest};
     use vigie_core::update::update;
-    use vigie_core::vpn::{Gateway, Intranet, Links, Probe};
+    use vigie_core::vpn::{Gateway, Links, Witness};
 
     fn sent() -> Submission {
         Submission {
@@ -498,21 +498,21 @@ mod tests {
     #[test]
     fn success_is_shown_only_while_the_tunnel_works() {
         let mut state = after(Ok(ConnectProgress::Connected));
-        let mut see = |links: Links, intranet: Intranet, time: &str| {
+        let mut see = |links: Links, witnesses: Vec<Witness>, time: &str| {
             let now = now(&format!("2026-11-24T{time}"));
             let effects = update(&mut state, Event::Links(links), now.clone());
             let number = effects.iter().find_map(|effect| {
                 let Effect::Request(SensorRequest::Probe(request)) = effect else { return None };
                 Some(request.number)
             });
-            let probe = Probe { number: number.unwrap(), inside: intranet, gateway: Some(Gateway::Answered) };
+            let probe = probe(number.unwrap(), witnesses, Some(Gateway::Answered));
             update(&mut state, Event::Probed(probe), now);
             says(&state)
         };
         let connected = "VPN connecté | Vous pouvez fermer cette fenêtre. | [Se déconnecter du VPN]";
-        assert_eq!(see(with_tunnel(home()), Intranet::Answered { local: TUNNEL }, "10:00:01"), connected);
+        assert_eq!(see(with_tunnel(home()), correct(TUNNEL), "10:00:01"), connected);
         // Ended in Cisco's own window: nobody reports it but the interfaces.
-        assert_eq!(see(home(), Intranet::Silent, "10:30"), "");
+        assert_eq!(see(home(), silent(), "10:30"), "");
         assert!(form(&state).can_connect && !state.can_disconnect());
         let again = vigie_core::fixture::standing(VpnStatus::Connected);
         assert_eq!(says(&again), "VPN connecté | Vous pouvez fermer cette fenêtre.");

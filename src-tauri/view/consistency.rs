@@ -5,17 +5,17 @@ use proptest::prelude::*;
 use vigie_core::connect::{
     ConnectError, ConnectMethod, ConnectProgress, Pin, Stage, StoredCredentials, Submission, VpnClient,
 };
-use vigie_core::fixture::{HOME, TUNNEL, after, home, known, with_tunnel};
+use vigie_core::fixture::{HOME, TUNNEL, after, correct, home, known, probe, silent, with_tunnel};
 use vigie_core::message::{Action, Effect, Event, RequestId, SensorRequest};
 use vigie_core::state::State;
 use vigie_core::update::update;
-use vigie_core::vpn::{ClientState, Gateway, Intranet, Links, Probe};
+use vigie_core::vpn::{ClientState, Gateway, Links, Witness};
 
 /// What happens next. Probes and attempts refer to the last request, or to the one before.
 #[derive(Debug, Clone)]
 enum Step {
     Event(Event),
-    Probe { stale: bool, intranet: Intranet, gateway: Option<Gateway> },
+    Probe { stale: bool, witnesses: Vec<Witness>, gateway: Option<Gateway> },
     Progress { stale: bool, progress: Result<ConnectProgress, ConnectError> },
 }
 
@@ -61,13 +61,13 @@ fn step() -> impl Strategy<Value = Step> {
         Err(ConnectError::WrongPasscode),
         Err(ConnectError::Unreachable),
     ];
-    let intranet = vec![Intranet::Silent, Intranet::Answered { local: HOME }, Intranet::Answered { local: TUNNEL }];
-    let gateway = vec![None, Some(Gateway::Answered), Some(Gateway::Silent)];
+    let witnesses = vec![silent(), correct(HOME), correct(TUNNEL)];
+    let gateway: Vec<Option<Gateway>> = std::iter::once(None).chain(Gateway::ALL.map(Some)).collect();
     let stale = proptest::bool::weighted(0.2);
     prop_oneof![
         3 => proptest::sample::select(events).prop_map(Step::Event),
-        2 => (stale, proptest::sample::select(intranet), proptest::sample::select(gateway))
-            .prop_map(|(stale, intranet, gateway)| Step::Probe { stale, intranet, gateway }),
+        2 => (stale, proptest::sample::select(witnesses), proptest::sample::select(gateway))
+            .prop_map(|(stale, witnesses, gateway)| Step::Probe { stale, witnesses, gateway }),
         2 => (stale, proptest::sample::select(progress)).prop_map(|(stale, progress)| Step::Progress { stale, progress }),
     ]
 }
@@ -127,8 +127,8 @@ proptest! {
             let of = |list: &[u64], stale: bool| list[list.len().saturating_sub(1 + usize::from(stale))];
             let event = match step {
                 Step::Event(event) => event,
-                Step::Probe { stale, intranet, gateway } => {
-                    Event::Probed(Probe { number: of(&probes, stale), inside: intranet, gateway })
+                Step::Probe { stale, witnesses, gateway } => {
+                    Event::Probed(probe(of(&probes, stale), witnesses, gateway))
                 }
                 Step::Progress { stale, progress } => {
                     let attempt = attempts[attempts.len().saturating_sub(1 + usize::from(stale))];

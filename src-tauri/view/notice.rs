@@ -6,7 +6,7 @@ use vigie_core::message::{
     WindowError, WindowKind,
 };
 use vigie_core::state::State;
-use vigie_core::vpn::VpnStatus;
+use vigie_core::vpn::{Reason, VpnStatus};
 use vigie_profile::Choice;
 
 /// A notification in words.
@@ -185,15 +185,16 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
 }
 
 fn vpn(verdict: VpnStatus, state: &State) -> Notice {
-    let detail = vpn::detail(state);
+    let (title, detail) = (vpn::title(state), vpn::detail(state));
     let notice = match verdict {
-        VpnStatus::Disconnected => Notice::new(Category::Vpn, "VPN déconnecté", lost(state)),
-        VpnStatus::Offline => Notice::new(Category::Vpn, "Hors ligne", format!("{detail} {}", lost(state))),
-        VpnStatus::Stalled => Notice::new(Category::Vpn, "Le VPN ne répond plus", detail),
-        VpnStatus::Captive => Notice::new(Category::Vpn, "Connexion limitée", detail),
-        VpnStatus::Connected => Notice::new(Category::Vpn, "VPN connecté", detail).transient(),
-        VpnStatus::Unknown | VpnStatus::Connecting | VpnStatus::OnSite => {
-            Notice::new(Category::Vpn, vpn::headline(state), detail).transient()
+        // The button says what to do.
+        VpnStatus::Disconnected if state.vpn.reason() == Reason::NoTunnel => {
+            Notice::new(Category::Vpn, title, lost(state))
+        }
+        VpnStatus::Offline => Notice::new(Category::Vpn, title, format!("{detail} {}", lost(state))),
+        VpnStatus::Disconnected | VpnStatus::Stalled | VpnStatus::Captive => Notice::new(Category::Vpn, title, detail),
+        VpnStatus::Connected | VpnStatus::Unknown | VpnStatus::Connecting | VpnStatus::OnSite => {
+            Notice::new(Category::Vpn, title, detail).transient()
         }
     };
     match verdict {
@@ -330,7 +331,7 @@ mod tests {
             ),
             (
                 VpnStatus::Captive,
-                "Connexion limitée | Le serveur VPN ne répond pas. Si le réseau demande une identification, ouvrez un navigateur ; sinon, réessayez plus tard. | [Réessayer]",
+                "Connexion limitée | Un autre serveur répond à la place du serveur VPN. Sur un Wi-Fi public, ouvrez un navigateur pour vous identifier ; sinon, prévenez l’assistance. | [Réessayer]",
             ),
             (
                 VpnStatus::Disconnected,

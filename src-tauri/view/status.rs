@@ -4,17 +4,21 @@ use super::panel::{Panel, panel};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use vigie_core::state::State;
-use vigie_core::vpn::VpnStatus;
+use vigie_core::vpn::{Links, Path, Reason, Strength, VpnStatus, Witness};
 
 /// The state for programs and for the command line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
-    /// The verdict.
+    /// The VPN status.
     pub verdict: VpnStatus,
-    /// Since when it stands.
+    /// Why the status is what it is.
+    pub reason: Reason,
+    /// When the status began.
     pub since: Timestamp,
     /// Whether the drives and the business applications are within reach; `null` where that is not known.
     pub reaches_inside: Option<bool>,
+    /// The intranet hosts that were asked, and what their answers prove.
+    pub witnesses: Vec<WitnessReport>,
     /// The site's id.
     pub site: Option<String>,
     /// The gateway of the site.
@@ -25,17 +29,46 @@ pub struct Status {
     pub panel: Panel,
 }
 
+/// An intranet host that was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WitnessReport {
+    /// Who was asked what, what came of it, and how long that took.
+    #[serde(flatten)]
+    pub witness: Witness,
+    /// How much that proves; `null` where it proves nothing.
+    pub strength: Option<Strength>,
+    /// Whether the answer came through the tunnel; `null` where none came, or it came from this computer's own network.
+    pub through_tunnel: Option<bool>,
+}
+
+fn report(witness: &Witness, links: &Links) -> WitnessReport {
+    let path = witness.path(links);
+    WitnessReport {
+        witness: witness.clone(),
+        strength: path.and_then(|path| witness.proves(path, links)),
+        through_tunnel: path.map(|path| path == Path::Tunnel),
+    }
+}
+
 /// The status of a state.
 pub fn status(state: &State) -> Status {
     Status {
         verdict: state.vpn.status(),
+        reason: state.vpn.reason(),
         since: state.vpn.since().timestamp(),
         reaches_inside: state.reaches_inside(),
+        witnesses: witnesses(state),
         site: state.site().map(|site| site.id.clone()),
         gateway: state.site().map(|site| site.gateway.clone()),
         shutdown: state.shutdown.next_shutdown(&state.now).map(|at| at.timestamp()),
         panel: panel(state),
     }
+}
+
+fn witnesses(state: &State) -> Vec<WitnessReport> {
+    let evidence = state.vpn.evidence();
+    let Some((witnesses, links)) = evidence.witnesses.as_ref().zip(evidence.links.as_ref()) else { return Vec::new() };
+    witnesses.iter().map(|witness| report(witness, links)).collect()
 }
 
 /// The status as text: one line a row, under its group's heading. With plain spaces, so that it can be searched.
@@ -123,7 +156,12 @@ Assistance et arrêt automatique
             assert_eq!((status.verdict, status.reaches_inside), (verdict, verdict.reaches_inside()));
         }
         let json = serde_json::to_value(status(&standing(VpnStatus::OnSite))).expect("a status is JSON");
-        assert_eq!(json["verdict"], "on-site");
+        assert_eq!((&json["verdict"], &json["reason"]), (&"on-site".into(), &"intranet-answers".into()));
+        let expected = serde_json::json!({
+            "kind": "smb", "host": "smb://172.26.66.73", "answer": "correct", "local": "192.168.1.10",
+            "remote": "172.26.66.73", "milliseconds": 12, "strength": "strong", "through_tunnel": false
+        });
+        assert_eq!(json["witnesses"][0], expected);
         assert_eq!(json["site"], "caen");
         assert_eq!(json["gateway"], "portailotp.ac-caen.fr");
         assert_eq!(json["since"], "2026-11-24T13:02:00Z");

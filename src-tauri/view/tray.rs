@@ -361,7 +361,7 @@ Quitter
             ),
             (
                 VpnStatus::Captive,
-                "Connexion limitée (portail captif ?) (portailotp.ac-caen.fr)",
+                "Connexion limitée (portailotp.ac-caen.fr)",
                 "Se connecter au VPN…",
                 "[I: données professionnelles (hors d’atteinte : connexion limitée)]",
             ),

@@ -1,22 +1,45 @@
-//! The verdict in words.
+//! The VPN status in words: what is so, and what to do.
 
 use super::french;
 use vigie_core::state::State;
-use vigie_core::vpn::VpnStatus;
+use vigie_core::vpn::{Answer, Reason, VpnStatus, Witness};
+use vigie_profile::IntranetHost;
 
-/// A few words, as the tooltip's first line and the panel's value.
-pub fn headline(state: &State) -> String {
-    let since = || french::since(state.vpn.since(), &state.now.wall);
-    match state.vpn.status() {
-        VpnStatus::Unknown => "Vérification du réseau…".into(),
-        VpnStatus::Offline => format!("Hors ligne {}", since()),
-        VpnStatus::Captive => "Connexion limitée (portail captif ?)".into(),
-        VpnStatus::Disconnected => format!("VPN déconnecté {}", since()),
-        VpnStatus::Connecting => "Connexion en cours…".into(),
-        VpnStatus::Connected => format!("VPN connecté {}", since()),
-        VpnStatus::Stalled => format!("Le VPN ne répond plus {}", since()),
-        VpnStatus::OnSite => "Sur site, VPN inutile".into(),
+const WITHIN_REACH: &str = "Les lecteurs réseau et les applications métiers sont accessibles.";
+
+/// The status in a few words: the title of a notification.
+pub fn title(state: &State) -> String {
+    match (state.vpn.status(), state.vpn.reason()) {
+        (_, Reason::ClockWrong) => {
+            format!("L’heure de l’ordinateur semble fausse ({})", french::date(state.now.wall.date()))
+        }
+        (_, Reason::Portal) => "Ce réseau demande une connexion (Wi-Fi public)".into(),
+        (_, Reason::GatewaySilent | Reason::GatewayRefused) => "Serveur VPN injoignable".into(),
+        (_, Reason::GatewayUnresolved) => "Serveur VPN introuvable".into(),
+        (_, Reason::Unproven) => "Réseau non reconnu".into(),
+        (_, Reason::GatewayUntested) => "État du VPN inconnu".into(),
+        (VpnStatus::Stalled, Reason::AddressConflict) => "VPN connecté, mais gêné par un réseau local".into(),
+        (VpnStatus::Unknown, _) => "Vérification du réseau…".into(),
+        (VpnStatus::Offline, _) => "Hors ligne".into(),
+        (VpnStatus::Captive, _) => "Connexion limitée".into(),
+        (VpnStatus::Disconnected, _) => "VPN déconnecté".into(),
+        (VpnStatus::Connecting, _) => "Connexion en cours…".into(),
+        (VpnStatus::Connected, _) => "VPN connecté".into(),
+        (VpnStatus::Stalled, _) => "Le VPN ne répond plus".into(),
+        (VpnStatus::OnSite, _) => "Sur site, VPN inutile".into(),
     }
+}
+
+/// The title and, where it matters, since when: the tooltip's first line and the panel's value.
+pub fn headline(state: &State) -> String {
+    let title = title(state);
+    let dated = match state.vpn.status() {
+        VpnStatus::Offline | VpnStatus::Connected => true,
+        VpnStatus::Disconnected => state.vpn.reason() != Reason::ClockWrong,
+        VpnStatus::Stalled => state.vpn.reason() != Reason::AddressConflict,
+        VpnStatus::Unknown | VpnStatus::Captive | VpnStatus::Connecting | VpnStatus::OnSite => false,
+    };
+    if dated { format!("{title} {}", french::since(state.vpn.since(), &state.now.wall)) } else { title }
 }
 
 /// The menu's first line: the headline and the gateway.
@@ -27,33 +50,201 @@ pub fn line(state: &State) -> String {
     }
 }
 
-/// One sentence: what is within reach, and what to do.
+/// One sentence that says what is so, and one that says what to do.
 pub fn detail(state: &State) -> String {
-    match state.vpn.status() {
-        VpnStatus::Unknown => "Un instant : l’accès aux lecteurs et aux applications métiers est vérifié.",
-        VpnStatus::Offline => "Aucun réseau : vérifiez le câble ou le Wi-Fi.",
-        VpnStatus::Captive => {
-            "Le serveur VPN ne répond pas. Si le réseau demande une identification, ouvrez un navigateur ; sinon, \
-             réessayez plus tard."
+    let text = match state.vpn.reason() {
+        Reason::Checking => "Un instant : l’accès aux lecteurs et aux applications métiers est vérifié.",
+        Reason::Unproven => {
+            "Ce réseau accepte les connexions, mais rien ne prouve que celui de l’académie y répond. Ouvrez un lecteur \
+             réseau pour le savoir."
         }
-        VpnStatus::Disconnected => "Les lecteurs réseau et les applications métiers sont hors d’atteinte.",
-        VpnStatus::Connecting => "Les lecteurs réseau et les applications métiers seront bientôt accessibles.",
-        VpnStatus::Connected | VpnStatus::OnSite => "Les lecteurs réseau et les applications métiers sont accessibles.",
-        VpnStatus::Stalled => {
+        Reason::GatewayUntested => {
+            "Cet ordinateur ne peut vérifier aucun certificat, donc pas celui du serveur VPN. Prévenez l’assistance."
+        }
+        Reason::NoNetwork => "Aucun réseau : vérifiez le câble ou le Wi-Fi.",
+        Reason::GatewaySilent => {
+            "Le serveur VPN ne répond pas. Vérifiez votre connexion à Internet ; Vigie réessaie d’elle-même."
+        }
+        Reason::GatewayRefused => {
+            "Le serveur VPN refuse la connexion. Vigie réessaie d’elle-même ; si cela dure, prévenez l’assistance."
+        }
+        Reason::GatewayUnresolved => {
+            "L’adresse du serveur VPN est introuvable sur ce réseau. Vérifiez votre connexion à Internet, ou essayez un \
+             autre réseau."
+        }
+        Reason::ResolverDown => {
+            "Ce réseau ne trouve aucune adresse d’Internet (le DNS ne répond pas). Redémarrez votre box, ou essayez un \
+             autre réseau."
+        }
+        Reason::OtherServer => {
+            "Un autre serveur répond à la place du serveur VPN. Sur un Wi-Fi public, ouvrez un navigateur pour vous \
+             identifier ; sinon, prévenez l’assistance."
+        }
+        Reason::Portal => {
+            "Rien ne passe avant que vous soyez identifié. Ouvrez un navigateur et suivez la page qui s’affiche."
+        }
+        Reason::NoTunnel => {
+            "Les lecteurs réseau et les applications métiers sont hors d’atteinte. Connectez-vous au VPN."
+        }
+        Reason::OtherVpn => {
+            let name = state.vpn.links().and_then(|links| links.tunnel()).map_or("", |tunnel| &tunnel.name);
+            return format!(
+                "Un autre VPN est actif (« {name} »), mais ce n’est pas celui de l’académie. Connectez-vous au VPN de \
+                 l’académie."
+            );
+        }
+        Reason::AddressConflict => {
+            let name = state.vpn.links().and_then(|links| links.address_conflict()).map_or("", |route| &route.name);
+            return format!(
+                "Le réseau local « {name} » utilise les mêmes adresses que l’académie. Arrêtez-le, ou demandez à \
+                 l’assistance de changer ses adresses : se reconnecter n’y change rien."
+            );
+        }
+        Reason::ClockWrong => {
+            "Le certificat du serveur VPN ne peut pas être vérifié. Corrigez la date et l’heure dans les réglages de \
+             l’ordinateur."
+        }
+        Reason::CertificateExpired => {
+            "Le certificat du serveur VPN a expiré. Prévenez l’assistance ; votre ordinateur n’est pas en cause."
+        }
+        Reason::CertificateUntrusted => {
+            "Le certificat du serveur VPN ne peut pas être vérifié : cet ordinateur ne connaît pas son émetteur. Essayez \
+             un autre réseau ; si cela dure, prévenez l’assistance."
+        }
+        Reason::CertificateIncomplete => {
+            "Le certificat du serveur VPN ne peut pas être vérifié : le serveur ne l’envoie pas en entier. Prévenez \
+             l’assistance."
+        }
+        Reason::OldTls => {
+            "Le serveur VPN n’accepte que d’anciennes connexions, qui ne sont plus sûres. Prévenez l’assistance."
+        }
+        Reason::PinMismatch => {
+            "Le serveur VPN n’a pas la clé attendue. Ne saisissez pas votre code PIN, et prévenez l’assistance."
+        }
+        Reason::Connecting => "Les lecteurs réseau et les applications métiers seront bientôt accessibles.",
+        Reason::IntranetAnswers => return with_silent_hosts(WITHIN_REACH, state),
+        Reason::DomainNetwork => WITHIN_REACH,
+        Reason::TunnelCarries => return with_silent_hosts("Le VPN transmet des données.", state),
+        Reason::IntranetSilent => {
             "Les lecteurs réseau et les applications métiers ne répondent pas. Déconnectez puis reconnectez le VPN."
         }
-    }
-    .into()
+        Reason::NothingAnswers => "Plus rien ne répond, pas même le serveur VPN. Vérifiez votre connexion à Internet.",
+    };
+    text.into()
 }
 
-/// The gateway that goes with the verdict: the site's, where it plays a part.
+/// The sentence, and one for each intranet host that is silent beside others that answer.
+fn with_silent_hosts(sentence: &str, state: &State) -> String {
+    let silent = silent_hosts(state).into_iter().map(|name| format!("{name} ne répond pas."));
+    std::iter::once(sentence.to_owned()).chain(silent).collect::<Vec<_>>().join(" ")
+}
+
+/// The intranet hosts of which every service is silent, in the user's words.
+fn silent_hosts(state: &State) -> Vec<String> {
+    let witnesses = state.vpn.evidence().witnesses.as_deref().unwrap_or_default();
+    let parsed: Vec<(IntranetHost, &Witness)> =
+        witnesses.iter().filter_map(|witness| Some((witness.host.parse().ok()?, witness))).collect();
+    let is_silent = |witness: &Witness| matches!(witness.answer, Answer::Silent | Answer::Unresolved);
+    let mut names: Vec<String> = Vec::new();
+    for (host, _) in &parsed {
+        let services = parsed.iter().filter(|(other, _)| other.host == host.host);
+        if services.clone().all(|(_, witness)| is_silent(witness)) {
+            let name = if host.address() == Some(state.profile.printing.server) {
+                "Le serveur d’impression".to_owned()
+            } else {
+                format!("Le serveur {}", host.host)
+            };
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    names
+}
+
+/// The site's gateway, where it plays a part in the status.
 pub fn gateway(state: &State) -> Option<&str> {
-    match state.vpn.status() {
-        VpnStatus::Offline | VpnStatus::OnSite | VpnStatus::Unknown => None,
-        VpnStatus::Captive
-        | VpnStatus::Disconnected
-        | VpnStatus::Connecting
-        | VpnStatus::Connected
-        | VpnStatus::Stalled => Some(&state.site()?.gateway),
+    let plays_a_part = match state.vpn.status() {
+        VpnStatus::Offline | VpnStatus::OnSite | VpnStatus::Unknown => false,
+        VpnStatus::Captive => state.vpn.reason() != Reason::Portal,
+        VpnStatus::Disconnected => state.vpn.reason() != Reason::ClockWrong,
+        VpnStatus::Connecting | VpnStatus::Connected | VpnStatus::Stalled => true,
+    };
+    plays_a_part.then(|| state.site().map(|site| site.gateway.as_str()))?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vigie_core::fixture::{HOST, TUNNEL, home, known, now, probe, silent, standing, with_tunnel, witness};
+    use vigie_core::message::{Effect, Event, SensorRequest};
+    use vigie_core::update::update;
+    use vigie_core::vpn::{Ends, Gateway, Links};
+
+    /// What a user of Caen reads at home when the gateway answers so, and the intranet is silent.
+    fn reads(gateway: Gateway, links: Links) -> String {
+        let mut state = known();
+        let effects = update(&mut state, Event::Links(links), now("2026-11-24T10:00"));
+        let number = number(&effects);
+        update(&mut state, Event::Probed(probe(number, silent(), Some(gateway))), now("2026-11-24T10:00"));
+        format!("{} | {}", headline(&state), detail(&state)).replace('\u{a0}', " ")
+    }
+
+    fn number(effects: &[Effect]) -> u64 {
+        let number = effects.iter().find_map(|effect| {
+            let Effect::Request(SensorRequest::Probe(request)) = effect else { return None };
+            Some(request.number)
+        });
+        number.expect("links that lead out are probed")
+    }
+
+    #[test]
+    fn each_answer_of_the_gateway_has_its_own_words() {
+        let rows = [
+            (Gateway::Answered, "VPN déconnecté depuis 10 h | Les lecteurs réseau et les applications métiers sont"),
+            (
+                Gateway::ClockWrong,
+                "L’heure de l’ordinateur semble fausse (24 novembre 2026) | Le certificat du serveur VPN ne peut pas",
+            ),
+            (Gateway::Expired, "VPN déconnecté depuis 10 h | Le certificat du serveur VPN a expiré."),
+            (Gateway::Untrusted, "VPN déconnecté depuis 10 h | Le certificat du serveur VPN ne peut pas être vérifié"),
+            (Gateway::Incomplete, "VPN déconnecté depuis 10 h | Le certificat du serveur VPN ne peut pas être vérifié"),
+            (Gateway::OtherName, "Connexion limitée | Un autre serveur répond à la place du serveur VPN."),
+            (Gateway::PinMismatch, "VPN déconnecté depuis 10 h | Le serveur VPN n’a pas la clé attendue."),
+            (Gateway::OldTls, "VPN déconnecté depuis 10 h | Le serveur VPN n’accepte que d’anciennes connexions"),
+            (Gateway::NotTls, "Connexion limitée | Un autre serveur répond à la place du serveur VPN."),
+            (Gateway::Refused, "Serveur VPN injoignable | Le serveur VPN refuse la connexion."),
+            (Gateway::Silent, "Serveur VPN injoignable | Le serveur VPN ne répond pas."),
+            (Gateway::Unresolved, "Serveur VPN introuvable | L’adresse du serveur VPN est introuvable"),
+            (Gateway::ResolverDown, "Connexion limitée | Ce réseau ne trouve aucune adresse d’Internet"),
+        ];
+        assert_eq!(rows.map(|row| row.0), Gateway::ALL);
+        for (gateway, text) in rows {
+            let read = reads(gateway, home());
+            assert!(read.starts_with(text), "{read}");
+            assert!(read.ends_with('.') && !read.contains("portail"), "{read}");
+        }
+    }
+
+    #[test]
+    fn a_local_network_in_the_way_is_named() {
+        let mut links = home();
+        links.interfaces.push(vigie_core::fixture::interface(30, "docker0", [172, 26, 0, 1].into()));
+        links.intranet =
+            vec![vigie_core::vpn::IntranetRoute { host: HOST, interface: 30, name: "docker0".into(), on_link: true }];
+        let read = reads(Gateway::Answered, links);
+        assert!(read.contains("Le réseau local « docker0 » utilise les mêmes adresses que l’académie."), "{read}");
+    }
+
+    #[test]
+    fn a_silent_print_server_is_a_sentence_not_a_status() {
+        let mut state = known();
+        let effects = update(&mut state, Event::Links(with_tunnel(home())), now("2026-11-24T10:00"));
+        let answered = Answer::Correct(Ends { local: TUNNEL, remote: [172, 26, 1, 2].into() });
+        let witnesses = [silent(), vec![witness("smb://172.26.1.2", answered)]].concat();
+        update(&mut state, Event::Probed(probe(number(&effects), witnesses, None)), now("2026-11-24T10:00"));
+        assert_eq!(state.vpn.status(), VpnStatus::Connected);
+        assert_eq!(detail(&state), format!("{WITHIN_REACH} Le serveur d’impression ne répond pas."));
+        assert_eq!(detail(&standing(VpnStatus::Connected)), WITHIN_REACH);
     }
 }

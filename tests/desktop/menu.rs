@@ -158,9 +158,9 @@ fn each_status_has_an_icon_and_texts_of_its_own() {
     vpn.start_impostor_server();
     login1.prepare_for_sleep(false);
     assert_shows(
-        "Connexion limitée (portail captif ?) (portailotp.test)",
+        "Connexion limitée (portailotp.test)",
         "Se connecter au VPN…",
-        "Le serveur VPN ne répond pas",
+        "Un autre serveur répond à la place du serveur VPN",
     );
     desktop.screenshot("captive");
     assert_eq!(icons.iter().collect::<HashSet<_>>().len(), icons.len(), "{icons:?}");

@@ -36,7 +36,6 @@ struct Face {
 const CONNECT: &str = "Se connecter au VPN…";
 const OPEN_CISCO: &str = "Ouvrir Cisco…";
 const LOST: &str = "Les lecteurs I:, S:, T:, U: et les applications métiers sont hors d’atteinte.";
-const OUT_OF_REACH: &str = "Les lecteurs réseau et les applications métiers sont hors d’atteinte.";
 const WITHIN_REACH: &str = "Les lecteurs réseau et les applications métiers sont accessibles.";
 
 const UNKNOWN: Face = Face {
@@ -57,17 +56,22 @@ const OFFLINE: Face = Face {
 };
 const CAPTIVE: Face = Face {
     verdict: "captive",
-    line: "Connexion limitée (portail captif ?) (portailotp.test)",
-    detail: "Le serveur VPN ne répond pas. Si le réseau demande une identification, ouvrez un navigateur ; sinon, \
-             réessayez plus tard.",
+    line: "Connexion limitée (portailotp.test)",
+    detail: "Un autre serveur répond à la place du serveur VPN. Sur un Wi-Fi public, ouvrez un navigateur pour vous \
+             identifier ; sinon, prévenez l’assistance.",
     connect: CONNECT,
     drives: Some("hors d’atteinte : connexion limitée"),
     code: 3,
 };
+const UNREACHABLE: Face = Face {
+    line: "Serveur VPN injoignable (portailotp.test)",
+    detail: "Le serveur VPN refuse la connexion. Vigie réessaie d’elle-même ; si cela dure, prévenez l’assistance.",
+    ..CAPTIVE
+};
 const DISCONNECTED: Face = Face {
     verdict: "disconnected",
     line: "VPN déconnecté depuis {} (portailotp.test)",
-    detail: OUT_OF_REACH,
+    detail: "Les lecteurs réseau et les applications métiers sont hors d’atteinte. Connectez-vous au VPN.",
     connect: CONNECT,
     drives: Some("hors d’atteinte : VPN déconnecté"),
     code: 3,
@@ -315,8 +319,8 @@ fn a_silent_gateway_is_lost_first_and_limited_when_confirmed() {
     let seen = home.sees(&DISCONNECTED, AT_ONCE);
     let lost = home.is_told(0, "VPN déconnecté", seen);
     // Two probes into silence, and the gateway is out of reach for good.
-    let seen = home.sees(&CAPTIVE, 3 * PROBED);
-    let silent = home.is_told(1, "Connexion limitée", seen);
+    let seen = home.sees(&UNREACHABLE, 3 * PROBED);
+    let silent = home.is_told(1, "Serveur VPN injoignable", seen);
     assert_eq!((silent.replaces, silent.buttons()), (lost.id, vec!["Réessayer"]));
     home.went(before, &["disconnected", "captive"]);
 
@@ -361,10 +365,9 @@ fn a_loose_plug_is_not_told_a_pulled_one_is() {
 }
 
 #[test]
-fn a_portal_that_answers_for_everybody_is_captive() {
+fn a_server_in_the_gateways_place_limits_the_connection() {
     let vpn = TestVpn::start();
     vpn.start_impostor_server();
-    vpn.move_on_site();
     let home = Home::with(vpn, "");
     let seen = home.sees(&CAPTIVE, PROBED);
     let limited = home.is_told(0, "Connexion limitée", seen);
@@ -375,7 +378,6 @@ fn a_portal_that_answers_for_everybody_is_captive() {
     let again = home.desktop.notifications().wait(1, "Connexion limitée");
     home.sees(&CAPTIVE, AT_ONCE);
     // The user logs in at the portal.
-    home.vpn.move_home();
     home.vpn.start_server();
     home.desktop.press_button(&again, "Réessayer");
     home.desktop.notifications().wait(2, "VPN déconnecté");
@@ -388,7 +390,7 @@ fn a_portal_that_answers_for_everybody_is_captive() {
     home.vpn.cut_intranet();
     home.vpn.start_client();
     home.sees(&CONNECTING, CONNECTS);
-    home.sees(&STALLED, 2 * PROBED);
+    home.sees(&STALLED, 3 * PROBED);
     home.went(before, &["connecting", "stalled"]);
 }
 

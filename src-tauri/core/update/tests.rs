@@ -2,12 +2,12 @@
 
 use super::*;
 use crate::digits::Digits;
-use crate::fixture::{HOME, TUNNEL, guide, home, known, now, standing, with_tunnel};
+use crate::fixture::{HOME, TUNNEL, correct, guide, home, known, now, probe, silent, standing, with_tunnel};
 use crate::message::{
     Battery, Call, DriveState, Host, Printer, Printers, Reading, RequestId, Space, Wapt, WindowError,
 };
 use crate::state::SavedState;
-use crate::vpn::{ClientState, Gateway, Intranet, Links, Probe};
+use crate::vpn::{ClientState, Gateway, Links, Traffic};
 use vigie_profile::UserChoices;
 
 fn stranger() -> State {
@@ -46,8 +46,8 @@ impl State {
     /// The network as given; the inside answers from that address, or nothing does.
     fn see(&mut self, links: Links, inside: Option<std::net::IpAddr>, time: &str) -> Vec<Effect> {
         let asked = self.on(Event::Links(links), time);
-        let inside = inside.map_or(Intranet::Silent, |local| Intranet::Answered { local });
-        let probe = Probe { number: State::probe(&asked).number, inside, gateway: Some(Gateway::Answered) };
+        let witnesses = inside.map_or_else(silent, correct);
+        let probe = probe(State::probe(&asked).number, witnesses, Some(Gateway::Answered));
         self.on(Event::Probed(probe), time)
     }
 
@@ -136,15 +136,14 @@ fn ciscos_files_tell_the_site_where_the_user_has_not() {
 fn while_no_site_is_known_every_gateway_may_answer_and_then_only_its_own() {
     let gateways = |state: &mut State| -> Vec<String> {
         let effects = state.on(Event::Links(home()), "10:00");
-        State::probe(&effects).gateways.into_iter().map(|(host, _)| host).collect()
+        State::probe(&effects).gateways.into_iter().map(|gateway| gateway.host).collect()
     };
     assert_eq!(gateways(&mut stranger()), ["portailotp.ac-caen.fr", "api.ac-rouen.fr"]);
     assert_eq!(gateways(&mut known()), ["portailotp.ac-caen.fr"]);
     // The same inside host of both sites is asked once; with a tunnel the gateway is not asked.
     let effects = stranger().on(Event::Links(with_tunnel(home())), "10:00");
-    let mut inside = guide().sites[0].inside.clone();
-    inside.extend(guide().sites[1].inside.iter().filter(|host| !guide().sites[0].inside.contains(host)).cloned());
-    assert_eq!((State::probe(&effects).inside, State::probe(&effects).gateways), (inside, vec![]));
+    let hosts = guide().sites[0].intranet_hosts().collect::<Vec<_>>();
+    assert_eq!((State::probe(&effects).hosts, State::probe(&effects).gateways), (hosts, vec![]));
 }
 
 #[test]
@@ -155,7 +154,7 @@ fn another_site_is_another_question() {
     let effects = state.on(Event::Profile(rouen.clone(), [].into()), "10:01");
     assert_eq!(effects, [Effect::Request(SensorRequest::Profile(rouen)), LINKS]);
     assert_eq!(state.vpn.status(), VpnStatus::Unknown);
-    assert_eq!(State::probe(&state.on(Event::Links(home()), "10:01")).gateways[0].0, "api.ac-rouen.fr");
+    assert_eq!(State::probe(&state.on(Event::Links(home()), "10:01")).gateways[0].host, "api.ac-rouen.fr");
 }
 
 #[test]
@@ -195,7 +194,8 @@ fn lost_is_told_when_it_has_held_and_back_too() {
     assert_eq!(state.next_wake(), Some(now("2026-11-24T11:00:05").wall.timestamp()));
     assert_eq!(state.on(Event::Tick, "11:00:05"), [Effect::Notify(Notification::Vpn(VpnStatus::Disconnected))]);
     state.see(with_tunnel(home()), Some(TUNNEL), "11:10");
-    assert_eq!(state.on(Event::Tick, "11:10:05"), [Effect::Notify(Notification::Vpn(VpnStatus::Connected))]);
+    let effects = state.on(Event::Tick, "11:10:05");
+    assert_eq!(notified(&effects), [&Notification::Vpn(VpnStatus::Connected)]);
 }
 
 #[test]
@@ -207,9 +207,9 @@ fn with_the_panel_open_nothing_pops_up() {
 }
 
 #[test]
-fn a_steady_tunnel_wants_nothing_but_its_probe() {
+fn a_steady_tunnel_wants_its_probe_and_a_look_at_its_counters() {
     let mut state = known().connected();
-    let mut probes = 0;
+    let (mut probes, mut looks) = (0, 0);
     let mut wakes = Vec::new();
     // An hour, in which AMIGO does not open or close.
     while let Some(at) = state.next_wake().filter(|at| *at < now("2026-11-24T11:00").wall.timestamp()) {
@@ -221,14 +221,20 @@ fn a_steady_tunnel_wants_nothing_but_its_probe() {
             wall: time,
         };
         let effects = update(&mut state, Event::Tick, now.clone());
-        if !effects.is_empty() {
-            let [Effect::Request(SensorRequest::Probe(request))] = effects.as_slice() else { panic!("{effects:?}") };
-            probes += 1;
-            let probe = Probe { number: request.number, inside: Intranet::Answered { local: TUNNEL }, gateway: None };
-            assert_eq!(update(&mut state, Event::Probed(probe), now), []);
+        for effect in effects {
+            let Effect::Request(request) = effect else { panic!("{effect:?}") };
+            let answer = if let SensorRequest::Traffic(interface) = request {
+                looks += 1;
+                Event::Traffic(Some(Traffic { interface, received_bytes: 7, sent_packets: 7 }))
+            } else {
+                let SensorRequest::Probe(request) = request else { panic!("{request:?}") };
+                probes += 1;
+                Event::Probed(probe(request.number, correct(TUNNEL), None))
+            };
+            assert_eq!(update(&mut state, answer, now.clone()), []);
         }
     }
-    assert_eq!(probes, wakes.len());
+    assert!(wakes.len() <= probes + looks && looks <= 361, "{} wake-ups", wakes.len());
     assert!((54..=67).contains(&probes), "{probes} probes");
 }
 

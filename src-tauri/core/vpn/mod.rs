@@ -1,41 +1,44 @@
-//! The VPN verdict: evidence in, verdict out.
+//! The VPN status: evidence in, status and its reason out.
 
 pub mod cisco;
 mod notification_policy;
 mod tracker;
+pub mod witness;
 
 pub use notification_policy::{Decision, NotificationPolicy};
 pub use tracker::{Tracker, TrackerRequests};
+pub use witness::{Answer, Ends, Path, Strength, Witness, WitnessKind};
 
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
-use vigie_profile::Profile;
+use vigie_profile::{IntranetHost, Profile};
+use witness::proven;
 
-/// Where the user stands, in one word (docs: architecture, "The VPN verdict").
+/// Whether the intranet is within reach, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum VpnStatus {
-    /// No fresh evidence: nothing is claimed.
+    /// The evidence proves nothing, or there is none yet.
     Unknown,
-    /// No interface with a default route.
+    /// No interface has a default route.
     Offline,
-    /// A route, but the gateway does not answer, or somebody answers in its name.
+    /// There is a route, but it does not lead to the VPN gateway, or another server answers in its place.
     Captive,
-    /// The gateway answers, the inside does not, and there is no tunnel.
+    /// There is no tunnel, and the intranet does not answer without one.
     Disconnected,
     /// A connection is being made.
     Connecting,
-    /// A tunnel is up, and the inside answers through it.
+    /// The intranet answers through the tunnel.
     Connected,
-    /// A tunnel is up, but the inside does not answer.
+    /// There is a tunnel, but nothing comes through it.
     Stalled,
-    /// The inside answers without a tunnel.
+    /// The intranet answers without a tunnel.
     OnSite,
 }
 
 impl VpnStatus {
-    /// Every verdict, in the order of the design's table.
+    /// Every status.
     pub const ALL: [VpnStatus; 8] = [
         VpnStatus::Unknown,
         VpnStatus::Offline,
@@ -57,16 +60,98 @@ impl VpnStatus {
     }
 }
 
-/// The machine's interfaces and routes at one moment. Only what matters stands here, so that two equal values mean
-/// that nothing that matters has changed.
+/// Why the status is what it is. `view::vpn` gives it words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// Unknown: nothing has answered yet.
+    Checking,
+    /// Unknown: connections are accepted, but nothing proves that the intranet accepts them.
+    Unproven,
+    /// Unknown: this computer cannot check the gateway's certificate.
+    GatewayUntested,
+    /// Offline: there is no default route.
+    NoNetwork,
+    /// Captive: the gateway does not answer.
+    GatewaySilent,
+    /// Captive: the gateway refuses the connection.
+    GatewayRefused,
+    /// Captive: the gateway's name does not exist here.
+    GatewayUnresolved,
+    /// Captive: no DNS server answers.
+    ResolverDown,
+    /// Captive: another server answers in the gateway's place.
+    OtherServer,
+    /// Captive: something answers in everybody's place, as a public Wi-Fi does before the log-in.
+    Portal,
+    /// Disconnected: there is no tunnel.
+    NoTunnel,
+    /// Disconnected: there is a tunnel, but not the academy's.
+    OtherVpn,
+    /// Disconnected or stalled: a network of this computer or of the home owns the intranet's addresses.
+    AddressConflict,
+    /// Disconnected: the computer's clock is wrong, so no certificate can be checked.
+    ClockWrong,
+    /// Disconnected: the gateway's certificate has expired.
+    CertificateExpired,
+    /// Disconnected: the issuer of the gateway's certificate is not trusted here.
+    CertificateUntrusted,
+    /// Disconnected: the gateway does not send the whole chain of its certificate.
+    CertificateIncomplete,
+    /// Disconnected: the gateway speaks outdated versions of TLS only.
+    OldTls,
+    /// Disconnected: the gateway's key is none of the pinned ones.
+    PinMismatch,
+    /// Connecting: a client is connecting, or the tunnel has just come up.
+    Connecting,
+    /// Connected or on site: the intranet answers.
+    IntranetAnswers,
+    /// Connected: the tunnel carries traffic, but the hosts that were asked are silent.
+    TunnelCarries,
+    /// On site: the operating system has authenticated the network against the academy's domain.
+    DomainNetwork,
+    /// Stalled: every host is silent.
+    IntranetSilent,
+    /// Stalled: neither the intranet nor the gateway answers.
+    NothingAnswers,
+}
+
+/// A status and its reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Assessment {
+    /// The status.
+    pub status: VpnStatus,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// The machine's interfaces and routes at one moment, reduced to what matters: two equal values mean that nothing that
+/// matters has changed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Links {
     /// Interfaces that are up and have an address that can leave the machine (no loopback, no link-local), by name.
     pub interfaces: Vec<Interface>,
     /// The interface of the default route and the gateway on it.
     pub default_route: Option<DefaultRoute>,
+    /// The interfaces that have a default route of any metric, by index.
+    pub uplinks: Vec<u32>,
+    /// Where the kernel would send packets to the intranet hosts that the profile names by address.
+    pub intranet: Vec<IntranetRoute>,
     /// DNS servers.
     pub dns: Vec<IpAddr>,
+}
+
+/// The kernel's route to an intranet host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IntranetRoute {
+    /// The host.
+    pub host: IpAddr,
+    /// The interface through which the kernel would reach it; it may be without a carrier.
+    pub interface: u32,
+    /// The interface's name.
+    pub name: String,
+    /// Whether the host belongs to the interface's own network, without a router in between.
+    pub on_link: bool,
 }
 
 /// An interface that is up and has an address.
@@ -96,66 +181,131 @@ pub struct DefaultRoute {
 /// What to probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbeRequest {
-    /// Comes back in the answer; an answer with an old number is thrown away.
+    /// Returned in the answer; an answer with an older number is discarded.
     pub number: u64,
-    /// `host:port` of inside machines.
-    pub inside: Vec<String>,
-    /// Gateways to try (host, port): the site's, or every site's while none is chosen. Empty where the gateway need
-    /// not be asked (a tunnel is up).
-    pub gateways: Vec<(String, u16)>,
+    /// The intranet hosts to ask.
+    pub hosts: Vec<IntranetHost>,
+    /// The gateways to try: the site's, or every site's while none is chosen. Empty where the gateway need not be
+    /// asked.
+    pub gateways: Vec<GatewayAddress>,
+    /// DNS servers for [`vigie_profile::Protocol::Dns`].
+    pub dns: Vec<IpAddr>,
+}
+
+/// A gateway to try.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GatewayAddress {
+    /// Its name or address.
+    pub host: String,
+    /// Its TCP port.
+    pub port: u16,
+    /// Hashes of its public keys (`pin-sha256:…`); where there are any, no other key is accepted.
+    pub pins: Vec<String>,
 }
 
 impl ProbeRequest {
-    /// What the profile names for that site (an id); while none is chosen, every site's hosts may answer. `gateway`:
-    /// whether the gateway is asked too.
+    /// The hosts that the profile names for that site (an id); while none is chosen, every site's. `gateway`: whether
+    /// the gateway is asked too.
     pub fn new(profile: &Profile, site: Option<&str>, number: u64, gateway: bool) -> ProbeRequest {
         let sites = || profile.sites.iter().filter(|one| site.is_none_or(|site| one.id == site));
-        let mut inside: Vec<String> = Vec::new();
-        for host in sites().flat_map(|site| &site.inside) {
-            if !inside.contains(host) {
-                inside.push(host.clone());
+        let mut hosts: Vec<IntranetHost> = Vec::new();
+        for host in sites().flat_map(|site| site.intranet_hosts()) {
+            if !hosts.contains(&host) {
+                hosts.push(host);
             }
         }
-        let port = profile.vpn.gateway_port;
-        let gateways = if gateway { sites().map(|site| (site.gateway.clone(), port)).collect() } else { Vec::new() };
-        ProbeRequest { number, inside, gateways }
+        let gateways = sites().filter(|_| gateway).map(|site| GatewayAddress {
+            host: site.gateway.clone(),
+            port: profile.vpn.gateway_port,
+            pins: site.certificate_pins.clone(),
+        });
+        ProbeRequest { number, hosts, gateways: gateways.collect(), dns: Vec::new() }
     }
 }
 
-/// The outcome of a probe.
+/// What came of a probe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probe {
     /// The request's number.
     pub number: u64,
-    /// Whether the inside answered.
-    pub inside: Intranet,
-    /// Whether the gateway answered; `None` where it was not asked.
+    /// The hosts that have answered or have been given up so far, in the request's order.
+    pub witnesses: Vec<Witness>,
+    /// What the gateway answered; `None` where it was not asked, or cannot be judged.
     pub gateway: Option<Gateway>,
+    /// This computer's end of the connection to the gateway.
+    pub gateway_local: Option<IpAddr>,
+    /// Whether this is the end of the probe. The first strong answer is reported before.
+    pub complete: bool,
 }
 
-/// Whether an inside machine answered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Intranet {
-    /// A TCP connection succeeded from this local address (which tells the interface).
-    Answered {
-        /// The connection's own end.
-        local: IpAddr,
-    },
-    /// None did within the time limit.
-    Silent,
-}
-
-/// Whether the gateway answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// What the gateway answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Gateway {
-    /// TLS, with a certificate in its own name.
+    /// TLS, with a certificate that the system trusts for its name, or with a pinned key.
     Answered,
-    /// Something answered, but not in the gateway's name (a captive portal).
-    CertificateMismatch,
-    /// Nothing answered within the time limit, or its name did not resolve.
+    /// The certificate is not valid at the time that this computer's clock shows, which is wrong.
+    ClockWrong,
+    /// The certificate has expired.
+    Expired,
+    /// The certificate is for the gateway's name, from an issuer that the system does not trust.
+    Untrusted,
+    /// The same, and the server sent no certificate of the issuer.
+    Incomplete,
+    /// The certificate is for another name.
+    OtherName,
+    /// The certificate's key is none of the pinned ones.
+    PinMismatch,
+    /// The server speaks TLS 1.1 or older only.
+    OldTls,
+    /// The server does not speak TLS.
+    NotTls,
+    /// The server refused the connection or closed it.
+    Refused,
+    /// Nothing came within the time limit.
     Silent,
+    /// The gateway's name does not exist.
+    Unresolved,
+    /// No DNS server answers.
+    ResolverDown,
+}
+
+impl Gateway {
+    /// Every answer.
+    pub const ALL: [Gateway; 13] = [
+        Gateway::Answered,
+        Gateway::ClockWrong,
+        Gateway::Expired,
+        Gateway::Untrusted,
+        Gateway::Incomplete,
+        Gateway::OtherName,
+        Gateway::PinMismatch,
+        Gateway::OldTls,
+        Gateway::NotTls,
+        Gateway::Refused,
+        Gateway::Silent,
+        Gateway::Unresolved,
+        Gateway::ResolverDown,
+    ];
+
+    /// Whether a server answered in the gateway's name, trusted or not.
+    pub fn is_there(self) -> bool {
+        match self {
+            Gateway::Answered
+            | Gateway::ClockWrong
+            | Gateway::Expired
+            | Gateway::Untrusted
+            | Gateway::Incomplete
+            | Gateway::PinMismatch
+            | Gateway::OldTls => true,
+            Gateway::OtherName
+            | Gateway::NotTls
+            | Gateway::Refused
+            | Gateway::Silent
+            | Gateway::Unresolved
+            | Gateway::ResolverDown => false,
+        }
+    }
 }
 
 /// The state that Cisco's command line reports (`>> state: …`).
@@ -185,21 +335,64 @@ impl Links {
     }
 
     /// The interface that has this address.
-    fn holder(&self, address: IpAddr) -> Option<&Interface> {
+    pub(crate) fn holder(&self, address: IpAddr) -> Option<&Interface> {
         self.interfaces.iter().find(|interface| interface.addresses.contains(&address))
+    }
+
+    /// Whether a host behind this interface is in a network that this computer shares with nobody but its own virtual
+    /// machines and containers: the interface has no default route, and no router leads to the host.
+    pub(crate) fn is_local_only(&self, interface: &Interface, host: IpAddr) -> bool {
+        let on_link = self.intranet.iter().find(|route| route.host == host).is_none_or(|route| route.on_link);
+        on_link && !self.uplinks.contains(&interface.index)
+    }
+
+    /// The network that owns an intranet host's address in place of the academy: an interface that the kernel would
+    /// use without a router in between, and that is neither the tunnel nor the way out. With a tunnel, also the way
+    /// out itself (a home network with the academy's addresses).
+    pub fn address_conflict(&self) -> Option<&IntranetRoute> {
+        let tunnel = self.tunnel();
+        self.intranet.iter().find(|route| {
+            let is_tunnel = self.interfaces.iter().any(|one| one.index == route.interface && one.tunnel);
+            route.on_link && !is_tunnel && (tunnel.is_some() || !self.uplinks.contains(&route.interface))
+        })
     }
 }
 
-/// What is known, all of it fresh. Whoever holds it drops what a change has made stale.
+impl Interface {
+    /// Whether its name is the one that the system gives to every program's tunnel.
+    pub fn is_generic_tunnel(&self) -> bool {
+        let number = ["utun", "tun", "tap"].iter().find_map(|prefix| self.name.strip_prefix(prefix));
+        number.is_some_and(|number| number.chars().all(|c| c.is_ascii_digit()))
+    }
+}
+
+/// An interface's counters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// The interface's index.
+    pub interface: u32,
+    /// Bytes received since it came up.
+    pub received_bytes: u64,
+    /// Packets sent since it came up.
+    pub sent_packets: u64,
+}
+
+/// What is known now. Its owner removes what a change has made stale.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Evidence {
     /// Interfaces and routes.
     pub links: Option<Links>,
-    /// Whether the inside answers.
-    pub inside: Option<Intranet>,
-    /// Whether the gateway answers.
+    /// What the intranet hosts answered; `None` where they have not been asked since the last change.
+    pub witnesses: Option<Vec<Witness>>,
+    /// What the gateway answered.
     pub gateway: Option<Gateway>,
-    /// What Cisco's command line says.
+    /// This computer's end of the connection to the gateway.
+    pub gateway_local: Option<IpAddr>,
+    /// Whether bytes came through the academy's tunnel since the last look.
+    pub traffic: bool,
+    /// Whether the operating system has authenticated the network against the academy's domain.
+    pub domain_network: bool,
+    /// What Cisco's command line reports.
     pub client: Option<ClientState>,
     /// Whether the tunnel is so young that silence means nothing yet.
     pub in_grace_period: bool,
@@ -207,119 +400,371 @@ pub struct Evidence {
     pub connecting: bool,
 }
 
-/// The verdict that the evidence allows. Where it allows none, `Unknown`: better no word than a wrong one.
-pub fn verdict(evidence: &Evidence) -> VpnStatus {
-    let Some(links) = &evidence.links else { return VpnStatus::Unknown };
+impl Evidence {
+    /// Whether the intranet answered: with a strong answer, or with a weak one through the tunnel.
+    pub(crate) fn is_answered(witnesses: &[Witness], links: &Links) -> bool {
+        proven(witnesses, Path::Tunnel, links).is_some()
+            || proven(witnesses, Path::Direct, links) >= Some(Strength::Strong)
+    }
+
+    fn is_connecting(&self) -> bool {
+        self.connecting || matches!(self.client, Some(ClientState::Connecting | ClientState::Reconnecting))
+    }
+}
+
+/// Returns the status that the evidence proves, and why. Where it proves none, that is [`VpnStatus::Unknown`]: a wrong
+/// "connected" or "on site" is worse than none.
+pub fn assess(evidence: &Evidence) -> Assessment {
+    let (status, reason) = judge(evidence);
+    Assessment { status, reason }
+}
+
+fn judge(evidence: &Evidence) -> (VpnStatus, Reason) {
+    let Some(links) = &evidence.links else { return (VpnStatus::Unknown, Reason::Checking) };
     if links.default_route.is_none() {
-        return VpnStatus::Offline;
+        return (VpnStatus::Offline, Reason::NoNetwork);
     }
     let tunnel = links.tunnel();
-    if let Some(Intranet::Answered { local }) = &evidence.inside {
-        let through_tunnel = tunnel.is_some() && links.holder(*local).is_none_or(|interface| interface.tunnel);
-        return if through_tunnel { VpnStatus::Connected } else { VpnStatus::OnSite };
+    let witnesses = evidence.witnesses.as_deref().unwrap_or_default();
+    let (direct, through) = (proven(witnesses, Path::Direct, links), proven(witnesses, Path::Tunnel, links));
+    if direct >= Some(Strength::Strong) {
+        return (VpnStatus::OnSite, Reason::IntranetAnswers);
     }
-    let client = matches!(evidence.client, Some(ClientState::Connecting | ClientState::Reconnecting));
-    if client || evidence.connecting {
-        return VpnStatus::Connecting;
+    if evidence.domain_network && tunnel.is_none() {
+        return (VpnStatus::OnSite, Reason::DomainNetwork);
     }
-    match (tunnel, &evidence.inside) {
-        (Some(_), _) if evidence.in_grace_period => VpnStatus::Connecting,
-        (Some(_), Some(_)) => VpnStatus::Stalled,
-        (Some(_), None) | (None, None) => VpnStatus::Unknown,
-        (None, Some(_)) => match evidence.gateway {
-            Some(Gateway::Answered) => VpnStatus::Disconnected,
-            Some(Gateway::CertificateMismatch | Gateway::Silent) => VpnStatus::Captive,
-            None => VpnStatus::Unknown,
-        },
+    let carries = tunnel.is_some() && evidence.traffic;
+    if through >= Some(Strength::Strong) || (through.is_some() && carries) {
+        return (VpnStatus::Connected, Reason::IntranetAnswers);
+    }
+    if carries {
+        return (VpnStatus::Connected, Reason::TunnelCarries);
+    }
+    if evidence.is_connecting() || (tunnel.is_some() && evidence.in_grace_period && through.is_none()) {
+        return (VpnStatus::Connecting, Reason::Connecting);
+    }
+    if evidence.witnesses.is_none() {
+        return (VpnStatus::Unknown, Reason::Checking);
+    }
+    if through.is_some() || direct.is_some() {
+        return (VpnStatus::Unknown, Reason::Unproven);
+    }
+    match tunnel {
+        Some(tunnel) if evidence.gateway_local.is_some_and(|local| tunnel.addresses.contains(&local)) => {
+            // No tunnel carries the packets to its own gateway.
+            (VpnStatus::Disconnected, Reason::OtherVpn)
+        }
+        Some(_) if links.address_conflict().is_some() => (VpnStatus::Stalled, Reason::AddressConflict),
+        Some(_) if evidence.gateway.is_some_and(|gateway| !gateway.is_there()) => {
+            (VpnStatus::Stalled, Reason::NothingAnswers)
+        }
+        Some(_) => (VpnStatus::Stalled, Reason::IntranetSilent),
+        None => without_tunnel(evidence.gateway, witnesses, links),
+    }
+}
+
+/// There is no tunnel, and the intranet is silent: what the gateway's answer means.
+fn without_tunnel(gateway: Option<Gateway>, witnesses: &[Witness], links: &Links) -> (VpnStatus, Reason) {
+    let disconnected = |reason| (VpnStatus::Disconnected, reason);
+    // A portal that takes the gateway's place takes everybody's.
+    let taken = witnesses.iter().any(|witness| witness.answer.ends().is_some());
+    match gateway {
+        None => (VpnStatus::Unknown, Reason::GatewayUntested),
+        Some(Gateway::Answered) if links.address_conflict().is_some() => disconnected(Reason::AddressConflict),
+        Some(Gateway::Answered) => disconnected(Reason::NoTunnel),
+        Some(Gateway::ClockWrong) => disconnected(Reason::ClockWrong),
+        Some(Gateway::Expired) => disconnected(Reason::CertificateExpired),
+        Some(Gateway::Untrusted) => disconnected(Reason::CertificateUntrusted),
+        Some(Gateway::Incomplete) => disconnected(Reason::CertificateIncomplete),
+        Some(Gateway::OldTls) => disconnected(Reason::OldTls),
+        Some(Gateway::PinMismatch) => disconnected(Reason::PinMismatch),
+        Some(Gateway::OtherName | Gateway::NotTls) if taken => (VpnStatus::Captive, Reason::Portal),
+        Some(Gateway::OtherName | Gateway::NotTls) => (VpnStatus::Captive, Reason::OtherServer),
+        Some(Gateway::Refused) => (VpnStatus::Captive, Reason::GatewayRefused),
+        Some(Gateway::Silent) => (VpnStatus::Captive, Reason::GatewaySilent),
+        Some(Gateway::Unresolved) => (VpnStatus::Captive, Reason::GatewayUnresolved),
+        Some(Gateway::ResolverDown) => (VpnStatus::Captive, Reason::ResolverDown),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{HOME, TUNNEL, home, with_tunnel};
+    use crate::fixture::{HOME, HOST, TUNNEL, correct, home, interface, silent, with_tunnel, witness};
+    use proptest::prelude::*;
 
-    /// Every combination of evidence, and the one row of the table that is_notable of it.
-    #[test]
-    fn the_table_of_verdicts() {
-        // links, inside (answered by …), gateway, client (or Vigie: connecting), young
-        let table = "
-            none    *                    *                *                        *      Unknown
-            cut     *                    *                *                        *      Offline
-            tunnel  tunnel|elsewhere     *                *                        *      Connected
-            tunnel  home                 *                *                        *      OnSite
-            plain   tunnel|elsewhere|home *               *                        *      OnSite
-            tunnel|plain none|silent     *                connecting|reconnecting|connecting  *      Connecting
-            tunnel  none|silent          *                none|said                young  Connecting
-            tunnel  silent               *                none|said                old    Stalled
-            tunnel  none                 *                none|said                old    Unknown
-            plain   none                 *                none|said                *      Unknown
-            plain   silent               none             none|said                *      Unknown
-            plain   silent               answered         none|said                *      Disconnected
-            plain   silent               impostor|silent  none|said                *      Captive";
-        let rows: Vec<Vec<&str>> = table.lines().skip(1).map(|row| row.split_whitespace().collect()).collect();
-        let answered = |local: IpAddr| Some(Intranet::Answered { local });
-        let links = [
+    const ELSEWHERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1));
+
+    fn accepted(local: IpAddr) -> Vec<Witness> {
+        vec![witness("tcp://172.26.66.73:8080", Answer::Accepted(Ends { local, remote: HOST }))]
+    }
+
+    fn all_links() -> [(&'static str, Option<Links>); 4] {
+        [
             ("none", None),
             ("cut", Some(Links { default_route: None, ..with_tunnel(home()) })),
             ("plain", Some(home())),
             ("tunnel", Some(with_tunnel(home()))),
-        ];
-        let inside = [
-            ("none", None),
-            ("silent", Some(Intranet::Silent)),
-            ("home", answered(HOME)),
-            ("tunnel", answered(TUNNEL)),
-            ("elsewhere", answered([10, 0, 0, 1].into())),
-        ];
-        let gateway = [
-            ("none", None),
-            ("answered", Some(Gateway::Answered)),
-            ("impostor", Some(Gateway::CertificateMismatch)),
-            ("silent", Some(Gateway::Silent)),
-        ];
-        let client = [
-            ("none", None),
+        ]
+    }
+
+    fn all_clients() -> [(&'static str, Option<ClientState>); 9] {
+        [
+            ("idle", None),
             ("connecting", Some(ClientState::Connecting)),
-            ("reconnecting", Some(ClientState::Reconnecting)),
-            ("said", Some(ClientState::Connected)),
-            ("said", Some(ClientState::Disconnecting)),
-            ("said", Some(ClientState::Disconnected)),
-            ("said", Some(ClientState::Paused)),
-            ("said", Some(ClientState::Unknown)),
-            ("connecting", None),
+            ("connecting", Some(ClientState::Reconnecting)),
+            ("idle", Some(ClientState::Connected)),
+            ("idle", Some(ClientState::Disconnecting)),
+            ("idle", Some(ClientState::Disconnected)),
+            ("idle", Some(ClientState::Paused)),
+            ("idle", Some(ClientState::Unknown)),
+            ("vigie", None),
+        ]
+    }
+
+    /// Every combination of evidence, and the one row of the table that describes it.
+    #[test]
+    fn each_combination_of_evidence_has_one_status_and_reason() {
+        // links, who answered (strength and path), gateway, client, age of the tunnel, traffic
+        let table = "
+            none    *                        *            *                 *     *       Unknown Checking
+            cut     *                        *            *                 *     *       Offline NoNetwork
+            plain|tunnel strong-direct       *            *                 *     *       OnSite IntranetAnswers
+            tunnel  strong-tunnel            *            *                 *     *       Connected IntranetAnswers
+            tunnel  weak-tunnel              *            *                 *     traffic Connected IntranetAnswers
+            tunnel  none|silent|weak-direct|strong-elsewhere * *            *     traffic Connected TunnelCarries
+            tunnel  none|silent|weak-tunnel|weak-direct|strong-elsewhere * connecting|vigie * quiet Connecting Connecting
+            plain   none|silent|weak-tunnel|weak-direct|strong-tunnel|strong-elsewhere * connecting|vigie * * Connecting Connecting
+            tunnel  none|silent|weak-direct|strong-elsewhere * idle         young quiet   Connecting Connecting
+            tunnel  none                     *            idle              old   quiet   Unknown Checking
+            plain   none                     *            idle              *     *       Unknown Checking
+            tunnel  weak-tunnel              *            idle              *     quiet   Unknown Unproven
+            tunnel  weak-direct              *            idle              old   quiet   Unknown Unproven
+            plain   weak-direct              *            idle              *     *       Unknown Unproven
+            tunnel  silent|strong-elsewhere  none|is-there idle             old   quiet   Stalled IntranetSilent
+            tunnel  silent|strong-elsewhere  gone         idle              old   quiet   Stalled NothingAnswers
+            plain   silent                   none         idle              *     *       Unknown GatewayUntested
+            plain   silent                   Answered     idle              *     *       Disconnected NoTunnel
+            plain   silent                   ClockWrong   idle              *     *       Disconnected ClockWrong
+            plain   silent                   Expired      idle              *     *       Disconnected CertificateExpired
+            plain   silent                   Untrusted    idle              *     *       Disconnected CertificateUntrusted
+            plain   silent                   Incomplete   idle              *     *       Disconnected CertificateIncomplete
+            plain   silent                   OldTls       idle              *     *       Disconnected OldTls
+            plain   silent                   PinMismatch  idle              *     *       Disconnected PinMismatch
+            plain   silent                   OtherName|NotTls idle          *     *       Captive OtherServer
+            plain   silent                   Silent       idle              *     *       Captive GatewaySilent
+            plain   silent                   Refused      idle              *     *       Captive GatewayRefused
+            plain   silent                   Unresolved   idle              *     *       Captive GatewayUnresolved
+            plain   silent                   ResolverDown idle              *     *       Captive ResolverDown";
+        let rows: Vec<Vec<&str>> = table.lines().skip(1).map(|row| row.split_whitespace().collect()).collect();
+        let witnesses = [
+            ("none", None),
+            ("silent", Some(silent())),
+            ("strong-direct", Some(correct(HOME))),
+            ("strong-tunnel", Some(correct(TUNNEL))),
+            ("strong-elsewhere", Some(correct(ELSEWHERE))),
+            ("weak-direct", Some(accepted(HOME))),
+            ("weak-tunnel", Some(accepted(TUNNEL))),
         ];
+        let gateways = || std::iter::once(None).chain(Gateway::ALL.map(Some));
         let mut seen = std::collections::BTreeSet::new();
-        for (links_name, links) in &links {
-            for (inside_name, inside) in &inside {
-                for (gateway_name, gateway) in gateway {
-                    for (client_name, client) in client {
-                        for (young_name, in_grace_period) in [("old", false), ("young", true)] {
-                            let names = [*links_name, *inside_name, gateway_name, client_name, young_name];
-                            let matching: Vec<_> = rows
-                                .iter()
-                                .filter(|row| {
-                                    row.iter()
-                                        .zip(names)
-                                        .all(|(cell, name)| *cell == "*" || cell.split('|').any(|one| one == name))
-                                })
-                                .collect();
-                            assert_eq!(matching.len(), 1, "{names:?} stands in the table {} times", matching.len());
-                            let evidence = Evidence {
-                                links: links.clone(),
-                                inside: inside.clone(),
-                                gateway,
-                                client,
-                                in_grace_period,
-                                connecting: client_name == "connecting",
-                            };
-                            assert_eq!(format!("{:?}", verdict(&evidence)), matching[0][5], "{names:?}");
-                            seen.insert(verdict(&evidence));
+        for (links_name, links) in &all_links() {
+            for (witness_name, witnesses) in &witnesses {
+                let no_tunnel = *links_name == "plain";
+                // Without a tunnel its address belongs to nobody.
+                let witness_name = match *witness_name {
+                    "strong-elsewhere" | "strong-tunnel" | "weak-tunnel" if no_tunnel => continue,
+                    name => name,
+                };
+                for gateway in gateways() {
+                    let gateway_name = gateway.map_or("none".to_owned(), |gateway| format!("{gateway:?}"));
+                    let gateway_kind = gateway.map(|gateway| if gateway.is_there() { "is-there" } else { "gone" });
+                    for (client_name, client) in all_clients() {
+                        for (age, young) in [("old", false), ("young", true)] {
+                            for (traffic_name, traffic) in [("quiet", false), ("traffic", true)] {
+                                let names =
+                                    [*links_name, witness_name, gateway_name.as_str(), client_name, age, traffic_name];
+                                let fits = |cell: &str, name: &str| {
+                                    cell == "*" || cell.split('|').any(|one| one == name || Some(one) == gateway_kind)
+                                };
+                                let matching: Vec<_> = rows
+                                    .iter()
+                                    .filter(|row| row.iter().zip(names).all(|(cell, name)| fits(cell, name)))
+                                    .collect();
+                                assert_eq!(matching.len(), 1, "{names:?} is in {} rows", matching.len());
+                                let evidence = Evidence {
+                                    links: links.clone(),
+                                    witnesses: witnesses.clone(),
+                                    gateway,
+                                    client,
+                                    traffic,
+                                    in_grace_period: young,
+                                    connecting: client_name == "vigie",
+                                    ..Evidence::default()
+                                };
+                                let Assessment { status, reason } = assess(&evidence);
+                                let [.., expected_status, expected_reason] = &matching[0][..] else { unreachable!() };
+                                assert_eq!(
+                                    (format!("{status:?}"), format!("{reason:?}")),
+                                    ((*expected_status).to_owned(), (*expected_reason).to_owned()),
+                                    "{names:?}"
+                                );
+                                seen.insert(status);
+                            }
                         }
                     }
                 }
             }
         }
         assert_eq!(seen.into_iter().collect::<Vec<_>>(), VpnStatus::ALL);
+    }
+
+    fn status_of(evidence: Evidence) -> (VpnStatus, Reason) {
+        let Assessment { status, reason } = assess(&evidence);
+        (status, reason)
+    }
+
+    fn route(interface: u32, name: &str, on_link: bool) -> IntranetRoute {
+        IntranetRoute { host: HOST, interface, name: name.into(), on_link }
+    }
+
+    #[test]
+    fn a_container_with_the_academys_address_is_not_the_academy() {
+        let mut links = home();
+        links.interfaces.push(interface(30, "docker0", [172, 26, 0, 1].into()));
+        links.intranet = vec![route(30, "docker0", true)];
+        let evidence = Evidence {
+            witnesses: Some(correct([172, 26, 0, 1].into())),
+            gateway: Some(Gateway::Answered),
+            links: Some(links.clone()),
+            ..Evidence::default()
+        };
+        assert_eq!(status_of(evidence), (VpnStatus::Disconnected, Reason::AddressConflict));
+        let evidence = Evidence {
+            witnesses: Some(silent()),
+            links: Some(Links { intranet: links.intranet.clone(), ..with_tunnel(links) }),
+            ..Evidence::default()
+        };
+        assert_eq!(status_of(evidence), (VpnStatus::Stalled, Reason::AddressConflict));
+    }
+
+    #[test]
+    fn a_home_network_with_the_academys_addresses_hides_it_behind_the_tunnel() {
+        let links = Links { intranet: vec![route(2, "eth0", true)], ..home() };
+        let with = |links| Evidence { links: Some(links), witnesses: Some(silent()), ..Evidence::default() };
+        let stalled = with_tunnel(links.clone());
+        assert_eq!(status_of(with(stalled)), (VpnStatus::Stalled, Reason::AddressConflict));
+        // On site in the print server's own network.
+        let on_site = Evidence { witnesses: Some(correct(HOME)), ..with(links) };
+        assert_eq!(status_of(on_site), (VpnStatus::OnSite, Reason::IntranetAnswers));
+    }
+
+    #[test]
+    fn a_host_behind_a_router_without_a_default_route_is_the_academys() {
+        let mut links = home();
+        links.interfaces.push(interface(3, "eth1", [10, 1, 0, 9].into()));
+        links.intranet = vec![route(3, "eth1", false)];
+        let evidence =
+            Evidence { links: Some(links), witnesses: Some(correct([10, 1, 0, 9].into())), ..Evidence::default() };
+        assert_eq!(status_of(evidence), (VpnStatus::OnSite, Reason::IntranetAnswers));
+    }
+
+    #[test]
+    fn a_tunnel_that_carries_its_own_gateways_packets_is_somebody_elses() {
+        let evidence = Evidence {
+            links: Some(with_tunnel(home())),
+            witnesses: Some(silent()),
+            gateway: Some(Gateway::Answered),
+            gateway_local: Some(TUNNEL),
+            ..Evidence::default()
+        };
+        assert_eq!(status_of(evidence.clone()), (VpnStatus::Disconnected, Reason::OtherVpn));
+        let beside = Evidence { gateway_local: Some(HOME), ..evidence };
+        assert_eq!(status_of(beside), (VpnStatus::Stalled, Reason::IntranetSilent));
+    }
+
+    #[test]
+    fn a_portal_takes_the_place_of_the_intranet_too() {
+        let page = Answer::Wrong(Ends { local: HOME, remote: HOST });
+        let evidence = Evidence {
+            links: Some(home()),
+            witnesses: Some(vec![witness("smb://172.26.66.73", page)]),
+            gateway: Some(Gateway::OtherName),
+            ..Evidence::default()
+        };
+        assert_eq!(status_of(evidence), (VpnStatus::Captive, Reason::Portal));
+    }
+
+    #[test]
+    fn a_bad_gateway_certificate_does_not_void_the_intranets_answer() {
+        for gateway in Gateway::ALL {
+            let evidence = Evidence {
+                links: Some(home()),
+                witnesses: Some(correct(HOME)),
+                gateway: Some(gateway),
+                ..Evidence::default()
+            };
+            assert_eq!(status_of(evidence), (VpnStatus::OnSite, Reason::IntranetAnswers), "{gateway:?}");
+        }
+    }
+
+    #[test]
+    fn a_dns_server_proves_something_behind_the_tunnel_only() {
+        let answer = |local| Some(vec![witness("dns://in.ac-caen.fr", Answer::Correct(Ends { local, remote: HOST }))]);
+        let with = |links, witnesses| Evidence { links: Some(links), witnesses, ..Evidence::default() };
+        assert_eq!(status_of(with(with_tunnel(home()), answer(TUNNEL))).0, VpnStatus::Connected);
+        assert_eq!(status_of(with(home(), answer(HOME))).0, VpnStatus::Unknown);
+    }
+
+    fn any_weak_answer() -> impl Strategy<Value = Answer> {
+        let local = prop_oneof![Just(HOME), Just(TUNNEL), Just(ELSEWHERE), Just(IpAddr::V4([127, 0, 0, 1].into()))];
+        let ends = local.prop_map(|local| Ends { local, remote: HOST });
+        prop_oneof![
+            ends.clone().prop_map(Answer::Accepted),
+            ends.prop_map(Answer::Wrong),
+            Just(Answer::Refused),
+            Just(Answer::Silent),
+            Just(Answer::Unresolved),
+        ]
+    }
+
+    fn any_evidence_without_a_strong_witness() -> impl Strategy<Value = Evidence> {
+        let hosts = ["smb://h", "ipp://h", "https://h", "dns://h", "tcp://h:8080"];
+        let witnesses = proptest::collection::vec((0..hosts.len(), any_weak_answer()), 0..6).prop_map(move |all| {
+            all.into_iter().map(|(index, answer)| witness(hosts[index], answer)).collect::<Vec<Witness>>()
+        });
+        let gateway = proptest::option::of((0..Gateway::ALL.len()).prop_map(|index| Gateway::ALL[index]));
+        let local = proptest::option::of(prop_oneof![Just(HOME), Just(TUNNEL)]);
+        (0..4_usize, proptest::option::of(witnesses), gateway, local, 0..9_usize, any::<(bool, bool)>()).prop_map(
+            |(links, witnesses, gateway, gateway_local, client, (in_grace_period, connecting))| Evidence {
+                links: all_links()[links].1.clone(),
+                witnesses,
+                gateway,
+                gateway_local,
+                client: all_clients()[client].1,
+                in_grace_period,
+                connecting,
+                traffic: false,
+                domain_network: false,
+            },
+        )
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+
+        #[test]
+        fn without_a_strong_witness_nothing_is_within_reach(evidence in any_evidence_without_a_strong_witness()) {
+            let status = assess(&evidence).status;
+            prop_assert!(!matches!(status, VpnStatus::Connected | VpnStatus::OnSite), "{:?}", status);
+        }
+
+        #[test]
+        fn without_a_strong_witness_off_the_tunnel_nobody_is_on_site(
+            evidence in any_evidence_without_a_strong_witness(), traffic: bool
+        ) {
+            let status = assess(&Evidence { traffic, ..evidence }).status;
+            prop_assert_ne!(status, VpnStatus::OnSite);
+        }
     }
 }

@@ -1,19 +1,36 @@
 //! Keeps the evidence fresh: drops what a change has made stale, and says when to look again.
 
-use super::{ClientState, Evidence, Gateway, Interface, Intranet, Links, Probe, VpnStatus, verdict};
+use super::assess;
+use super::witness::proven;
+use super::{
+    Assessment, ClientState, Evidence, Gateway, Interface, Links, Path, Probe, Reason, Strength, Traffic, VpnStatus,
+};
 use crate::Now;
 use jiff::ZonedDateTime;
 use std::net::IpAddr;
 use std::time::Duration;
 use vigie_profile::VpnConfig;
 
-/// First pause before a silent inside is tried again; it doubles until it reaches the profile's slow interval.
+/// First pause before a silent intranet is asked again; it doubles up to the profile's interval.
 const RETRY: Duration = Duration::from_secs(5);
-/// How long a question waits for its answer while a tunnel is young: its routes come after its address, and what was
-/// asked in between went another way and is lost.
+/// How long a probe waits for its answer while a tunnel is young: routes come after the address, and packets sent in
+/// between took another way and are lost.
 const GRACE_RETRY: Duration = Duration::from_millis(500);
-/// How long Cisco's word that it is connecting is believed without a sign of it.
+/// How long Cisco's report that it is connecting is believed without a tunnel.
 const CONNECTING_TIMEOUT: Duration = Duration::from_secs(120);
+/// Silent probes in a row before a tunnel counts as stalled.
+const SILENCES_UNTIL_STALLED: u32 = 2;
+/// Pause between two looks at the counters of a tunnel that is in use.
+const TRAFFIC_INTERVAL: Duration = Duration::from_secs(5);
+/// The same, while nothing goes through it.
+const IDLE_TRAFFIC_INTERVAL: Duration = Duration::from_secs(10);
+/// Packets that were sent into the tunnel without any coming back, from which on it is probed at once.
+const UNANSWERED_PACKETS: u64 = 3;
+/// Pause between two probes for unanswered packets: some programs never get an answer.
+const UNANSWERED_PAUSE: Duration = Duration::from_secs(30);
+/// Bytes that must come between two looks through a tunnel from which the intranet has not answered yet: more than a
+/// gateway sends to say that a host is unreachable.
+const UNPROVEN_TRAFFIC_BYTES: u64 = 4096;
 
 /// What the tracker wants done after a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -22,30 +39,41 @@ pub struct TrackerRequests {
     pub links: bool,
     /// Probe; the number that the answer must carry, and whether the gateway is to be asked too.
     pub probe: Option<(u64, bool)>,
+    /// Read the counters of the interface with this index.
+    pub traffic: Option<u32>,
     /// Ask Cisco's command line.
     pub client: bool,
 }
 
-/// Evidence over time, and the verdict with its age.
+/// Evidence over time, and the status with its age.
 #[derive(Debug, Clone)]
 pub struct Tracker {
     interval: Duration,
     grace_period: Duration,
     evidence: Evidence,
-    /// Since when the tunnel stands on the way out that it has now; it gets [`Tracker::grace_period`] to carry something.
+    /// When the tunnel came up on its current underlay. It has `grace_period` to carry its first answer.
     tunnel_since: Option<Duration>,
-    /// Whether the tunnel was seen to come up. (One that stood already is in doubt, but nobody is connecting.)
+    /// Whether the tunnel was seen to come up. (The status of one that existed before is unknown, not "connecting".)
     tunnel_new: bool,
+    /// Whether the intranet has answered through this tunnel.
+    tunnel_proven: bool,
     client_since: Duration,
-    /// Silent probes in a row, those of a tunnel that still in_grace apart.
+    /// Silent probes in a row, not counting those in a tunnel's grace period.
     silences: u32,
-    /// Whether the gateway is known to answer only because a working tunnel was there a moment ago.
+    /// Whether the gateway is only assumed to answer because a working tunnel existed a moment ago.
     gateway_inferred: bool,
+    /// The tunnel's counters at the last look.
+    counters: Option<Traffic>,
+    traffic_at: Option<Duration>,
+    /// Packets sent into the tunnel since the last one that came out of it.
+    unanswered: u64,
+    /// When a probe was last sent for unanswered packets.
+    unanswered_at: Option<Duration>,
     number: u64,
     in_flight: bool,
     probe_at: Option<Duration>,
-    random: u64,
-    verdict: VpnStatus,
+    random: fastrand::Rng,
+    assessment: Assessment,
     since: ZonedDateTime,
     status_since: Duration,
 }
@@ -59,36 +87,46 @@ impl Tracker {
             evidence: Evidence::default(),
             tunnel_since: None,
             tunnel_new: false,
+            tunnel_proven: false,
             client_since: Duration::ZERO,
             silences: 0,
             gateway_inferred: false,
+            counters: None,
+            traffic_at: None,
+            unanswered: 0,
+            unanswered_at: None,
             number: 0,
             in_flight: false,
             probe_at: None,
-            random: seed,
-            verdict: VpnStatus::Unknown,
+            random: fastrand::Rng::with_seed(seed),
+            assessment: assess(&Evidence::default()),
             since: now.wall.clone(),
             status_since: now.uptime,
         }
     }
 
-    /// The profile has changed: its times count from now on.
+    /// Takes over the times of another profile.
     pub fn set_profile(&mut self, profile: &VpnConfig) {
         self.interval = Duration::from_secs(profile.probe_seconds.into());
         self.grace_period = Duration::from_secs(profile.settle_seconds.into());
     }
 
-    /// The verdict as it stands.
+    /// The current status.
     pub fn status(&self) -> VpnStatus {
-        self.verdict
+        self.assessment.status
     }
 
-    /// Since when it stands, by the wall clock.
+    /// Why the status is what it is.
+    pub fn reason(&self) -> Reason {
+        self.assessment.reason
+    }
+
+    /// When the current status began, by the wall clock.
     pub fn since(&self) -> &ZonedDateTime {
         &self.since
     }
 
-    /// Since when it stands, by the clock that does not jump.
+    /// When the current status began, by the clock that does not jump.
     pub fn status_since(&self) -> Duration {
         self.status_since
     }
@@ -98,17 +136,15 @@ impl Tracker {
         self.evidence.links.as_ref()
     }
 
-    /// The evidence, for those who want to see it all.
+    /// The evidence for the current status.
     pub fn evidence(&self) -> &Evidence {
         &self.evidence
     }
 
     /// When to call [`Tracker::tick`] next.
     pub fn next_wake(&self) -> Option<Duration> {
-        let young_until =
-            self.evidence.in_grace_period.then_some(self.tunnel_since).flatten().map(|at| at + self.grace_period);
         let believed_until = self.claims_connecting().then_some(self.client_since + CONNECTING_TIMEOUT);
-        [self.probe_at, young_until, believed_until].into_iter().flatten().min()
+        [self.probe_at, self.traffic_at, believed_until].into_iter().flatten().min()
     }
 
     /// Interfaces and routes, seen just now.
@@ -127,31 +163,40 @@ impl Tracker {
             return TrackerRequests::default();
         }
         let lost_tunnel = !tunnel && !same_tunnel && same_underlay;
-        // With a tunnel beside the way on site, the answer came by the other way, which still stands.
+        // On site with a tunnel beside it, the answer came by the other way, which still exists.
         let still_answers = same_underlay
-            && matches!(self.evidence.inside, Some(Intranet::Answered { local })
-                if links.holder(local).is_some_and(|interface| !interface.tunnel));
+            && self
+                .evidence
+                .witnesses
+                .as_ref()
+                .is_some_and(|witnesses| proven(witnesses, Path::Direct, &links) >= Some(Strength::Strong));
         self.evidence.links = Some(links);
         self.tunnel_new = tunnel && !same_tunnel && old.is_some();
         self.tunnel_since = tunnel.then_some(now.uptime);
+        self.tunnel_proven = false;
         self.silences = 0;
         self.evidence.client = None;
+        self.evidence.traffic = false;
+        self.counters = None;
+        self.unanswered = 0;
+        self.traffic_at = None;
         if !still_answers {
-            self.evidence.inside = None;
+            self.evidence.witnesses = None;
         }
         self.gateway_inferred = false;
         if !same_underlay {
             self.evidence.gateway = None;
+            self.evidence.gateway_local = None;
         }
-        if lost_tunnel && self.verdict == VpnStatus::Connected {
-            // The way in is gone. A tunnel that worked proves that the gateway was within reach a moment ago; the
-            // probe that follows confirms or corrects.
-            self.evidence.inside = Some(Intranet::Silent);
+        if lost_tunnel && self.status() == VpnStatus::Connected {
+            // The tunnel is gone. As it worked, the gateway was within reach a moment ago; the probe that follows
+            // confirms or corrects.
+            self.evidence.witnesses = Some(Vec::new());
             self.evidence.gateway = Some(Gateway::Answered);
             self.gateway_inferred = true;
         }
         if !route {
-            // Nothing can be asked, and what was known is of another network.
+            // Nothing can be asked, and what was known belongs to another network.
             let (links, connecting) = (self.evidence.links.take(), self.evidence.connecting);
             self.evidence = Evidence { links, connecting, ..Evidence::default() };
             self.gateway_inferred = false;
@@ -159,69 +204,118 @@ impl Tracker {
         }
         self.judge(now);
         if route {
-            TrackerRequests { probe: Some(self.request(now)), client: true, ..TrackerRequests::default() }
+            let probe = Some(self.request(now));
+            TrackerRequests { probe, traffic: self.tunnel_index(), client: true, ..TrackerRequests::default() }
         } else {
             TrackerRequests::default()
         }
     }
 
-    /// A probe has ended. An answer to an older question is thrown away.
-    pub fn on_probe(&mut self, mut probe: Probe, now: &Now) -> TrackerRequests {
-        if probe.number != self.number || self.evidence.links.is_none() {
+    /// A probe has ended, or has a strong answer before its end. An answer to an older request is discarded.
+    pub fn on_probe(&mut self, probe: Probe, now: &Now) -> TrackerRequests {
+        let Some(links) = &self.evidence.links else { return TrackerRequests::default() };
+        if probe.number != self.number {
             return TrackerRequests::default();
         }
-        if probe.gateway == Some(Gateway::CertificateMismatch) {
-            // A portal that answers in the gateway's name answers in everybody's: the inside was not heard.
-            probe.inside = Intranet::Silent;
+        let answered = Evidence::is_answered(&probe.witnesses, links);
+        if !probe.complete && !answered {
+            return TrackerRequests::default();
         }
-        self.in_flight = false;
-        if matches!(probe.inside, Intranet::Answered { .. }) {
+        if answered {
+            self.tunnel_proven |= proven(&probe.witnesses, Path::Tunnel, links) >= Some(Strength::Strong);
+            self.in_flight = !probe.complete;
             self.silences = 0;
             self.gateway_inferred = false;
             self.evidence.client = None;
-            self.evidence.gateway = probe.gateway.or(self.evidence.gateway);
-            self.evidence.inside = Some(probe.inside);
+            self.keep_gateway(&probe);
+            self.evidence.witnesses = Some(probe.witnesses);
             return self.judge_and_pause(now);
         }
-        let reached = self.verdict.reaches_inside() == Some(true);
+        self.in_flight = false;
+        let reached = self.status().reaches_inside() == Some(true);
         if self.in_grace(now) && !reached {
-            // Too early to tell. A tunnel that came up is still connecting, one that stood already stays in doubt.
-            if self.tunnel_new {
-                self.evidence.inside = Some(probe.inside);
-            }
+            // Too early to tell. A tunnel that came up is still connecting, one that existed before stays unknown.
             return self.judge_and_pause(now);
         }
         self.silences = self.silences.saturating_add(1);
-        // One lost probe is no loss: a second one must confirm that what worked works no more.
-        if reached && self.silences == 1 {
-            return TrackerRequests { probe: Some(self.request(now)), ..TrackerRequests::default() };
+        // One lost probe is no loss: a second one must confirm that what worked works no more, or that a tunnel carries
+        // nothing.
+        if (reached || self.has_tunnel()) && self.silences < SILENCES_UNTIL_STALLED {
+            let probe = Some(self.request(now));
+            return TrackerRequests { probe, traffic: self.tunnel_index(), ..TrackerRequests::default() };
         }
-        self.evidence.inside = Some(probe.inside);
-        if self.gateway_inferred && probe.gateway == Some(Gateway::Silent) {
+        if self.gateway_inferred && matches!(probe.gateway, Some(Gateway::Silent | Gateway::Refused)) {
             // It answered a moment ago: a second silence must confirm this too.
             self.gateway_inferred = false;
+            self.evidence.witnesses = Some(probe.witnesses);
             self.judge(now);
             self.probe_at = Some(now.uptime + RETRY);
             return TrackerRequests::default();
         }
         self.gateway_inferred = false;
-        self.evidence.gateway = probe.gateway.or(self.evidence.gateway);
-        let client = self.has_tunnel() && self.silences <= 2;
-        TrackerRequests { client, ..self.judge_and_pause(now) }
+        self.keep_gateway(&probe);
+        self.evidence.witnesses = Some(probe.witnesses);
+        let client = self.has_tunnel() && self.silences <= SILENCES_UNTIL_STALLED;
+        TrackerRequests { client, traffic: self.tunnel_index(), ..self.judge_and_pause(now) }
     }
 
-    /// What Cisco's command line said.
+    fn keep_gateway(&mut self, probe: &Probe) {
+        if probe.gateway.is_some() {
+            self.evidence.gateway = probe.gateway;
+            self.evidence.gateway_local = probe.gateway_local;
+        }
+    }
+
+    /// The counters of an interface were read. Packets that come through the tunnel prove that it carries, so nothing
+    /// needs to be probed; packets that are sent and not answered call for a probe.
+    pub fn on_traffic(&mut self, traffic: Option<Traffic>, now: &Now) -> TrackerRequests {
+        let tunnel = self.evidence.links.as_ref().and_then(Links::tunnel);
+        let Some((tunnel, traffic)) = tunnel.zip(traffic).filter(|(tunnel, traffic)| tunnel.index == traffic.interface)
+        else {
+            return TrackerRequests::default();
+        };
+        // Anybody's tunnel carries something; only the academy's proves something.
+        let least = match (self.tunnel_proven, tunnel.is_generic_tunnel()) {
+            (true, _) => 1,
+            (false, false) => UNPROVEN_TRAFFIC_BYTES,
+            (false, true) => u64::MAX,
+        };
+        let before = self.counters.replace(traffic).unwrap_or(traffic);
+        let received = traffic.received_bytes.saturating_sub(before.received_bytes);
+        let sent = traffic.sent_packets.saturating_sub(before.sent_packets);
+        self.unanswered = if received > 0 { 0 } else { self.unanswered.saturating_add(sent) };
+        let mut requests = TrackerRequests::default();
+        if received >= least {
+            self.evidence.traffic = true;
+            if !self.in_flight && self.status() == VpnStatus::Connected {
+                self.probe_at = Some(now.uptime + self.interval);
+            }
+        } else if self.unanswered >= UNANSWERED_PACKETS {
+            self.evidence.traffic = false;
+            let pause_over = self.unanswered_at.is_none_or(|at| now.uptime >= at + UNANSWERED_PAUSE);
+            if pause_over && !self.in_flight && self.status() == VpnStatus::Connected {
+                self.unanswered_at = Some(now.uptime);
+                requests.probe = Some(self.request(now));
+            }
+        }
+        self.judge(now);
+        let pause = if received > 0 || sent > 0 { TRAFFIC_INTERVAL } else { IDLE_TRAFFIC_INTERVAL };
+        self.traffic_at = Some(now.uptime + pause);
+        requests
+    }
+
+    /// Cisco's command line has answered.
     pub fn on_client(&mut self, client: Option<ClientState>, now: &Now) -> TrackerRequests {
         self.evidence.client = client;
         self.client_since = now.uptime;
         self.judge(now);
-        if self.verdict == VpnStatus::Connecting && !self.in_flight && self.probe_at.is_none() {
+        if self.status() == VpnStatus::Connecting && !self.in_flight && self.probe_at.is_none() {
             self.probe_at = Some(now.uptime + RETRY);
         }
         TrackerRequests::default()
     }
 
-    /// Whether Vigie itself is connecting. Its end is looked at as a change of the network is: by the evidence.
+    /// Sets whether Vigie itself is connecting.
     pub fn set_connecting(&mut self, connecting: bool, now: &Now) {
         if self.evidence.connecting != connecting {
             self.evidence.connecting = connecting;
@@ -229,21 +323,25 @@ impl Tracker {
         }
     }
 
-    /// What is known may be wrong (sleep, a jump of the clock): reset it.
+    /// Discards all evidence: it may be wrong after sleep or a jump of the clock.
     pub fn reset(&mut self, now: &Now) {
         self.evidence = Evidence { connecting: self.evidence.connecting, ..Evidence::default() };
         self.tunnel_since = None;
         self.tunnel_new = false;
+        self.tunnel_proven = false;
         self.silences = 0;
         self.gateway_inferred = false;
+        self.counters = None;
+        self.unanswered = 0;
         self.stop_probing();
         self.judge(now);
     }
 
-    /// Somebody wants to know now: look at everything again.
+    /// Asks for fresh evidence of every kind.
     pub fn refresh(&mut self, now: &Now) -> TrackerRequests {
         let can_probe = self.evidence.links.as_ref().is_some_and(|links| links.default_route.is_some());
-        TrackerRequests { links: true, probe: can_probe.then(|| self.request(now)), client: true }
+        let probe = can_probe.then(|| self.request(now));
+        TrackerRequests { links: true, probe, traffic: self.tunnel_index(), client: true }
     }
 
     /// Time has passed.
@@ -253,8 +351,10 @@ impl Tracker {
             self.evidence.client = None;
         }
         let due = self.probe_at.is_some_and(|at| now.uptime >= at);
-        if due && self.tunnel_new && self.evidence.inside.is_none() {
-            self.evidence.inside = Some(Intranet::Silent);
+        if self.traffic_at.is_some_and(|at| now.uptime >= at) {
+            requests.traffic = self.tunnel_index();
+            // Should the answer not come, it is asked for again.
+            self.traffic_at = requests.traffic.map(|_| now.uptime + IDLE_TRAFFIC_INTERVAL);
         }
         self.judge(now);
         if due {
@@ -268,7 +368,7 @@ impl Tracker {
         matches!(self.evidence.client, Some(ClientState::Connecting | ClientState::Reconnecting))
     }
 
-    /// Whether the tunnel is so young on its way out that silence means nothing yet.
+    /// Whether the tunnel is so young that silence means nothing yet.
     fn in_grace(&self, now: &Now) -> bool {
         self.tunnel_since.is_some_and(|since| now.uptime < since + self.grace_period)
     }
@@ -277,23 +377,32 @@ impl Tracker {
         self.evidence.links.as_ref().is_some_and(|links| links.tunnel().is_some())
     }
 
-    /// No question stands; answers that are under way no longer count.
+    fn tunnel_index(&self) -> Option<u32> {
+        self.evidence.links.as_ref()?.tunnel().map(|tunnel| tunnel.index)
+    }
+
+    /// Makes answers that are under way stale, and asks for nothing more.
     fn stop_probing(&mut self) {
         self.number += 1;
         self.in_flight = false;
         self.probe_at = None;
+        self.traffic_at = None;
     }
 
-    /// A new question; answers to older ones no longer count.
+    /// A new probe; answers to older ones become stale.
     fn request(&mut self, now: &Now) -> (u64, bool) {
         self.number += 1;
         self.in_flight = true;
-        // Should the answer not come, the question is put again.
+        // Should the answer not come, it is asked for again.
         self.probe_at = Some(now.uptime + if self.in_grace(now) { GRACE_RETRY } else { self.interval.max(RETRY) });
-        (self.number, !self.has_tunnel())
+        // A tunnel that carries nothing may be somebody else's: how the gateway is reached tells.
+        let doubtful = self.evidence.links.as_ref().and_then(Links::tunnel).is_none_or(|tunnel| {
+            self.silences > 0 || (tunnel.is_generic_tunnel() && !self.tunnel_proven && !self.in_grace(now))
+        });
+        (self.number, doubtful)
     }
 
-    /// After a probe: the verdict, and when the next probe is due.
+    /// After a probe: the status, and when the next probe is due.
     fn judge_and_pause(&mut self, now: &Now) -> TrackerRequests {
         self.judge(now);
         self.probe_at = self.pause(now).map(|pause| now.uptime + self.jittered(pause));
@@ -302,7 +411,7 @@ impl Tracker {
 
     /// How long to wait before the next probe, where one is needed without an event.
     fn pause(&self, now: &Now) -> Option<Duration> {
-        match self.verdict {
+        match self.status() {
             VpnStatus::Unknown | VpnStatus::Connecting if self.in_grace(now) => Some(GRACE_RETRY),
             VpnStatus::Connecting => Some(RETRY),
             VpnStatus::Connected => Some(self.interval),
@@ -312,44 +421,51 @@ impl Tracker {
                 Some(doubled.min(self.interval))
             }
             VpnStatus::OnSite => self.has_tunnel().then_some(self.interval),
-            VpnStatus::Unknown | VpnStatus::Offline | VpnStatus::Disconnected => None,
+            VpnStatus::Disconnected | VpnStatus::Unknown if self.has_tunnel() => Some(self.interval),
+            VpnStatus::Disconnected => {
+                let events_tell =
+                    matches!(self.reason(), Reason::NoTunnel | Reason::AddressConflict | Reason::OtherVpn);
+                // No event tells that a clock was corrected or a certificate renewed.
+                (!events_tell).then_some(self.interval)
+            }
+            VpnStatus::Unknown if self.reason() == Reason::Unproven => Some(self.interval),
+            VpnStatus::Unknown | VpnStatus::Offline => None,
         }
     }
 
-    /// Up to a tenth more or less (splitmix64), so that a fleet does not probe in step.
+    /// Up to a tenth more or less, so that a fleet does not probe in step.
     fn jittered(&mut self, pause: Duration) -> Duration {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let fraction = u32::try_from((z ^ (z >> 31)) % 201).unwrap_or(100);
-        pause * (900 + fraction) / 1000
+        pause * self.random.u32(900..=1100) / 1000
     }
 
     fn judge(&mut self, now: &Now) {
-        self.evidence.in_grace_period = self.tunnel_new && self.in_grace(now);
-        let verdict = verdict(&self.evidence);
-        if verdict != self.verdict {
-            self.verdict = verdict;
+        // Silence is only kept as evidence once it has been confirmed, after the grace period.
+        self.evidence.in_grace_period = self.tunnel_new && self.evidence.witnesses.is_none();
+        let status = self.status();
+        self.assessment = assess(&self.evidence);
+        if self.status() == VpnStatus::Connected && self.traffic_at.is_none() && self.has_tunnel() {
+            self.traffic_at = Some(now.uptime + TRAFFIC_INTERVAL);
+        }
+        if status != self.status() {
             self.since = now.wall.clone();
             self.status_since = now.uptime;
         }
     }
 }
 
-/// Whether the way out of the machine is the same: same interface, same router. A default route through the tunnel
-/// hides the way out; it counts as the same as long as the other interfaces stand.
+/// Whether packets leave the machine by the same interface and router. A default route through the tunnel hides them;
+/// they count as the same as long as the other interfaces exist.
 fn same_underlay(old: &Links, new: &Links) -> bool {
-    let stands = |way: &Interface, links: &Links| links.interfaces.iter().any(|other| same_interface(way, other));
+    let exists = |way: &Interface, links: &Links| links.interfaces.iter().any(|other| same_interface(way, other));
     match (old.underlay(), new.underlay()) {
         (Some(before), Some(after)) => old.default_route == new.default_route && same_interface(before, after),
         (None, None) => {
             let mut ways = old.interfaces.iter().filter(|interface| !interface.tunnel);
-            old.default_route.is_some() == new.default_route.is_some() && ways.all(|way| stands(way, new))
+            old.default_route.is_some() == new.default_route.is_some() && ways.all(|way| exists(way, new))
         }
         // The tunnel takes or gives back the default route.
-        (Some(way), None) => new.default_route.is_some() && stands(way, new),
-        (None, Some(way)) => old.default_route.is_some() && stands(way, old),
+        (Some(way), None) => new.default_route.is_some() && exists(way, new),
+        (None, Some(way)) => old.default_route.is_some() && exists(way, old),
     }
 }
 
@@ -366,16 +482,20 @@ fn same_interface(old: &Interface, new: &Interface) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{HOME, TUNNEL, after, guide, home, interface, network, with_tunnel};
-    use crate::vpn::{DefaultRoute, Interface, Intranet};
+    use crate::fixture::{HOME, TUNNEL, after, correct, guide, home, interface, network, probe, silent, with_tunnel};
+    use crate::vpn::{DefaultRoute, Interface};
     use proptest::prelude::*;
 
-    /// A machine whose sensors answer as the world is: at once where something answers, after 3 s where nothing does.
+    /// A machine whose sensors answer at once where something answers, after 3 s where nothing does.
     struct World {
         tracker: Tracker,
         links: Links,
-        /// The address from which the inside answers.
-        inside: Option<IpAddr>,
+        /// This machine's end of the connection that the intranet answers.
+        intranet: Option<IpAddr>,
+        /// The tunnel's counters.
+        traffic: Traffic,
+        /// Bytes that come, and packets that go, each second.
+        flow: (u64, u64),
         gateway: Gateway,
         client: Option<ClientState>,
         seconds: f64,
@@ -391,7 +511,9 @@ mod tests {
             let mut world = World {
                 tracker: Tracker::new(&guide().vpn, 7, &after(100.0)),
                 links,
-                inside: None,
+                intranet: None,
+                traffic: Traffic { interface: 9, received_bytes: 0, sent_packets: 0 },
+                flow: (0, 0),
                 gateway: Gateway::Answered,
                 client: None,
                 seconds: 100.0,
@@ -417,9 +539,9 @@ mod tests {
         }
 
         /// The network becomes this one.
-        fn becomes(&mut self, links: Links, inside: Option<IpAddr>) {
+        fn becomes(&mut self, links: Links, intranet: Option<IpAddr>) {
             self.links = links;
-            self.inside = inside;
+            self.intranet = intranet;
             self.on_links();
         }
 
@@ -428,9 +550,13 @@ mod tests {
                 self.on_links();
             }
             if let Some((number, gateway)) = requests.probe {
-                let delay = if self.inside.is_some() { 0.02 } else { 3.0 };
+                let delay = if self.intranet.is_some() { 0.02 } else { 3.0 };
                 self.probes.push(self.seconds);
                 self.asked.push((self.seconds + delay, number, gateway));
+            }
+            if requests.traffic.is_some() {
+                let requests = self.tracker.on_traffic(Some(self.traffic), &self.now());
+                self.obey(requests);
             }
             if requests.client {
                 let requests = self.tracker.on_client(self.client, &self.now());
@@ -448,12 +574,13 @@ mod tests {
                 if next > end {
                     break;
                 }
+                self.flow_for(next - self.seconds);
                 self.seconds = next;
                 if answer <= wake {
                     let index = self.asked.iter().position(|asked| asked.0 == answer).expect("it was found just now");
                     let (_, number, gateway) = self.asked.remove(index);
-                    let inside = self.inside.map_or(Intranet::Silent, |local| Intranet::Answered { local });
-                    let probe = Probe { number, inside, gateway: gateway.then_some(self.gateway) };
+                    let witnesses = self.intranet.map_or_else(silent, correct);
+                    let probe = probe(number, witnesses, gateway.then_some(self.gateway));
                     let requests = self.tracker.on_probe(probe, &self.now());
                     self.obey(requests);
                 } else {
@@ -464,14 +591,23 @@ mod tests {
                     self.obey(requests);
                 }
             }
+            self.flow_for(end - self.seconds);
             self.seconds = end;
         }
 
-        /// Time passes until the verdict changes.
-        fn until(&mut self, verdict: VpnStatus, within: f64) {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a test's small numbers")]
+        fn flow_for(&mut self, seconds: f64) {
+            // In whole seconds, so that nothing is lost by rounding.
+            let whole = ((self.seconds + seconds).floor() - self.seconds.floor()) as u64;
+            self.traffic.received_bytes += self.flow.0 * whole;
+            self.traffic.sent_packets += self.flow.1 * whole;
+        }
+
+        /// Time passes until the status is this one.
+        fn until(&mut self, status: VpnStatus, within: f64) {
             let mut passed = 0.0;
-            while self.status() != verdict {
-                assert!(passed < within, "{:?} instead of {verdict:?} after {within} s", self.status());
+            while self.status() != status {
+                assert!(passed < within, "{:?} instead of {status:?} after {within} s", self.status());
                 self.pass(0.25);
                 passed += 0.25;
             }
@@ -500,7 +636,7 @@ mod tests {
         world.becomes(with_tunnel(home()), None);
         assert_eq!(world.status(), VpnStatus::Connecting);
         world.pass(2.0);
-        world.inside = Some(TUNNEL);
+        world.intranet = Some(TUNNEL);
         world.until(VpnStatus::Connected, 5.5);
         // Cisco's word is no longer needed, nor asked for.
         world.pass(1.0);
@@ -529,7 +665,7 @@ mod tests {
     }
 
     #[test]
-    fn a_steady_tunnel_costs_one_probe_an_interval_and_no_other_wake_up() {
+    fn an_idle_tunnel_costs_one_probe_an_interval_and_a_look_at_its_counters_each_10_s() {
         let mut world = connected();
         (world.probes, world.wakes) = (Vec::new(), 0);
         world.pass(86_400.0);
@@ -538,7 +674,7 @@ mod tests {
         let (least, most) =
             gaps.iter().fold((f64::MAX, 0.0_f64), |(least, most), gap| (least.min(*gap), most.max(*gap)));
         assert!(least < 56.0 && most > 64.0, "a fleet would probe in step");
-        assert_eq!(world.wakes, world.probes.len());
+        assert!((8600..=8700).contains(&(world.wakes - world.probes.len())), "{} wake-ups", world.wakes);
         assert_eq!(world.status(), VpnStatus::Connected);
     }
 
@@ -548,25 +684,25 @@ mod tests {
         let since = world.tracker.since().clone();
         // Lost once.
         let requests = world.tracker.refresh(&world.now());
-        world.inside = None;
+        world.intranet = None;
         world.obey(requests);
         world.pass(2.9);
-        world.inside = Some(TUNNEL);
+        world.intranet = Some(TUNNEL);
         world.pass(0.2);
         world.pass(10.0);
         assert_eq!((world.status(), world.tracker.since()), (VpnStatus::Connected, &since));
         // Lost for good.
-        world.inside = None;
+        world.intranet = None;
         world.until(VpnStatus::Stalled, 66.0 + 6.5);
         // Back: noticed soon, and the pauses grow no longer than the interval.
-        world.inside = Some(TUNNEL);
+        world.intranet = Some(TUNNEL);
         world.until(VpnStatus::Connected, 12.0);
-        world.inside = None;
+        world.intranet = None;
         world.until(VpnStatus::Stalled, 66.0 + 6.5);
         let before = world.probes.len();
         world.pass(3600.0);
         assert!((50..=70).contains(&(world.probes.len() - before)), "{}", world.probes.len() - before);
-        world.inside = Some(TUNNEL);
+        world.intranet = Some(TUNNEL);
         world.until(VpnStatus::Connected, 70.0);
     }
 
@@ -577,9 +713,9 @@ mod tests {
         assert_eq!(world.status(), VpnStatus::Connecting);
         world.pass(4.9);
         assert_eq!(world.status(), VpnStatus::Connecting);
-        world.until(VpnStatus::Stalled, 3.5);
+        world.until(VpnStatus::Stalled, 7.0);
         // Late, but not given up.
-        world.inside = Some(TUNNEL);
+        world.intranet = Some(TUNNEL);
         world.until(VpnStatus::Connected, 12.0);
     }
 
@@ -589,7 +725,7 @@ mod tests {
         // The first question goes out by the old way, where nothing answers.
         world.becomes(with_tunnel(home()), None);
         world.pass(0.1);
-        world.inside = Some(TUNNEL);
+        world.intranet = Some(TUNNEL);
         world.until(VpnStatus::Connected, 0.5);
     }
 
@@ -620,7 +756,7 @@ mod tests {
     #[test]
     fn a_portal_in_the_gateways_name_needs_no_confirmation() {
         let mut world = connected();
-        world.gateway = Gateway::CertificateMismatch;
+        world.gateway = Gateway::OtherName;
         world.becomes(home(), None);
         world.until(VpnStatus::Captive, 3.5);
     }
@@ -641,7 +777,7 @@ mod tests {
     #[test]
     fn another_wifi_leaves_nothing_of_the_old_one() {
         let mut world = connected();
-        world.gateway = Gateway::CertificateMismatch;
+        world.gateway = Gateway::OtherName;
         world.becomes(network([10, 1, 2, 3].into()), None);
         assert_eq!(world.status(), VpnStatus::Unknown);
         assert_eq!(world.tracker.evidence().gateway, None);
@@ -655,7 +791,7 @@ mod tests {
         assert_eq!(world.status(), VpnStatus::Unknown);
         world.pass(4.0);
         assert_eq!(world.status(), VpnStatus::Unknown);
-        world.inside = Some(TUNNEL);
+        world.intranet = Some(TUNNEL);
         world.until(VpnStatus::Connected, 4.5);
         world.becomes(with_tunnel(network([10, 1, 2, 4].into())), None);
         world.until(VpnStatus::Stalled, 12.0);
@@ -695,23 +831,122 @@ mod tests {
     }
 
     #[test]
-    fn a_portal_that_answers_for_everybody_is_no_inside() {
+    fn a_portal_is_asked_until_it_lets_the_user_through() {
         let mut world = World::new(home());
-        (world.inside, world.gateway) = (Some(HOME), Gateway::CertificateMismatch);
+        world.gateway = Gateway::OtherName;
         world.until(VpnStatus::Captive, 3.5);
         let asked = world.probes.len();
         world.pass(600.0);
         assert_eq!(world.status(), VpnStatus::Captive);
         assert!(world.probes.len() - asked < 20, "asked {} times in ten minutes", world.probes.len() - asked);
-        // The user has logged in at the portal.
-        (world.inside, world.gateway) = (None, Gateway::Answered);
+        world.gateway = Gateway::Answered;
         world.until(VpnStatus::Disconnected, 70.0);
+    }
+
+    #[test]
+    fn a_gateway_that_changes_its_certificate_does_not_send_the_user_home() {
+        let mut world = World::new(home());
+        (world.intranet, world.gateway) = (Some(HOME), Gateway::Expired);
+        world.until(VpnStatus::OnSite, 3.5);
+        let requests = world.tracker.refresh(&world.now());
+        world.obey(requests);
+        world.pass(600.0);
+        assert_eq!(world.status(), VpnStatus::OnSite);
+    }
+
+    #[test]
+    fn a_certificate_that_is_renewed_is_noticed() {
+        let mut world = World::new(home());
+        world.gateway = Gateway::Expired;
+        world.until(VpnStatus::Disconnected, 3.5);
+        assert_eq!(world.tracker.reason(), Reason::CertificateExpired);
+        world.gateway = Gateway::Answered;
+        world.pass(70.0);
+        assert_eq!(world.tracker.reason(), Reason::NoTunnel);
+    }
+
+    #[test]
+    fn while_the_tunnel_is_in_use_nothing_is_probed() {
+        let mut world = connected();
+        world.flow = (20_000, 10);
+        world.pass(10.0);
+        let before = world.probes.len();
+        world.pass(600.0);
+        assert_eq!((world.status(), world.probes.len()), (VpnStatus::Connected, before));
+    }
+
+    #[test]
+    fn a_tunnel_that_dies_in_use_is_noticed_within_20_s() {
+        for offset in 0..20 {
+            let mut world = connected();
+            world.flow = (20_000, 10);
+            world.pass(60.0 + f64::from(offset));
+            // What is sent is lost.
+            (world.flow, world.intranet) = ((0, 40), None);
+            world.until(VpnStatus::Stalled, 20.0);
+        }
+    }
+
+    #[test]
+    fn a_print_server_that_restarts_is_no_loss_while_the_tunnel_carries() {
+        let mut world = connected();
+        (world.flow, world.intranet) = ((20_000, 10), None);
+        for _ in 0..10 {
+            let requests = world.tracker.refresh(&world.now());
+            world.obey(requests);
+            world.pass(10.0);
+            assert_eq!(world.status(), VpnStatus::Connected);
+        }
+        assert_eq!(world.tracker.reason(), Reason::TunnelCarries);
+    }
+
+    #[test]
+    fn a_probed_tunnel_that_swallows_everything_is_stalled() {
+        let mut world = connected();
+        // Something came a while ago; since then only the probes' own packets go out.
+        world.flow = (100, 1);
+        world.pass(30.0);
+        (world.flow, world.intranet) = ((0, 1), None);
+        world.until(VpnStatus::Stalled, 70.0);
+    }
+
+    #[test]
+    fn packets_that_nobody_answers_are_no_reason_to_probe_all_the_time() {
+        let mut world = connected();
+        world.flow = (0, 5);
+        let before = world.probes.len();
+        world.pass(600.0);
+        assert!(world.probes.len() - before <= 21, "{} probes", world.probes.len() - before);
+    }
+
+    #[test]
+    fn traffic_through_a_tunnel_that_was_never_proven_is_no_evidence() {
+        let mut links = with_tunnel(home());
+        links.interfaces[1].name = "tun0".into();
+        let mut world = World::new(home());
+        world.flow = (1_000_000, 1000);
+        world.becomes(links, None);
+        world.pass(5.0);
+        for _ in 0..600 {
+            world.pass(0.5);
+            assert_ne!(world.status(), VpnStatus::Connected);
+        }
+    }
+
+    #[test]
+    fn the_first_strong_answer_counts_before_the_probe_ends() {
+        let mut tracker = Tracker::new(&guide().vpn, 7, &after(100.0));
+        let (number, _) = tracker.on_links(home(), &after(100.0)).probe.expect("links that lead out are probed");
+        tracker.on_probe(Probe { complete: false, ..probe(number, silent(), None) }, &after(100.1));
+        assert_eq!(tracker.status(), VpnStatus::Unknown);
+        tracker.on_probe(Probe { complete: false, ..probe(number, correct(HOME), None) }, &after(100.2));
+        assert_eq!(tracker.status(), VpnStatus::OnSite);
     }
 
     #[test]
     fn on_site_with_and_without_a_tunnel_beside_it() {
         let mut world = World::new(home());
-        world.inside = Some(HOME);
+        world.intranet = Some(HOME);
         world.until(VpnStatus::OnSite, 3.5);
         world.pass(7200.0);
         assert_eq!((world.probes.len(), world.tracker.next_wake()), (1, None));
@@ -721,11 +956,11 @@ mod tests {
         world.becomes(home(), Some(HOME));
         assert_eq!(world.status(), VpnStatus::OnSite);
         // One lost probe on demand is no reason to say that the inside is gone.
-        world.inside = None;
+        world.intranet = None;
         let requests = world.tracker.refresh(&world.now());
         world.obey(requests);
         world.pass(2.9);
-        world.inside = Some(HOME);
+        world.intranet = Some(HOME);
         world.pass(1.0);
         assert_eq!(world.status(), VpnStatus::OnSite);
     }
@@ -739,7 +974,7 @@ mod tests {
         world.pass(5.0);
         assert_eq!(world.status(), VpnStatus::Unknown);
         // The tunnel still stands but is dead: Connected is never said.
-        world.inside = None;
+        world.intranet = None;
         world.on_links();
         for _ in 0..100 {
             assert!(matches!(world.status(), VpnStatus::Unknown | VpnStatus::Stalled));
@@ -748,7 +983,7 @@ mod tests {
         assert_eq!(world.status(), VpnStatus::Stalled);
         // It lives.
         world.tracker.reset(&world.now());
-        world.inside = Some(TUNNEL);
+        world.intranet = Some(TUNNEL);
         world.on_links();
         world.until(VpnStatus::Connected, 0.5);
     }
@@ -757,14 +992,14 @@ mod tests {
     fn a_question_without_an_answer_is_put_again() {
         let mut world = World::new(with_tunnel(home()));
         world.asked.clear();
-        world.inside = Some(TUNNEL);
+        world.intranet = Some(TUNNEL);
         world.until(VpnStatus::Connected, 61.0);
     }
 
     #[derive(Debug, Clone)]
     enum Step {
         Links(u8),
-        Intranet(u8),
+        Answers(u8),
         Gateway(u8),
         Client(u8),
         Forget,
@@ -776,7 +1011,7 @@ mod tests {
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
             (0..6_u8).prop_map(Step::Links),
-            (0..3_u8).prop_map(Step::Intranet),
+            (0..3_u8).prop_map(Step::Answers),
             (0..3_u8).prop_map(Step::Gateway),
             (0..5_u8).prop_map(Step::Client),
             Just(Step::Forget),
@@ -804,10 +1039,9 @@ mod tests {
                     };
                     self.on_links();
                 }
-                Step::Intranet(kind) => self.inside = [None, Some(HOME), Some(TUNNEL)][usize::from(kind)],
+                Step::Answers(kind) => self.intranet = [None, Some(HOME), Some(TUNNEL)][usize::from(kind)],
                 Step::Gateway(kind) => {
-                    self.gateway =
-                        [Gateway::Answered, Gateway::CertificateMismatch, Gateway::Silent][usize::from(kind)];
+                    self.gateway = [Gateway::Answered, Gateway::OtherName, Gateway::Silent][usize::from(kind)];
                 }
                 Step::Client(kind) => {
                     use ClientState::{Connected, Connecting, Disconnected, Reconnecting};
@@ -830,11 +1064,7 @@ mod tests {
                         return;
                     }
                     let before = format!("{:?}", self.tracker);
-                    let probe = Probe {
-                        number: number.wrapping_add(1 << 32),
-                        inside: Intranet::Answered { local: TUNNEL },
-                        gateway: None,
-                    };
+                    let probe = probe(number.wrapping_add(1 << 32), correct(TUNNEL), None);
                     let requests = self.tracker.on_probe(probe, &self.now());
                     assert_eq!((requests, format!("{:?}", self.tracker)), (TrackerRequests::default(), before));
                 }
@@ -842,33 +1072,30 @@ mod tests {
             }
         }
 
-        /// What is so, with the client silent.
+        /// The status that fits the world, with the client silent.
         fn truth(&self) -> VpnStatus {
-            // Without a tunnel, a portal may be what answers.
-            let portal = self.gateway == Gateway::CertificateMismatch && self.links.tunnel().is_none();
-            let inside = self.inside.filter(|_| !portal);
             let evidence = Evidence {
                 links: Some(self.links.clone()),
-                inside: Some(inside.map_or(Intranet::Silent, |local| Intranet::Answered { local })),
+                witnesses: Some(self.intranet.map_or_else(silent, correct)),
                 gateway: Some(self.gateway),
                 ..Evidence::default()
             };
-            verdict(&evidence)
+            assess(&evidence).status
         }
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(120))]
 
-        /// Whatever happens: no wake-up repeats itself, the inside is never claimed without an answer from it since the
-        /// last change, and once the world holds still, the verdict is the truth.
+        /// Whatever happens: no wake-up repeats itself, the intranet is never claimed without an answer from it since the
+        /// last change, and once nothing changes any more, the status is true.
         #[test]
-        fn the_verdict_follows_the_world(steps in proptest::collection::vec(step(), 1..40)) {
+        fn the_status_follows_the_world(steps in proptest::collection::vec(step(), 1..40)) {
             let mut world = World::new(home());
             for step in &steps {
                 let (before, links, probes) = (world.status(), world.links.clone(), world.probes.len());
                 world.take(step);
-                // Something changed and no time passed: the inside cannot have answered.
+                // Something changed and no time passed: the intranet cannot have answered.
                 let claims = world.status().reaches_inside() == Some(true);
                 if claims && matches!(step, Step::Forget) || claims && before != world.status() && !matches!(step, Step::Pass(_)) {
                     prop_assert!(false, "{:?} after {step:?} from {before:?}, links {links:?}, probes {probes}", world.status());

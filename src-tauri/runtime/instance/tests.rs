@@ -10,6 +10,8 @@ use vigie_view::panel::Panel;
 fn status(title: &str) -> Arc<Status> {
     Arc::new(Status {
         verdict: vigie_core::vpn::VpnStatus::Unknown,
+        reason: vigie_core::vpn::Reason::Checking,
+        witnesses: Vec::new(),
         since: jiff::Timestamp::UNIX_EPOCH,
         reaches_inside: None,
         site: None,

@@ -2,9 +2,9 @@
 //! resolv.conf(5) for the DNS servers.
 #![expect(clippy::wildcard_enum_match_arm, reason = "rtnetlink says far more than is asked of it here")]
 
-use super::{BURST, Raw};
+use super::{BURST, Raw, Route};
 use crate::sensors::inotify::{FileWatch, readable};
-use netlink_packet_core::{NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
+use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
 use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkFlags, LinkMessage};
 use netlink_packet_route::route::{
@@ -21,7 +21,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use vigie_core::vpn::{DefaultRoute, Interface};
+use vigie_core::vpn::{DefaultRoute, Interface, Traffic};
 
 /// Groups of linux/rtnetlink.h: `RTMGRP_LINK`, `RTMGRP_IPV4_IFADDR`, `RTMGRP_IPV4_ROUTE`, `RTMGRP_IPV6_IFADDR`,
 /// `RTMGRP_IPV6_ROUTE`.
@@ -62,6 +62,86 @@ pub(super) fn read() -> io::Result<Raw> {
     Ok(Raw { interfaces, routes, dns })
 }
 
+/// Where the kernel would send a packet to each of these hosts; a host without a route is left out.
+pub(super) fn routes(hosts: &[IpAddr]) -> io::Result<Vec<(IpAddr, Route)>> {
+    let socket = Socket::new(NETLINK_ROUTE)?;
+    let mut found = Vec::new();
+    for host in hosts {
+        let mut message = RouteMessage::default();
+        let (family, destination, bits) = match host {
+            IpAddr::V4(address) => (AddressFamily::Inet, RouteAddress::Inet(*address), 32),
+            IpAddr::V6(address) => (AddressFamily::Inet6, RouteAddress::Inet6(*address), 128),
+        };
+        message.header.address_family = family;
+        message.header.destination_prefix_length = bits;
+        message.attributes.push(RouteAttribute::Destination(destination));
+        let mut route = None;
+        // "Network is unreachable" is an answer too.
+        let _ = exchange(&socket, RouteNetlinkMessage::GetRoute(message), NLM_F_ACK, |answer| {
+            if let RouteNetlinkMessage::NewRoute(message) = answer {
+                route = host_route(message);
+            }
+        });
+        if let Some((interface, router)) = route {
+            let name = name(&socket, interface)?;
+            found.push((*host, Route { interface, name, router }));
+        }
+    }
+    Ok(found)
+}
+
+/// The interface of a route to one host, and the router.
+fn host_route(message: RouteMessage) -> Option<(u32, Option<IpAddr>)> {
+    if !matches!(message.header.kind, RouteType::Unicast | RouteType::Local) {
+        return None;
+    }
+    let (mut interface, mut router) = (None, None);
+    for attribute in message.attributes {
+        match attribute {
+            RouteAttribute::Oif(index) => interface = Some(index),
+            RouteAttribute::Gateway(address) => router = ip(&address),
+            RouteAttribute::Via(RouteVia::Inet(address)) => router = Some(address.into()),
+            RouteAttribute::Via(RouteVia::Inet6(address)) => router = Some(address.into()),
+            _ => {}
+        }
+    }
+    Some((interface?, router))
+}
+
+fn name(socket: &Socket, interface: u32) -> io::Result<String> {
+    let mut name = String::new();
+    link(socket, interface, true, |attribute| {
+        if let LinkAttribute::IfName(found) = attribute {
+            name = found;
+        }
+    })?;
+    Ok(name)
+}
+
+pub(super) fn traffic(interface: u32) -> io::Result<Traffic> {
+    let mut traffic = None;
+    link(&Socket::new(NETLINK_ROUTE)?, interface, false, |attribute| {
+        if let LinkAttribute::Stats64(stats) = attribute {
+            traffic = Some(Traffic { interface, received_bytes: stats.rx_bytes, sent_packets: stats.tx_packets });
+        }
+    })?;
+    traffic.ok_or_else(|| io::ErrorKind::NotFound.into())
+}
+
+/// Reads the attributes of one interface.
+fn link(socket: &Socket, interface: u32, skip_stats: bool, mut take: impl FnMut(LinkAttribute)) -> io::Result<()> {
+    let mut message = LinkMessage::default();
+    message.header.index = interface;
+    if skip_stats {
+        message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+    }
+    exchange(socket, RouteNetlinkMessage::GetLink(message), NLM_F_ACK, |answer| {
+        if let RouteNetlinkMessage::NewLink(message) = answer {
+            message.attributes.into_iter().for_each(&mut take);
+        }
+    })
+}
+
 type Dumps = (Vec<LinkMessage>, Vec<AddressMessage>, Vec<RouteMessage>);
 
 fn dumps() -> io::Result<Dumps> {
@@ -75,7 +155,7 @@ fn dumps() -> io::Result<Dumps> {
         RouteNetlinkMessage::GetRoute(RouteMessage::default()),
     ];
     for request in requests {
-        dump(&socket, request, |answer| match answer {
+        exchange(&socket, request, NLM_F_DUMP, |answer| match answer {
             RouteNetlinkMessage::NewLink(message) => links.push(message),
             RouteNetlinkMessage::NewAddress(message) => addresses.push(message),
             RouteNetlinkMessage::NewRoute(message) => routes.push(message),
@@ -85,9 +165,16 @@ fn dumps() -> io::Result<Dumps> {
     Ok((links, addresses, routes))
 }
 
-fn dump(socket: &Socket, request: RouteNetlinkMessage, mut take: impl FnMut(RouteNetlinkMessage)) -> io::Result<()> {
+/// Sends a request and reads its answers to the end, which a dump has of itself and other requests with an
+/// acknowledgement (`flags`).
+fn exchange(
+    socket: &Socket,
+    request: RouteNetlinkMessage,
+    flags: u16,
+    mut take: impl FnMut(RouteNetlinkMessage),
+) -> io::Result<()> {
     let mut message = NetlinkMessage::from(request);
-    message.header.flags = NLM_F_REQUEST | NLM_F_DUMP;
+    message.header.flags = NLM_F_REQUEST | flags;
     message.finalize();
     let mut bytes = vec![0; message.buffer_len()];
     message.serialize(&mut bytes);
@@ -110,6 +197,7 @@ fn dump(socket: &Socket, request: RouteNetlinkMessage, mut take: impl FnMut(Rout
                         NetlinkPayload::InnerMessage(inner) => take(inner),
                         NetlinkPayload::Done(_) if interrupted => return Err(io::ErrorKind::Interrupted.into()),
                         NetlinkPayload::Done(_) => return Ok(()),
+                        NetlinkPayload::Error(error) if error.code.is_none() => return Ok(()),
                         NetlinkPayload::Error(error) => return Err(error.to_io()),
                         NetlinkPayload::Overrun(_) => return Err(io::ErrorKind::Interrupted.into()),
                         NetlinkPayload::Noop => {}

@@ -1,13 +1,10 @@
-//! Interfaces, addresses and routes: read whole, watched by the system's own events, told when something about them
-//! has changed.
+//! Interfaces, addresses, routes and counters, read whole and watched by the system's own events.
 //!
-//! On Linux one rtnetlink socket tells of links, addresses and routes, and the same protocol reads them: `netwatcher`
-//! sees neither a lost carrier nor a changed default route there, and `netdev` reads some thirty files of /sys, /run
-//! and /etc for every look. On Windows `netwatcher` tells of interfaces and addresses, `NotifyRouteChange2` of routes.
+//! On Linux one rtnetlink socket reports links, addresses and routes, and the same protocol reads them (docs:
+//! decisions/0003). On Windows `netwatcher` reports interfaces and addresses, `NotifyRouteChange2` routes.
 
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
 #[cfg_attr(windows, path = "windows.rs")]
-#[cfg_attr(not(any(target_os = "linux", windows)), path = "other.rs")]
 mod sys;
 
 use super::glob;
@@ -19,13 +16,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use vigie_core::message::Event;
-use vigie_core::vpn::{DefaultRoute, Interface, Links};
+use vigie_core::vpn::{DefaultRoute, Interface, IntranetRoute, Links, Traffic};
 use vigie_profile::{Profile, VpnConfig};
 
 /// How long a burst of changes is gathered (an address rarely comes without its routes).
 const BURST: Duration = Duration::from_millis(3);
 
-/// What the system said, before it is judged.
+/// What the system reports, before it is judged.
 struct Raw {
     /// Interfaces that are up and can carry something now.
     interfaces: Vec<Interface>,
@@ -34,16 +31,35 @@ struct Raw {
     dns: Vec<IpAddr>,
 }
 
+/// A route that the kernel would use.
+struct Route {
+    interface: u32,
+    /// The interface's name.
+    name: String,
+    router: Option<IpAddr>,
+}
+
 /// Reads interfaces and routes.
 ///
 /// # Errors
 /// Where the system does not answer.
 pub fn read(profile: &Profile) -> io::Result<Links> {
-    Ok(judge(sys::read()?, &profile.vpn))
+    let mut hosts: Vec<IpAddr> = Vec::new();
+    for host in profile.sites.iter().flat_map(|site| site.intranet_hosts()).filter_map(|host| host.address()) {
+        if !hosts.contains(&host) {
+            hosts.push(host);
+        }
+    }
+    Ok(judge(sys::read()?, sys::routes(&hosts)?, &profile.vpn))
 }
 
-/// Sends [`Event::Links`] whenever something about them has changed, and each time that `look` asks. Ends with the
-/// sender of `profile`.
+/// The counters of an interface.
+pub fn traffic(interface: u32) -> Option<Traffic> {
+    sys::traffic(interface).inspect_err(|error| tracing::debug!("no counters of interface {interface}: {error}")).ok()
+}
+
+/// Sends [`Event::Links`] whenever something about them has changed, and each time that `look` asks for it. Ends with
+/// the sender of `profile`.
 pub async fn watch(mut profile: watch::Receiver<Arc<Profile>>, look: Arc<Notify>, events: Events) {
     let mut changes = sys::Changes::new()
         .inspect_err(|error| tracing::error!("changes of the network will not be noticed: {error}"))
@@ -86,9 +102,13 @@ async fn next(changes: Option<&mut sys::Changes>) -> io::Result<()> {
     }
 }
 
-/// Keeps what matters, in an order that does not depend on the system's mood.
-fn judge(raw: Raw, vpn: &VpnConfig) -> Links {
+/// Keeps what matters, in a fixed order, and finds the academy's tunnel: an interface with the name or description of
+/// one, through which the kernel reaches the intranet hosts. Where it reaches none of them through such an interface
+/// (their routes are on the way, or the profile names no address), only a name or description of the academy's own
+/// client counts, not one that every program's tunnel has.
+fn judge(raw: Raw, routes: Vec<(IpAddr, Route)>, vpn: &VpnConfig) -> Links {
     let mut interfaces = raw.interfaces;
+    let leads_in = |index: u32| routes.iter().any(|(_, route)| route.interface == index);
     for interface in &mut interfaces {
         interface.addresses.retain(|address| can_leave(*address));
         interface.addresses.sort_unstable();
@@ -96,11 +116,30 @@ fn judge(raw: Raw, vpn: &VpnConfig) -> Links {
         // Cisco's adapter stays there while it is disconnected; the gateway gives it an IPv4 address.
         interface.tunnel = interface.addresses.iter().any(IpAddr::is_ipv4) && is_tunnel(interface, vpn);
     }
+    let found = interfaces.iter().any(|interface| interface.tunnel && leads_in(interface.index));
+    for interface in &mut interfaces {
+        interface.tunnel &=
+            if found { leads_in(interface.index) } else { !interface.is_generic_tunnel() || routes.is_empty() };
+    }
     interfaces.retain(|interface| !interface.addresses.is_empty());
     interfaces.sort_by(|a, b| a.name.cmp(&b.name).then(a.index.cmp(&b.index)));
     let usable = |route: &DefaultRoute| interfaces.iter().any(|interface| interface.index == route.interface);
+    let mut uplinks: Vec<u32> = raw.routes.iter().filter(|route| usable(route)).map(|route| route.interface).collect();
+    uplinks.sort_unstable();
+    uplinks.dedup();
     let default_route = raw.routes.into_iter().find(usable);
-    Links { interfaces, default_route, dns: raw.dns }
+    let route = |(host, route): (IpAddr, Route)| IntranetRoute {
+        host,
+        interface: route.interface,
+        name: route.name,
+        on_link: route.router.is_none(),
+    };
+    // Of a route by the way out nothing else matters.
+    let notable = |route: &IntranetRoute| {
+        route.on_link || default_route.as_ref().is_none_or(|default| default.interface != route.interface)
+    };
+    let intranet = routes.into_iter().map(route).filter(notable).collect();
+    Links { interfaces, default_route, uplinks, intranet, dns: raw.dns }
 }
 
 fn is_tunnel(interface: &Interface, vpn: &VpnConfig) -> bool {
@@ -147,7 +186,7 @@ mod tests {
             routes: vec![route(2), route(3)],
             dns: Vec::new(),
         };
-        let links = judge(raw, &vpn());
+        let links = judge(raw, Vec::new(), &vpn());
         assert_eq!(links.interfaces, [interface(3, "wlan0", None, &["192.168.1.20", "2a01:e0a::9"])]);
         assert_eq!(links.default_route, Some(route(3)), "a route over an interface without an address leads nowhere");
     }
@@ -155,7 +194,8 @@ mod tests {
     #[test]
     fn a_tunnel_is_known_by_name_or_description_and_by_its_ipv4_address() {
         let cisco = Some("Cisco AnyConnect Virtual Miniport Adapter for Windows x64");
-        let judged = |interface| judge(Raw { interfaces: vec![interface], routes: vec![], dns: vec![] }, &vpn());
+        let judged =
+            |interface| judge(Raw { interfaces: vec![interface], routes: vec![], dns: vec![] }, vec![], &vpn());
         let tunnel = |interface| judged(interface).tunnel().is_some();
         assert!(tunnel(interface(9, "cscotun0", None, &["172.26.5.1"])));
         assert!(tunnel(interface(9, "CSCOTUN0", None, &["172.26.5.1"])));
@@ -163,5 +203,46 @@ mod tests {
         assert!(!tunnel(interface(9, "Ethernet 2", Some("Intel(R) Ethernet"), &["172.26.5.1"])));
         assert!(!tunnel(interface(9, "Ethernet 2", cisco, &["169.254.3.4", "2a01::1"])), "there, but disconnected");
         assert!(!tunnel(interface(9, "cscotun0", None, &["fe80::1"])));
+    }
+
+    const HOST: &str = "172.26.66.73";
+
+    /// The tunnel's name where the kernel would reach the intranet host through that interface.
+    fn tunnel_of(names: &[&str], leads_in: Option<usize>, router: Option<&str>) -> Option<String> {
+        let addresses = ["10.8.0.2"];
+        let index = |position: usize| u32::try_from(position).unwrap() + 1;
+        let interfaces =
+            names.iter().enumerate().map(|(at, name)| interface(index(at), name, None, &addresses)).collect();
+        let route = leads_in.map(|position| {
+            let router = router.map(|router| router.parse().unwrap());
+            let route = Route { interface: index(position), name: names[position].into(), router };
+            (HOST.parse().unwrap(), route)
+        });
+        let raw = Raw { interfaces, routes: vec![route_of(1)], dns: vec![] };
+        judge(raw, route.into_iter().collect(), &vpn()).tunnel().map(|tunnel| tunnel.name.clone())
+    }
+
+    fn route_of(interface: u32) -> DefaultRoute {
+        route(interface)
+    }
+
+    #[test]
+    fn the_tunnel_is_the_one_that_leads_to_the_intranet() {
+        let router = Some("192.168.1.1");
+        assert_eq!(tunnel_of(&["eth0", "tun0"], Some(0), router), None, "a private VPN");
+        assert_eq!(
+            tunnel_of(&["eth0", "tun0", "tun1"], Some(2), None).as_deref(),
+            Some("tun1"),
+            "beside a private VPN"
+        );
+        assert_eq!(tunnel_of(&["eth0", "tun0"], Some(1), None).as_deref(), Some("tun0"));
+        assert_eq!(
+            tunnel_of(&["eth0", "cscotun0"], Some(0), router).as_deref(),
+            Some("cscotun0"),
+            "its routes are on the way"
+        );
+        assert_eq!(tunnel_of(&["eth0", "tun0", "cscotun0"], Some(0), router).as_deref(), Some("cscotun0"));
+        assert_eq!(tunnel_of(&["eth0", "wg0"], Some(1), None), None, "WireGuard");
+        assert_eq!(tunnel_of(&["eth0", "tun0"], None, None).as_deref(), Some("tun0"), "no host is named by address");
     }
 }

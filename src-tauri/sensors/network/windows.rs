@@ -4,18 +4,19 @@
 //! (`netdev` asks a router that is not in the neighbour table for its hardware address by ARP, and waits for the
 //! answer: some seconds, just after a change of network.)
 
-use super::{BURST, Raw};
+use super::{BURST, Raw, Route};
 use netwatcher::async_adapter::Tokio;
 use std::ffi::c_void;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use tokio::sync::Notify;
-use vigie_core::vpn::{DefaultRoute, Interface};
+use vigie_core::vpn::{DefaultRoute, Interface, Traffic};
 use windows::Win32::Foundation::{ERROR_BUFFER_OVERFLOW, ERROR_NO_DATA, HANDLE, NO_ERROR, WIN32_ERROR};
 use windows::Win32::NetworkManagement::IpHelper::{
     CancelMibChangeNotify2, FreeMibTable, GAA_FLAG_SKIP_ANYCAST, GAA_FLAG_SKIP_MULTICAST, GetAdaptersAddresses,
-    GetIpForwardTable2, IP_ADAPTER_ADDRESSES_LH, MIB_IPFORWARD_ROW2, MIB_NOTIFICATION_TYPE, NotifyRouteChange2,
+    GetBestRoute2, GetIfEntry2, GetIpForwardTable2, IP_ADAPTER_ADDRESSES_LH, MIB_IF_ROW2, MIB_IPFORWARD_ROW2,
+    MIB_NOTIFICATION_TYPE, NotifyRouteChange2,
 };
 use windows::Win32::NetworkManagement::Ndis::IfOperStatusUp;
 use windows::Win32::Networking::WinSock::{AF_INET, AF_INET6, AF_UNSPEC, SOCKADDR_INET, SOCKET_ADDRESS};
@@ -35,6 +36,55 @@ pub(super) fn read() -> io::Result<Raw> {
         routes: routes.into_iter().map(|(_, _, route)| route).collect(),
         dns,
     })
+}
+
+/// Where the system would send a packet to each of these hosts; a host without a route is left out.
+pub(super) fn routes(hosts: &[IpAddr]) -> io::Result<Vec<(IpAddr, Route)>> {
+    let mut found = Vec::new();
+    for host in hosts {
+        let (mut row, mut source) = (MIB_IPFORWARD_ROW2::default(), SOCKADDR_INET::default());
+        // SAFETY: all three point to initialised values that outlive the call.
+        let result = unsafe { GetBestRoute2(None, 0, None, &socket_address(*host), 0, &mut row, &mut source) };
+        if result == NO_ERROR {
+            let router = ip(&row.NextHop).filter(|router| !router.is_unspecified());
+            let name = entry(row.InterfaceIndex).map(|entry| alias(&entry)).unwrap_or_default();
+            found.push((*host, Route { interface: row.InterfaceIndex, name, router }));
+        }
+    }
+    Ok(found)
+}
+
+pub(super) fn traffic(interface: u32) -> io::Result<Traffic> {
+    let entry = entry(interface)?;
+    let sent_packets = entry.OutUcastPkts.saturating_add(entry.OutNUcastPkts);
+    Ok(Traffic { interface, received_bytes: entry.InOctets, sent_packets })
+}
+
+fn entry(interface: u32) -> io::Result<MIB_IF_ROW2> {
+    let mut entry = MIB_IF_ROW2 { InterfaceIndex: interface, ..MIB_IF_ROW2::default() };
+    // SAFETY: the row names its interface, and is filled in by the call.
+    let result = unsafe { GetIfEntry2(&mut entry) };
+    if result == NO_ERROR { Ok(entry) } else { Err(failed(result)) }
+}
+
+fn alias(entry: &MIB_IF_ROW2) -> String {
+    let end = entry.Alias.iter().position(|unit| *unit == 0).unwrap_or(entry.Alias.len());
+    String::from_utf16_lossy(&entry.Alias[..end])
+}
+
+fn socket_address(address: IpAddr) -> SOCKADDR_INET {
+    let mut socket = SOCKADDR_INET::default();
+    match address {
+        IpAddr::V4(address) => {
+            socket.Ipv4.sin_family = AF_INET;
+            socket.Ipv4.sin_addr.S_un.S_addr = u32::from_ne_bytes(address.octets());
+        }
+        IpAddr::V6(address) => {
+            socket.Ipv6.sin6_family = AF_INET6;
+            socket.Ipv6.sin6_addr.u.Byte = address.octets();
+        }
+    }
+    socket
 }
 
 struct Adapter {

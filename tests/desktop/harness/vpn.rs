@@ -13,7 +13,7 @@ use rcgen::{
 use rustix::process::{Pid, Signal};
 use std::cell::RefCell;
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -24,8 +24,8 @@ use std::time::Duration;
 
 /// The name of the gateway, which resolves at home.
 pub const GATEWAY: &str = "portailotp.test";
-/// The intranet host, and the port on which it accepts connections.
-pub const INTRANET_HOST: &str = "172.26.66.73:443";
+/// The intranet host, a print server.
+pub const INTRANET_HOST: &str = "172.26.66.73:631";
 /// The tunnel interface at home.
 pub const TUNNEL: &str = "cscotun0";
 
@@ -414,13 +414,38 @@ fn ip(arguments: &[&str]) {
     run(Command::new("ip").args(arguments));
 }
 
-/// Accepts connections, counts and closes them. Ends with the test program.
+/// A print server that knows no printer; counts its connections. Ends with the test program.
 fn serve(address: &str, count: &Arc<AtomicUsize>) {
     let listener = TcpListener::bind(address).expect("the address was just added");
     let count = count.clone();
     std::thread::spawn(move || {
-        for _connection in listener.incoming().flatten() {
+        for stream in listener.incoming().flatten() {
             count.fetch_add(1, Ordering::Relaxed);
+            std::thread::spawn(move || answer_ipp(stream));
         }
     });
+}
+
+fn answer_ipp(mut stream: TcpStream) {
+    let (mut request, mut buffer) = (Vec::new(), [0; 4096]);
+    while let Ok(length @ 1..) = stream.read(&mut buffer) {
+        request.extend_from_slice(&buffer[..length]);
+        let Some(head) = request.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
+        // RFC 8011: version, operation, then the request's number.
+        let Some(number) = request.get(head + 8..head + 12) else { continue };
+        let mut body = vec![1, 1, 4, 6];
+        body.extend_from_slice(number);
+        body.push(1);
+        for (tag, name, value) in [(0x47, "attributes-charset", "utf-8"), (0x48, "attributes-natural-language", "en")] {
+            body.extend([tag, 0, u8::try_from(name.len()).expect("short")]);
+            body.extend(name.bytes());
+            body.extend([0, u8::try_from(value.len()).expect("short")]);
+            body.extend(value.bytes());
+        }
+        body.push(3);
+        let head =
+            format!("HTTP/1.1 200 OK\r\nContent-Type: application/ipp\r\nContent-Length: {}\r\n\r\n", body.len());
+        let _ = stream.write_all(&[head.as_bytes(), &body].concat());
+        return;
+    }
 }

@@ -1,0 +1,107 @@
+//! TCP connections by name or address. Several addresses share the time: each next one is tried beside those that have
+//! not answered yet ("happy eyeballs", RFC 8305), so that an address that leads nowhere costs nothing.
+
+use super::names::{NameError, resolve};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout_at};
+use vigie_core::vpn::Ends;
+
+/// Pause before the next address is tried (RFC 8305, section 5).
+const STAGGER: Duration = Duration::from_millis(250);
+
+/// Why there is no connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ConnectError {
+    /// The name has no address.
+    Name(NameError),
+    /// The host refused.
+    Refused,
+    /// Nothing came within the time limit, or there is no route.
+    Silent,
+}
+
+/// Connects to the first of the host's addresses that accepts.
+pub(super) async fn connect(host: &str, port: u16, until: Instant) -> Result<TcpStream, ConnectError> {
+    let resolved = timeout_at(until, resolve(host)).await.unwrap_or(Err(NameError::ResolverDown));
+    let addresses = alternate(resolved.map_err(ConnectError::Name)?);
+    first_of(addresses.into_iter().map(|address| SocketAddr::new(address, port)), until).await
+}
+
+async fn first_of(addresses: impl Iterator<Item = SocketAddr>, until: Instant) -> Result<TcpStream, ConnectError> {
+    let mut attempts = JoinSet::new();
+    for (position, address) in addresses.enumerate() {
+        let wait = STAGGER.saturating_mul(u32::try_from(position).unwrap_or(u32::MAX));
+        attempts.spawn(async move {
+            sleep(wait).await;
+            TcpStream::connect(address).await
+        });
+    }
+    let mut failure = ConnectError::Silent;
+    loop {
+        match timeout_at(until, attempts.join_next()).await {
+            Ok(Some(Ok(Ok(stream)))) => return Ok(stream),
+            Ok(Some(Ok(Err(error)))) => {
+                tracing::debug!("a connection was not made: {error}");
+                if matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset) {
+                    failure = ConnectError::Refused;
+                }
+            }
+            Ok(Some(Err(error))) => tracing::warn!("a connection attempt failed: {error}"),
+            Ok(None) | Err(_) => return Err(failure),
+        }
+    }
+}
+
+/// The resolver's order, families in turn.
+fn alternate(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
+    let Some(first) = addresses.first().copied() else { return addresses };
+    let (same, other): (Vec<_>, Vec<_>) =
+        addresses.into_iter().partition(|address| address.is_ipv4() == first.is_ipv4());
+    let (mut same, mut other) = (same.into_iter(), other.into_iter());
+    let mut mixed = Vec::new();
+    loop {
+        let pair = [same.next(), other.next()];
+        if pair == [None, None] {
+            return mixed;
+        }
+        mixed.extend(pair.into_iter().flatten());
+    }
+}
+
+/// The connection's two ends.
+pub(super) fn ends(stream: &TcpStream) -> io::Result<Ends> {
+    Ok(Ends { local: stream.local_addr()?.ip().to_canonical(), remote: stream.peer_addr()?.ip().to_canonical() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn within(seconds: u64) -> Instant {
+        Instant::now() + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn families_are_tried_in_turn() {
+        let addresses = |texts: &[&str]| -> Vec<IpAddr> { texts.iter().map(|text| text.parse().unwrap()).collect() };
+        assert_eq!(
+            alternate(addresses(&["2001:db8::1", "2001:db8::2", "10.0.0.1", "10.0.0.2", "10.0.0.3"])),
+            addresses(&["2001:db8::1", "10.0.0.1", "2001:db8::2", "10.0.0.2", "10.0.0.3"])
+        );
+        assert_eq!(alternate(Vec::new()), Vec::<IpAddr>::new());
+    }
+
+    #[tokio::test]
+    async fn a_closed_port_beside_an_open_one_does_not_matter() {
+        let open = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let closed = SocketAddr::new(open.ip(), open.port());
+        assert_eq!(first_of([closed].into_iter(), within(5)).await.unwrap_err(), ConnectError::Refused);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let open = listener.local_addr().unwrap();
+        assert!(first_of([closed, open].into_iter(), within(5)).await.is_ok());
+    }
+}

@@ -1,0 +1,266 @@
+//! A TLS server's identity, and what is wrong with it: enough to tell a wrong clock from an expired certificate, and
+//! both from another server.
+//!
+//! The handshake blocks: reading the system's certificates takes some milliseconds, and on Windows the system may use
+//! the network before it trusts one. It runs on a thread for that.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme,
+};
+use std::io;
+use std::net::TcpStream;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use vigie_core::vpn::Gateway;
+use webpki::{EndEntityCert, KeyUsage};
+
+/// A certificate that expired so long ago is an unlikely one for a server in use: the clock is ahead.
+const EXPIRED_LONG_AGO: Duration = Duration::from_secs(90 * 86_400);
+/// When this program was built; no clock is right that shows an earlier time. (Zero where the build did not say.)
+const BUILT: Duration = Duration::from_secs(match u64::from_str_radix(env!("VIGIE_BUILD_TIME"), 10) {
+    Ok(seconds) => seconds,
+    Err(_) => 0,
+});
+
+/// Whether the server proves its identity: a certificate that the system trusts for that name, or, where there are pins
+/// (`pin-sha256:…`), one of those keys. `None` where this machine cannot tell, for want of certificates to trust.
+pub(super) fn identity(stream: TcpStream, name: &str, pins: &[String], until: Instant) -> Option<Gateway> {
+    let Ok(server) = ServerName::try_from(name.to_owned()) else { return Some(Gateway::OtherName) };
+    let provider = Arc::new(default_provider());
+    let inner: Arc<dyn ServerCertVerifier> = match rustls_platform_verifier::Verifier::new(provider.clone()) {
+        Ok(verifier) => Arc::new(verifier),
+        Err(error) if pins.is_empty() => {
+            tracing::debug!("no certificates to trust: {error}");
+            return None;
+        }
+        Err(_) => Arc::new(NobodyTrusted(provider.clone())),
+    };
+    let verifier = Arc::new(Verifier { inner, pins: pins.to_vec(), presented: Mutex::default() });
+    match handshake(stream, server.clone(), verifier.clone(), until) {
+        Ok(()) => Some(Gateway::Answered),
+        Err(error) => {
+            let presented = verifier.presented.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let answer = judge(&error, presented.as_ref(), &server, pins, UnixTime::now());
+            tracing::debug!("{name}: {answer:?}: {error}");
+            answer
+        }
+    }
+}
+
+fn handshake(stream: TcpStream, name: ServerName<'static>, verifier: Arc<Verifier>, until: Instant) -> io::Result<()> {
+    let mut stream = stream;
+    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth();
+    let mut connection = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
+    while connection.is_handshaking() {
+        stream.set_read_timeout(Some(left(until)?))?;
+        stream.set_write_timeout(Some(left(until)?))?;
+        if connection.wants_write() {
+            connection.write_tls(&mut stream)?;
+        } else {
+            if connection.read_tls(&mut stream)? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            if let Err(error) = connection.process_new_packets() {
+                // The alert, as far as it still gets there.
+                let _ = connection.write_tls(&mut stream);
+                return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+            }
+        }
+    }
+    connection.send_close_notify();
+    let _ = connection.write_tls(&mut stream);
+    Ok(())
+}
+
+fn left(until: Instant) -> io::Result<Duration> {
+    let left = until.saturating_duration_since(Instant::now());
+    if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
+}
+
+/// What the server sent to prove its identity.
+#[derive(Debug)]
+struct Presented {
+    certificate: CertificateDer<'static>,
+    /// Whether certificates of its issuers came with it.
+    with_issuers: bool,
+}
+
+/// Accepts pinned keys; where there are no pins, what the system trusts. Keeps what was presented.
+#[derive(Debug)]
+struct Verifier {
+    inner: Arc<dyn ServerCertVerifier>,
+    pins: Vec<String>,
+    presented: Mutex<Option<Presented>>,
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let presented =
+            Presented { certificate: end_entity.clone().into_owned(), with_issuers: !intermediates.is_empty() };
+        *self.presented.lock().unwrap_or_else(PoisonError::into_inner) = Some(presented);
+        if self.pins.is_empty() {
+            return self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        }
+        if self.pins.iter().any(|pin| is_pinned(end_entity, pin)) {
+            return Ok(ServerCertVerified::assertion());
+        }
+        Err(CertificateError::ApplicationVerificationFailure.into())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
+    }
+}
+
+/// Checks signatures alone: for pinned keys on a machine that trusts no issuer.
+#[derive(Debug)]
+struct NobodyTrusted(Arc<rustls::crypto::CryptoProvider>);
+
+impl ServerCertVerifier for NobodyTrusted {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Err(CertificateError::UnknownIssuer.into())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Whether the pin (`pin-sha256:…`, or the hash alone) is the one of this certificate's public key.
+fn is_pinned(certificate: &CertificateDer<'_>, pin: &str) -> bool {
+    let Ok(certificate) = EndEntityCert::try_from(certificate) else { return false };
+    let hash = ring::digest::digest(&ring::digest::SHA256, &certificate.subject_public_key_info());
+    pin.strip_prefix("pin-sha256:").unwrap_or(pin) == BASE64_STANDARD.encode(hash)
+}
+
+/// What an error of the handshake says about the server.
+fn judge(
+    error: &io::Error,
+    presented: Option<&Presented>,
+    name: &ServerName<'_>,
+    pins: &[String],
+    now: UnixTime,
+) -> Option<Gateway> {
+    use rustls::Error;
+    let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) else {
+        let timed_out = matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock);
+        return Some(if timed_out { Gateway::Silent } else { Gateway::Refused });
+    };
+    if let Some(presented) = presented
+        && matches!(error, Error::InvalidCertificate(_))
+    {
+        return Some(judge_certificate(presented, name, pins, now));
+    }
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a list of errors that grows with the library")]
+    match error {
+        Error::General(_) | Error::FailedToGetCurrentTime | Error::FailedToGetRandomBytes => None,
+        Error::PeerIncompatible(_)
+        | Error::AlertReceived(
+            AlertDescription::ProtocolVersion
+            | AlertDescription::HandshakeFailure
+            | AlertDescription::InsufficientSecurity,
+        ) => Some(Gateway::OldTls),
+        Error::InvalidMessage(_) => Some(Gateway::NotTls),
+        Error::InvalidCertificate(_) => Some(Gateway::Untrusted),
+        _ => Some(Gateway::Refused),
+    }
+}
+
+fn judge_certificate(presented: &Presented, name: &ServerName<'_>, pins: &[String], now: UnixTime) -> Gateway {
+    let Ok(certificate) = EndEntityCert::try_from(&presented.certificate) else { return Gateway::Untrusted };
+    if certificate.verify_is_valid_for_subject_name(name).is_err() {
+        return Gateway::OtherName;
+    }
+    if !pins.is_empty() {
+        return Gateway::PinMismatch;
+    }
+    match validity(&certificate, now) {
+        Validity::NotYet => Gateway::ClockWrong,
+        Validity::ExpiredSince(lasting) if lasting >= EXPIRED_LONG_AGO => Gateway::ClockWrong,
+        _ if now.as_secs() < BUILT.as_secs() => Gateway::ClockWrong,
+        Validity::ExpiredSince(_) => Gateway::Expired,
+        Validity::Valid if !presented.with_issuers && certificate.issuer() != certificate.subject() => {
+            Gateway::Incomplete
+        }
+        Validity::Valid => Gateway::Untrusted,
+    }
+}
+
+enum Validity {
+    NotYet,
+    Valid,
+    ExpiredSince(Duration),
+}
+
+/// `webpki` checks the dates before it looks for an issuer, of which none is offered here.
+fn validity(certificate: &EndEntityCert<'_>, now: UnixTime) -> Validity {
+    let algorithms = default_provider().signature_verification_algorithms.all;
+    let verified = certificate.verify_for_usage(algorithms, &[], &[], now, KeyUsage::server_auth(), None, None);
+    match verified.err() {
+        Some(webpki::Error::CertNotValidYet { .. }) => Validity::NotYet,
+        Some(webpki::Error::CertExpired { not_after, .. }) => {
+            Validity::ExpiredSince(Duration::from_secs(now.as_secs().saturating_sub(not_after.as_secs())))
+        }
+        _ => Validity::Valid,
+    }
+}
