@@ -26,7 +26,7 @@ screenshot: release
 # The docs' pictures of the windows, anew: their tests take them of the real ones.
 images:
 	scripts/setup build desktop test
-	cargo test --test desktop -- panel:: window::
+	cargo test --test desktop -- panel:: connect_window::
 	cp target/tmp/screenshots/panneau-*.png docs/images/
 	cp target/tmp/screenshots/connexion-clair-vide.png target/tmp/screenshots/connexion-clair-refus.png docs/images/
 

@@ -1,13 +1,14 @@
-//! `vigie-panel`: one window, and nothing else: the panel's, or the one for connecting. Started by the tray, which sends
-//! what to show ([`vigie::runtime::panel`]); ends when its window is closed, or when the tray is gone.
+//! `vigie-panel`: one window, either the panel or the one for connecting. Started by the tray, which sends what to show
+//! ([`vigie::runtime::panel`]); ends when its window is closed, when the page crashes, or when the tray is gone.
 
 #![cfg_attr(windows, windows_subsystem = "windows")]
 
 #[cfg(target_os = "linux")]
 mod appearance;
 mod connect;
+mod engine;
+mod ipc;
 mod screen;
-mod wire;
 
 use screen::Area;
 use serde::Serialize;
@@ -22,61 +23,75 @@ use vigie_core::message::Action;
 use vigie_view::connect::Form;
 use vigie_view::page::{Page, Part};
 use vigie_view::panel::Pinned;
-use wire::{hear, say};
 
-/// The panel's window's label; the capability `panel` is given to it.
+/// The panel's label, to which the capability `panel` is given.
 const PANEL: &str = "panel";
 
+/// Exit code if the window or its page fails.
+const FAILED: i32 = 1;
+
+/// The page's background before it is painted, as in the design system.
+const LIGHT: Color = Color(0xff, 0xff, 0xff, 0xff);
+const DARK: Color = Color(0x16, 0x16, 0x16, 0xff);
+
 fn main() -> ExitCode {
-    wire::log();
-    // The tray sends the first model at once. Without a tray there is nothing to show.
-    let (model, pinned) = match hear() {
-        Some(ToPanel::Panel(page)) => (Model::Panel(View { model: *page, page: None }), None),
-        Some(ToPanel::Connect(form)) => (Model::Connect(View { model: form, page: None }), None),
-        // On Linux `vigie-pinned` takes it.
+    ipc::init_log();
+    // The tray sends the first model at once.
+    let (content, pinned) = match ipc::receive() {
+        Some(ToPanel::Panel(page)) => (Content::Panel(Watched::new(*page)), None),
+        Some(ToPanel::Connect(form)) => (Content::Connect(Watched::new(form)), None),
+        // On Linux this is `vigie-pinned`.
         Some(ToPanel::Pinned(pinned)) if !cfg!(target_os = "linux") => {
             let page = Page { panel: pinned.panel.clone(), ..Page::default() };
-            (Model::Panel(View { model: page, page: None }), Some(pinned))
+            (Content::Panel(Watched::new(page)), Some(pinned))
         }
-        Some(ToPanel::Pinned(_) | ToPanel::Part(_) | ToPanel::Raise) | None => {
-            tracing::error!("vigie-panel is started by vigie, which tells it what to show");
+        Some(ToPanel::Pinned(_) | ToPanel::Part(_) | ToPanel::Raise | ToPanel::Ping) | None => {
+            tracing::error!("vigie-panel is started by vigie, which sends what to show");
             return ExitCode::from(2);
         }
     };
-    let label = model.label();
+    let label = content.label();
     if let Err(error) = screen::open() {
-        tracing::error!(error, "no screen");
+        tracing::error!(error, "cannot open the display");
         return ExitCode::FAILURE;
     }
     let run = tauri::Builder::default()
-        .manage(Shown(Mutex::new(model)))
-        .manage(Standing(Mutex::new(pinned)))
-        .invoke_handler(tauri::generate_handler![watch, connect::watch_form, rendered, ask, connect::submit, close])
+        .manage(Current(Mutex::new(content)))
+        .manage(PinnedState(Mutex::new(pinned)))
+        .invoke_handler(tauri::generate_handler![
+            watch,
+            connect::watch_form,
+            rendered,
+            alive,
+            request,
+            connect::submit,
+            close
+        ])
         .setup(move |app| {
             let app = app.handle().clone();
-            // An error that is handed on here makes Tauri panic.
+            // Tauri panics on errors that are returned here.
             if let Err(error) = open(&app, label) {
-                tracing::error!(%error, "the window cannot be made; on Windows, is WebView2 installed?");
-                app.exit(1);
+                tracing::error!(%error, "cannot create the window; on Windows, is WebView2 installed?");
+                app.exit(FAILED);
                 return Ok(());
             }
-            std::thread::Builder::new().name("tray".into()).spawn(move || follow(&app))?;
+            std::thread::Builder::new().name("tray".into()).spawn(move || follow_tray(&app))?;
             Ok(())
         })
         .run(tauri::generate_context!());
     match run {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(%error, "the panel cannot be shown");
+            tracing::error!(%error, "cannot show the window");
             ExitCode::FAILURE
         }
     }
 }
 
-/// How the window stands on the desktop, where it is the pinned panel.
-struct Standing(Mutex<Option<Pinned>>);
+/// Place, size and opacity of the pinned panel, if this is it.
+struct PinnedState(Mutex<Option<Pinned>>);
 
-impl Standing {
+impl PinnedState {
     fn get(&self) -> Option<Pinned> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -86,104 +101,113 @@ impl Standing {
     }
 }
 
-/// What is shown, and the page that wants to know when it changes.
-struct Shown(Mutex<Model>);
+/// What is shown now.
+struct Current(Mutex<Content>);
 
-enum Model {
-    Panel(View<Page, Part>),
-    Connect(View<Form>),
+impl Current {
+    fn lock(&self) -> MutexGuard<'_, Content> {
+        // A model is replaced as a whole, so it is valid even if a thread panicked.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-/// A model, and the page that is told of it, whole or in parts.
-struct View<T, P = T> {
-    model: T,
-    page: Option<Channel<P>>,
+enum Content {
+    Panel(Watched<Page, Part>),
+    Connect(Watched<Form>),
 }
 
-impl Model {
+impl Content {
     fn label(&self) -> &'static str {
         match self {
-            Model::Panel(_) => PANEL,
-            Model::Connect(_) => connect::LABEL,
+            Content::Panel(_) => PANEL,
+            Content::Connect(_) => connect::LABEL,
         }
     }
 
     fn offers(&self, action: &Action) -> bool {
         match self {
-            Model::Panel(view) => view.model.offers(action),
-            Model::Connect(view) => view.model.offers(action),
+            Content::Panel(watched) => watched.model.offers(action),
+            Content::Connect(watched) => watched.model.offers(action),
         }
     }
 }
 
-impl<T, P: Serialize> View<T, P> {
-    fn tell(&self, what: P) {
-        if let Some(Err(error)) = self.page.as_ref().map(|page| page.send(what)) {
-            tracing::warn!(%error, "the page did not take a model");
+/// A model, and the page that is sent its changes, as a whole or in parts.
+struct Watched<T, P = T> {
+    model: T,
+    page: Option<Channel<P>>,
+}
+
+impl<T, P: Serialize> Watched<T, P> {
+    fn new(model: T) -> Watched<T, P> {
+        Watched { model, page: None }
+    }
+
+    fn send(&self, change: P) {
+        if let Some(Err(error)) = self.page.as_ref().map(|page| page.send(change)) {
+            tracing::warn!(%error, "cannot send a model to the page");
         }
     }
 }
 
-impl View<Form> {
+impl Watched<Form> {
     fn watch(&mut self, page: Channel<Form>) {
         self.page = Some(page);
-        self.tell(self.model.clone());
+        self.send(self.model.clone());
     }
 
-    fn show(&mut self, model: Form) {
-        self.tell(model.clone());
+    fn set(&mut self, model: Form) {
+        self.send(model.clone());
         self.model = model;
     }
 }
 
-impl View<Page, Part> {
+impl Watched<Page, Part> {
     fn watch(&mut self, page: Channel<Part>) {
         self.page = Some(page);
         for part in self.model.parts(None) {
-            self.tell(part);
+            self.send(part);
         }
     }
 
-    fn take(&mut self, part: Part) {
-        self.tell(part.clone());
+    fn set(&mut self, part: Part) {
+        self.send(part.clone());
         self.model.take(part);
     }
 }
 
-impl Shown {
-    fn lock(&self) -> MutexGuard<'_, Model> {
-        // A model is replaced whole: it is right even where a thread panicked beside it.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Gives the page every part of the model now, and each again whenever it changes. The panel itself comes last.
+/// Gives the page each part of the model now, and again whenever it changes. The panel itself comes last.
 #[tauri::command]
-fn watch(parts: Channel<Part>, shown: State<'_, Shown>) -> Result<(), &'static str> {
-    match &mut *shown.lock() {
-        Model::Panel(view) => view.watch(parts),
-        Model::Connect(_) => return Err("this window connects"),
+fn watch(parts: Channel<Part>, current: State<'_, Current>) -> Result<(), &'static str> {
+    match &mut *current.lock() {
+        Content::Panel(watched) => watched.watch(parts),
+        Content::Connect(_) => return Err("this window is the one for connecting"),
     }
     Ok(())
 }
 
-/// The page has rendered its first model: now there is something to look at.
+/// Shows the window, once the page has rendered its first model.
 #[tauri::command]
 fn rendered(window: WebviewWindow) -> Result<(), String> {
     if window.is_visible().unwrap_or(false) {
         return Ok(());
     }
-    appear(&window).map_err(|error| error.to_string())
+    show(&window).map_err(|error| error.to_string())
+}
+
+/// Reports that the page still works ([`ToPanel::Ping`]).
+#[tauri::command]
+fn alive() {
+    ipc::send(&FromPanel::Alive);
 }
 
 /// Shows the window for the first time.
-fn appear(window: &WebviewWindow) -> tauri::Result<()> {
-    // Until the page is painted, its ground is seen: it must not flash.
-    let ground = if screen::is_dark(window) { Color(0x16, 0x16, 0x16, 0xff) } else { Color(0xff, 0xff, 0xff, 0xff) };
-    window.set_background_color(Some(ground))?;
-    let Some(pinned) = window.state::<Standing>().get() else {
+fn show(window: &WebviewWindow) -> tauri::Result<()> {
+    // Visible until the page is painted: it must not flash.
+    window.set_background_color(Some(if screen::is_dark(window) { DARK } else { LIGHT }))?;
+    let Some(pinned) = window.state::<PinnedState>().get() else {
         if window.label() == PANEL {
-            screen::place(window, last_place().load())?;
+            screen::place(window, saved_place().load())?;
         }
         return raise(window);
     };
@@ -191,58 +215,55 @@ fn appear(window: &WebviewWindow) -> tauri::Result<()> {
     screen::follow(window, move || pin(&handle))?;
     screen::pin(window, &pinned)?;
     window.show()?;
-    say(&FromPanel::Shown);
+    ipc::send(&FromPanel::Shown);
     Ok(())
 }
 
-/// Puts the pinned window where it belongs, in its size.
+/// Puts the pinned panel into its place and size.
 fn pin(window: &WebviewWindow) {
-    let pinned = window.state::<Standing>().get();
+    let pinned = window.state::<PinnedState>().get();
     if let Some(Err(error)) = pinned.map(|pinned| screen::pin(window, &pinned)) {
-        tracing::warn!(%error, "the pinned panel was not put in its place");
+        tracing::warn!(%error, "cannot place the pinned panel");
     }
 }
 
-/// Where the opened panel stood when it was closed last.
-fn last_place() -> Store<Option<Area>> {
+/// The place of the opened panel when it was closed last.
+fn saved_place() -> Store<Option<Area>> {
     Store::panel()
 }
 
-/// Keeps where the opened panel stands.
-fn remember(window: &WebviewWindow) {
-    let opened = window.label() == PANEL && window.state::<Standing>().get().is_none();
-    let usual = |large: tauri::Result<bool>| !large.unwrap_or(false);
-    if !opened
-        || !window.is_visible().unwrap_or(false)
-        || !usual(window.is_maximized())
-        || !usual(window.is_minimized())
+/// Saves the place of the opened panel.
+fn save_place(window: &WebviewWindow) {
+    let opened = window.label() == PANEL && window.state::<PinnedState>().get().is_none();
+    let is_false = |result: tauri::Result<bool>| !result.unwrap_or(false);
+    if !opened || is_false(window.is_visible()) || !is_false(window.is_maximized()) || !is_false(window.is_minimized())
     {
         return;
     }
-    let saved = screen::stands(window).map_err(|error| error.to_string());
-    let saved = saved.and_then(|place| last_place().save(&Some(place)).map_err(|error| error.to_string()));
+    let saved = screen::area(window).map_err(|error| error.to_string());
+    let saved = saved.and_then(|area| saved_place().save(&Some(area)).map_err(|error| error.to_string()));
     if let Err(error) = saved {
-        tracing::warn!(error, "the window's place was not kept");
+        tracing::warn!(error, "cannot save the window's place");
     }
 }
 
-/// The user clicked. Only what the model offers is passed on.
+/// Passes on an action, if the model offers it.
 #[tauri::command]
-fn ask(action: Action, shown: State<'_, Shown>) -> Result<(), &'static str> {
-    if !shown.lock().offers(&action) {
-        return Err("the panel does not offer that");
+fn request(action: Action, current: State<'_, Current>) -> Result<(), &'static str> {
+    if !current.lock().offers(&action) {
+        return Err("the model does not offer this action");
     }
-    say(&FromPanel::Asked(action));
+    ipc::send(&FromPanel::Requested(action));
     Ok(())
 }
 
-/// Closes the window; with it the program ends.
+/// Closes the window, and thereby ends the program.
 #[tauri::command]
 fn close(window: WebviewWindow) -> Result<(), String> {
     window.close().map_err(|error| error.to_string())
 }
 
-/// Makes the window, hidden: it is shown once the page has something to show.
+/// Creates the window, hidden until the page has something to show.
 fn open(app: &AppHandle, label: &str) -> tauri::Result<()> {
     let mut builder = if label == connect::LABEL {
         connect::window(app)
@@ -251,15 +272,18 @@ fn open(app: &AppHandle, label: &str) -> tauri::Result<()> {
             .title("Vigie")
             .inner_size(screen::WIDTH, screen::HEIGHT)
     };
+    let pinned = app.state::<PinnedState>().get().is_some();
+    if let Some(folder) = engine::data_folder(if pinned { "pinned" } else { label }) {
+        builder = builder.data_directory(folder);
+    }
     builder = builder
         .visible(false)
-        // Nothing is kept between two panels: no cache, no storage on the disk. (Tauri's own switch for a WebDriver
-        // has no effect on a private window.)
+        // A private session: no cache and no storage on the disk. (Tauri lets no WebDriver into one.)
         .incognito(std::env::var_os("TAURI_WEBVIEW_AUTOMATION").is_none())
         .zoom_hotkeys_enabled(true)
         .on_navigation(|address| address.scheme() == "tauri" || address.host_str() == Some("tauri.localhost"))
         .on_new_window(|_, _| NewWindowResponse::Deny);
-    if app.state::<Standing>().get().is_some() {
+    if pinned {
         builder = builder
             .title("Vigie sur le bureau")
             .decorations(false)
@@ -272,61 +296,76 @@ fn open(app: &AppHandle, label: &str) -> tauri::Result<()> {
         builder = builder.min_inner_size(280.0, 240.0);
     }
     let window = builder.build()?;
-    let closing = window.clone();
+    let handle = window.clone();
     window.on_window_event(move |event| {
-        if matches!(event, WindowEvent::CloseRequested { .. }) {
-            remember(&closing);
+        if let WindowEvent::Focused(focused) = event {
+            ipc::send(&FromPanel::Focused(*focused));
+        } else if let WindowEvent::CloseRequested { .. } = event {
+            save_place(&handle);
         }
     });
-    Ok(())
+    let handle = window.clone();
+    engine::on_crash(&window, move |reason| {
+        tracing::error!(reason, "the page's process failed");
+        save_place(&handle);
+        handle.app_handle().exit(FAILED);
+    })
 }
 
 fn raise(window: &WebviewWindow) -> tauri::Result<()> {
     window.unminimize()?;
     window.show()?;
     window.set_focus()?;
-    say(&FromPanel::Shown);
+    ipc::send(&FromPanel::Shown);
     Ok(())
 }
 
-/// Does what the tray says, until it says no more.
-fn follow(app: &AppHandle) {
-    while let Some(said) = hear() {
-        match said {
+/// Handles the tray's messages until there are no more.
+fn follow_tray(app: &AppHandle) {
+    while let Some(message) = ipc::receive() {
+        match message {
             ToPanel::Panel(page) => {
                 for part in page.parts(None) {
-                    take(app, part);
+                    show_part(app, part);
                 }
             }
-            ToPanel::Part(part) => take(app, part),
+            ToPanel::Part(part) => show_part(app, part),
             ToPanel::Pinned(pinned) => {
-                take(app, Part::Panel(pinned.panel.clone()));
-                app.state::<Standing>().set(pinned);
+                show_part(app, Part::Panel(pinned.panel.clone()));
+                app.state::<PinnedState>().set(pinned);
                 app.webview_windows().values().for_each(pin);
             }
             ToPanel::Connect(form) => {
-                if let Model::Connect(view) = &mut *app.state::<Shown>().lock() {
-                    view.show(form);
+                if let Content::Connect(watched) = &mut *app.state::<Current>().lock() {
+                    watched.set(form);
                 }
             }
             ToPanel::Raise => {
-                // Before the page has rendered, the window shows itself soon enough.
+                // Before the page has rendered, the window is about to show itself.
                 let window = app.webview_windows().into_values().next();
                 let window = window.filter(|window| window.is_visible().unwrap_or(false));
                 if let Some(Err(error)) = window.as_ref().map(raise) {
-                    tracing::warn!(%error, "the window did not come to the front");
+                    tracing::warn!(%error, "cannot bring the window to the front");
+                }
+            }
+            // Through the page, so that no answer comes if it hangs or shows nothing.
+            ToPanel::Ping => {
+                for window in app.webview_windows().values() {
+                    if let Err(error) = window.eval("__TAURI_INTERNALS__.invoke('alive')") {
+                        tracing::warn!(%error, "cannot reach the page");
+                    }
                 }
             }
         }
     }
-    // As if the user had closed it; where that cannot be, it ends all the same.
+    // As if the user had closed it; if that fails, the program ends all the same.
     if app.webview_windows().values().all(|window| window.close().is_err()) {
         app.exit(0);
     }
 }
 
-fn take(app: &AppHandle, part: Part) {
-    if let Model::Panel(view) = &mut *app.state::<Shown>().lock() {
-        view.take(part);
+fn show_part(app: &AppHandle, part: Part) {
+    if let Content::Panel(watched) = &mut *app.state::<Current>().lock() {
+        watched.set(part);
     }
 }

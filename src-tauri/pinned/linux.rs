@@ -1,7 +1,7 @@
-//! The window: where it stands, and what the window manager is asked for.
+//! The window: its place, and the hints for the window manager.
 
-use super::page::Page;
-use super::{appearance, wire};
+use super::widgets::Widgets;
+use super::{appearance, ipc};
 use gtk::gdk::{self, EventMask, EventProperty, Geometry, Gravity, WindowHints, WindowTypeHint};
 use gtk::glib::{MainContext, Propagation};
 use gtk::prelude::*;
@@ -12,39 +12,41 @@ use tokio::sync::mpsc::unbounded_channel;
 use vigie::runtime::panel::{FromPanel, ToPanel};
 use vigie_view::panel::Pinned;
 
-/// Distance from the work area's edges, in logical pixels.
+/// Distance to the work area's edges in logical pixels.
 const MARGIN: i32 = 16;
 
 pub fn main() -> ExitCode {
-    wire::log();
-    let Some(ToPanel::Pinned(pinned)) = wire::hear() else {
-        tracing::error!("vigie-pinned is started by vigie, which tells it what to show");
+    ipc::init_log();
+    let Some(ToPanel::Pinned(pinned)) = ipc::receive() else {
+        tracing::error!("vigie-pinned is started by vigie, which sends what to show");
         return ExitCode::from(2);
     };
     if let Err(error) = gtk::init() {
-        tracing::error!(%error, "no screen");
+        tracing::error!(%error, "cannot open the display");
         return ExitCode::FAILURE;
     }
     appearance::follow();
-    let window = Window::open(pinned);
-    let (sender, mut said) = unbounded_channel();
-    let hear = move || {
-        while let Some(word) = wire::hear() {
-            if sender.send(word).is_err() {
+    let window = PinnedView::open(pinned);
+    let (sender, mut messages) = unbounded_channel();
+    let receive = move || {
+        while let Some(message) = ipc::receive() {
+            if sender.send(message).is_err() {
                 return;
             }
         }
     };
-    if let Err(error) = std::thread::Builder::new().name("tray".into()).spawn(hear) {
-        tracing::error!(%error, "no thread to hear the tray with");
+    if let Err(error) = std::thread::Builder::new().name("tray".into()).spawn(receive) {
+        tracing::error!(%error, "cannot start the thread for the tray");
         return ExitCode::FAILURE;
     }
     MainContext::default().spawn_local(async move {
-        while let Some(word) = said.recv().await {
-            if let ToPanel::Pinned(pinned) = word {
-                window.show(pinned);
-            } else {
-                tracing::warn!("the tray takes this for another window");
+        while let Some(message) = messages.recv().await {
+            match message {
+                ToPanel::Pinned(pinned) => window.show(pinned),
+                ToPanel::Ping => ipc::send(&FromPanel::Alive),
+                ToPanel::Panel(_) | ToPanel::Part(_) | ToPanel::Connect(_) | ToPanel::Raise => {
+                    tracing::warn!("received a message for another window");
+                }
             }
         }
         gtk::main_quit();
@@ -54,42 +56,41 @@ pub fn main() -> ExitCode {
 }
 
 /// The window and what it shows.
-struct Window {
+struct PinnedView {
     window: gtk::Window,
-    page: Page,
+    widgets: Widgets,
     pinned: RefCell<Pinned>,
-    /// Where it was put last, and how large: x, y, width, height.
+    /// The last place and size: x, y, width, height.
     place: Cell<Option<(i32, i32, i32, i32)>>,
-    /// Wayland places windows itself, and knows none of the hints.
-    placed_by_us: bool,
+    /// Whether the window can be placed: Wayland does that by itself, and has none of the hints.
+    can_place: bool,
 }
 
-impl Window {
-    /// Opens it.
-    fn open(pinned: Pinned) -> Rc<Window> {
+impl PinnedView {
+    fn open(pinned: Pinned) -> Rc<PinnedView> {
         let window = gtk::Window::new(gtk::WindowType::Toplevel);
         let display = WidgetExt::display(&window);
-        let this = Rc::new(Window {
-            page: Page::new(),
+        let this = Rc::new(PinnedView {
+            widgets: Widgets::new(),
             pinned: RefCell::new(pinned),
             place: Cell::new(None),
-            placed_by_us: display.type_().name() == "GdkX11Display",
+            can_place: display.type_().name() == "GdkX11Display",
             window,
         });
         let window = &this.window;
         window.set_title("Vigie sur le bureau");
         window.style_context().add_class("pinned");
-        window.add(this.page.root());
+        window.add(this.widgets.root());
         window.connect_delete_event(|_, _| {
             gtk::main_quit();
             Propagation::Proceed
         });
-        if this.placed_by_us {
-            this.ask_window_manager();
+        if this.can_place {
+            this.set_hints();
             this.follow_screen();
         }
-        // The theme, and whether a compositor lets the desktop shine through, both decide about the colours.
-        let repaint = |this: &Rc<Window>| {
+        // The colours depend on the theme, and on whether a compositor lets the desktop show through.
+        let repaint = |this: &Rc<PinnedView>| {
             let this = Rc::downgrade(this);
             move || {
                 if let Some(this) = this.upgrade() {
@@ -112,34 +113,33 @@ impl Window {
         }
         this.update();
         window.show_all();
-        // A window manager may have had its own idea.
+        // Again, as the window manager may have placed it elsewhere.
         this.place.set(None);
-        this.put();
-        wire::say(&FromPanel::Shown);
+        this.place_window();
+        ipc::send(&FromPanel::Shown);
         this
     }
 
-    /// Shows this from now on.
     fn show(&self, pinned: Pinned) {
         self.pinned.replace(pinned);
         self.update();
     }
 
     fn update(&self) {
-        self.page.show(&self.pinned.borrow().panel);
+        self.widgets.show(&self.pinned.borrow().panel);
         self.paint();
-        self.put();
+        self.place_window();
     }
 
     fn paint(&self) {
-        let shines_through = gdk::Screen::default().is_some_and(|screen| screen.is_composited());
-        let opacity = if shines_through { self.pinned.borrow().opacity_percent } else { 100 };
-        self.page.paint(appearance::is_dark(), opacity);
+        let is_composited = gdk::Screen::default().is_some_and(|screen| screen.is_composited());
+        let opacity = if is_composited { self.pinned.borrow().opacity_percent } else { 100 };
+        self.widgets.paint(appearance::is_dark(), opacity);
     }
 
-    /// Under every window, on every desktop, in no list of windows; without a frame; without the keyboard, until it
-    /// is clicked.
-    fn ask_window_manager(self: &Rc<Self>) {
+    /// Asks the window manager to keep it below all windows, on all desktops, out of the lists of windows, without a
+    /// frame, and without the keyboard focus until it is clicked.
+    fn set_hints(self: &Rc<Self>) {
         let window = &self.window;
         window.set_decorated(false);
         window.set_type_hint(WindowTypeHint::Normal);
@@ -152,25 +152,25 @@ impl Window {
         window.add_events(EventMask::BUTTON_PRESS_MASK | EventMask::FOCUS_CHANGE_MASK);
     }
 
-    /// Takes the keyboard, because it was clicked, and keeps it until another window has it.
-    fn take_keyboard(&self, time: u32) {
+    /// Takes the keyboard focus after a click, until another window takes it.
+    fn take_focus(&self, time: u32) {
         self.window.set_accept_focus(true);
         if let Some(surface) = self.window.window() {
             surface.focus(time);
         }
     }
 
-    /// Moves when monitors, scale or task bars do: GTK tells of the first two, the root window's properties of the
-    /// last. A click anywhere in the window passes here too, before the widget under it has it.
+    /// Follows changes of monitors, scale and task bars: GTK reports the first two, the root window's properties the
+    /// last. A click in the window passes here, too, before its widget gets it.
     fn follow_screen(self: &Rc<Self>) {
         let this = Rc::downgrade(self);
-        let put = move || {
+        let place = move || {
             if let Some(this) = this.upgrade() {
-                this.put();
+                this.place_window();
             }
         };
         if let Some(screen) = gdk::Screen::default() {
-            let (changed, resized) = (put.clone(), put.clone());
+            let (changed, resized) = (place.clone(), place.clone());
             screen.connect_monitors_changed(move |_| changed());
             screen.connect_size_changed(move |_| resized());
             if let Some(root) = screen.root_window() {
@@ -178,8 +178,8 @@ impl Window {
             }
         }
         self.window.connect_scale_factor_notify({
-            let put = put.clone();
-            move |_| put()
+            let place = place.clone();
+            move |_| place()
         });
         self.window.connect_focus_out_event(|window, _| {
             window.set_accept_focus(false);
@@ -189,25 +189,25 @@ impl Window {
         gdk::Event::set_handler(Some(move |event: &mut gdk::Event| {
             let changed = event.downcast_ref::<EventProperty>().map(EventProperty::atom);
             if changed.is_some_and(|atom| is_work_area(&atom.name())) {
-                put();
+                place();
             }
             if event.event_type() == gdk::EventType::ButtonPress
                 && let Some(this) = this.upgrade()
                 && !this.window.accepts_focus()
             {
-                this.take_keyboard(event.time());
+                this.take_focus(event.time());
             }
             gtk::main_do_event(event);
         }));
     }
 
-    /// Puts it at the lower right of the primary monitor's work area, where the guide's "encadré" is (section 11).
-    fn put(&self) {
+    /// Places it at the lower right of the primary monitor's work area, as the guide's "encadré" (section 11).
+    fn place_window(&self) {
         let (width, height) = {
             let pinned = self.pinned.borrow();
             (i32::from(pinned.width), i32::from(pinned.height))
         };
-        if !self.placed_by_us {
+        if !self.can_place {
             self.window.resize(width, height);
             return;
         }
@@ -222,7 +222,7 @@ impl Window {
             return;
         }
         self.window.set_gravity(Gravity::Static);
-        // Not to be resized by hand. (GTK gives a window that is not resizable the size of what it shows.)
+        // Fixes the size. (GTK would give a window that is not resizable the size of its content.)
         let (hints, exactly) = (WindowHints::MIN_SIZE | WindowHints::MAX_SIZE, -1.0);
         let size = Geometry::new(width, height, width, height, -1, -1, -1, -1, exactly, exactly, Gravity::Static);
         self.window.set_geometry_hints(None::<&gtk::Widget>, Some(&size), hints);
@@ -231,7 +231,7 @@ impl Window {
     }
 }
 
-/// Whether that property of the root window tells where the work area is: for all monitors (EWMH), or for each (GTK's).
+/// Returns whether this property of the root window describes the work area: of all monitors (EWMH) or of each (GTK).
 fn is_work_area(property: &str) -> bool {
     property == "_NET_WORKAREA" || property == "_NET_CURRENT_DESKTOP" || property.starts_with("_GTK_WORKAREAS")
 }

@@ -1,19 +1,19 @@
-//! `vigie-pinned`: the panel that stands on the desktop under every window, on Linux. Started by the tray, which sends
-//! what to show ([`vigie::runtime::panel`]); ends when the user closes it, or when the tray is gone.
+//! `vigie-pinned`: the panel on the desktop, below all other windows, on Linux. Started by the tray, which sends what to
+//! show ([`vigie::runtime::panel`]); ends when the user closes it, or when the tray is gone.
 //!
-//! It draws with GTK's own widgets, because a browser engine that stays all day costs too much
-//! (docs/decisions/0005-pinned-panel.md). On other systems `vigie-panel` has both shapes.
+//! It uses GTK's widgets, because a browser engine that runs all day costs too much
+//! (docs/decisions/0005-pinned-panel.md). On other systems `vigie-panel` is the pinned panel too.
 
 #[cfg(target_os = "linux")]
 #[path = "../panel/appearance.rs"]
 mod appearance;
 #[cfg(target_os = "linux")]
+#[path = "../panel/ipc.rs"]
+mod ipc;
+#[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-mod page;
-#[cfg(target_os = "linux")]
-#[path = "../panel/wire.rs"]
-mod wire;
+mod widgets;
 
 fn main() -> std::process::ExitCode {
     #[cfg(target_os = "linux")]

@@ -1,21 +1,21 @@
-//! The panel's window and the window for connecting: a process each, `vigie-panel`, started when the window is shown and
-//! gone when it is closed. So the tray carries no browser engine (docs/decisions/0001-panel-process.md). The pinned
-//! panel stands on the desktop as long as the profile wants it: `vigie-pinned` on Linux, where a browser engine would
-//! cost too much (docs/decisions/0005-pinned-panel.md), and `vigie-panel` elsewhere.
+//! The panel and the window for connecting: a process each, `vigie-panel`, started when the window is shown and gone when
+//! it is closed, so that the tray carries no browser engine (docs/decisions/0001-panel-process.md). The pinned panel
+//! stays on the desktop as long as the profile wants it: it is `vigie-pinned` on Linux, where a browser engine would cost
+//! too much (docs/decisions/0005-pinned-panel.md), and `vigie-panel` elsewhere.
 //!
-//! The two talk in JSON, one value a line, over the panel's standard input and output: [`ToPanel`] and [`FromPanel`].
-//! The end of the input ends the panel.
+//! IPC is JSON, one value per line, on the process's standard input ([`ToPanel`]) and output ([`FromPanel`]). The end of
+//! the input ends the process. A process that answers no [`ToPanel::Ping`] any more is killed.
 
 use crate::Events;
 use serde::{Deserialize, Serialize};
 use std::io::{self, ErrorKind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::{ChildStdin, ChildStdout, Command};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use vigie_core::connect::Submission;
 use vigie_core::message::{Action, Event, WindowError, WindowKind};
 use vigie_view::connect::Form;
@@ -23,72 +23,92 @@ use vigie_view::page::{Page, Part};
 use vigie_view::panel::Pinned;
 use zeroize::{Zeroize, Zeroizing};
 
-/// What the tray tells the panel.
+/// A message from the tray to a window's process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ToPanel {
-    /// Show this page. The first line is this, [`ToPanel::Pinned`] or [`ToPanel::Connect`], and says what the window is.
+    /// Show this page. The first message is this, [`ToPanel::Pinned`] or [`ToPanel::Connect`], and tells which window it is.
     Panel(Box<Page>),
-    /// This part of the page has changed.
+    /// Show this part of the page, which has changed.
     Part(Part),
-    /// Show this panel from now on, pinned to the desktop.
+    /// Show this panel, pinned to the desktop.
     Pinned(Pinned),
-    /// Show this form from now on.
+    /// Show this form.
     Connect(Form),
     /// Come to the front; answered with [`FromPanel::Shown`].
     Raise,
+    /// Answer with [`FromPanel::Alive`], through the page.
+    Ping,
 }
 
-/// What the panel tells the tray.
+/// A message from a window's process to the tray.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FromPanel {
-    /// The window is on the screen, and the page shows a model.
+    /// The window is on the screen, and the page shows the model.
     Shown,
-    /// The user clicked.
-    Asked(Action),
+    /// The window got the keyboard focus, or lost it.
+    Focused(bool),
+    /// The page still works.
+    Alive,
+    /// The user clicked a button.
+    Requested(Action),
     /// The user sent the form. This line carries secrets: both ends overwrite it.
     Submitted(Submission),
 }
 
-/// Bytes that a line to the panel may have; a longer one is taken as a fault. (A page has about 25 kB.)
-pub const LINE_LIMIT: u64 = 1 << 20;
+/// Length of a line to a window's process, at most. (A page has about 25 kB.)
+pub const MAX_LINE_TO_PANEL_BYTES: u64 = 1 << 20;
 
-/// Bytes that a line from the panel may have.
-const SAID_LIMIT: usize = 64 * 1024;
+/// Length of a line from a window's process, at most.
+const MAX_LINE_FROM_PANEL_BYTES: usize = 64 * 1024;
 
-/// How long the tray waits until it starts a pinned panel anew that has crashed.
+/// How long a pinned panel that crashed is not started again.
 const RESTART_BACKOFF: Duration = Duration::from_secs(10);
 
-/// The environment of a window on Linux. None draws pictures that would need a GPU. Without the first, WebKitGTK takes
-/// some 50 MB more on a machine that has none; without the second, GTK loads OpenGL, 26 MB, to choose the window's
-/// colours.
+/// How often, at most, a window that crashed while the user was using it is opened again.
+const REOPEN_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Pings without an answer after which a window counts as hung.
+const MAX_MISSED_PINGS: u32 = 3;
+
+/// The same while the window has not been shown yet: an engine starts slowly on a busy machine.
+const MAX_MISSED_PINGS_AT_START: u32 = 6;
+
+/// How long a process may take to read a message.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a process may take to end once its input has ended.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The environment of a window on Linux. No window draws what would need a GPU: without the first, WebKitGTK takes some
+/// 50 MB more on a machine that has none; without the second, GTK loads OpenGL, 26 MB, to choose the window's colours.
 const LOW_MEMORY_ENV: [(&str, &str); 2] = [("WEBKIT_DISABLE_DMABUF_RENDERER", "1"), ("GDK_GL", "disable")];
 
-/// The environment of one where secrets are typed: WebKit takes its memory from glibc, and glibc overwrites what is
-/// given back at once (<https://www.gnu.org/software/libc/manual/html_node/Memory-Allocation-Tunables.html>). The cache
-/// of each thread, which it does not overwrite, is turned off.
+/// The environment of a window in which secrets are typed: WebKit takes its memory from glibc, and glibc overwrites
+/// memory as soon as it is freed
+/// (<https://www.gnu.org/software/libc/manual/html_node/Memory-Allocation-Tunables.html>). The cache of each thread, which
+/// it does not overwrite, is turned off.
 const WIPE_MEMORY_ENV: [(&str, &str); 2] =
     [("Malloc", "1"), ("GLIBC_TUNABLES", "glibc.malloc.perturb=170:glibc.malloc.tcache_count=0")];
 
-/// How long a panel that was told to end may take.
-const GRACE: Duration = Duration::from_secs(2);
-
 /// What a window shows.
-pub trait Model: Clone + PartialEq + Send + Sync + 'static {
+pub trait WindowModel: Clone + PartialEq + Send + Sync + 'static {
     /// Which window it is.
     const KIND: WindowKind;
-    /// Whether the user types secrets there.
-    const SECRET: bool = false;
-    /// The lines that tell it, to a window that shows the model before, or none.
-    fn lines(&self, before: Option<&Self>) -> Vec<ToPanel>;
-    /// The news that its window is open, or no longer, before the user's eyes.
+    /// Whether the user types secrets in this window.
+    const HAS_SECRETS: bool = false;
+    /// How often the window's process is asked for a sign of life.
+    const PING_INTERVAL: Duration = Duration::from_secs(10);
+    /// Returns the messages for a window that shows the model `before`, or nothing yet.
+    fn messages(&self, before: Option<&Self>) -> Vec<ToPanel>;
+    /// Returns the event that the user sees the window now, or no longer.
     fn opened(open: bool) -> Option<Event>;
 }
 
-impl Model for Page {
+impl WindowModel for Page {
     const KIND: WindowKind = WindowKind::Panel;
-    fn lines(&self, before: Option<&Page>) -> Vec<ToPanel> {
+    fn messages(&self, before: Option<&Page>) -> Vec<ToPanel> {
         match before {
             Some(before) => self.parts(Some(before)).into_iter().map(ToPanel::Part).collect(),
             None => vec![ToPanel::Panel(Box::new(self.clone()))],
@@ -99,10 +119,10 @@ impl Model for Page {
     }
 }
 
-impl Model for Form {
+impl WindowModel for Form {
     const KIND: WindowKind = WindowKind::Connect;
-    const SECRET: bool = true;
-    fn lines(&self, before: Option<&Form>) -> Vec<ToPanel> {
+    const HAS_SECRETS: bool = true;
+    fn messages(&self, before: Option<&Form>) -> Vec<ToPanel> {
         if before == Some(self) { Vec::new() } else { vec![ToPanel::Connect(self.clone())] }
     }
     fn opened(open: bool) -> Option<Event> {
@@ -110,148 +130,151 @@ impl Model for Form {
     }
 }
 
-impl Model for Pinned {
+impl WindowModel for Pinned {
     const KIND: WindowKind = WindowKind::Panel;
-    fn lines(&self, before: Option<&Pinned>) -> Vec<ToPanel> {
+    // It is there all day.
+    const PING_INTERVAL: Duration = Duration::from_secs(60);
+    fn messages(&self, before: Option<&Pinned>) -> Vec<ToPanel> {
         if before == Some(self) { Vec::new() } else { vec![ToPanel::Pinned(self.clone())] }
     }
     fn opened(_open: bool) -> Option<Event> {
-        // It may lie under other windows: what it shows may not be seen.
+        // Other windows may cover it.
         None
     }
 }
 
 /// A window, open or not.
 #[derive(Debug)]
-pub struct Window<M = Page> {
+pub struct PanelWindow<M = Page> {
     events: Events,
     program: PathBuf,
-    wanted: Option<watch::Sender<Wanted<M>>>,
+    target: Option<watch::Sender<Target<M>>>,
 }
 
-/// What the window shall show. Only the last value counts, so that a panel that hangs holds nothing up.
+/// What the window is to show. Only the last value counts, so that a hung window holds nothing up.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Wanted<M> {
+struct Target<M> {
     model: M,
-    /// How many times the window was asked for.
+    /// How many times the window was requested.
     shows: u64,
 }
 
-impl<M: Model> Window<M> {
-    /// A window that is closed. Tells [`Model::opened`], [`Event::Action`], [`Event::FormSubmitted`], and [`Event::WindowFailed`]
-    /// if it does not open. Call its functions on a tokio runtime; none of them waits.
-    pub fn new(events: Events) -> Window<M> {
-        Window::of(beside("vigie-panel"), events)
+impl<M: WindowModel> PanelWindow<M> {
+    /// Returns a window that is closed. It sends [`WindowModel::opened`], [`Event::Action`], [`Event::FormSubmitted`],
+    /// and, if it does not open, [`Event::WindowFailed`]. Its functions need a tokio runtime; none of them blocks.
+    pub fn new(events: Events) -> PanelWindow<M> {
+        PanelWindow::of(sibling_program("vigie-panel"), events)
     }
 
-    /// As [`Window::new`], with the panel's program at that path.
-    pub fn of(program: PathBuf, events: Events) -> Window<M> {
-        Window { events, program, wanted: None }
+    /// As [`PanelWindow::new`], with another program.
+    pub fn of(program: PathBuf, events: Events) -> PanelWindow<M> {
+        PanelWindow { events, program, target: None }
     }
 
     /// Shows the window, or brings it to the front.
     pub fn show(&mut self, model: &M) {
-        match &self.wanted {
-            Some(wanted) if !wanted.is_closed() => wanted.send_modify(|wanted| {
-                wanted.model = model.clone();
-                wanted.shows += 1;
+        match &self.target {
+            Some(target) if !target.is_closed() => target.send_modify(|target| {
+                target.model = model.clone();
+                target.shows += 1;
             }),
             Some(_) | None => {
-                let (sender, wanted) = watch::channel(Wanted { model: model.clone(), shows: 1 });
-                tokio::spawn(keep(self.program.clone(), wanted, self.events.clone()));
-                self.wanted = Some(sender);
+                let (sender, target) = watch::channel(Target { model: model.clone(), shows: 1 });
+                tokio::spawn(run_window(self.program.clone(), target, self.events.clone()));
+                self.target = Some(sender);
             }
         }
     }
 
-    /// Lets the window, where it is open, show this.
+    /// Updates the window, if it is open.
     pub fn push(&mut self, model: &M) {
-        if let Some(wanted) = &self.wanted {
-            replace(wanted, model);
+        if let Some(target) = &self.target {
+            update(target, model);
         }
     }
 }
 
-impl<M> Window<M> {
-    /// Closes the window, where it is open.
+impl<M> PanelWindow<M> {
+    /// Closes the window, if it is open.
     pub fn close(&mut self) {
-        self.wanted = None;
+        self.target = None;
     }
 }
 
-/// The pinned panel, there or not.
+/// The pinned panel, on the desktop or not.
 #[derive(Debug)]
-pub struct Pin {
+pub struct PinnedWindow {
     events: Events,
     program: PathBuf,
-    wanted: Option<watch::Sender<Wanted<Pinned>>>,
+    target: Option<watch::Sender<Target<Pinned>>>,
 }
 
-impl Pin {
-    /// No panel is pinned. Tells [`Event::Action`]. Call its functions on a tokio runtime; none of them waits.
-    pub fn new(events: Events) -> Pin {
-        Pin::of(beside(if cfg!(target_os = "linux") { "vigie-pinned" } else { "vigie-panel" }), events)
+impl PinnedWindow {
+    /// Returns a pinned panel that is not shown. It sends [`Event::Action`]. Its functions need a tokio runtime; none of
+    /// them blocks.
+    pub fn new(events: Events) -> PinnedWindow {
+        let program = if cfg!(target_os = "linux") { "vigie-pinned" } else { "vigie-panel" };
+        PinnedWindow::of(sibling_program(program), events)
     }
 
-    /// As [`Pin::new`], with the panel's program at that path.
-    pub fn of(program: PathBuf, events: Events) -> Pin {
-        Pin { events, program, wanted: None }
+    /// As [`PinnedWindow::new`], with another program.
+    pub fn of(program: PathBuf, events: Events) -> PinnedWindow {
+        PinnedWindow { events, program, target: None }
     }
 
-    /// Lets the pinned panel show this, or be gone. One that its user closed comes back after the next `None`.
+    /// Shows this, or nothing. A panel that the user closed comes back only after the next `None`.
     pub fn show(&mut self, pinned: Option<Pinned>) {
-        match (pinned, &self.wanted) {
-            (None, _) => self.wanted = None,
-            (Some(pinned), Some(wanted)) => replace(wanted, &pinned),
+        match (pinned, &self.target) {
+            (None, _) => self.target = None,
+            (Some(pinned), Some(target)) => update(target, &pinned),
             (Some(pinned), None) => {
-                let (sender, wanted) = watch::channel(Wanted { model: pinned, shows: 1 });
-                tokio::spawn(keep_pinned(self.program.clone(), wanted, self.events.clone()));
-                self.wanted = Some(sender);
+                let (sender, target) = watch::channel(Target { model: pinned, shows: 1 });
+                tokio::spawn(run_pinned(self.program.clone(), target, self.events.clone()));
+                self.target = Some(sender);
             }
         }
     }
 }
 
-/// The program of that name which lies beside this one.
-fn beside(name: &str) -> PathBuf {
+/// Returns the program of that name in this program's folder, else the one in `PATH`.
+fn sibling_program(name: &str) -> PathBuf {
     let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
-    // Where the system does not tell where this program lies, PATH is left.
     std::env::current_exe().map_or_else(|_| PathBuf::from(&name), |vigie| vigie.with_file_name(&name))
 }
 
-fn replace<M: Model>(wanted: &watch::Sender<Wanted<M>>, model: &M) {
-    wanted.send_if_modified(|wanted| {
-        let differs = wanted.model != *model;
+fn update<M: WindowModel>(target: &watch::Sender<Target<M>>, model: &M) {
+    target.send_if_modified(|target| {
+        let differs = target.model != *model;
         if differs {
-            wanted.model = model.clone();
+            target.model = model.clone();
         }
         differs
     });
 }
 
-/// Keeps the pinned panel until its user closes it or it is wanted no more.
-async fn keep_pinned(program: PathBuf, mut wanted: watch::Receiver<Wanted<Pinned>>, events: Events) {
+/// Runs the pinned panel until the user closes it or it is no longer wanted.
+async fn run_pinned(program: PathBuf, mut target: watch::Receiver<Target<Pinned>>, events: Events) {
     loop {
-        let mut life = Life::default();
-        let ended = life.run(&program, &mut wanted, &events).await;
-        if wanted.has_changed().is_err() || matches!(&ended, Ok(status) if status.success()) {
+        let mut process = PanelProcess::default();
+        let ended = process.run(&program, &mut target, &events).await;
+        if target.has_changed().is_err() || matches!(&ended, Ok(status) if status.success()) {
             return;
         }
-        tracing::warn!(?ended, shown = life.shown, "the pinned panel failed");
-        // One that never came will not come the next time either.
-        if !life.shown {
+        tracing::warn!(?ended, shown = process.shown, "the pinned panel failed");
+        // One that was never shown will not be shown the next time either.
+        if !process.shown {
             return;
         }
-        let given_up = async { while wanted.changed().await.is_ok() {} };
-        if timeout(RESTART_BACKOFF, given_up).await.is_ok() {
+        let closed = async { while target.changed().await.is_ok() {} };
+        if timeout(RESTART_BACKOFF, closed).await.is_ok() {
             return;
         }
     }
 }
 
-/// Whether the system has what draws the panel: on Windows the WebView2 runtime, which is part of Windows 11, but not
-/// of every Windows 10.
-fn engine_is_there() -> bool {
+/// Returns whether the system has the browser engine: on Windows that is the WebView2 runtime, which is part of
+/// Windows 11, but not of every Windows 10.
+fn has_engine() -> bool {
     #[cfg(windows)]
     if let Err(error) = tauri::webview_version() {
         tracing::warn!("WebView2 is not installed, and without it there is no panel: {error}");
@@ -260,71 +283,82 @@ fn engine_is_there() -> bool {
     true
 }
 
-/// Windows lets a program come to the front only with leave of the one that the user has just clicked.
+/// Lets the process come to the front: Windows allows that only to the program that the user has just clicked.
 #[cfg(windows)]
-fn let_to_front(panel: Option<u32>) {
+fn allow_foreground(process: Option<u32>) {
     use windows::Win32::UI::WindowsAndMessaging::AllowSetForegroundWindow;
-    // SAFETY: a plain number. Where Vigie was not clicked it has no leave to give, and nothing comes of it.
-    let _ = panel.map(|panel| unsafe { AllowSetForegroundWindow(panel) });
+    // SAFETY: a plain number. If Vigie itself was not clicked, the call fails without effect.
+    let _ = process.map(|process| unsafe { AllowSetForegroundWindow(process) });
 }
 
-/// Elsewhere the window manager decides.
+/// Does nothing: the window manager decides.
 #[cfg(not(windows))]
-fn let_to_front(_: Option<u32>) {}
+fn allow_foreground(_: Option<u32>) {}
 
-/// Keeps the process until the user closes the window or the tray ends.
-async fn keep<M: Model>(program: PathBuf, mut wanted: watch::Receiver<Wanted<M>>, events: Events) {
-    if !engine_is_there() {
+/// Runs the window's process until the user closes the window or the tray ends.
+async fn run_window<M: WindowModel>(program: PathBuf, mut target: watch::Receiver<Target<M>>, events: Events) {
+    if !has_engine() {
         return send(&events, Event::WindowFailed(M::KIND, WindowError::EngineMissing));
     }
+    let mut reopened: Option<Instant> = None;
     loop {
-        let mut life = Life::default();
-        let ended = life.run(&program, &mut wanted, &events).await;
-        if life.shown {
-            tell_opened::<M>(&events, false);
+        let mut process = PanelProcess::default();
+        let ended = process.run(&program, &mut target, &events).await;
+        if process.shown {
+            send_opened::<M>(&events, false);
         }
-        let tray_ends = wanted.has_changed().is_err();
+        if target.has_changed().is_err() {
+            return;
+        }
+        // Requested again while it closed or hung.
+        let requested = process.shown && target.borrow().shows != process.answered;
         let failure = match ended {
             Ok(status) if status.success() => None,
             Ok(status) => Some(format!("{} ended: {status}", program.display())),
             Err(error) => Some(format!("{}: {error}", program.display())),
         };
-        if let Some(failure) = failure.filter(|_| !tray_ends) {
-            tracing::warn!(failure, shown = life.shown, "the panel failed");
-            if !life.shown {
-                send(&events, Event::WindowFailed(M::KIND, WindowError::Failed(failure)));
+        if let Some(failure) = failure {
+            tracing::warn!(failure, shown = process.shown, focused = process.focused, "the window failed");
+            if !process.shown {
+                return send(&events, Event::WindowFailed(M::KIND, WindowError::Failed(failure)));
             }
-            return;
-        }
-        // Asked for again while it was closing: then it opens again.
-        let missed = life.shown && wanted.borrow().shows != life.answered;
-        if tray_ends || !missed {
+            let in_use = process.focused || requested;
+            if !in_use || reopened.is_some_and(|at| at.elapsed() < REOPEN_INTERVAL) {
+                return;
+            }
+            reopened = Some(Instant::now());
+        } else if !requested {
             return;
         }
     }
 }
 
-/// One process, from its start to its end.
+/// One process of a window, from its start to its end.
 #[derive(Debug, Default)]
-struct Life {
+struct PanelProcess {
     /// Whether it has shown its window.
     shown: bool,
-    /// The last [`Wanted::shows`] that it was told of.
-    told: u64,
-    /// The last [`Wanted::shows`] that it answered.
+    /// Whether its window has the keyboard focus.
+    focused: bool,
+    /// The last [`Target::shows`] that it was sent.
+    sent: u64,
+    /// The last [`Target::shows`] that it answered.
     answered: u64,
 }
 
-impl Life {
-    async fn run<M: Model>(
+impl PanelProcess {
+    async fn run<M: WindowModel>(
         &mut self,
-        program: &PathBuf,
-        wanted: &mut watch::Receiver<Wanted<M>>,
+        program: &Path,
+        target: &mut watch::Receiver<Target<M>>,
         events: &Events,
     ) -> io::Result<ExitStatus> {
         let mut command = Command::new(program);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
-        for (name, value) in LOW_MEMORY_ENV.iter().chain(WIPE_MEMORY_ENV.iter().filter(|_| M::SECRET)) {
+        // With the engine's own processes, to be killed together.
+        #[cfg(unix)]
+        command.process_group(0);
+        for (name, value) in LOW_MEMORY_ENV.iter().chain(WIPE_MEMORY_ENV.iter().filter(|_| M::HAS_SECRETS)) {
             if std::env::var_os(name).is_none() {
                 command.env(name, value);
             }
@@ -333,99 +367,132 @@ impl Life {
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(ErrorKind::BrokenPipe.into());
         };
-        // The talk takes the panel's input along, and with its end the panel ends.
-        let talk = self.talk(child.id(), stdin, Heard::new(stdout), wanted, events).await;
-        let Ok(status) = timeout(GRACE, child.wait()).await else {
-            child.kill().await?;
-            return Err(io::Error::new(ErrorKind::TimedOut, "did not end, and was killed"));
+        // Drops the process's input, which ends the process.
+        let result = self.exchange(child.id(), stdin, LineReader::new(stdout), target, events).await;
+        let hung = matches!(&result, Err(error) if error.kind() == ErrorKind::TimedOut);
+        let exit_timeout = if hung { Duration::ZERO } else { EXIT_TIMEOUT };
+        let Ok(status) = timeout(exit_timeout, child.wait()).await else {
+            kill(&mut child).await?;
+            return Err(result.err().unwrap_or_else(|| io::Error::new(ErrorKind::TimedOut, "did not end, was killed")));
         };
-        match talk {
-            // A panel that ended takes no more lines; its status says why.
+        match result {
+            // A process that has ended reads nothing more; its status tells why.
             Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error),
             Err(_) | Ok(()) => status,
         }
     }
 
-    /// Tells and hears until the panel or the tray ends.
-    async fn talk<M: Model>(
+    /// Sends and receives messages until the process or the tray ends. Fails with [`ErrorKind::TimedOut`] if the process
+    /// hangs.
+    async fn exchange<M: WindowModel>(
         &mut self,
-        panel: Option<u32>,
+        process: Option<u32>,
         mut stdin: ChildStdin,
-        mut heard: Heard,
-        wanted: &mut watch::Receiver<Wanted<M>>,
+        mut lines: LineReader,
+        target: &mut watch::Receiver<Target<M>>,
         events: &Events,
     ) -> io::Result<()> {
+        let mut ping = interval_at(Instant::now() + M::PING_INTERVAL, M::PING_INTERVAL);
+        // After sleep, pings that are overdue must not follow one another faster than the page can answer.
+        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut missed_pings = 0;
         let mut last = None;
         loop {
-            let now = wanted.borrow_and_update().clone();
-            self.told = now.shows;
-            let_to_front(panel);
-            tell(&mut stdin, last.as_ref(), &now).await?;
+            let now = target.borrow_and_update().clone();
+            self.sent = now.shows;
+            allow_foreground(process);
+            write(&mut stdin, &changes(last.as_ref(), &now)).await?;
             last = Some(now);
             loop {
                 tokio::select! {
-                    changed = wanted.changed() => match changed {
+                    changed = target.changed() => match changed {
                         Ok(()) => break,
                         Err(_) => return Ok(()),
                     },
-                    said = heard.next() => match said? {
+                    message = lines.next() => match message? {
                         Some(FromPanel::Shown) => {
-                            self.answered = self.told;
+                            self.answered = self.sent;
                             if !std::mem::replace(&mut self.shown, true) {
-                                tell_opened::<M>(events, true);
+                                send_opened::<M>(events, true);
                             }
                         }
-                        Some(FromPanel::Asked(action)) => send(events, Event::Action(action)),
+                        Some(FromPanel::Focused(focused)) => self.focused = focused,
+                        Some(FromPanel::Alive) => missed_pings = 0,
+                        Some(FromPanel::Requested(action)) => send(events, Event::Action(action)),
                         Some(FromPanel::Submitted(form)) => send(events, Event::FormSubmitted(form)),
                         None => return Ok(()),
                     },
+                    _ = ping.tick() => {
+                        // Counted, not timed: a machine that wakes from sleep has missed one at most.
+                        let max = if self.shown { MAX_MISSED_PINGS } else { MAX_MISSED_PINGS_AT_START };
+                        if missed_pings == max {
+                            return Err(io::Error::new(ErrorKind::TimedOut, "does not respond"));
+                        }
+                        missed_pings += 1;
+                        write(&mut stdin, &[ToPanel::Ping]).await?;
+                    }
                 }
             }
         }
     }
 }
 
-/// Tells the panel what differs from what it was told last.
-async fn tell<M: Model>(stdin: &mut ChildStdin, last: Option<&Wanted<M>>, now: &Wanted<M>) -> io::Result<()> {
-    let mut lines = Vec::new();
-    let raised = last.is_some_and(|last| last.shows != now.shows);
-    for line in now.model.lines(last.map(|last| &last.model)).into_iter().chain(raised.then_some(ToPanel::Raise)) {
-        serde_json::to_writer(&mut lines, &line)?;
-        lines.push(b'\n');
+/// Kills the process, and those that it has started.
+async fn kill(child: &mut Child) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    if let Some(group) = child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) {
+        rustix::process::kill_process_group(group, rustix::process::Signal::KILL)?;
     }
-    stdin.write_all(&lines).await
+    child.kill().await
 }
 
-/// The panel's words. What was read is overwritten once it was understood: a form carries secrets.
-struct Heard {
+/// Returns the messages that lead from one target to the next.
+fn changes<M: WindowModel>(last: Option<&Target<M>>, now: &Target<M>) -> Vec<ToPanel> {
+    let raise = last.is_some_and(|last| last.shows != now.shows);
+    let mut messages = now.model.messages(last.map(|last| &last.model));
+    messages.extend(raise.then_some(ToPanel::Raise));
+    messages
+}
+
+async fn write(stdin: &mut ChildStdin, messages: &[ToPanel]) -> io::Result<()> {
+    let mut lines = Vec::new();
+    for message in messages {
+        serde_json::to_writer(&mut lines, message)?;
+        lines.push(b'\n');
+    }
+    timeout(WRITE_TIMEOUT, stdin.write_all(&lines)).await?
+}
+
+/// Reads messages, and overwrites each once it is parsed: a form carries secrets.
+struct LineReader {
     stdout: ChildStdout,
-    bytes: Zeroizing<Vec<u8>>,
+    buffer: Zeroizing<Vec<u8>>,
     filled: usize,
 }
 
-impl Heard {
-    fn new(stdout: ChildStdout) -> Heard {
-        // Of its full size from the start: what grows leaves copies behind.
-        Heard { stdout, bytes: Zeroizing::new(vec![0; SAID_LIMIT]), filled: 0 }
+impl LineReader {
+    fn new(stdout: ChildStdout) -> LineReader {
+        // Allocated at full size: reallocating would leave copies of the secrets.
+        LineReader { stdout, buffer: Zeroizing::new(vec![0; MAX_LINE_FROM_PANEL_BYTES]), filled: 0 }
     }
 
-    /// The next word; `None` at the end. Can be cancelled.
+    /// Returns the next message, or `None` at the end. Can be cancelled.
     async fn next(&mut self) -> io::Result<Option<FromPanel>> {
         loop {
-            if let Some(end) = self.bytes[..self.filled].iter().position(|byte| *byte == b'\n') {
-                // The parser's words would quote what was sent, and they are logged.
-                let said = serde_json::from_slice(&self.bytes[..end])
-                    .map_err(|_| io::Error::new(ErrorKind::InvalidData, "said something else"));
-                self.bytes.copy_within(end + 1..self.filled, 0);
+            if let Some(end) = self.buffer[..self.filled].iter().position(|byte| *byte == b'\n') {
+                // The parser's own error would quote the line, and is logged.
+                let message = serde_json::from_slice(&self.buffer[..end])
+                    .map_err(|_| io::Error::new(ErrorKind::InvalidData, "invalid message"));
+                self.buffer.copy_within(end + 1..self.filled, 0);
                 let left = self.filled - end - 1;
-                self.bytes[left..self.filled].zeroize();
+                self.buffer[left..self.filled].zeroize();
                 self.filled = left;
-                return Ok(Some(said?));
+                return Ok(Some(message?));
             }
-            if self.filled == self.bytes.len() {
+            if self.filled == self.buffer.len() {
                 return Err(ErrorKind::InvalidData.into());
             }
-            let read = self.stdout.read(&mut self.bytes[self.filled..]).await?;
+            let read = self.stdout.read(&mut self.buffer[self.filled..]).await?;
             if read == 0 {
                 return if self.filled == 0 { Ok(None) } else { Err(ErrorKind::UnexpectedEof.into()) };
             }
@@ -434,13 +501,13 @@ impl Heard {
     }
 }
 
-fn tell_opened<M: Model>(events: &Events, open: bool) {
+fn send_opened<M: WindowModel>(events: &Events, open: bool) {
     if let Some(event) = M::opened(open) {
         send(events, event);
     }
 }
 
 fn send(events: &Events, event: Event) {
-    // Nobody listens any more: the program is ending, and then nobody needs to know.
+    // Fails only while the program ends.
     let _ = events.send(event);
 }

@@ -2,12 +2,12 @@
 //!
 //! How the page uses it. The window is `vigie-panel` with [`ToPanel::Connect`](vigie::runtime::panel::ToPanel::Connect)
 //! as its first line; its label is `connect`. The page calls `watch_form` with a channel and gets a [`Form`] now and
-//! whenever it changes, `rendered` once it stands on the page, `ask` with an action of [`Form::buttons`] or
+//! whenever it changes, `rendered` once it is on the page, `request` with an action of [`Form::buttons`] or
 //! [`Message::buttons`], `close`, and `submit` with a [`Submission`] when the user sends the form.
 //!
-//! The page keeps what the user typed in its own fields and nothing else; the model never carries a secret. At once
-//! after `submit` it empties the digits and the PIN (the digits cannot be used twice anyway); so the fields are asked
-//! again after a failure. It leaves blanks out of digits that were pasted ("123 456"), and nothing else: what is wrong
+//! The page keeps what the user typed in its own fields and nothing else; the model never carries a secret. It empties
+//! PIN and digits as soon as the form is accepted: when [`Form::submissions`] grows without [`Form::faults`], or while
+//! [`Form::busy`]. It leaves blanks out of digits that were pasted ("123 456"), and nothing else: what is wrong
 //! with the form is found here ([`Form::faults`]), in words that stand ready. While [`Form::busy`] nothing can be sent.
 //! The tray closes the window when the tunnel stands.
 
@@ -44,6 +44,8 @@ pub struct Form {
     pub pin_min: u8,
     /// Characters that a PIN has at most.
     pub pin_max: u8,
+    /// How many forms the user has sent. Tells an answer with the same errors from no answer yet.
+    pub submissions: u32,
     /// What is wrong with the form that was sent, one a field at most.
     pub faults: Vec<FieldError>,
     /// What there is to say above the fields.
@@ -152,6 +154,7 @@ pub fn form(state: &State) -> Form {
         may_remember_pin: vpn.store_pin && stored.keyring == Keyring::Ready && connect.client != ClientDetection::None,
         pin_min: vpn.pin_min,
         pin_max: vpn.pin_max,
+        submissions: connect.submissions,
         faults: (connect.form_errors.iter())
             .map(|fault| FieldError { field: fault.field(), text: french::typeset(self::fault(*fault, vpn)) })
             .collect(),

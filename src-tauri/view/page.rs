@@ -5,6 +5,7 @@ use super::panel::{Button, Panel, button, panel};
 use super::settings::{Setting, settings};
 use super::{drives, french, notice};
 use serde::{Deserialize, Serialize};
+use vigie_core::digits::Digits;
 use vigie_core::message::{Action, Call};
 use vigie_core::state::State;
 use vigie_profile::{Link, Program};
@@ -47,6 +48,8 @@ pub struct Guide {
     pub telephone: String,
     /// The telephone's codes.
     pub codes: Vec<Code>,
+    /// Digits that the number of a session or of a telephone may have.
+    pub max_digits: usize,
 }
 
 /// Something that the search finds.
@@ -199,6 +202,7 @@ fn guide(state: &State) -> Guide {
                 note: code.note.as_deref().map(french::typeset),
             })
             .collect(),
+        max_digits: Digits::MOST,
     }
 }
 
@@ -242,7 +246,6 @@ fn link(state: &State, link: &Link, section: &str) -> Tool {
 mod tests {
     use super::*;
     use std::sync::Arc;
-    use vigie_core::digits::Digits;
     use vigie_core::fixture::{known, now, standing};
     use vigie_core::message::{ClipboardContent, Event};
     use vigie_core::state::State;

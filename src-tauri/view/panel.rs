@@ -213,7 +213,8 @@ fn question(state: &State) -> Option<Prompt> {
         Question::ShutDown => Prompt {
             title: french::typeset("Éteindre l’ordinateur maintenant ?"),
             text: "Enregistrez d’abord votre travail et fermez vos documents.".into(),
-            answers: vec![button("Éteindre", Action::ConfirmShutDown), button("Annuler", Action::Cancel)],
+            // "Annuler" is where "Éteindre maintenant" was: a double click must not switch the computer off.
+            answers: vec![button("Annuler", Action::Cancel), button("Éteindre", Action::ConfirmShutDown)],
         },
         Question::Site => Prompt {
             title: french::typeset("Quel est votre site ?"),

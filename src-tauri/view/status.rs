@@ -236,6 +236,6 @@ Assistance et arrêt automatique
         state.question = Some(Question::ShutDown);
         let asked = panel(&state).question.expect("the question stands");
         let answers: Vec<Action> = asked.answers.into_iter().map(|answer| answer.action).collect();
-        assert_eq!(answers, [Action::ConfirmShutDown, Action::Cancel]);
+        assert_eq!(answers, [Action::Cancel, Action::ConfirmShutDown]);
     }
 }

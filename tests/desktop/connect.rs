@@ -65,7 +65,7 @@ impl Home {
     fn is_not_told(&self, digits: &str) {
         let (asked, told) = (self.vpn.logs().matches(TestVpn::USER).count(), self.desktop.notifications().all().len());
         self.desktop.submit_form(PIN, digits);
-        self.desktop.send_from_window(&json!({"asked": {"do": "about"}}));
+        self.desktop.send_from_window(&json!({"requested": {"do": "about"}}));
         wait_for("what was asked for after it", DEADLINE, || self.desktop.notifications().all().get(told).cloned());
         self.is_clean();
         assert_eq!(self.vpn.logs().matches(TestVpn::USER).count(), asked);
@@ -129,7 +129,10 @@ fn the_right_code_connects_and_leaves_no_trace() {
     home.knows_nothing_of(PIN);
     home.knows_nothing_of(&format!("{PIN}{digits}"));
     let log = home.desktop.vigie_log();
-    assert!(log.contains("Submitted") && log.contains("[secret]") && log.contains("Dial("), "it logs all that it can");
+    assert!(
+        log.contains("Submitted") && log.contains("[secret]") && log.contains("Connect("),
+        "it logs all that it can"
+    );
 
     home.item.click(&["Se déconnecter du VPN"]);
     home.item.wait_for_menu("VPN déconnecté");

@@ -111,7 +111,7 @@ fn type_and_submit(desktop: &Desktop, page: &WebPage, keys: &str) {
 /// Types the PIN and the one-time password, and submits the form.
 fn submit(desktop: &Desktop, page: &WebPage, digits: &str) {
     page.run::<Value>("document.getElementById('pin').focus()", &[]);
-    type_and_submit(desktop, page, &format!("{PIN}{TAB}{TAB}{digits}"));
+    type_and_submit(desktop, page, &format!("{PIN}{TAB}{digits}"));
 }
 
 /// As [`submit`], and waits for a new message that contains `message`.
@@ -152,14 +152,14 @@ fn the_window_connects_and_next_time_asks_only_for_the_digits() {
     // Missing and malformed input.
     page.press_keys(&format!("j dupont{TAB}{ENTER}"));
     page.press_keys(ENTER);
-    page.wait_for_text("#digits-fault", "6 chiffres");
+    page.wait_for_text("#digits-error", "6 chiffres");
     assert_eq!(focused(&page), "identifier");
     capture_accessible(&desktop, &page, "connexion-clair-fautes");
 
     // The server does not answer, and the user cancels.
     page.run::<Value>("document.activeElement.select()", &[]);
     vpn.freeze_server();
-    page.press_keys(&format!("{}{TAB}{PIN}{TAB}{TAB}000000{TAB} {ENTER}", TestVpn::USER));
+    page.press_keys(&format!("{}{TAB}{PIN}{TAB}000000{TAB}{TAB} {ENTER}", TestVpn::USER));
     page.wait_for_text("[role=status]", "Le serveur VPN");
     assert_eq!((value(&page, "pin"), value(&page, "digits")), (String::new(), String::new()));
     capture_accessible(&desktop, &page, "connexion-clair-en-cours");
@@ -262,7 +262,7 @@ fn by_hand_the_passcode_is_copied_for_ciscos_window_and_expires() {
     assert_eq!(focused(&page), "pin");
     capture_accessible(&desktop, &page, "connexion-main");
     page.press_keys(ENTER);
-    page.wait_for_text("#digits-fault", "6 chiffres");
+    page.wait_for_text("#digits-error", "6 chiffres");
     capture_accessible(&desktop, &page, "connexion-main-fautes");
     assert_eq!(desktop.cisco_window_starts(), 0);
 
@@ -384,7 +384,7 @@ fn after_sleep_the_window_opens_only_if_configured_and_the_vpn_was_lost_in_sleep
     let (desktop, _keyring) = desktop(&vpn, false);
     let (vigie, item, page) = open(&desktop, &vpn, "");
     let login1 = FakeLogind::on(&Desktop::system_bus_address_of(&vigie));
-    type_and_submit(&desktop, &page, &format!("{}{TAB}{PIN}{TAB}{TAB}{}{TAB} ", TestVpn::USER, TestVpn::otp(0)));
+    type_and_submit(&desktop, &page, &format!("{}{TAB}{PIN}{TAB}{}{TAB}{TAB} ", TestVpn::USER, TestVpn::otp(0)));
     drop(page);
     item.wait_for_menu("VPN connecté");
     // Not configured: only a notification.
@@ -462,7 +462,7 @@ fn stored_credentials_are_used_and_deleted_and_a_failing_keyring_is_reported() {
         item.click(&["Se déconnecter du VPN"]);
         item.wait_for_menu("VPN déconnecté");
     };
-    type_and_submit(&desktop, &page, &format!("{}{TAB}{PIN}{TAB}{TAB}{}{TAB} ", TestVpn::USER, TestVpn::otp(0)));
+    type_and_submit(&desktop, &page, &format!("{}{TAB}{PIN}{TAB}{}{TAB}{TAB} ", TestVpn::USER, TestVpn::otp(0)));
     connected(page);
     wait_for("identifier and PIN in the keyring", DEADLINE, || (stored_items(&desktop) == 2).then_some(()));
 
@@ -533,13 +533,13 @@ fn submitted_secrets_are_erased_from_the_memory_of_the_open_window() {
     desktop.type_into(TITLE, &format!("{}\t{pin}xy\u{8}\u{8}", TestVpn::USER));
     let copied = desktop.copy_to_clipboard(rest);
     desktop.press_key(TITLE, "ctrl+v");
-    desktop.type_into(TITLE, "\t\t731946");
+    desktop.type_into(TITLE, "\t731946");
     let find = |text: &str| -> Vec<String> {
         descendants(&vigie).into_iter().flat_map(|pid| find_secret(pid, text)).collect()
     };
     assert_ne!(find(PIN), [""; 0], "the search does not find the PIN that was typed");
     desktop.press_key(TITLE, "Return");
-    wait_for("the refusal", DEADLINE, || desktop.vigie_log().contains("Failed(WrongPasscode)").then_some(()));
+    wait_for("the refusal", DEADLINE, || desktop.vigie_log().contains("Err(WrongPasscode)").then_some(()));
     drop(copied);
     wait_for_described(
         || format!("memory without the PIN; found: {:?}", find(PIN)),

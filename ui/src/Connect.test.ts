@@ -18,6 +18,7 @@ const empty: Form = {
   may_remember_pin: true,
   pin_min: 4,
   pin_max: 16,
+  submissions: 0,
   faults: [],
   message: null,
   busy: false,
@@ -35,6 +36,7 @@ const remembered: Form = {
 
 const busy: Form = {
   ...empty,
+  submissions: 1,
   can_connect: false,
   busy: true,
   message: { tone: "info", title: "Le serveur VPN vérifie votre code…", text: "Cela prend quelques secondes.", buttons: [] },
@@ -43,11 +45,13 @@ const busy: Form = {
 
 const refused: Form = {
   ...empty,
+  submissions: 1,
   message: { tone: "error", title: "Code refusé", text: "Attendez 6 nouveaux chiffres.", buttons: [] },
 };
 
 const faulty: Form = {
   ...empty,
+  submissions: 1,
   faults: [
     { field: "pin", text: "Tapez votre code PIN." },
     { field: "digits", text: "Tapez les 6 chiffres qu’affiche votre clé OTP." },
@@ -57,6 +61,7 @@ const faulty: Form = {
 const amigo = { label: "Ouvrir AMIGO", action: { do: "open", with: "amigo" } } as const;
 const stopped: Form = {
   ...empty,
+  submissions: 1,
   can_connect: false,
   message: { tone: "error", title: "Trop de codes refusés", text: "N’essayez plus.", buttons: [amigo] },
 };
@@ -69,18 +74,18 @@ const byHand: Form = {
   message: { tone: "info", title: "La connexion se fait dans Cisco Secure Client", text: "Collez-les.", buttons: [] },
 };
 
-/** Before it is known what can be done. */
+/** Before it is known how to connect. */
 const looking: Form = { ...empty, can_connect: false };
 
 let show: (form: Form) => void;
 let page: Record<string, unknown>;
-const tray = {
+const ipc = {
   watch: vi.fn((handler: (form: Form) => void) => {
     show = handler;
     return Promise.resolve();
   }),
   rendered: vi.fn(() => Promise.resolve()),
-  ask: vi.fn(() => Promise.resolve()),
+  request: vi.fn(() => Promise.resolve()),
   submit: vi.fn<(submission: Submission) => Promise<void>>(() => Promise.resolve()),
   close: vi.fn(() => Promise.resolve()),
 };
@@ -88,7 +93,7 @@ const tray = {
 beforeEach(() => {
   vi.clearAllMocks();
   document.documentElement.lang = "fr";
-  page = mount(Connect, { target: document.body, props: { tray } });
+  page = mount(Connect, { target: document.body, props: { ipc } });
   flushSync();
 });
 
@@ -102,7 +107,7 @@ async function update(form: Form): Promise<void> {
   await settled();
 }
 
-/** All that follows from what happened is on the page. */
+/** Waits until the page shows what follows. */
 async function settled(): Promise<void> {
   flushSync();
   await new Promise((done) => setTimeout(done));
@@ -127,10 +132,16 @@ function fill(id: string, value: string): void {
   flushSync();
 }
 
-/** Does to the PIN's or the digits' field what a browser does before it writes there itself; whether it then would. */
+/** Dispatches what a browser dispatches before it edits a field; returns whether it would then edit it itself. */
 function write(id: string, inputType: string, data: string | null = null): boolean {
   const write = new InputEvent("beforeinput", { inputType, data, bubbles: true, cancelable: true });
-  return element(`#${id}`).dispatchEvent(write);
+  const byBrowser = element(`#${id}`).dispatchEvent(write);
+  flushSync();
+  return byBrowser;
+}
+
+function value(id: string): string {
+  return element<HTMLInputElement>(`#${id}`).value;
 }
 
 async function send(by?: HTMLElement): Promise<void> {
@@ -165,14 +176,14 @@ test.each(states)("is accessible: %s", async (_, form) => {
   expect(found.violations.map((violation) => [violation.id, violation.nodes.map((node) => node.html)])).toEqual([]);
 });
 
-test("shows the first form, and only then lets the window appear", async () => {
+test("the window appears once the first form is rendered", async () => {
   expect(document.querySelector("main")).toBeNull();
   await update(empty);
   expect(element("h1").textContent).toBe("Se connecter au VPN");
-  await vi.waitFor(() => expect(tray.rendered).toHaveBeenCalledOnce());
+  await vi.waitFor(() => expect(ipc.rendered).toHaveBeenCalledOnce());
 });
 
-test("the keyboard stands where something is to be typed", async () => {
+test("the focus is where something is to be typed", async () => {
   await update(empty);
   expect(focused()).toBe("identifier");
   // What the keyring holds comes a moment later.
@@ -183,7 +194,7 @@ test("the keyboard stands where something is to be typed", async () => {
   expect(focused()).toBe("digits");
 });
 
-test("what the user has begun is not disturbed by what comes late", async () => {
+test("a late answer of the keyring does not disturb what the user has begun", async () => {
   await update(looking);
   fill("identifier", "jmartin");
   element<HTMLSelectElement>("#site").value = "rouen";
@@ -195,17 +206,17 @@ test("what the user has begun is not disturbed by what comes late", async () => 
   expect(focused()).toBe("identifier");
 });
 
-test("sends what was typed, once, and keeps nothing of PIN and digits", async () => {
+test("sends what was typed, once, and then keeps nothing of PIN and digits", async () => {
   await update(empty);
   fill("identifier", "mdupont");
   write("pin", "insertText", "4321");
   write("digits", "insertFromPaste", "123 456\n");
-  element("#pin-shown").click();
+  element("[aria-label='Afficher le code PIN']").click();
   await settled();
   const typed = ["pin", "digits"].map((id) => element<HTMLInputElement>(`#${id}`));
   expect(typed.map((field) => field.type)).toEqual(["text", "text"]);
   await send();
-  expect(tray.submit).toHaveBeenCalledExactlyOnceWith({
+  expect(ipc.submit).toHaveBeenCalledExactlyOnceWith({
     way: "connect",
     site: "caen",
     identifier: "mdupont",
@@ -213,6 +224,11 @@ test("sends what was typed, once, and keeps nothing of PIN and digits", async ()
     digits: "123456",
     remember_pin: false,
   });
+  // Until it is known that the form is accepted.
+  expect(typed.map((field) => field.value)).toEqual(["4321", "123456"]);
+  await send();
+  expect(ipc.submit, "sent once").toHaveBeenCalledOnce();
+  await update(busy);
   for (const field of typed) {
     expect(field.value).toBe("");
     expect(field.isConnected, "a new field has no history").toBe(false);
@@ -227,7 +243,8 @@ test("takes the PIN of the keyring, or another", async () => {
   expect(document.querySelector("#pin")).toBeNull();
   fill("digits", "123456");
   await send();
-  expect(tray.submit.mock.lastCall?.[0]).toMatchObject({ pin: { is: "remembered" }, remember_pin: true });
+  expect(ipc.submit.mock.lastCall?.[0]).toMatchObject({ pin: { is: "remembered" }, remember_pin: true });
+  await update({ ...remembered, submissions: 1 });
 
   button("Taper un autre code PIN").click();
   await settled();
@@ -236,28 +253,29 @@ test("takes the PIN of the keyring, or another", async () => {
   fill("digits", "654321");
   element("#remember").click();
   await send();
-  expect(tray.submit.mock.lastCall?.[0]).toMatchObject({ pin: { is: "typed", text: "9876" }, remember_pin: false });
+  expect(ipc.submit.mock.lastCall?.[0]).toMatchObject({ pin: { is: "typed", text: "9876" }, remember_pin: false });
+  await update({ ...remembered, submissions: 2 });
 
   button("Prendre le code PIN enregistré").click();
   await settled();
   expect(focused()).toBe("digits");
   // "Oublier mes identifiants"
-  await update(empty);
+  await update({ ...empty, submissions: 2 });
   expect(element<HTMLInputElement>("#identifier").value).toBe("");
   expect(element<HTMLInputElement>("#remember").checked).toBe(false);
   expect(document.querySelector("#pin")).not.toBeNull();
 });
 
-test("the PIN is not kept where that may not be", async () => {
+test("the PIN is not stored if the administrator forbids it", async () => {
   await update({ ...empty, may_remember_pin: false });
   expect(document.querySelector("#remember")).toBeNull();
   fill("pin", "4321");
   fill("digits", "123456");
   await send();
-  expect(tray.submit.mock.lastCall?.[0].remember_pin).toBe(false);
+  expect(ipc.submit.mock.lastCall?.[0].remember_pin).toBe(false);
 });
 
-test("says what is wrong beside the field, and leads there", async () => {
+test("errors are beside their field, and the first one has the focus", async () => {
   await update(empty);
   fill("identifier", "mdupont");
   await send();
@@ -265,18 +283,66 @@ test("says what is wrong beside the field, and leads there", async () => {
   const pin = element("#pin");
   expect(focused()).toBe("pin");
   expect(pin.getAttribute("aria-invalid")).toBe("true");
-  expect(pin.getAttribute("aria-describedby")).toBe("pin-fault");
-  expect(element("#pin-fault").textContent).toBe("Tapez votre code PIN.");
-  expect(element("#digits").getAttribute("aria-describedby")).toBe("digits-fault");
+  expect(pin.getAttribute("aria-describedby")).toBe("pin-error");
+  expect(element("#pin-error").textContent).toBe("Tapez votre code PIN.");
+  expect(element("#digits").getAttribute("aria-describedby")).toBe("digits-error");
   expect(element("#identifier").getAttribute("aria-invalid")).toBe("false");
   expect(element("#identifier").getAttribute("aria-describedby")).toBe("identifier-hint");
-  // Wrong in the same way once more: nothing new comes, and the keyboard is there again.
+  // The same errors once more.
   element("#digits").focus();
   await send();
+  await update({ ...faulty, submissions: 2 });
   expect(focused()).toBe("pin");
 });
 
-test("while it connects nothing can be sent, and Escape gives up", async () => {
+test("what is valid stays when nothing was sent, and an error goes as soon as it is corrected", async () => {
+  await update(empty);
+  fill("identifier", "mdupont");
+  write("pin", "insertText", "4321");
+  write("digits", "insertText", "12345");
+  await send();
+  const wrongDigits = { ...faulty, faults: faulty.faults.slice(1) };
+  await update(wrongDigits);
+  expect([value("pin"), value("digits")]).toEqual(["4321", "12345"]);
+  expect(focused()).toBe("digits");
+  expect(element<HTMLInputElement>("#digits").selectionEnd, "typing replaces what is wrong").toBe(5);
+  write("digits", "insertText", "1");
+  expect(document.querySelector("#digits-error")).toBeNull();
+  expect(element("#digits").getAttribute("aria-invalid")).toBe("false");
+  // Wrong in the same way: the error is back once the answer is there, and not before.
+  await send();
+  expect(document.querySelector("#digits-error")).toBeNull();
+  await update({ ...wrongDigits, submissions: 2 });
+  expect(element("#digits-error").textContent).toContain("6 chiffres");
+  expect([value("pin"), value("digits")]).toEqual(["4321", "1"]);
+  write("digits", "insertText", "123456");
+  await send();
+  expect(ipc.submit.mock.lastCall?.[0]).toMatchObject({ pin: { text: "4321" }, digits: "123456" });
+  await update({ ...busy, submissions: 3 });
+  expect([value("pin"), value("digits")]).toEqual(["", ""]);
+});
+
+test("Tab leads from the PIN to the digits; the button in the PIN's field comes after both", async () => {
+  await update(empty);
+  const order = [...document.querySelectorAll("select, input, button")].map((control) => control.id || control.textContent.trim());
+  expect(order).toEqual(["site", "identifier", "pin", "digits", "Afficher", "remember", "Se connecter"]);
+  button("Afficher").click();
+  await settled();
+  expect(element<HTMLInputElement>("#pin").type).toBe("text");
+  expect(button("Masquer").getAttribute("aria-label")).toBe("Masquer le code PIN");
+});
+
+test("beside the news that the VPN is connected there is no form", async () => {
+  await update(empty);
+  element("#identifier").focus();
+  await update({ ...empty, message: { tone: "success", title: "VPN connecté", text: "", buttons: [] } });
+  expect(document.querySelector("form, input")).toBeNull();
+  expect(focused()).toBe("VPN connecté");
+  button("Fermer").click();
+  expect(ipc.close).toHaveBeenCalledOnce();
+});
+
+test("while it connects nothing can be sent, and Escape cancels", async () => {
   await update(empty);
   fill("identifier", "mdupont");
   await send();
@@ -285,21 +351,21 @@ test("while it connects nothing can be sent, and Escape gives up", async () => {
   expect(element("[role=status]").textContent).toContain("Le serveur VPN vérifie votre code…");
   expect(element<HTMLFieldSetElement>("fieldset").disabled).toBe(true);
   await send();
-  expect(tray.submit).toHaveBeenCalledOnce();
+  expect(ipc.submit).toHaveBeenCalledOnce();
   button("Annuler").click();
-  expect(tray.ask).toHaveBeenLastCalledWith({ do: "cancel-connect" });
+  expect(ipc.request).toHaveBeenLastCalledWith({ do: "cancel-connect" });
   window.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape" }));
-  expect(tray.ask).toHaveBeenCalledTimes(2);
-  expect(tray.close).not.toHaveBeenCalled();
+  expect(ipc.request).toHaveBeenCalledTimes(2);
+  expect(ipc.close).not.toHaveBeenCalled();
   await update(refused);
   expect(element("[role=alert]").textContent).toContain("Code refusé");
   expect(element("[role=status]").textContent.trim()).toBe("");
   expect(focused()).toBe("pin");
   window.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape" }));
-  expect(tray.close).toHaveBeenCalledOnce();
+  expect(ipc.close).toHaveBeenCalledOnce();
 });
 
-test("after too many wrong codes there is nothing to type, only where help is", async () => {
+test("after too many wrong codes there are no fields, only a way to the helpdesk", async () => {
   await update(empty);
   await send();
   await update(busy);
@@ -307,13 +373,13 @@ test("after too many wrong codes there is nothing to type, only where help is", 
   expect(document.querySelector("form, input")).toBeNull();
   expect(focused()).toBe("Trop de codes refusés");
   button("Ouvrir AMIGO").click();
-  expect(tray.ask).toHaveBeenLastCalledWith(amigo.action);
+  expect(ipc.request).toHaveBeenLastCalledWith(amigo.action);
   button("Fermer").click();
-  expect(tray.close).toHaveBeenCalledOnce();
+  expect(ipc.close).toHaveBeenCalledOnce();
 });
 
-test("where Vigie cannot connect, the code goes to the client by hand", async () => {
-  // Known only when the window stands already.
+test("if Vigie cannot connect, it copies the code for the client's window", async () => {
+  // Known only when the window is already there.
   await update(looking);
   expect(focused()).toBe("identifier");
   await update(byHand);
@@ -321,10 +387,10 @@ test("where Vigie cannot connect, the code goes to the client by hand", async ()
   expect(focused()).toBe("pin");
   expect([...document.querySelectorAll("button")].map((each) => each.textContent)).not.toContain("Se connecter");
   await send(button("Copier le code et ouvrir Cisco Secure Client"));
-  expect(tray.submit.mock.lastCall?.[0].way).toBe("clipboard");
+  expect(ipc.submit.mock.lastCall?.[0].way).toBe("clipboard");
 });
 
-test("PIN and digits are written without a history that would keep them", async () => {
+test("PIN and digits leave nothing in the undo history", async () => {
   await update(empty);
   const pin = element<HTMLInputElement>("#pin");
   const after = (inputType: string, data?: string): string => {
@@ -350,9 +416,9 @@ test("PIN and digits are written without a history that would keep them", async 
   expect(write("pin", "insertLineBreak")).toBe(true);
 });
 
-test("waits until it is known what can be done", async () => {
+test("cannot be sent before it is known how to connect", async () => {
   await update(looking);
   expect(button("Se connecter").disabled).toBe(true);
   await send();
-  expect(tray.submit).not.toHaveBeenCalled();
+  expect(ipc.submit).not.toHaveBeenCalled();
 });

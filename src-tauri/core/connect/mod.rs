@@ -186,6 +186,8 @@ pub struct ConnectState {
     pub client: ClientDetection,
     /// Whether Cisco's command line has answered: it can end a tunnel that Vigie did not open.
     pub cisco: bool,
+    /// How many forms the user has sent, right or not.
+    pub submissions: u32,
     /// What is wrong with the form that was sent last.
     pub form_errors: Vec<FormError>,
     /// Whether the window opened by itself because the VPN was lost during sleep.
@@ -280,6 +282,7 @@ impl ConnectState {
 
     /// Checks the form, and whether it can be used at all now.
     fn accepts(&mut self, form: &Submission, site_exists: bool, now: &Now, vpn: &VpnConfig) -> bool {
+        self.submissions = self.submissions.wrapping_add(1);
         if self.is_busy() || self.is_blocked(now, vpn) {
             return false;
         }

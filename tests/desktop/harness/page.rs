@@ -111,7 +111,8 @@ impl WebPage {
             let named = self.run::<Vec<String>>(
                 "const plain = (text) => (text ?? '').replace(/\\s+/g, ' ').trim();
                  return [...document.querySelectorAll('button, a[href], input, select, summary, [role=tab]')]
-                     .filter((one) => one.checkVisibility() && plain(one.ariaLabel || one.innerText) === arguments[0])
+                     .filter((one) => one.checkVisibility() && !one.closest('[inert]')
+                         && getComputedStyle(one).pointerEvents !== 'none' && plain(one.ariaLabel || one.innerText) === arguments[0])
                      .map((one, index) => (one.dataset.driven = `${arguments[0]} ${index}`));",
                 &[json!(name)],
             );

@@ -1,9 +1,9 @@
 import type { Tool } from "./bindings/Tool";
 
-/** Words that say nothing of what is looked for. */
-const EMPTY = new Set("a ai au aux ce ces comment d dans de des du en est et j je l la le les m ma mes mon ou par pour qu que s se sur un une".split(" "));
+/** Words without a meaning for the search. */
+const STOP_WORDS = new Set("a ai au aux ce ces comment d dans de des du en est et j je l la le les m ma mes mon ou par pour qu que s se sur un une".split(" "));
 
-/** The words of a text, without accents, capitals and ligatures. A telephone code is a word with its star and without. */
+/** Splits a text into words, without accents, capitals and ligatures. A telephone code counts with its star and without. */
 export function words(text: string): string[] {
   const plain = text
     .toLowerCase()
@@ -18,39 +18,39 @@ export function words(text: string): string[] {
   });
 }
 
-/** How well a word of the query fits: the whole word best, then its beginning; a plural fits its singular. */
-function fit(wanted: string, word: string): number {
+/** Scores how well a word matches: 2 for the whole word, 1 for its beginning or for the singular of a plural. */
+function score(wanted: string, word: string): number {
   if (word === wanted) return 2;
   if (word.startsWith(wanted)) return 1;
   const singular = wanted.length > 3 ? wanted.replace(/[sx]$/, "") : wanted;
   return word === singular ? 1 : 0;
 }
 
-/** The tools in which every word of the query is found, best first. Where a word stands counts: the name, then the rest. */
+/** Returns the tools that match every word of the query, best first. A match in the label weighs most. */
 export function search(tools: readonly Tool[], query: string): Tool[] {
-  const asked = [...new Set(query.trim() === "" ? [] : wanted(query))];
-  if (asked.length === 0) return [];
-  const telling = asked.filter((word) => !EMPTY.has(word));
-  const sought = telling.length > 0 ? telling : asked;
+  const all = [...new Set(queryWords(query))];
+  if (all.length === 0) return [];
+  const meaningful = all.filter((word) => !STOP_WORDS.has(word));
+  const wanted = meaningful.length > 0 ? meaningful : all;
   const found = tools.flatMap((tool) => {
-    const places: [string[], number][] = [
+    const fields: [string[], number][] = [
       [words(tool.label), 4],
       [words(tool.detail), 2],
       [words(tool.keywords), 1],
     ];
-    let score = 0;
-    for (const word of sought) {
-      const best = Math.max(...places.map(([there, weight]) => weight * Math.max(0, ...there.map((other) => fit(word, other)))));
+    let total = 0;
+    for (const word of wanted) {
+      const best = Math.max(...fields.map(([texts, weight]) => weight * Math.max(0, ...texts.map((text) => score(word, text)))));
       if (best === 0) return [];
-      score += best;
+      total += best;
     }
-    return [{ tool, score }];
+    return [{ tool, total }];
   });
-  return found.sort((one, other) => other.score - one.score).map(({ tool }) => tool);
+  return found.sort((one, other) => other.total - one.total).map(({ tool }) => tool);
 }
 
-/** The words of a query: a code that is typed with its star means that code alone. */
-function wanted(query: string): string[] {
-  const starred = new Set(query.match(/[*#][\p{L}\p{N}]+/gu)?.map((code) => code.slice(1)) ?? []);
-  return words(query).filter((word) => !starred.has(word));
+/** Splits a query into words. A code that is typed with its star matches that code alone. */
+function queryWords(query: string): string[] {
+  const codes = new Set(query.match(/[*#][\p{L}\p{N}]+/gu)?.map((code) => code.slice(1)) ?? []);
+  return words(query).filter((word) => !codes.has(word));
 }

@@ -1,4 +1,4 @@
-/** Lets the design system follow the system's light or dark appearance, and its changes. */
+/** Keeps the design system in the light or dark appearance of the desktop. */
 export function followSystemTheme(): void {
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
   const apply = () => document.documentElement.setAttribute("data-fr-theme", dark.matches ? "dark" : "light");

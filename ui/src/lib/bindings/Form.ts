@@ -45,6 +45,10 @@ pin_min: number,
  */
 pin_max: number, 
 /**
+ * How many forms the user has sent. Tells an answer with the same errors from no answer yet.
+ */
+submissions: number, 
+/**
  * What is wrong with the form that was sent, one a field at most.
  */
 faults: Array<FieldError>, 

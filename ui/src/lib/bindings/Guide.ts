@@ -22,4 +22,8 @@ telephone: string,
 /**
  * The telephone's codes.
  */
-codes: Array<Code>, };
+codes: Array<Code>, 
+/**
+ * Digits that the number of a session or of a telephone may have.
+ */
+max_digits: number, };

@@ -1,6 +1,6 @@
-//! What stands in the window: the verdict, the rows, and the way to the whole panel.
+//! The content of the window: the status, the rows, and the button that opens the panel.
 
-use super::wire;
+use super::ipc;
 use gtk::atk::{self, prelude::AtkObjectExt};
 use gtk::gdk_pixbuf::{Colorspace, Pixbuf};
 use gtk::glib::{self, Bytes, SourceId};
@@ -17,38 +17,38 @@ use vigie_core::vpn::VpnStatus;
 use vigie_view::panel::{self as view, Panel, Row, Severity};
 use vigie_view::tray::Icon;
 
-/// Edge of the verdict's picture, in logical pixels.
-const PICTURE: i32 = 24;
+/// Edge length of the status icon in logical pixels.
+const ICON_SIZE: i32 = 24;
 
-/// How long a row says that it was copied.
-const TOLD: Duration = Duration::from_secs(2);
+/// How long a row shows that it was copied.
+const COPIED_FEEDBACK: Duration = Duration::from_secs(2);
 
-/// The widgets.
-pub struct Page {
+/// The widgets, and what they show.
+pub struct Widgets {
     root: gtk::Box,
-    picture: gtk::Image,
+    icon: gtk::Image,
     title: gtk::Label,
     subtitle: gtk::Label,
     groups: gtk::Box,
     buttons: gtk::Box,
     colours: gtk::CssProvider,
-    /// What `colours` were made of.
+    /// The arguments of the last [`Widgets::paint`].
     painted: RefCell<Option<(bool, u8)>>,
-    shown: RefCell<Panel>,
-    rows: RefCell<Vec<Rc<RowKind>>>,
+    panel: RefCell<Panel>,
+    rows: RefCell<Vec<Rc<RowWidget>>>,
 }
 
-impl Page {
-    /// An empty page.
-    pub fn new() -> Page {
-        let picture = gtk::Image::new();
-        picture.set_valign(Align::Start);
+impl Widgets {
+    /// Creates the widgets, without content.
+    pub fn new() -> Widgets {
+        let icon = gtk::Image::new();
+        icon.set_valign(Align::Start);
         let [title, subtitle] = ["title", "subtitle"].map(|class| label("", class));
         let words = gtk::Box::new(Orientation::Vertical, 0);
         words.pack_start(&title, false, false, 0);
         words.pack_start(&subtitle, false, false, 0);
         let header = gtk::Box::new(Orientation::Horizontal, 12);
-        header.pack_start(&picture, false, false, 0);
+        header.pack_start(&icon, false, false, 0);
         header.pack_start(&words, true, true, 0);
         let [groups, buttons, root] = [(); 3].map(|()| gtk::Box::new(Orientation::Vertical, 0));
         let scrolled = gtk::ScrolledWindow::new(gtk::Adjustment::NONE, gtk::Adjustment::NONE);
@@ -63,45 +63,44 @@ impl Page {
         if let Some(screen) = gtk::gdk::Screen::default() {
             gtk::StyleContext::add_provider_for_screen(&screen, &colours, gtk::STYLE_PROVIDER_PRIORITY_APPLICATION);
         }
-        Page {
+        Widgets {
             root,
-            picture,
+            icon,
             title,
             subtitle,
             groups,
             buttons,
             colours,
             painted: RefCell::default(),
-            shown: RefCell::default(),
+            panel: RefCell::default(),
             rows: RefCell::default(),
         }
     }
 
-    /// All of it.
+    /// Returns the widget that contains all others.
     pub fn root(&self) -> &gtk::Box {
         &self.root
     }
 
-    /// Shows this. Where the same rows come with other values, the widgets stay, and the keyboard where it was.
+    /// Shows a panel. If only the values differ, the widgets stay, and with them the focus.
     pub fn show(&self, panel: &Panel) {
-        let shown = self.shown.replace(panel.clone());
-        let verdict = panel.verdict.unwrap_or(VpnStatus::Unknown);
-        if shown.verdict != panel.verdict {
-            self.draw(verdict);
+        let before = self.panel.replace(panel.clone());
+        if before.verdict != panel.verdict {
+            self.draw_icon(panel.verdict.unwrap_or(VpnStatus::Unknown));
         }
         self.title.set_text(&panel.title);
         self.subtitle.set_text(&panel.subtitle);
-        if outline(&shown) == outline(panel) {
+        if outline(&before) == outline(panel) {
             let rows = panel.groups.iter().flat_map(|group| &group.rows);
-            self.rows.borrow().iter().zip(rows).for_each(|(fact, row)| fact.show(row));
+            self.rows.borrow().iter().zip(rows).for_each(|(widget, row)| widget.show(row));
         } else {
             self.build(panel);
         }
-        if shown.buttons != panel.buttons {
+        if before.buttons != panel.buttons {
             self.buttons.foreach(|old| self.buttons.remove(old));
             for button in &panel.buttons {
                 let (widget, action) = (gtk::Button::with_label(&button.label), button.action.clone());
-                widget.connect_clicked(move |_| wire::say(&FromPanel::Asked(action.clone())));
+                widget.connect_clicked(move |_| ipc::send(&FromPanel::Requested(action.clone())));
                 self.buttons.pack_start(&widget, false, false, 0);
             }
             self.buttons.show_all();
@@ -110,7 +109,7 @@ impl Page {
 
     fn build(&self, panel: &Panel) {
         self.groups.foreach(|old| self.groups.remove(old));
-        let mut facts = Vec::new();
+        let mut rows = Vec::new();
         for group in panel.groups.iter().filter(|group| !group.rows.is_empty()) {
             let title = label(&group.title, "heading");
             if let Some(accessible) = title.accessible() {
@@ -118,42 +117,40 @@ impl Page {
             }
             self.groups.pack_start(&title, false, false, 0);
             for row in &group.rows {
-                let fact = RowKind::new(row);
-                self.groups.pack_start(&fact.button, false, false, 0);
-                facts.push(fact);
+                let widget = RowWidget::new(row);
+                self.groups.pack_start(&widget.button, false, false, 0);
+                rows.push(widget);
             }
         }
         self.groups.show_all();
-        self.rows.replace(facts);
+        self.rows.replace(rows);
     }
 
-    /// The tray's own picture.
-    fn draw(&self, verdict: VpnStatus) {
-        let scale = self.picture.scale_factor();
-        let edge = PICTURE * scale;
-        let mut pictures = tray::pictures(Icon { verdict, badge: false }, false);
-        let Some(last) = pictures.pop() else { return };
-        let picture = pictures.into_iter().find(|picture| i32::from(picture.size) >= edge).unwrap_or(last);
-        let size = i32::from(picture.size);
-        let pixels =
-            Pixbuf::from_bytes(&Bytes::from_owned(picture.rgba), Colorspace::Rgb, true, 8, size, size, 4 * size);
-        self.picture.set_from_surface(pixels.create_surface(scale, None::<&gtk::gdk::Window>).as_ref());
+    /// Draws the tray's icon of the status.
+    fn draw_icon(&self, status: VpnStatus) {
+        let scale = self.icon.scale_factor();
+        let edge = ICON_SIZE * scale;
+        let mut sizes = tray::pictures(Icon { verdict: status, badge: false }, false);
+        let Some(last) = sizes.pop() else { return };
+        let icon = sizes.into_iter().find(|icon| i32::from(icon.size) >= edge).unwrap_or(last);
+        let size = i32::from(icon.size);
+        let pixels = Pixbuf::from_bytes(&Bytes::from_owned(icon.rgba), Colorspace::Rgb, true, 8, size, size, 4 * size);
+        self.icon.set_from_surface(pixels.create_surface(scale, None::<&gtk::gdk::Window>).as_ref());
     }
 
-    /// Paints it light or dark; the ground lets the desktop shine through where its opacity is below 100 %, the words
-    /// do not.
+    /// Paints everything light or dark. Only the background is translucent, the text is not.
     pub fn paint(&self, dark: bool, opacity_percent: u8) {
         if self.painted.replace(Some((dark, opacity_percent))) == Some((dark, opacity_percent)) {
             return;
         }
         let css = css(dark, opacity_percent);
         if let Err(error) = self.colours.load_from_data(css.as_bytes()) {
-            tracing::error!(%error, "GTK does not take the colours");
+            tracing::error!(%error, "GTK rejects the style sheet");
         }
     }
 }
 
-/// Which widgets a model needs: group and row, by name.
+/// Returns what decides about the widgets of a panel: the names of its groups and rows.
 fn outline(panel: &Panel) -> Vec<[&str; 3]> {
     panel
         .groups
@@ -163,17 +160,17 @@ fn outline(panel: &Panel) -> Vec<[&str; 3]> {
 }
 
 /// A row: a button that copies its value.
-struct RowKind {
+struct RowWidget {
     button: gtk::Button,
     warning: gtk::Image,
     value: gtk::Label,
     icon: gtk::Image,
     row: RefCell<Row>,
-    /// When the words about the moment that it speaks of change.
+    /// Fires when the text of the countdown changes.
     timer: RefCell<Option<SourceId>>,
 }
 
-impl Drop for RowKind {
+impl Drop for RowWidget {
     fn drop(&mut self) {
         if let Some(timer) = self.timer.take() {
             timer.remove();
@@ -181,15 +178,15 @@ impl Drop for RowKind {
     }
 }
 
-impl RowKind {
-    fn new(row: &Row) -> Rc<RowKind> {
+impl RowWidget {
+    fn new(row: &Row) -> Rc<RowWidget> {
         let name = label(&row.label, "name");
         name.set_valign(Align::Start);
         let value = label("", "value");
         value.set_valign(Align::Start);
         let warning = gtk::Image::from_icon_name(Some("dialog-warning-symbolic"), gtk::IconSize::Menu);
         warning.style_context().add_class("warning");
-        // `show_all` leaves it alone.
+        // Otherwise `show_all` would show it.
         warning.set_no_show_all(true);
         let icon = gtk::Image::new();
         let line = gtk::Box::new(Orientation::Horizontal, 8);
@@ -206,7 +203,7 @@ impl RowKind {
         button.style_context().add_class("row");
         button.set_relief(gtk::ReliefStyle::None);
         button.add(&line);
-        let fact = Rc::new(RowKind {
+        let widget = Rc::new(RowWidget {
             button,
             warning,
             value,
@@ -214,19 +211,19 @@ impl RowKind {
             row: RefCell::new(row.clone()),
             timer: RefCell::default(),
         });
-        fact.show(row);
-        let weak = Rc::downgrade(&fact);
-        fact.button.connect_clicked(move |_| {
-            if let Some(fact) = weak.upgrade() {
-                fact.copy();
+        widget.show(row);
+        let weak = Rc::downgrade(&widget);
+        widget.button.connect_clicked(move |_| {
+            if let Some(widget) = weak.upgrade() {
+                widget.copy();
             }
         });
-        fact
+        widget
     }
 
     fn show(self: &Rc<Self>, row: &Row) {
         self.row.replace(row.clone());
-        self.count();
+        self.show_value();
         let style = self.value.style_context();
         for (class, on) in [("warned", row.mark == Severity::Warning), ("missing", row.mark == Severity::Unavailable)] {
             if on { style.add_class(class) } else { style.remove_class(class) }
@@ -234,61 +231,61 @@ impl RowKind {
         self.warning.set_visible(row.mark == Severity::Warning);
         let hint: Vec<&str> = row.details.iter().map(String::as_str).chain(["Copier"]).collect();
         self.button.set_tooltip_text(Some(&hint.join("\n")));
-        self.settle();
+        self.show_copyable();
     }
 
-    /// Writes the value, and below it how long it is until the moment that it speaks of.
-    fn count(self: &Rc<Self>) {
+    /// Shows the value, and below it the countdown if the row has one.
+    fn show_value(self: &Rc<Self>) {
         if let Some(timer) = self.timer.take() {
             timer.remove();
         }
         let row = self.row.borrow();
         let until = row.until.and_then(|until| u64::try_from(until).ok()).map(Duration::from_secs);
         let until = until.and_then(|until| UNIX_EPOCH.checked_add(until));
-        let ahead = until.map(|until| until.duration_since(SystemTime::now()).unwrap_or_default());
-        let Some((words, next)) = ahead.and_then(view::left) else {
+        let left = until.map(|until| until.duration_since(SystemTime::now()).unwrap_or_default());
+        let Some((text, next)) = left.and_then(view::left) else {
             self.value.set_text(&row.value);
             return;
         };
-        self.value.set_text(&format!("{}\n{words}", row.value));
+        self.value.set_text(&format!("{}\n{text}", row.value));
         let this = Rc::downgrade(self);
-        let count = move || {
+        let tick = move || {
             if let Some(this) = this.upgrade() {
-                // It has just run, and is gone.
+                // It fires once: GLib has removed it.
                 this.timer.take();
-                this.count();
+                this.show_value();
             }
         };
-        self.timer.replace(Some(glib::timeout_add_local_once(next, count)));
+        self.timer.replace(Some(glib::timeout_add_local_once(next, tick)));
     }
 
-    /// As it looks and reads when it was not just copied.
-    fn settle(&self) {
+    /// Shows that the row can be copied.
+    fn show_copyable(&self) {
         let row = self.row.borrow();
-        let said = match row.mark {
+        let prefix = match row.mark {
             Severity::Warning => "Attention : ",
             Severity::Unavailable => "Indisponible : ",
             Severity::Normal => "",
         };
         self.icon.set_from_icon_name(Some("edit-copy-symbolic"), gtk::IconSize::Menu);
-        self.name(&format!("{} : {said}{}", row.label, row.value));
+        self.set_name(&format!("{} : {prefix}{}", row.label, row.value));
     }
 
     fn copy(self: &Rc<Self>) {
         let clipboard = gtk::Clipboard::get(&gtk::gdk::SELECTION_CLIPBOARD);
         clipboard.set_text(&self.row.borrow().value);
         self.icon.set_from_icon_name(Some("object-select-symbolic"), gtk::IconSize::Menu);
-        self.name(&format!("{} : copié", self.row.borrow().label));
+        self.set_name(&format!("{} : copié", self.row.borrow().label));
         let this = Rc::downgrade(self);
-        glib::timeout_add_local_once(TOLD, move || {
+        glib::timeout_add_local_once(COPIED_FEEDBACK, move || {
             if let Some(this) = this.upgrade() {
-                this.settle();
+                this.show_copyable();
             }
         });
     }
 
-    /// What a screen reader says.
-    fn name(&self, name: &str) {
+    /// Sets what screen readers read.
+    fn set_name(&self, name: &str) {
         if let Some(accessible) = self.button.accessible() {
             accessible.set_name(name);
             let details = self.row.borrow().details.join(", ");
@@ -306,23 +303,23 @@ fn label(text: &str, class: &str) -> gtk::Label {
     label
 }
 
-/// The State's design system (DSFR 1.14) as GTK understands it: grounds, words, borders, what can be clicked. Only its
-/// strongest colours, which keep their contrast (WCAG 2.1, 1.4.3) with whatever shines through.
+/// Returns GTK's style sheet after the State's design system (DSFR 1.14). It uses the strongest colours alone, which keep
+/// their contrast (WCAG 2.1, 1.4.3) whatever shows through the background.
 fn css(dark: bool, opacity_percent: u8) -> String {
-    let (ground, words, border, blue, warning) = if dark {
+    let (background, text, border, blue, warning) = if dark {
         ("#161616", "#ffffff", "#353535", "#ffffff", "#fc5d00")
     } else {
         ("#ffffff", "#161616", "#dddddd", "#000091", "#b34000")
     };
     let opacity = f32::from(opacity_percent) / 100.0;
     let mut css = String::new();
-    // Writing into a string does not fail.
+    // Writing to a string cannot fail.
     let _ = write!(
         css,
         r#"
-        window.pinned {{ background: alpha({ground}, {opacity}); color: {words}; border: 1px solid {border};
+        window.pinned {{ background: alpha({background}, {opacity}); color: {text}; border: 1px solid {border};
             font-family: Marianne, sans-serif; font-size: 14px; }}
-        window.pinned * {{ color: {words}; background-image: none; text-shadow: none; -gtk-icon-shadow: none; }}
+        window.pinned * {{ color: {text}; background-image: none; text-shadow: none; -gtk-icon-shadow: none; }}
         window.pinned scrolledwindow, window.pinned viewport {{ background: none; border: none; }}
         .pinned .header {{ padding: 12px 16px; border-bottom: 1px solid {border}; }}
         .pinned .title {{ font-size: 16px; font-weight: bold; }}

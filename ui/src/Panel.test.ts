@@ -1,7 +1,7 @@
 import axe from "axe-core";
 import { flushSync, mount, unmount } from "svelte";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import App from "./App.svelte";
+import PanelPage from "./Panel.svelte";
 import type { Guide } from "./lib/bindings/Guide";
 import type { Panel } from "./lib/bindings/Panel";
 import type { Part } from "./lib/bindings/Part";
@@ -37,7 +37,10 @@ const asking: Panel = {
   question: {
     title: "Éteindre l’ordinateur maintenant ?",
     text: "Enregistrez d’abord votre travail.",
-    answers: [{ label: "Éteindre", action: { do: "confirm-shut-down" } }],
+    answers: [
+      { label: "Annuler", action: { do: "cancel" } },
+      { label: "Éteindre", action: { do: "confirm-shut-down" } },
+    ],
   },
 };
 
@@ -56,6 +59,7 @@ const guide: Guide = {
     { id: "renvoi", label: "Renvoi immédiat", code: "*21", takes_number: true, note: null },
     { id: "sans-renvoi", label: "Désactiver tous les renvois", code: "*20", takes_number: false, note: "Une note." },
   ],
+  max_digits: 20,
 };
 
 const site: Setting = {
@@ -85,13 +89,13 @@ const reminders: Setting = {
 const writeText = vi.fn<(text: string) => Promise<void>>();
 let show: (part: Part) => void;
 let page: Record<string, unknown>;
-const tray = {
+const ipc = {
   watch: vi.fn((handler: (part: Part) => void) => {
     show = handler;
     return Promise.resolve();
   }),
   rendered: vi.fn(() => Promise.resolve()),
-  ask: vi.fn(() => Promise.resolve()),
+  request: vi.fn(() => Promise.resolve()),
   close: vi.fn(() => Promise.resolve()),
 };
 
@@ -99,7 +103,7 @@ beforeEach(() => {
   vi.clearAllMocks();
   writeText.mockResolvedValue();
   Object.defineProperty(navigator, "clipboard", { value: { writeText }, configurable: true });
-  page = mount(App, { target: document.body, props: { tray } });
+  page = mount(PanelPage, { target: document.body, props: { ipc } });
   flushSync();
 });
 
@@ -113,7 +117,7 @@ function update(panel: Panel): void {
   flushSync();
 }
 
-/** The whole page, as the program fills it. */
+/** Shows the whole page, as the program does. */
 function open(): void {
   show({ part: "guide", is: guide });
   show({ part: "settings", is: [site, reminders] });
@@ -129,7 +133,7 @@ function type(selector: string, text: string): void {
   flushSync();
 }
 
-/** Presses a key where the focus is; says whether it was left to the browser. */
+/** Presses a key; returns whether the browser would handle it. */
 function press(key: string): boolean {
   const event = new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true });
   const left = (document.activeElement ?? window).dispatchEvent(event);
@@ -147,10 +151,10 @@ function focused(): string {
   return (document.activeElement?.textContent ?? "").replace(/\s+/g, " ").trim();
 }
 
-async function faults(): Promise<string[]> {
+async function violations(): Promise<string[]> {
   // Colours need a browser that paints: tests/desktop/panel.rs looks at them.
-  const { violations } = await axe.run(document.body, { rules: { "color-contrast": { enabled: false } } });
-  return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
+  const results = await axe.run(document.body, { rules: { "color-contrast": { enabled: false } } });
+  return results.violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
 }
 
 function element<E extends Element = HTMLElement>(selector: string): E {
@@ -167,23 +171,23 @@ function button(name: string): HTMLButtonElement {
   return named[0] as HTMLButtonElement;
 }
 
-/** The text as a screen reader reads it. */
+/** Returns the text as a screen reader reads it. */
 function read(selector: string): string {
   return element(selector).textContent.replace(/\s+/g, " ").trim();
 }
 
-test("shows the first model, and only then lets the window appear", async () => {
+test("the window appears once the first model is rendered", async () => {
   expect(document.querySelector("main")).toBeNull();
-  expect(tray.rendered).not.toHaveBeenCalled();
+  expect(ipc.rendered).not.toHaveBeenCalled();
   update(connected);
   expect(read("h1")).toBe("VPN connecté depuis 14 h 02");
-  await vi.waitFor(() => expect(tray.rendered).toHaveBeenCalledOnce());
+  await vi.waitFor(() => expect(ipc.rendered).toHaveBeenCalledOnce());
   update(asking);
   await Promise.resolve();
-  expect(tray.rendered).toHaveBeenCalledOnce();
+  expect(ipc.rendered).toHaveBeenCalledOnce();
 });
 
-test("names each fact, and marks in words what is not normal", () => {
+test("rows have a name, and a text if they are not normal", () => {
   update(connected);
   expect(read("[data-id=computer] dt")).toBe("Nom de l’ordinateur");
   expect(read("[data-id=computer] dd")).toBe("PC-14RC-DSI-0421");
@@ -192,33 +196,71 @@ test("names each fact, and marks in words what is not normal", () => {
   expect(document.querySelectorAll("h2")).toHaveLength(1);
 });
 
-test("tells a new verdict to screen readers, in the region that was there before", () => {
+test("a new status is announced by the live region that was there before", () => {
   update(connected);
   const region = element("header [role=status]");
   update(asking);
   expect(element("header [role=status]")).toBe(region);
   expect(read("header [role=status]")).toContain("VPN déconnecté depuis 16 h 40");
-  expect(element("header").classList).toContain("verdict--disconnected");
+  expect(element("header").classList).toContain("status--disconnected");
 });
 
-test("asks for exactly what a button carries", () => {
+test("a button requests its own action", () => {
   update(asking);
   button("Télémaintenance").click();
-  expect(tray.ask).toHaveBeenLastCalledWith({ do: "open", with: "isl-light" });
-  button("Éteindre").click();
-  expect(tray.ask).toHaveBeenLastCalledWith({ do: "confirm-shut-down" });
+  expect(ipc.request).toHaveBeenLastCalledWith({ do: "open", with: "isl-light" });
+  button("Annuler").click();
+  expect(ipc.request).toHaveBeenLastCalledWith({ do: "cancel" });
   update(connected);
-  expect(document.querySelector("#question")).toBeNull();
+  expect(document.querySelector("#prompt")).toBeNull();
 });
 
-test("copies a fact, and says so", async () => {
+test("a double click does not answer the question that it opens", () => {
+  vi.useFakeTimers();
+  try {
+    update(asking);
+    // jsdom does not act on `inert`; tests/webview clicks for real.
+    expect(button("Éteindre").inert).toBe(true);
+    expect(button("Annuler").inert).toBe(false);
+    expect(focused()).toBe("Annuler");
+    vi.advanceTimersByTime(999);
+    flushSync();
+    update({ ...asking, title: "VPN connecté" });
+    expect(button("Éteindre").inert, "a change elsewhere starts no new second").toBe(true);
+    vi.advanceTimersByTime(1);
+    flushSync();
+    expect(button("Éteindre").inert).toBe(false);
+    button("Éteindre").click();
+    expect(ipc.request).toHaveBeenLastCalledWith({ do: "confirm-shut-down" });
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test("a reminder that appears while the user types does not take the focus", () => {
+  open();
+  element("#search").focus();
+  update({ ...connected, question: { ...asking.question!, answers: [{ label: "Éteindre maintenant", action: { do: "shut-down" } }] } });
+  expect(document.activeElement?.id).toBe("search");
+});
+
+test("a row keeps its state when another comes before it", () => {
+  const row = (id: string): Row => ({ id, label: id, value: id, mark: "normal", fact: null, details: ["a"], until: null });
+  update({ ...connected, groups: [{ title: "Imprimantes", rows: [row("b")] }] });
+  element<HTMLDetailsElement>("[data-id=b] details").open = true;
+  update({ ...connected, groups: [{ title: "Imprimantes", rows: [row("a"), row("b")] }] });
+  expect(element<HTMLDetailsElement>("[data-id=a] details").open).toBe(false);
+  expect(element<HTMLDetailsElement>("[data-id=b] details").open).toBe(true);
+});
+
+test("copies a row, and announces it", async () => {
   update(connected);
   button("Copier : Nom de l’ordinateur").click();
   expect(writeText).toHaveBeenCalledExactlyOnceWith("PC-14RC-DSI-0421");
   await vi.waitFor(() => expect(read("p[role=status]")).toBe("Nom de l’ordinateur : copié"));
 });
 
-test("leaves each copy's word its moment, however soon it follows another", async () => {
+test("an announcement lasts its full time after another one", async () => {
   vi.useFakeTimers();
   try {
     update(connected);
@@ -234,7 +276,7 @@ test("leaves each copy's word its moment, however soon it follows another", asyn
   }
 });
 
-test("says when a fact could not be copied", async () => {
+test("announces that a row could not be copied", async () => {
   writeText.mockRejectedValue(new Error("refused"));
   update(connected);
   button("Copier : Batterie").click();
@@ -244,18 +286,18 @@ test("says when a fact could not be copied", async () => {
 test("closes on Escape, and on no other key", () => {
   update(connected);
   window.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter" }));
-  expect(tray.close).not.toHaveBeenCalled();
+  expect(ipc.close).not.toHaveBeenCalled();
   window.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape" }));
-  expect(tray.close).toHaveBeenCalledOnce();
+  expect(ipc.close).toHaveBeenCalledOnce();
 });
 
-test("outlives two rows of one name", () => {
+test("shows two rows with the same id", () => {
   const row: Row = { id: "printer-A", label: "Imprimante", value: "A", mark: "normal", fact: null, details: [], until: null };
   update({ ...connected, groups: [{ title: "Imprimantes", rows: [row, row] }] });
   expect(document.querySelectorAll("[data-id=printer-A]")).toHaveLength(2);
 });
 
-test("finds what the guide offers, and does it by keyboard alone", () => {
+test("search results are opened by keyboard alone", () => {
   open();
   type("#search", "t");
   expect(read("[role=search] [role=status]")).toBe("2 résultats");
@@ -265,18 +307,18 @@ test("finds what the guide offers, and does it by keyboard alone", () => {
   press("ArrowDown");
   expect(focused()).toBe("Tribu Espace collaboratif");
   (document.activeElement as HTMLElement).click();
-  expect(tray.ask).toHaveBeenLastCalledWith({ do: "open", with: "tribu" });
+  expect(ipc.request).toHaveBeenLastCalledWith({ do: "open", with: "tribu" });
   press("ArrowUp");
   press("ArrowUp");
   expect(document.activeElement?.id).toBe("search");
   type("#search", "lecteur u");
   submit("#search");
-  expect(tray.ask).toHaveBeenLastCalledWith({ do: "open-drive", with: "U" });
+  expect(ipc.request).toHaveBeenLastCalledWith({ do: "open-drive", with: "U" });
   type("#search", "rien de tel");
   expect(read("[role=search] [role=status]")).toBe("Aucun résultat");
 });
 
-test("Escape empties the search before it closes the window", async () => {
+test("Escape clears the search before it closes the window", async () => {
   open();
   type("#search", "tchap");
   press("ArrowDown");
@@ -284,55 +326,55 @@ test("Escape empties the search before it closes the window", async () => {
   await vi.waitFor(() => expect(document.activeElement?.id).toBe("search"));
   expect(element<HTMLInputElement>("#search").value).toBe("");
   expect(read("[role=search] [role=status]")).toBe("");
-  expect(tray.close).not.toHaveBeenCalled();
+  expect(ipc.close).not.toHaveBeenCalled();
   press("Escape");
-  expect(tray.close).toHaveBeenCalledOnce();
+  expect(ipc.close).toHaveBeenCalledOnce();
 });
 
-test("hands the session's number over, and opens the program without one", () => {
+test("remote support joins the session with a number, and opens the program without one", () => {
   open();
   button("Ouvrir sans numéro");
   submit("#session");
-  expect(tray.ask).toHaveBeenLastCalledWith({ do: "open", with: "isl-light" });
+  expect(ipc.request).toHaveBeenLastCalledWith({ do: "open", with: "isl-light" });
   type("#session", " 1234-56 78 ");
   button("Rejoindre la session");
   submit("#session");
-  expect(tray.ask).toHaveBeenLastCalledWith({ do: "join", with: "12345678" });
+  expect(ipc.request).toHaveBeenLastCalledWith({ do: "join", with: "12345678" });
   type("#session", "12a4");
   submit("#session");
-  expect(tray.ask).toHaveBeenCalledTimes(2);
-  expect(read("#session-fault")).toContain("n’a que des chiffres");
+  expect(ipc.request).toHaveBeenCalledTimes(2);
+  expect(read("#session-error")).toContain("n’a que des chiffres");
   expect(element("#session").getAttribute("aria-invalid")).toBe("true");
-  expect(element("#session").getAttribute("aria-describedby")).toBe("session-fault");
+  expect(element("#session").getAttribute("aria-describedby")).toBe("session-error");
   expect(document.activeElement?.id).toBe("session");
   type("#session", "12");
-  expect(document.querySelector("#session-fault")).toBeNull();
+  expect(document.querySelector("#session-error")).toBeNull();
 });
 
-test("composes a code with its number, to copy or to dial", () => {
+test("a telephone code is combined with the number, to copy or to dial", () => {
   open();
   expect(read("[data-code=renvoi] .code")).toBe("*21 + n°");
   button("Copier *21 : Renvoi immédiat").click();
-  expect(tray.ask).toHaveBeenLastCalledWith({ do: "copy-code", with: { code: "renvoi", number: null } });
+  expect(ipc.request).toHaveBeenLastCalledWith({ do: "copy-code", with: { code: "renvoi", number: null } });
   button("Composer *21 : Renvoi immédiat").click();
   flushSync();
-  expect(tray.ask).toHaveBeenCalledTimes(1);
-  expect(read("#telephone-fault")).toContain("Tapez d’abord le numéro");
+  expect(ipc.request).toHaveBeenCalledTimes(1);
+  expect(read("#telephone-error")).toContain("Tapez d’abord le numéro");
   expect(document.activeElement?.id).toBe("telephone");
   type("#telephone", "+33 6 12 34 56 78");
   expect(read("[data-code=renvoi] .code")).toBe("*210612345678");
   button("Composer *21 : Renvoi immédiat").click();
-  expect(tray.ask).toHaveBeenLastCalledWith({ do: "dial", with: { code: "renvoi", number: "0612345678" } });
+  expect(ipc.request).toHaveBeenLastCalledWith({ do: "dial", with: { code: "renvoi", number: "0612345678" } });
   button("Composer *20 : Désactiver tous les renvois").click();
-  expect(tray.ask).toHaveBeenLastCalledWith({ do: "dial", with: { code: "sans-renvoi", number: null } });
+  expect(ipc.request).toHaveBeenLastCalledWith({ do: "dial", with: { code: "sans-renvoi", number: null } });
   type("#telephone", "poste");
   button("Copier *21 : Renvoi immédiat").click();
   flushSync();
-  expect(read("#telephone-fault")).toContain("n’a que des chiffres");
-  expect(tray.ask).toHaveBeenCalledTimes(3);
+  expect(read("#telephone-error")).toContain("n’a que des chiffres");
+  expect(ipc.request).toHaveBeenCalledTimes(3);
 });
 
-test("chooses, and shows what is in force", () => {
+test("settings show what is in force, also after a refused choice", () => {
   open();
   button("Réglages").click();
   flushSync();
@@ -342,7 +384,7 @@ test("chooses, and shows what is in force", () => {
   expect(select.value).toBe("0");
   select.value = "1";
   select.dispatchEvent(new Event("change", { bubbles: true }));
-  expect(tray.ask).toHaveBeenLastCalledWith({ do: "choose", with: { what: "site", to: "rouen" } });
+  expect(ipc.request).toHaveBeenLastCalledWith({ do: "choose", with: { what: "site", to: "rouen" } });
   // Refused: what is in force comes back.
   show({ part: "answer", is: { number: 1, title: "Votre choix n’a pas été enregistré", text: "" } });
   flushSync();
@@ -352,26 +394,26 @@ test("chooses, and shows what is in force", () => {
   const [first, second] = document.querySelectorAll<HTMLInputElement>("[data-setting=reminders] input");
   expect([first?.checked, second?.checked]).toEqual([true, false]);
   second?.click();
-  expect(tray.ask).toHaveBeenLastCalledWith({ do: "choose", with: { what: "lead", to: [5, true] } });
+  expect(ipc.request).toHaveBeenLastCalledWith({ do: "choose", with: { what: "lead", to: [5, true] } });
   const taken = { ...reminders, options: reminders.options.map((option) => ({ ...option, chosen: true })) };
   show({ part: "settings", is: [site, taken] });
   flushSync();
   expect(second?.checked).toBe(true);
 });
 
-test("leaves the settings by Escape, to where one came from", async () => {
+test("Escape leaves the settings for the button that opened them", async () => {
   open();
   button("Réglages").click();
   flushSync();
   press("Escape");
   await vi.waitFor(() => expect(focused()).toBe("Réglages"));
   expect(read("h1")).toBe("VPN connecté depuis 14 h 02");
-  expect(tray.close).not.toHaveBeenCalled();
+  expect(ipc.close).not.toHaveBeenCalled();
   press("Escape");
-  expect(tray.close).toHaveBeenCalledOnce();
+  expect(ipc.close).toHaveBeenCalledOnce();
 });
 
-test("shows what the administrator has fixed, and lets nobody change it", () => {
+test("settings that the administrator has fixed are shown and cannot be changed", () => {
   open();
   show({ part: "settings", is: [{ ...site, locked: true }, { ...reminders, locked: true }] });
   button("Réglages").click();
@@ -383,7 +425,7 @@ test("shows what the administrator has fixed, and lets nobody change it", () => 
   expect(read("#reminders-hint")).toBe("Fixé par votre administrateur.");
 });
 
-test("says what came of a click, but not what came of one before it was there", () => {
+test("shows the answer to a click, but not one that is older than the page", () => {
   show({ part: "answer", is: { number: 4, title: "Avant", text: "" } });
   update(connected);
   expect(read(".answer")).toBe("");
@@ -397,18 +439,18 @@ test("says what came of a click, but not what came of one before it was there", 
   vi.useRealTimers();
 });
 
-test("gives names on demand, and says how long it is until the shutdown only while it is seen", () => {
+test("details open on demand, and the countdown runs only while the page is visible", () => {
   vi.useFakeTimers({ now: 0 });
   const wapt: Row = { id: "wapt", label: "WAPT", value: "2 mises à jour", mark: "normal", fact: "wapt", details: ["firefox", "vlc"], until: null };
   const off: Row = { id: "shutdown", label: "Arrêt", value: "à 21 h 30", mark: "normal", fact: "shutdown", details: [], until: 90 * 60 };
   update({ ...connected, groups: [{ title: "Tout", rows: [wapt, off] }] });
   expect(read("[data-id=wapt] summary")).toBe("Lesquelles ?");
   expect(read("[data-id=wapt] details ul")).toBe("firefoxvlc");
-  expect(read("[data-id=shutdown] .left")).toBe("dans 1 h 30");
+  expect(read("[data-id=shutdown] .countdown")).toBe("dans 1 h 30");
   expect(read("[data-id=shutdown] .value")).toBe("à 21 h 30");
   vi.advanceTimersByTime(60_000);
   flushSync();
-  expect(read("[data-id=shutdown] .left")).toBe("dans 1 h 29");
+  expect(read("[data-id=shutdown] .countdown")).toBe("dans 1 h 29");
   vi.spyOn(document, "hidden", "get").mockReturnValue(true);
   document.dispatchEvent(new Event("visibilitychange"));
   flushSync();
@@ -417,24 +459,24 @@ test("gives names on demand, and says how long it is until the shutdown only whi
   vi.spyOn(document, "hidden", "get").mockReturnValue(false);
   document.dispatchEvent(new Event("visibilitychange"));
   flushSync();
-  expect(read("[data-id=shutdown] .left")).toBe("dans 1 h 19");
+  expect(read("[data-id=shutdown] .countdown")).toBe("dans 1 h 19");
   vi.restoreAllMocks();
   vi.useRealTimers();
 });
 
 // axe takes its time on a busy machine.
-test("is accessible: the panel with everything on it, and the settings", { timeout: 60_000 }, async () => {
+test("panel and settings are accessible", { timeout: 60_000 }, async () => {
   open();
   type("#search", "t");
   type("#session", "x");
   submit("#session");
   update(asking);
-  expect(await faults()).toEqual([]);
+  expect(await violations()).toEqual([]);
   element<HTMLInputElement>("#session").labels?.forEach((label) => label.remove());
-  expect((await faults()).some((fault) => fault.startsWith("label"))).toBe(true);
+  expect((await violations()).some((violation) => violation.startsWith("label"))).toBe(true);
   show({ part: "settings", is: [{ ...site, locked: true }, reminders] });
   flushSync();
   button("Réglages").click();
   flushSync();
-  expect(await faults()).toEqual([]);
+  expect(await violations()).toEqual([]);
 });

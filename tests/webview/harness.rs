@@ -1,4 +1,4 @@
-//! An X server, and the tray's own end of the wire.
+//! An X server, and the tray's own end of the IPC.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -7,15 +7,15 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{sleep, timeout};
-use vigie::runtime::panel::{Model, Window};
+use vigie::runtime::panel::{PanelWindow, WindowModel};
 use vigie_core::message::Event;
 
-/// How long anything may take on a slow machine.
+/// How long a test waits for anything.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
 pub type Outcome = anyhow::Result<()>;
 
-/// An X server of the test's own, and what else runs on it.
+/// An X server, and other programs on it. All end when this is dropped.
 pub struct Display {
     server: Child,
     others: Vec<Child>,
@@ -28,26 +28,26 @@ impl Display {
     }
 
     fn sized(size: &str) -> anyhow::Result<Display> {
-        // It would begin anew with the end of a client that was the only one: who just comes would be turned away.
+        // -noreset: the server must not reset when its last client leaves, and refuse the next one meanwhile.
         let mut server = Command::new("Xvfb")
             .args(["-displayfd", "1", "-screen", "0", &format!("{size}x24"), "-nolisten", "tcp", "-noreset"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()?;
         let mut number = String::new();
-        BufReader::new(server.stdout.take().expect("it is piped")).read_line(&mut number)?;
+        BufReader::new(server.stdout.take().expect("stdout is piped")).read_line(&mut number)?;
         Ok(Display { server, others: Vec::new(), name: format!(":{}", number.trim()) })
     }
 
-    /// With a window manager, as on every desktop.
+    /// Starts a display with a window manager.
     pub async fn managed(size: &str) -> anyhow::Result<Display> {
         let mut display = Display::sized(size)?;
         display.start("openbox", &[])?;
-        eventually("a window manager", || Ok(display.root("_NET_WORKAREA")?.contains(" = "))).await?;
+        wait_for("a window manager", || Ok(display.root("_NET_WORKAREA")?.contains(" = "))).await?;
         Ok(display)
     }
 
-    /// Starts a program there; it ends with the display.
+    /// Starts a program on the display.
     pub fn start(&mut self, program: &str, arguments: &[&str]) -> Outcome {
         let mut command = Command::new(program);
         let command = command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -55,25 +55,25 @@ impl Display {
         Ok(())
     }
 
-    /// What a program prints that looks at this display or changes something there.
+    /// Runs a program on the display and returns its output.
     pub fn run(&self, program: &str, arguments: &[&str]) -> anyhow::Result<String> {
         let output = Command::new(program).args(arguments).env("DISPLAY", &self.name).output()?;
-        let said = String::from_utf8_lossy(&output.stderr);
-        anyhow::ensure!(output.status.success(), "{program} {arguments:?}: {said}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        anyhow::ensure!(output.status.success(), "{program} {arguments:?}: {stderr}");
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    /// A property of the screen's root window.
+    /// Returns a property of the root window.
     pub fn root(&self, property: &str) -> anyhow::Result<String> {
         self.run("xprop", &["-root", property])
     }
 
-    /// Where the window of that title is on the screen, without its frame: left, top, width, height, in pixels.
+    /// Returns a window's place without its frame: left, top, width, height, in pixels.
     pub fn place(&self, title: &str) -> anyhow::Result<[i32; 4]> {
-        let told = self.run("xwininfo", &["-name", title])?;
+        let output = self.run("xwininfo", &["-name", title])?;
         let number = |name: &str| -> anyhow::Result<i32> {
-            let line = told.lines().find_map(|line| line.trim().strip_prefix(name));
-            Ok(line.ok_or_else(|| anyhow::anyhow!("no {name} in {told}"))?.trim().parse()?)
+            let line = output.lines().find_map(|line| line.trim().strip_prefix(name));
+            Ok(line.ok_or_else(|| anyhow::anyhow!("no {name} in {output}"))?.trim().parse()?)
         };
         Ok([
             number("Absolute upper-left X:")?,
@@ -83,18 +83,18 @@ impl Display {
         ])
     }
 
-    /// Waits until the window of that title is there.
-    pub async fn placed(&self, title: &str, wanted: [i32; 4]) -> Outcome {
-        eventually(&format!("{title} at {wanted:?}"), || Ok(self.place(title)? == wanted)).await
+    /// Waits until a window has this place.
+    pub async fn wait_for_place(&self, title: &str, wanted: [i32; 4]) -> Outcome {
+        wait_for(&format!("{title} at {wanted:?}"), || Ok(self.place(title)? == wanted)).await
     }
 }
 
-/// Waits until it is so.
-pub async fn eventually(what: &str, mut is_so: impl FnMut() -> anyhow::Result<bool>) -> Outcome {
-    let mut last = anyhow::anyhow!("it is not so");
+/// Waits until a condition holds.
+pub async fn wait_for(what: &str, mut condition: impl FnMut() -> anyhow::Result<bool>) -> Outcome {
+    let mut last = anyhow::anyhow!("the condition does not hold");
     let end = async {
         loop {
-            match is_so() {
+            match condition() {
                 Ok(true) => return,
                 Ok(false) => {}
                 Err(error) => last = error,
@@ -102,8 +102,8 @@ pub async fn eventually(what: &str, mut is_so: impl FnMut() -> anyhow::Result<bo
             sleep(Duration::from_millis(50)).await;
         }
     };
-    let came = timeout(DEADLINE, end).await;
-    came.map_err(|_| last.context(format!("never came: {what}")))
+    let result = timeout(DEADLINE, end).await;
+    result.map_err(|_| last.context(format!("timed out: {what}")))
 }
 
 impl Drop for Display {
@@ -115,68 +115,73 @@ impl Drop for Display {
     }
 }
 
-/// The tray's end: the window, and what it tells.
+/// The tray's end of the IPC.
 pub struct Tray<M> {
-    pub window: Option<Window<M>>,
+    pub window: Option<PanelWindow<M>>,
     pub events: UnboundedReceiver<Event>,
     title: &'static str,
     display: String,
     pub folder: tempfile::TempDir,
 }
 
-impl<M: Model> Tray<M> {
-    /// A tray whose window has that title.
+impl<M: WindowModel> Tray<M> {
+    /// Returns a tray for the window with that title.
     pub fn on(display: &str, title: &'static str) -> anyhow::Result<Tray<M>> {
-        Tray::at_home(display, title, tempfile::tempdir()?)
+        Tray::with_home(display, title, tempfile::tempdir()?)
     }
 
-    /// In the home of another tray's.
-    pub fn at_home(display: &str, title: &'static str, folder: tempfile::TempDir) -> anyhow::Result<Tray<M>> {
+    /// As [`Tray::on`], with the home folder of an earlier tray.
+    pub fn with_home(display: &str, title: &'static str, folder: tempfile::TempDir) -> anyhow::Result<Tray<M>> {
         let program = program(&folder, display, env!("CARGO_BIN_EXE_vigie-panel"), "")?;
         let (sender, events) = unbounded_channel();
-        let window = Some(Window::of(program, sender));
+        let window = Some(PanelWindow::of(program, sender));
         Ok(Tray { window, events, title, display: display.into(), folder })
     }
 
     pub fn show(&mut self, model: &M) {
-        self.window.as_mut().expect("it is there until the tray ends").show(model);
+        self.window.as_mut().expect("the window lasts as long as the tray").show(model);
     }
 
     pub fn push(&mut self, model: &M) {
-        self.window.as_mut().expect("it is there until the tray ends").push(model);
+        self.window.as_mut().expect("the window lasts as long as the tray").push(model);
     }
 
-    /// The next event.
-    pub async fn told(&mut self) -> anyhow::Result<Event> {
-        let told = timeout(DEADLINE, self.events.recv()).await;
-        told.map_err(|_| anyhow::anyhow!("nothing was told"))?.ok_or_else(|| anyhow::anyhow!("nobody tells any more"))
+    /// Waits for the next event.
+    pub async fn event(&mut self) -> anyhow::Result<Event> {
+        self.event_within(DEADLINE).await
     }
 
-    /// The windows' process numbers, first to last.
+    /// As [`Tray::event`], with another deadline.
+    pub async fn event_within(&mut self, deadline: Duration) -> anyhow::Result<Event> {
+        let event = timeout(deadline, self.events.recv()).await;
+        event.map_err(|_| anyhow::anyhow!("no event"))?.ok_or_else(|| anyhow::anyhow!("no sender of events is left"))
+    }
+
+    /// Returns the process ids of the windows, first to last.
     pub fn pids(&self) -> anyhow::Result<Vec<u32>> {
         let text = std::fs::read_to_string(self.folder.path().join("pids"))?;
         text.lines().map(|line| Ok(line.parse()?)).collect()
     }
 
-    /// What the windows' processes have logged.
+    /// Returns the log of the windows' processes.
     pub fn log(&self) -> anyhow::Result<String> {
         Ok(std::fs::read_to_string(self.folder.path().join("log"))?)
     }
 
     pub fn xdotool(&self, arguments: &[&str]) -> anyhow::Result<String> {
         let output = Command::new("xdotool").args(arguments).env("DISPLAY", &self.display).output()?;
-        let said = String::from_utf8_lossy(&output.stderr);
-        anyhow::ensure!(output.status.success(), "xdotool {arguments:?}: {said}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        anyhow::ensure!(output.status.success(), "xdotool {arguments:?}: {stderr}");
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    /// Gives the window the keyboard. (No window manager runs here that would.)
+    /// Gives the window the keyboard focus, in the place of a window manager.
     pub fn focus(&self) -> Outcome {
         let title = format!("^{}$", self.title);
         self.xdotool(&["search", "--sync", "--onlyvisible", "--name", &title, "windowfocus", "--sync"]).map(drop)
     }
 
-    /// The window's place on the screen: left, top, width, height.
+    /// Returns the window's place: left, top, width, height.
     pub fn place(&self) -> anyhow::Result<[i32; 4]> {
         let title = format!("^{}$", self.title);
         let search = ["search", "--sync", "--onlyvisible", "--name", &title, "getwindowgeometry", "--shell"];
@@ -188,23 +193,23 @@ impl<M: Model> Tray<M> {
         Ok([number("X=")?, number("Y=")?, number("WIDTH=")?, number("HEIGHT=")?])
     }
 
-    /// What the screen shows, as pixels.
-    pub fn picture(&self) -> anyhow::Result<Vec<u8>> {
+    /// Returns the pixels of the screen.
+    pub fn screen(&self) -> anyhow::Result<Vec<u8>> {
         let arguments = ["-display", &self.display, "-window", "root", "rgb:-"];
         let output = Command::new("import").args(arguments).output()?;
         anyhow::ensure!(output.status.success(), "import: {}", String::from_utf8_lossy(&output.stderr));
         Ok(output.stdout)
     }
 
-    /// Shows another model, and waits until it is to be seen.
-    pub async fn see(&mut self, model: &M) -> Outcome {
-        let before = self.picture()?;
+    /// Shows another model, and waits until the screen has changed.
+    pub async fn update(&mut self, model: &M) -> Outcome {
+        let before = self.screen()?;
         self.push(model);
         let changed = async {
-            while self.picture()? == before {
+            while self.screen()? == before {
                 sleep(Duration::from_millis(50)).await;
             }
-            // The page is drawn as a whole, but the keyboard is led on a moment later.
+            // The focus moves a moment after the page is drawn.
             sleep(Duration::from_millis(200)).await;
             Outcome::Ok(())
         };
@@ -215,8 +220,8 @@ impl<M: Model> Tray<M> {
         self.xdotool(&[&["key", "--delay", "100"], keys].concat()).map(drop)
     }
 
-    /// Types a text. (By the input, not by an argument that every user of the machine can read.)
-    pub fn write(&self, text: &str) -> Outcome {
+    /// Types a text. (From standard input: any user could read an argument.)
+    pub fn type_text(&self, text: &str) -> Outcome {
         self.feed(Command::new("xdotool").args(["type", "--delay", "50", "--file", "-"]), text)
     }
 
@@ -232,15 +237,15 @@ impl<M: Model> Tray<M> {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()?;
-        child.stdin.take().expect("it is piped").write_all(text.as_bytes())?;
+        child.stdin.take().expect("stdin is piped").write_all(text.as_bytes())?;
         let status = child.wait()?;
         anyhow::ensure!(status.success(), "{command:?}: {status}");
         Ok(())
     }
 }
 
-/// A script that starts a panel's program: each leaves its number and its log, and finds this display and nothing of the
-/// developer's desktop.
+/// Creates a script that starts a window's program on this display, apart from the developer's desktop. It records the
+/// process id, and its log.
 pub fn program(folder: &tempfile::TempDir, display: &str, panel: &str, exports: &str) -> anyhow::Result<PathBuf> {
     let program = folder.path().join("panel");
     let script = format!(
@@ -253,8 +258,8 @@ pub fn program(folder: &tempfile::TempDir, display: &str, panel: &str, exports: 
     Ok(program)
 }
 
-/// Waits for the end of a process.
-pub async fn gone(pid: u32) -> Outcome {
+/// Waits until a process has ended.
+pub async fn wait_for_end(pid: u32) -> Outcome {
     let end = async {
         while std::fs::exists(format!("/proc/{pid}"))? {
             sleep(Duration::from_millis(20)).await;

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { left } from "./left";
+import { countdown } from "./countdown";
 
 const MINUTE = 60_000;
 
@@ -16,24 +16,24 @@ test.each([
   [119.5, "dans 2 h"],
   [120, "dans plus de 2 heures"],
   [448, "dans plus de 7 heures"],
-])("%d minutes ahead: %j", (minutes, words) => {
-  expect(left(minutes * MINUTE, 0).words.replace(/\u00a0/g, " ")).toBe(words);
+])("%d minutes left: %j", (minutes, text) => {
+  expect(countdown(minutes * MINUTE, 0).text.replace(/\u00a0/g, " ")).toBe(text);
 });
 
-test("the words hold until they change, and change seldom", () => {
+test("text stays until `next`, and changes seldom", () => {
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 24 * 60 * MINUTE }), (ahead) => {
-      const { words, next } = left(ahead, 0);
-      if (next === null) throw new Error("it lies ahead");
+    fc.property(fc.integer({ min: 1, max: 24 * 60 * MINUTE }), (left) => {
+      const { text, next } = countdown(left, 0);
+      if (next === null) throw new Error("time is left");
       expect(next).toBeGreaterThan(0);
-      expect(left(ahead, next - 1).words).toBe(words);
-      expect(left(ahead, next).words).not.toBe(words);
+      expect(countdown(left, next - 1).text).toBe(text);
+      expect(countdown(left, next).text).not.toBe(text);
     }),
   );
   let [now, wakes] = [0, 0];
   for (let next: number | null = 0; next !== null; wakes += 1) {
     now += next;
-    next = left(8 * 60 * MINUTE, now).next;
+    next = countdown(8 * 60 * MINUTE, now).next;
   }
   expect(wakes).toBeLessThan(130);
 });
