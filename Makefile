@@ -10,15 +10,24 @@ CYCLONEDX := 0.5.9
 DENY := 0.20.2
 MACHETE := 0.9.2
 
-.PHONY: run screenshot images release release-windows test test-unit test-desktop test-windows test-packages lint \
+.PHONY: run tour screenshot images release release-windows test test-unit test-desktop test-windows test-packages lint \
     lint-scripts lint-crates bench dist
 .DELETE_ON_ERROR:
 
-run: release
-	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ]; then exec target/release/vigie; fi; \
-	scripts/setup desktop && exec scripts/virtual-desktop $(SHOT) target/release/vigie
+# Without a display: the academy in miniature and a guided tour, which needs root; else the virtual desktop alone.
+run:
+	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ]; then $(MAKE) release && exec target/release/vigie; \
+	elif [ "$$(id -u)" -eq 0 ]; then $(MAKE) tour STAY=--stay; \
+	else echo "Without root there is no VPN server and no tour (make tour): Vigie alone, without a network."; \
+	    $(MAKE) release && scripts/setup desktop && exec scripts/virtual-desktop $(SHOT) target/release/vigie; fi
 
-# As `make run` without a display, but ends after the screenshot.
+# Checks the main job step by step on real servers in network namespaces; pictures in target/tour.png, target/tour/.
+tour:
+	scripts/setup build desktop test tour
+	cargo build --bins
+	cargo test --test tour -- $(STAY)
+
+# Vigie alone on the virtual desktop; ends after the screenshot.
 screenshot: release
 	scripts/setup desktop
 	scripts/virtual-desktop --once $(SHOT) target/release/vigie
