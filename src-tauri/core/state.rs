@@ -139,7 +139,7 @@ impl State {
     pub fn next_wake(&self) -> Option<Timestamp> {
         let now = &self.now;
         let policy = self.policy.next_wake(self.vpn.status(), self.vpn.status_since());
-        let lasting = [self.vpn.next_wake(), policy].into_iter().flatten().min();
+        let lasting = [self.vpn.next_wake(), policy, self.connect.tunnel_due()].into_iter().flatten().min();
         let lasting = lasting.and_then(|at| {
             let ahead = SignedDuration::try_from(at.saturating_sub(now.uptime)).ok()?;
             now.wall.timestamp().checked_add(ahead).ok()

@@ -49,6 +49,7 @@ pub fn update(state: &mut State, event: Event, now: Now) -> Vec<Effect> {
         renew_helpdesk(state);
     }
     if state.asleep.is_none() {
+        state.connect.on_time(&now);
         state.vpn.set_connecting(state.connect.is_connecting(), &now);
         connect::reconnect_after_sleep(state, &mut effects);
         notify(state, &mut effects);
@@ -95,7 +96,7 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
         // Done in `update`: other events can bring the same news.
         Event::Woke => {}
         Event::Links(links) => {
-            state.connect.on_links();
+            state.connect.on_links(links.tunnel().is_some());
             let requests = state.vpn.on_links(links, &now);
             request(state, requests, effects);
         }

@@ -59,7 +59,9 @@ impl Tour {
         let figures: String = self
             .pictures
             .iter()
-            .map(|(name, title)| format!("<figure><img src=\"{name}\" alt=\"\"><figcaption>{title}</figcaption></figure>\n"))
+            .map(|(name, title)| {
+                format!("<figure><img src=\"{name}\" alt=\"\"><figcaption>{title}</figcaption></figure>\n")
+            })
             .collect();
         let page = format!(
             "<!DOCTYPE html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Vigie: the tour</title>\n\
@@ -84,7 +86,10 @@ fn furnish_screen(desktop: &Desktop) -> [ChildProcess; 2] {
     run(desktop.command("convert").args(["-size", "1280x800", "gradient:#3d5a80-#98c1d9"]).arg(&wallpaper));
     run(desktop.command("feh").args(["--no-fehbg", "--bg-fill"]).arg(&wallpaper));
     let manager = desktop.spawn("openbox", &desktop.command("openbox"));
-    desktop.write("Compte rendu.txt", "Compte rendu de la réunion du 24 novembre\n\n1. Ouverture des plis\n2. Calendrier\n");
+    desktop.write(
+        "Compte rendu.txt",
+        "Compte rendu de la réunion du 24 novembre\n\n1. Ouverture des plis\n2. Calendrier\n",
+    );
     let mut document = desktop.command("l3afpad");
     document.arg(desktop.home().join("Compte rendu.txt"));
     let document = desktop.spawn("l3afpad", &document);

@@ -14,7 +14,12 @@ use super::state::State;
 use super::vpn::VpnStatus;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 use vigie_profile::{ConnectMode, Id, VpnConfig};
+
+/// How long a tunnel may take to appear after the client has reported it: OpenConnect prints its success before its script
+/// has set up interface and routes.
+const TUNNEL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long refused passcodes count. Gateways that count them forget them sooner.
 pub const REFUSAL_LIFETIME: SignedDuration = SignedDuration::from_mins(30);
@@ -194,8 +199,8 @@ pub struct ConnectState {
     pub opened_after_sleep: bool,
     /// Whether a client that Vigie started opened a tunnel and has not reported its end.
     ours: bool,
-    /// Whether the client has reported a tunnel that the sensors have not looked for yet.
-    unseen: bool,
+    /// Until when, in uptime, the tunnel that the client has reported may take to appear among the interfaces.
+    tunnel_due: Option<Duration>,
     request: RequestId,
     history: AttemptHistory,
 }
@@ -256,19 +261,29 @@ impl ConnectState {
         matches!(self.phase, Phase::Connecting(_))
     }
 
-    /// Whether the status should be "connecting": also until the sensors have looked for a tunnel that was reported.
+    /// Whether the status should be "connecting": also until a tunnel that was reported has appeared.
     pub fn is_connecting(&self) -> bool {
-        self.is_busy() || self.unseen
+        self.is_busy() || self.tunnel_due.is_some()
     }
 
-    /// Notes that the interfaces were read.
-    pub fn on_links(&mut self) {
-        self.unseen = false;
+    /// Notes whether the interfaces, read just now, include a tunnel.
+    pub fn on_links(&mut self, tunnel: bool) {
+        self.tunnel_due.take_if(|_| tunnel);
+    }
+
+    /// Gives up on a reported tunnel that did not appear in time.
+    pub fn on_time(&mut self, now: &Now) {
+        self.tunnel_due.take_if(|due| now.uptime >= *due);
+    }
+
+    /// Returns when to call [`ConnectState::on_time`], in uptime.
+    pub fn tunnel_due(&self) -> Option<Duration> {
+        self.tunnel_due
     }
 
     /// Whether Vigie can end a tunnel, given whether the sensors see one.
     pub fn can_disconnect(&self, tunnel: bool) -> bool {
-        (tunnel || self.unseen) && (self.ours || self.cisco)
+        (tunnel || self.tunnel_due.is_some()) && (self.ours || self.cisco)
     }
 
     /// Prepares the window that is about to open: the result of an older attempt no longer matters.
@@ -355,10 +370,12 @@ impl ConnectState {
             Ok(ConnectProgress::Stage(stage)) => self.phase = Phase::Connecting(*stage),
             Ok(ConnectProgress::Connected) => {
                 self.history = AttemptHistory::default();
-                (self.phase, self.unseen) = (Phase::Idle, !self.ours);
-                self.ours = true;
+                self.phase = Phase::Idle;
+                if !std::mem::replace(&mut self.ours, true) {
+                    self.tunnel_due = Some(now.uptime + TUNNEL_TIMEOUT);
+                }
             }
-            Ok(ConnectProgress::Ended) => (self.phase, self.ours, self.unseen) = (Phase::Idle, false, false),
+            Ok(ConnectProgress::Ended) => (self.phase, self.ours, self.tunnel_due) = (Phase::Idle, false, None),
             Err(error) => {
                 self.count_refusal(error, now);
                 if let Some(stored) = self.stored.as_mut().filter(|_| *error == ConnectError::PinLost) {

@@ -506,6 +506,36 @@ fn a_form_that_is_right_connects_and_the_verdict_says_so_meanwhile() {
     assert_eq!((state.vpn.status(), &state.connect.phase), (VpnStatus::Connected, &Phase::Idle));
 }
 
+/// Sends the form, and lets the client report its tunnel at 10:01:02.
+fn reported_tunnel() -> State {
+    let mut state = at_the_form();
+    let id = dial(&state.on(Event::FormSubmitted(form()), "10:01")).id;
+    let connected = Event::ConnectProgress(id, Ok(connect::ConnectProgress::Connected));
+    state.on(connected, "10:01:02");
+    state
+}
+
+#[test]
+fn a_tunnel_that_appears_after_its_report_is_never_a_loss() {
+    let mut state = reported_tunnel();
+    // OpenConnect's script has not set up the interface yet.
+    let effects = state.on(Event::Links(home()), "10:01:02");
+    assert_eq!(notified(&effects), [] as [&Notification; 0]);
+    assert_eq!(state.vpn.status(), VpnStatus::Connecting);
+    let effects = state.see(with_tunnel(home()), Some(TUNNEL), "10:01:03");
+    assert_eq!(notified(&effects), [&Notification::Vpn(VpnStatus::Connected)]);
+}
+
+#[test]
+fn a_reported_tunnel_that_never_appears_is_not_waited_for_long() {
+    let mut state = reported_tunnel();
+    state.on(Event::Links(home()), "10:01:02");
+    let due = state.next_wake().unwrap();
+    assert_eq!(due, now("2026-11-24T10:01:12").wall.timestamp());
+    let effects = state.on(Event::Tick, "10:01:12");
+    assert_eq!(notified(&effects), [&Notification::Vpn(VpnStatus::Disconnected)]);
+}
+
 #[test]
 fn an_attempt_that_fails_is_told_where_its_window_is_closed_and_wrong_tries_are_remembered() {
     use connect::ConnectError;
