@@ -11,6 +11,7 @@
 //! - [`shell`]: the loop, the tray, notifications, starting programs
 //! - [`cli`]: the command line; [`doctor`]: every sensor, asked once
 
+mod cisco;
 pub mod cli;
 pub mod doctor;
 pub mod runtime;
@@ -22,3 +23,10 @@ mod wine;
 
 /// Where everything that happens is sent; one task reads it and owns the state.
 pub type Events = tokio::sync::mpsc::UnboundedSender<vigie_core::message::Event>;
+
+/// Sends an event. Without the loop, which then is ending, nobody needs it any more.
+fn send(events: &Events, event: vigie_core::message::Event) {
+    if let Err(lost) = events.send(event) {
+        tracing::debug!(event = ?lost.0, "the loop has ended; an event is lost");
+    }
+}

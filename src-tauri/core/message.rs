@@ -151,6 +151,8 @@ pub enum Event {
     PanelOpen(bool),
     /// Whether the window for connecting is open.
     ConnectWindowOpen(bool),
+    /// What keeps the client from connecting was looked for.
+    ConnectObstacle(Option<connect::Obstacle>),
     /// The client that would be used, where one can be driven, and what the keyring holds.
     ConnectReady(Option<connect::VpnClient>, connect::StoredCredentials),
     /// The user sent the form. (Its secrets print as `[secret]`.)

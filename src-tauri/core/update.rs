@@ -164,6 +164,7 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
             state.welcoming = false;
         }
         Event::ConnectWindowOpen(open) => state.connect.open = open,
+        Event::ConnectObstacle(obstacle) => state.connect.obstacle = obstacle,
         Event::ConnectReady(client, stored) => {
             state.connect.on_ready(client.filter(|_| state.profile.vpn.connect == ConnectMode::Auto), stored);
         }

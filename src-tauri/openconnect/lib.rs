@@ -9,3 +9,7 @@ pub const REFUSED: &str = "vigie-openconnect: refused";
 
 /// Where `openconnect` may be installed. `PATH` is not searched.
 pub const PROGRAMS: [&str; 2] = ["/usr/sbin/openconnect", "/usr/bin/openconnect"];
+
+/// Separates, in the first line of `vigie-openconnect`'s input, the id of the site from the group that the user belongs to at
+/// its gateway. Most gateways have none.
+pub const GROUP_SEPARATOR: char = '\t';

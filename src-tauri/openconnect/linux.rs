@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
-use vigie_openconnect::{PROGRAMS, REFUSED, STARTED};
+use vigie_openconnect::{GROUP_SEPARATOR, PROGRAMS, REFUSED, STARTED};
 use vigie_profile::{
     Calendar, ConfigError, ConfigSource, Paths, Site, is_valid_identifier, is_valid_passcode, load_with, read_text,
 };
@@ -54,7 +54,12 @@ fn run() -> Result<ExitCode, String> {
     let identifier = line(&mut input)?;
     let passcode = line(&mut input)?;
     let loaded = load_with(&Paths { machine: Paths::LINUX_MACHINE.into(), user: PathBuf::new() }, &MachineFile);
+    let (site, group) =
+        site.split_once(GROUP_SEPARATOR).map_or((site.as_str(), None), |(site, group)| (site, Some(group)));
     let site = loaded.profile.sites.iter().find(|known| known.id == *site).ok_or("no such site")?;
+    if group.is_some_and(|group| group.is_empty() || group.chars().any(char::is_control)) {
+        return Err("no such group".into());
+    }
     if !is_valid_identifier(&identifier) {
         return Err("no such identifier".into());
     }
@@ -62,7 +67,7 @@ fn run() -> Result<ExitCode, String> {
         return Err("no such passcode".into());
     }
     let program = PROGRAMS.iter().find(|path| Path::new(path).is_file()).ok_or("openconnect is not installed")?;
-    let mut child = command(program, site, loaded.profile.vpn.gateway_port, &identifier);
+    let mut child = command(program, site, loaded.profile.vpn.gateway_port, &identifier, group);
     let mut child = child.spawn().map_err(|error| format!("{program}: {error}"))?;
     if let Err(error) = tell(&mut child, &passcode) {
         // It is gone already, and has said why.
@@ -76,10 +81,11 @@ fn run() -> Result<ExitCode, String> {
 
 /// `openconnect`, for the gateway of that site. The certificate must be one that the system trusts, or one that the
 /// administrator's file pins.
-fn command(program: &str, site: &Site, port: u16, identifier: &str) -> Command {
+fn command(program: &str, site: &Site, port: u16, identifier: &str, group: Option<&str>) -> Command {
     let host = if site.gateway.contains(':') { format!("[{}]", site.gateway) } else { site.gateway.clone() };
     let mut command = Command::new(program);
     command.args(["--protocol=anyconnect", "--non-inter", "--passwd-on-stdin"]).arg(format!("--user={identifier}"));
+    command.args(group.map(|group| format!("--authgroup={group}")));
     command.args(site.certificate_pins.iter().map(|pin| format!("--servercert={pin}")));
     command.arg("--").arg(format!("{host}:{port}"));
     command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C").current_dir("/");

@@ -8,7 +8,7 @@ use super::notify::Notifier;
 use super::store::Store;
 use super::tray::Tray;
 use super::{autostart, clipboard, launch, panel, power_off};
-use crate::Events;
+use crate::{Events, send};
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,15 +92,16 @@ impl App {
         let state = State::new(loaded.profile.clone(), loaded.problems.clone(), memory, seed(), (parts.now)());
         let (status, watched) = watch::channel(Arc::new(status(&state)));
         let (files, jobs) = mpsc::unbounded_channel();
+        let clipboard = Arc::new(tokio::sync::Mutex::new(Clipboard::new()));
         let app = App {
             state,
             status,
             notifier: Notifier::new(parts.events.clone()),
-            clipboard: Arc::new(tokio::sync::Mutex::new(Clipboard::new())),
+            clipboard: clipboard.clone(),
             panel: panel::PanelWindow::new(parts.events.clone()),
             pin: panel::PinnedWindow::new(parts.events.clone()),
             connect: panel::PanelWindow::new(parts.events.clone()),
-            connector: VpnConnector::new(parts.events.clone()),
+            connector: VpnConnector::new(parts.events.clone(), clipboard),
             wake_at: None,
             files,
             file_task: tokio::spawn(run_file_jobs(jobs, parts.events.clone())),
@@ -180,9 +181,9 @@ impl App {
                 Effect::ShowConnect => self.connect.show(&vigie_view::connect::form(&self.state)),
                 Effect::CloseConnect => self.connect.close(),
                 Effect::PrepareConnect => self.connector.prepare(&self.state.profile),
-                Effect::Connect(dial) => self.connector.dial(&self.state.profile, dial),
+                Effect::Connect(dial) => self.connector.connect(&self.state.profile, dial),
                 Effect::CancelConnect => self.connector.cancel(),
-                Effect::Disconnect => self.connector.hang_up(&self.state.profile),
+                Effect::Disconnect => self.connector.disconnect(&self.state.profile),
                 Effect::ForgetCredentials => self.connector.forget(),
                 Effect::CopyPasscode(request, pin, digits) => self.copy_passcode(request, pin, digits),
                 Effect::SaveState(saved) => {
@@ -288,12 +289,6 @@ fn set_autostart(on: bool) -> Vec<Event> {
     }
     events.push(Event::Autostart(autostart::enabled()));
     events
-}
-
-fn send(events: &Events, event: Event) {
-    if let Err(lost) = events.send(event) {
-        tracing::debug!(event = ?lost.0, "the loop has ended; an event is lost");
-    }
 }
 
 /// Returns a random number, which spreads the probes of a fleet over time. (The standard library's hasher keys are random.)

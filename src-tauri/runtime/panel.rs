@@ -6,7 +6,7 @@
 //! IPC is JSON, one value per line, on the process's standard input ([`ToPanel`]) and output ([`FromPanel`]). The end of
 //! the input ends the process. A process that answers no [`ToPanel::Ping`] any more is killed.
 
-use crate::Events;
+use crate::{Events, send};
 use serde::{Deserialize, Serialize};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -505,9 +505,4 @@ fn send_opened<M: WindowModel>(events: &Events, open: bool) {
     if let Some(event) = M::opened(open) {
         send(events, event);
     }
-}
-
-fn send(events: &Events, event: Event) {
-    // Fails only while the program ends.
-    let _ = events.send(event);
 }

@@ -147,7 +147,7 @@ impl Drop for AbortOnReplace {
 }
 
 /// Returns whether the pattern matches the whole text, ignoring case. `*` matches any text, including none.
-fn glob(pattern: &str, text: &str) -> bool {
+pub(crate) fn glob(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.to_lowercase(), text.to_lowercase());
     let Some((start, rest)) = pattern.split_once('*') else { return pattern == text };
     let Some(mut text) = text.strip_prefix(start) else { return false };
@@ -299,14 +299,14 @@ mod tests {
 
 /// Helpers for the tests of the sensors.
 #[cfg(test)]
-mod test_support {
+pub(crate) mod test_support {
     use vigie_profile::{PerOs, Profile, VpnConfig, guide};
 
     #[cfg(target_os = "linux")]
     pub(super) use linux::{in_namespace, run};
 
     /// Returns the guide for a machine without Cisco's client.
-    pub(super) fn profile() -> Profile {
+    pub(crate) fn profile() -> Profile {
         let mut profile = guide();
         profile.vpn.command_line = PerOs { windows: vec![], linux: vec![] };
         profile.vpn.preferences = PerOs { windows: vec![], linux: vec![] };

@@ -15,7 +15,8 @@ use super::french;
 use super::panel::{Button, button};
 use serde::{Deserialize, Serialize};
 use vigie_core::connect::{
-    ClientDetection, ConnectError, ConnectMethod, Field, FormError, Keyring, Phase, Stage, Submission, VpnClient,
+    ClientDetection, ConnectError, ConnectMethod, Field, FormError, Keyring, Obstacle, Phase, Stage, Submission,
+    VpnClient,
 };
 use vigie_core::message::Action;
 use vigie_core::state::State;
@@ -134,6 +135,8 @@ pub fn form(state: &State) -> Form {
     let busy = connect.is_busy();
     // Connecting by hand uses up tries as well.
     let usable = state.can_connect() && !connect.is_blocked(&state.now, vpn);
+    let by_hand = connect.client == ClientDetection::None
+        || connect.client != ClientDetection::Pending && connect.obstacle == Some(Obstacle::ClientWindow);
     let mut buttons = Vec::new();
     if busy {
         buttons.push(button("Annuler", Action::CancelConnect));
@@ -151,7 +154,7 @@ pub fn form(state: &State) -> Form {
         passcode_hint: french::typeset(&profile.advice.vpn_passcode),
         pin_remembered: stored.pin,
         // By hand it never proves right here.
-        may_remember_pin: vpn.store_pin && stored.keyring == Keyring::Ready && connect.client != ClientDetection::None,
+        may_remember_pin: vpn.store_pin && stored.keyring == Keyring::Ready && !by_hand,
         pin_min: vpn.pin_min,
         pin_max: vpn.pin_max,
         submissions: connect.submissions,
@@ -160,9 +163,8 @@ pub fn form(state: &State) -> Form {
             .collect(),
         message: message(state),
         busy,
-        can_connect: usable && matches!(connect.client, ClientDetection::Found(_)),
-        by_hand: (usable && connect.client == ClientDetection::None)
-            .then(|| french::typeset(format!("Copier le code et ouvrir {}", client(state)))),
+        can_connect: usable && !by_hand && connect.client != ClientDetection::Pending,
+        by_hand: (usable && by_hand).then(|| french::typeset(format!("Copier le code et ouvrir {}", client(state)))),
         buttons,
     }
 }
@@ -232,6 +234,19 @@ fn idle(state: &State) -> Option<Message> {
     if connect.opened_after_sleep {
         let text = "Pour vous reconnecter, tapez les 6 nouveaux chiffres de votre clé OTP.";
         return Some(say(Tone::Info, "Le VPN s’est déconnecté pendant la veille", text, Vec::new()));
+    }
+    match connect.obstacle.filter(|_| connect.client != ClientDetection::Pending) {
+        None => {}
+        Some(Obstacle::ClientWindow) => {
+            let text = "Tapez votre code PIN et les 6 chiffres. Vigie les copie et affiche sa fenêtre : collez-les dans le champ \
+                        « Passcode » (Ctrl + V).";
+            return Some(say(Tone::Info, format!("{} est déjà ouvert", client(state)), text, Vec::new()));
+        }
+        Some(Obstacle::RemoteSession) => {
+            let text = "Le client VPN refuse en général de s’ouvrir d’ici, même avec le bon code. Mieux vaut ouvrir le VPN \
+                        devant l’écran de cet ordinateur.";
+            return Some(say(Tone::Warning, "Vous êtes dans une session à distance", text, Vec::new()));
+        }
     }
     let text = "Vous pouvez vous connecter : tapez simplement votre identifiant et votre code PIN.";
     match connect.stored.as_ref()?.keyring {
@@ -318,7 +333,8 @@ pub fn failed(reason: &ConnectError, state: &State) -> Message {
         ConnectError::Held => (
             Tone::Warning,
             format!("{} est déjà ouvert", client(state)),
-            "Il tient la connexion : connectez-vous dans sa fenêtre, ou fermez-le puis recommencez ici.",
+            "Il tient la connexion : collez votre code, déjà copié, dans sa fenêtre (Ctrl + V), ou fermez-le puis \
+             recommencez ici.",
             vec![open()],
         ),
         ConnectError::NotAllowed => (
@@ -583,6 +599,30 @@ mod tests {
         assert!(!form.can_connect && !form.may_remember_pin && form.offers(&Action::OpenClient));
         assert_eq!(form.by_hand.as_deref(), Some("Copier le code et ouvrir Cisco Secure Client"));
         assert!(!form.takes(&sent()) && form.takes(&Submission { way: ConnectMethod::Clipboard, ..sent() }));
+    }
+
+    #[test]
+    fn by_hand_is_offered_while_the_clients_window_is_open() {
+        let mut state = at_the_form(Some(VpnClient::Cisco), StoredCredentials::default());
+        on(&mut state, Event::ConnectObstacle(Some(Obstacle::ClientWindow)));
+        let held = form(&state);
+        assert!(!held.can_connect && !held.may_remember_pin);
+        assert_eq!(held.by_hand.as_deref(), Some("Copier le code et ouvrir Cisco Secure Client"));
+        assert!(
+            says(&state).starts_with("Cisco Secure Client est déjà ouvert | Tapez votre code PIN"),
+            "{}",
+            says(&state)
+        );
+        on(&mut state, Event::ConnectObstacle(None));
+        assert!(form(&state).can_connect && form(&state).by_hand.is_none() && says(&state).is_empty());
+    }
+
+    #[test]
+    fn a_remote_session_is_mentioned_before_the_digits_are_typed() {
+        let mut state = at_the_form(Some(VpnClient::Cisco), StoredCredentials::default());
+        on(&mut state, Event::ConnectObstacle(Some(Obstacle::RemoteSession)));
+        assert!(says(&state).starts_with("Vous êtes dans une session à distance"));
+        assert!(form(&state).can_connect, "an administrator may allow it");
     }
 
     #[test]

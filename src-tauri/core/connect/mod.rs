@@ -70,6 +70,15 @@ impl From<Option<VpnClient>> for ClientDetection {
     }
 }
 
+/// What keeps an installed client from connecting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The client's own window runs: it holds the connection, and takes the passcode by hand.
+    ClientWindow,
+    /// The user sits at another computer, which the client's policy refuses unless an administrator allows it.
+    RemoteSession,
+}
+
 /// How far an attempt is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConnectProgress {
@@ -189,6 +198,8 @@ pub struct ConnectState {
     pub stored: Option<StoredCredentials>,
     /// The client that would be used.
     pub client: ClientDetection,
+    /// What keeps that client from connecting.
+    pub obstacle: Option<Obstacle>,
     /// Whether Cisco's command line has answered: it can end a tunnel that Vigie did not open.
     pub cisco: bool,
     /// How many forms the user has sent, right or not.

@@ -1,202 +1,310 @@
-//! Cisco's command line: `vpncli -s connect HOST` asks for group, user name and passcode, and whether the server's text
-//! is accepted, one after the other, and reads the answers from standard input; `vpncli disconnect` disconnects.
+//! Cisco's command line.
 //!
-//! Each question is answered when it stands there, each once, and none that is not known: what is answered ahead is
-//! taken for the answer to whatever is asked (docs/decisions/0009-ciscos-questions.md). What the client says is known
-//! from what users have shown of it (src-tauri/transcripts), not from a specification; what is not understood is no
-//! success.
+//! A question is answered when it is asked, once, and only if it is known: a client that is answered in advance takes each
+//! answer for whatever it asks (docs/decisions/0009-ciscos-questions.md). Its output is known from what users have shown
+//! of it (src-tauri/transcripts), not from a specification; what is not understood is no success.
 
-use super::{Heard, Line, Output, Said, lines, spawn};
+use super::driver::{ClientDriver, DriverStep, answer_lines, spawn};
+use super::output::{ClientOutput, OutputEvent};
+use crate::cisco::command;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::process::Command;
 use tokio::time::timeout;
-use vigie_core::connect::{ConnectError, ConnectProgress, Secret, Stage};
+use vigie_core::connect::{ConnectError, Secret, Stage};
 use vigie_core::vpn::{ClientState, cisco};
-use vigie_profile::{Profile, expand};
 
 /// The question that follows the server's text, in every language.
 const ACCEPT: &str = "accept? [y/n]";
 
-/// Cisco's command line, where it is installed.
-pub fn command_line(profile: &Profile) -> Option<PathBuf> {
-    let here = |path: &String| expand(path, dirs::home_dir().as_deref(), |name| std::env::var_os(name));
-    profile.vpn.command_line.here().iter().filter_map(here).find(|path| path.is_file())
-}
-
 /// `vpncli -s connect`.
-pub struct Cisco {
+pub struct CiscoDriver {
     program: PathBuf,
     gateway: String,
-    /// Until it is handed over.
+    /// Until it is sent.
     identifier: Option<String>,
-    /// Until it is handed over.
+    /// Until it is sent.
     passcode: Option<Secret>,
-    /// Whether the server's choice of group was taken.
-    group: bool,
-    /// Whether the gateway is called: a state that is reported before is an old one, or another client's.
-    called: bool,
+    /// Whether the server's default group was accepted.
+    group_sent: bool,
+    /// Whether the gateway was contacted: a state that is reported before is an old one, or another client's.
+    contacted: bool,
     /// Whether the server shows a text that wants to be accepted.
-    banner: bool,
-    /// Whether it has said that it cannot go on, in words that are not known.
-    at_its_end: bool,
+    has_banner: bool,
+    /// Whether the client has printed a line that is not known since the passcode was sent.
+    unknown_line: bool,
+    /// What has failed so far. It counts once the client asks, falls silent or ends: lines that follow may say more.
+    failure: Option<Failure>,
 }
 
-impl Cisco {
-    /// For that gateway.
-    pub fn new(program: PathBuf, gateway: String, identifier: String, passcode: Secret) -> Cisco {
-        let (identifier, passcode) = (Some(identifier), Some(passcode));
-        let (group, called, banner, at_its_end) = (false, false, false, false);
-        Cisco { program, gateway, identifier, passcode, group, called, banner, at_its_end }
+/// A line that reports a failure.
+#[derive(Debug, PartialEq, Eq)]
+struct Failure {
+    weight: Weight,
+    /// `None` if the line is not known.
+    reason: Option<ConnectError>,
+}
+
+/// How much a line explains, in ascending order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Weight {
+    /// The state at the end.
+    State,
+    /// A warning or a notice that the connection failed.
+    GeneralNotice,
+    /// An error that says no more than that.
+    GeneralError,
+    /// A warning with a reason.
+    Warning,
+    /// An error that is not known: it is more than a warning.
+    UnknownError,
+    /// A line with a reason.
+    Line,
+    /// An error with a reason.
+    Error,
+}
+
+impl CiscoDriver {
+    /// Connects to that gateway.
+    pub fn new(program: PathBuf, gateway: String, identifier: String, passcode: Secret) -> CiscoDriver {
+        CiscoDriver {
+            program,
+            gateway,
+            identifier: Some(identifier),
+            passcode: Some(passcode),
+            group_sent: false,
+            contacted: false,
+            has_banner: false,
+            unknown_line: false,
+            failure: None,
+        }
     }
 
-    fn hear_line(&mut self, line: &str) -> Option<Heard> {
+    fn on_line(&mut self, line: &str) -> DriverStep {
         let line = cisco::without_prompts(line);
         if line.is_empty() {
-            return None;
+            return DriverStep::Known;
         }
-        // Once the passcode is handed over, what stands without the mark is the server's own text, which may say
-        // anything.
-        if (self.passcode.is_some() || line.starts_with(">>"))
-            && let Some(reason) = refusal(line, self.passcode.is_none())
+        let is_sent = self.passcode.is_none();
+        // After the passcode, what lacks the mark is the server's own text, which may say anything.
+        if (!is_sent || line.starts_with(">>"))
+            && let Some(failure) = failure(line, is_sent)
         {
-            return failed(reason);
-        }
-        if self.at_its_end {
-            return Some(Heard::Over);
+            self.note(failure);
+            return DriverStep::Known;
         }
         if let Some(state) = cisco::value(line, "state").and_then(cisco::state) {
-            return match state {
-                ClientState::Connecting => at(Stage::Establishing),
-                ClientState::Connected if self.called => Some(Heard::Progress(Ok(ConnectProgress::Connected))),
-                ClientState::Disconnected if self.called => Some(Heard::Over),
-                ClientState::Connected
-                | ClientState::Disconnecting
-                | ClientState::Disconnected
-                | ClientState::Reconnecting
-                | ClientState::Paused
-                | ClientState::Unknown => None,
-            };
+            return self.on_state(state);
         }
-        if cisco::value(line, "error").is_some() {
-            // Some are explained in the line that follows.
-            self.at_its_end = true;
-            return None;
-        }
-        let notice = cisco::value(line, "notice")?.to_ascii_lowercase();
-        if notice.starts_with("connected to ") && !self.called {
-            return failed(ConnectError::Held);
+        let notice = cisco::value(line, "notice").unwrap_or_default().to_ascii_lowercase();
+        if notice.starts_with("connected to ") && !self.contacted {
+            return DriverStep::Failed(ConnectError::Held);
         }
         if notice.starts_with("contacting ") {
-            self.called = true;
-            return at(Stage::Contacting);
+            self.contacted = true;
+            // A backup server is tried.
+            self.failure = None;
+            return DriverStep::Stage(Stage::Contacting);
         }
         if notice.starts_with("establishing vpn") || notice.starts_with("checking for ") {
-            return at(Stage::Establishing);
+            return DriverStep::Stage(Stage::Establishing);
         }
         // In German, too. A certificate is never asked about so late.
-        self.banner = self.passcode.is_none() && notice.contains("bann");
-        None
+        if is_sent && notice.contains("bann") {
+            self.has_banner = true;
+            return DriverStep::Known;
+        }
+        if is_request(line) {
+            return DriverStep::Known;
+        }
+        self.unknown_line |= is_sent;
+        DriverStep::Unknown
     }
 
-    /// `settled`: whether nothing has followed for a while.
-    fn hear_question(&mut self, said: &str, settled: bool) -> Option<Heard> {
-        if self.at_its_end {
-            return settled.then_some(Heard::Over);
+    fn on_state(&mut self, state: ClientState) -> DriverStep {
+        match state {
+            ClientState::Connecting => DriverStep::Stage(Stage::Establishing),
+            ClientState::Connected if self.contacted => DriverStep::Connected,
+            ClientState::Disconnected if self.contacted => {
+                self.note(Failure { weight: Weight::State, reason: None });
+                DriverStep::Known
+            }
+            ClientState::Connected
+            | ClientState::Disconnecting
+            | ClientState::Disconnected
+            | ClientState::Reconnecting
+            | ClientState::Paused
+            | ClientState::Unknown => DriverStep::Known,
         }
-        let (asked, offered) = question(said)?;
+    }
+
+    fn note(&mut self, new: Failure) {
+        // Of two that weigh the same the first is the cause, but that the account is locked is more than a refused code.
+        let outweighs = |old: &Failure| {
+            new.weight > old.weight || new.weight == old.weight && old.reason == Some(ConnectError::WrongPasscode)
+        };
+        if self.failure.as_ref().is_none_or(outweighs) {
+            self.failure = Some(new);
+        }
+    }
+
+    /// Returns what the failure that was reported comes to.
+    fn conclude(&mut self) -> DriverStep {
+        match self.failure.take() {
+            Some(Failure { reason: Some(reason), .. }) => DriverStep::Failed(reason),
+            Some(_) => DriverStep::Exhausted,
+            None => DriverStep::Unknown,
+        }
+    }
+
+    /// `is_quiet`: whether nothing has followed for a while.
+    fn on_unterminated(&mut self, text: &str, is_quiet: bool) -> DriverStep {
+        let Some((label, has_default)) = question(text) else {
+            return if is_quiet { self.conclude() } else { DriverStep::Unknown };
+        };
         // The server's own text may look like a question.
-        if self.banner && asked != ACCEPT {
-            return None;
+        if self.has_banner && label != ACCEPT {
+            return DriverStep::Unknown;
         }
-        let handed_over = self.passcode.is_none();
-        let again = if handed_over { ConnectError::WrongPasscode } else { ConnectError::UnsupportedPrompt };
-        match asked.as_str() {
-            // By an empty line the server's own choice is taken. What stands without one cannot be answered.
-            "group" if offered && self.group => failed(again),
-            "group" if offered => {
-                self.group = true;
+        let known = matches!(
+            label.as_str(),
+            "group" | "username" | "nom d'utilisateur" | "nom d’utilisateur" | "passcode" | "password" | "mot de passe"
+        );
+        if self.failure.as_ref().is_some_and(|failure| failure.weight > Weight::GeneralNotice) && (known || is_quiet) {
+            return self.conclude();
+        }
+        match label.as_str() {
+            // An empty line takes the server's default. A group without one cannot be chosen.
+            "group" if has_default && !self.group_sent => {
+                self.group_sent = true;
                 answer("", Stage::Contacting)
             }
+            "group" if has_default => self.asked_again(),
             "username" | "nom d'utilisateur" | "nom d’utilisateur" => match self.identifier.take() {
                 Some(identifier) => answer(&identifier, Stage::Contacting),
-                None => failed(again),
+                None => self.asked_again(),
             },
             "passcode" | "password" | "mot de passe" => match self.passcode.take() {
                 Some(passcode) => {
-                    self.called = true;
+                    self.contacted = true;
                     answer(passcode.expose(), Stage::Verifying)
                 }
-                None => failed(again),
+                // A second factor is asked for in the same words.
+                None => DriverStep::Failed(ConnectError::UnsupportedPrompt),
             },
-            ACCEPT if self.banner => {
-                self.banner = false;
+            ACCEPT if self.has_banner => {
+                self.has_banner = false;
                 answer("y", Stage::Establishing)
             }
-            other if settled => failed(refusal(other, handed_over).unwrap_or(ConnectError::UnsupportedPrompt)),
+            other if is_quiet => {
+                let reason = known_reason(other, self.passcode.is_none()).unwrap_or(ConnectError::UnsupportedPrompt);
+                DriverStep::Failed(reason)
+            }
             // More of it may follow.
-            _ => None,
+            _ => DriverStep::Unknown,
+        }
+    }
+
+    /// The log-in begins again, and no line has said why.
+    fn asked_again(&self) -> DriverStep {
+        if self.passcode.is_some() {
+            DriverStep::Failed(ConnectError::UnsupportedPrompt)
+        } else if self.unknown_line {
+            DriverStep::Exhausted
+        } else {
+            DriverStep::Failed(ConnectError::WrongPasscode)
         }
     }
 }
 
-impl Line for Cisco {
+impl ClientDriver for CiscoDriver {
     fn command(&self) -> Command {
         let mut command = command(&self.program);
         command.args(["-s", "connect"]).arg(&self.gateway);
         command
     }
 
-    fn stays(&self) -> bool {
+    fn holds_tunnel(&self) -> bool {
         false
     }
 
-    fn hear(&mut self, said: &Said) -> Option<Heard> {
-        match said {
-            Said::Line(line) => self.hear_line(line),
-            Said::Open(text) => self.hear_question(text, false),
-            Said::Settled(text) => self.hear_question(text, true),
+    fn passcode(&self) -> Option<&Secret> {
+        self.passcode.as_ref()
+    }
+
+    fn on_output(&mut self, event: &OutputEvent) -> DriverStep {
+        match event {
+            OutputEvent::Line(line) => self.on_line(line),
+            OutputEvent::Partial(text) => self.on_unterminated(text, false),
+            OutputEvent::Quiet(text) => self.on_unterminated(text, true),
         }
     }
 
-    fn ended(&self, _code: Option<i32>, words: String) -> ConnectError {
-        ConnectError::Unknown(words)
+    fn exit_reason(&self, _code: Option<i32>, lines: String) -> ConnectError {
+        let reason = self.failure.as_ref().and_then(|failure| failure.reason.clone());
+        reason.unwrap_or(ConnectError::Unknown(lines))
     }
 }
 
-fn command(program: &Path) -> Command {
-    let mut command = Command::new(program);
-    // In English, where the client heeds it.
-    command.env("LC_ALL", "C");
-    command
+fn answer(text: &str, stage: Stage) -> DriverStep {
+    DriverStep::Answer(answer_lines(&[text]), stage)
 }
 
-fn failed(reason: ConnectError) -> Option<Heard> {
-    Some(Heard::Progress(Err(reason)))
+/// Whether a line announces the questions that follow.
+fn is_request(line: &str) -> bool {
+    let text = line.trim_start_matches('>').trim();
+    text.starts_with("Please enter your ") || text == "Awaiting user input."
 }
 
-fn at(stage: Stage) -> Option<Heard> {
-    Some(Heard::Progress(Ok(ConnectProgress::Stage(stage))))
+/// Returns the failure that a line reports. Refusals come as errors, warnings, notices or without a key, by version.
+fn failure(line: &str, is_sent: bool) -> Option<Failure> {
+    let is_error = cisco::value(line, "error").is_some();
+    let is_warning = cisco::value(line, "warning").is_some();
+    // The examination of the computer is reported in notices, too, while it goes well.
+    let reason = known_reason(line, is_sent).filter(|reason| *reason != ConnectError::HostScan || is_error);
+    let weight = match &reason {
+        Some(ConnectError::Unreachable) if is_error => Weight::GeneralError,
+        Some(ConnectError::Unreachable) => Weight::GeneralNotice,
+        Some(_) if is_error => Weight::Error,
+        Some(_) if is_warning => Weight::Warning,
+        Some(_) => Weight::Line,
+        None if is_error && is_general(line) => Weight::GeneralError,
+        None if is_error => Weight::UnknownError,
+        None => return None,
+    };
+    Some(Failure { weight, reason })
 }
 
-fn answer(text: &str, stage: Stage) -> Option<Heard> {
-    Some(Heard::Answer(lines(&[text]), stage))
-}
-
-/// Why it comes to nothing. Refusals come as errors, warnings, notices or without a key, by version. Before the passcode is
-/// handed over it cannot be wrong: what sounds so is the server's greeting.
-fn refusal(line: &str, handed_over: bool) -> Option<ConnectError> {
+/// Whether an error says no more than that there is no connection.
+fn is_general(line: &str) -> bool {
     let lower = line.to_ascii_lowercase();
-    let known: [(ConnectError, &[&str]); 8] = [
+    ["unable to proceed", "unable to establish vpn", "connection attempt has failed"]
+        .iter()
+        .any(|text| lower.contains(text))
+}
+
+/// Returns the reason that a text gives. Before the passcode is sent it cannot be wrong: what sounds so is the server's
+/// greeting.
+fn known_reason(text: &str, is_sent: bool) -> Option<ConnectError> {
+    let lower = text.to_ascii_lowercase();
+    let known: [(ConnectError, &[&str]); 11] = [
         // AnyConnect's words, and Secure Client's.
         (ConnectError::Held, &["connect not available", "connect capability is unavailable"]),
         (
             ConnectError::ServiceStopped,
             &["vpn service is not available", "vpn service is unavailable", "cannot contact the vpn service"],
         ),
+        // "VPN establishment capability for a remote user is disabled", "… from a Remote Desktop is disabled".
+        (
+            ConnectError::RemoteSession,
+            &["capability for a remote", "capability from a remote", "remote user is disabled"],
+        ),
         (ConnectError::Locked, &["account is locked", "account locked", "account has been locked", "locked out"]),
-        // The computer's own certificate; and what the gateway's rules ask of a computer.
-        (ConnectError::Refused, &["certificate validation failure", "login denied"]),
+        // The computer's own certificate; and what the gateway's rules ask of a computer or a user.
+        (
+            ConnectError::Refused,
+            &["certificate validation failure", "certificate authentication failed", "login denied", "access denied"],
+        ),
         (
             ConnectError::Untrusted,
             &[
@@ -204,15 +312,19 @@ fn refusal(line: &str, handed_over: bool) -> Option<ConnectError> {
                 "trust this server",
                 "connect anyway",
                 "cannot verify",
+                "cannot confirm it is connected to your secure gateway",
+                "may not be trustworthy",
                 "server certificate acceptance",
                 "server certificate problem",
                 "certificate is invalid",
                 "invalid certificate",
             ],
         ),
+        (ConnectError::WrongPasscode, &["login failed", "authentication failed", "invalid credentials"]),
+        (ConnectError::HostScan, &["hostscan", "posture assessment", "secure desktop"]),
         (
-            ConnectError::WrongPasscode,
-            &["login failed", "authentication failed", "access denied", "invalid credentials"],
+            ConnectError::BrowserLogin,
+            &["authentication type is not supported", "single sign-on", "saml", "external browser"],
         ),
         (
             ConnectError::Unreachable,
@@ -225,55 +337,58 @@ fn refusal(line: &str, handed_over: bool) -> Option<ConnectError> {
                 "connection attempt has timed out",
                 "connection attempt has failed",
                 "not reachable",
+                // A captive portal.
+                "restricting access to the internet",
             ],
         ),
-        (ConnectError::UnsupportedPrompt, &["authentication type is not supported"]),
+        (ConnectError::UnsupportedPrompt, &["password has expired", "password expired", "new pin"]),
     ];
-    let mut said = known.into_iter().filter(|(_, words)| words.iter().any(|word| lower.contains(word)));
-    said.find_map(|(reason, _)| {
-        (handed_over || !matches!(reason, ConnectError::WrongPasscode | ConnectError::Locked)).then_some(reason)
-    })
+    let is_greeting = |reason: &ConnectError| {
+        !is_sent
+            && (matches!(reason, ConnectError::WrongPasscode | ConnectError::Locked) || lower.contains("access denied"))
+    };
+    let mut matching = known.into_iter().filter(|(_, words)| words.iter().any(|word| lower.contains(word)));
+    matching.find_map(|(reason, _)| (!is_greeting(&reason)).then_some(reason))
 }
 
-/// What a text without a line end asks for, in small letters, and whether an empty line takes what is offered:
-/// `LABEL: ` or `LABEL: [OFFERED] `. `None` where it is no question, or not one yet.
-fn question(said: &str) -> Option<(String, bool)> {
-    let mut text = cisco::without_prompts(said);
-    // What was offered with the question before, which is answered.
+/// Returns what an unterminated text asks for, in small letters, and whether an empty line takes a default:
+/// `LABEL: ` or `LABEL: [DEFAULT] `. `None` if it is no question, or not one yet.
+fn question(text: &str) -> Option<(String, bool)> {
+    let mut text = cisco::without_prompts(text);
+    // The default of the question before, which is answered.
     if let Some(left) = text.strip_prefix('[') {
         text = left.split_once(']')?.1.trim_start();
     }
-    let (label, offered) = match text.strip_suffix(']').and_then(|text| text.rsplit_once(": [")) {
+    let (label, has_default) = match text.strip_suffix(']').and_then(|text| text.rsplit_once(": [")) {
         Some((label, _)) => (label, true),
         None => (text.strip_suffix(':').or_else(|| text.strip_suffix('?'))?, false),
     };
-    (!label.starts_with(">>")).then(|| (label.trim().to_lowercase(), offered))
+    (!label.starts_with(">>")).then(|| (label.trim().to_lowercase(), has_default))
 }
 
 /// `vpncli disconnect`.
 ///
 /// # Errors
-/// The client's last words, where it does not say at the end that it is disconnected.
-pub async fn hang_up(program: &Path, limit: Duration) -> Result<(), String> {
+/// The client's last lines, if it does not report at the end that it is disconnected.
+pub async fn disconnect(program: &Path, limit: Duration) -> Result<(), String> {
     let mut command = command(program);
     command.arg("disconnect");
-    let ask = async {
+    let run = async {
         let mut child = spawn(command, false).map_err(|error| error.to_string())?;
         drop(child.stdin.take());
-        let mut output = Output::of(&mut child);
+        let mut output = ClientOutput::new(&mut child, None);
         let mut last = None;
-        while let Some(said) = output.next(true).await.map_err(|error| error.to_string())? {
-            if let Said::Line(line) = said
-                && let Some(state) = cisco::value(&line, "state")
-            {
-                last = cisco::state(state);
+        while let Some(event) = output.next(true).await.map_err(|error| error.to_string())? {
+            if let OutputEvent::Line(line) = event {
+                output.keep_line();
+                last = cisco::value(&line, "state").map_or(last, cisco::state);
             }
         }
         let status = child.wait().await.map_err(|error| error.to_string())?;
         match last {
             Some(ClientState::Disconnected) => Ok(()),
-            _ => Err(format!("{status}: {}", output.words())),
+            _ => Err(format!("{status}: {}", output.kept_lines())),
         }
     };
-    timeout(limit, ask).await.unwrap_or_else(|_| Err(format!("{} does not answer", program.display())))
+    timeout(limit, run).await.unwrap_or_else(|_| Err(format!("{} does not answer", program.display())))
 }

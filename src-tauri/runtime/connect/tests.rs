@@ -1,222 +1,383 @@
-use super::cisco::Cisco;
+use super::cisco::CiscoDriver;
+use super::driver::*;
+use super::output::OutputEvent;
 use super::*;
+use crate::cisco::transcript::Transcript;
 use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use vigie_core::connect::Stage;
+use zeroize::Zeroizing;
 
 const IDENTIFIER: &str = "mdupont";
-const SECRETS: [&str; 2] = ["4321123456", "123456"];
+const PASSCODE: &str = "4321123456";
+#[cfg(unix)]
+const SECRETS: [&str; 2] = [PASSCODE, "123456"];
 
 fn secret(text: &str) -> Secret {
     Secret::from(text.to_owned())
 }
 
-fn cisco(program: PathBuf) -> Cisco {
-    Cisco::new(program, "vpn.example".into(), IDENTIFIER.into(), secret(SECRETS[0]))
+fn cisco(program: PathBuf) -> CiscoDriver {
+    CiscoDriver::new(program, "vpn.example".into(), IDENTIFIER.into(), secret(PASSCODE))
 }
 
-/// What Cisco's command line was seen to print (src-tauri/transcripts).
-struct Transcript {
-    name: String,
-    head: Vec<(String, String)>,
-    body: String,
+fn line(text: &str) -> OutputEvent {
+    OutputEvent::Line(Zeroizing::new(text.to_owned()))
 }
 
-impl Transcript {
-    /// Those whose name begins so.
-    fn all(kind: &str) -> Vec<Transcript> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src-tauri/transcripts");
-        let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-        let named = |path: &PathBuf| Some(path.file_name()?.to_str()?.strip_suffix(".txt")?.to_owned());
-        let mut names: Vec<_> = files.filter_map(|path| named(&path).map(|name| (name, path))).collect();
-        names.retain(|(name, _)| name.starts_with(kind));
-        names.sort();
-        let read = |(name, path): (String, PathBuf)| {
-            let text = fs::read_to_string(path).unwrap();
-            let (head, body) = text.split_once("\n\n").unwrap();
-            let head = head.lines().map(|line| line.split_once(':').unwrap());
-            let head = head.map(|(key, value)| (key.to_owned(), value.trim().to_owned())).collect();
-            Transcript { name, head, body: body.strip_suffix('\n').unwrap().replace("\\r", "\r") }
-        };
-        names.into_iter().map(read).collect()
-    }
+fn partial(text: &str) -> OutputEvent {
+    OutputEvent::Partial(Zeroizing::new(text.to_owned()))
+}
 
-    #[cfg(unix)]
-    fn named(name: &str) -> Transcript {
-        let [one] = Transcript::all(name).try_into().ok().unwrap();
-        one
-    }
+fn quiet(text: &str) -> OutputEvent {
+    OutputEvent::Quiet(Zeroizing::new(text.to_owned()))
+}
 
-    fn head(&self, key: &str) -> &str {
-        &self.head.iter().find(|(known, _)| known == key).unwrap().1
-    }
+/// What the program is to be given on its input, by the transcript's header.
+fn expected_input(transcript: &Transcript) -> String {
+    let answers = transcript.find("told").unwrap().split(", ").filter(|answer| !answer.is_empty());
+    let line = |answer| match answer {
+        "empty" => "",
+        "identifier" => IDENTIFIER,
+        "passcode" => PASSCODE,
+        other => other,
+    };
+    answers.map(|answer| format!("{}\n", line(answer))).collect()
+}
 
-    /// What the program is told, as it stands in its input.
-    fn told(&self) -> String {
-        let answers = self.head("told").split(", ").filter(|answer| !answer.is_empty());
-        let line = |answer| match answer {
-            "empty" => "",
-            "identifier" => IDENTIFIER,
-            "passcode" => SECRETS[0],
-            other => other,
-        };
-        answers.map(|answer| format!("{}\n", line(answer))).collect()
-    }
+/// The failure that a transcript shows, by its header.
+fn expected_failure(transcript: &Transcript) -> Option<ConnectError> {
+    Some(match transcript.find("means").unwrap() {
+        "connected" => return None,
+        "held" => ConnectError::Held,
+        "service-stopped" => ConnectError::ServiceStopped,
+        "locked" => ConnectError::Locked,
+        "refused" => ConnectError::Refused,
+        "remote-session" => ConnectError::RemoteSession,
+        "untrusted" => ConnectError::Untrusted,
+        "wrong-passcode" => ConnectError::WrongPasscode,
+        "unreachable" => ConnectError::Unreachable,
+        "asks" => ConnectError::UnsupportedPrompt,
+        "browser-login" => ConnectError::BrowserLogin,
+        "host-scan" => ConnectError::HostScan,
+        "unknown" => ConnectError::Unknown(String::new()),
+        other => panic!("{}: {other}", transcript.name),
+    })
+}
 
-    /// What Vigie makes of it.
-    fn means(&self) -> Option<ConnectError> {
-        Some(match self.head("means") {
-            "connected" => return None,
-            "held" => ConnectError::Held,
-            "service-stopped" => ConnectError::ServiceStopped,
-            "locked" => ConnectError::Locked,
-            "refused" => ConnectError::Refused,
-            "untrusted" => ConnectError::Untrusted,
-            "wrong-passcode" => ConnectError::WrongPasscode,
-            "unreachable" => ConnectError::Unreachable,
-            "asks" => ConnectError::UnsupportedPrompt,
-            "unknown" => ConnectError::Unknown(String::new()),
-            other => panic!("{}: {other}", self.name),
-        })
+/// How many of these events have a consequence.
+fn consequences(events: &[OutputEvent]) -> usize {
+    let mut driver = cisco("vpn".into());
+    events.iter().filter(|event| !matches!(driver.on_output(event), DriverStep::Unknown | DriverStep::Known)).count()
+}
+
+#[test]
+fn cisco_output_without_consequence() {
+    // An old state; a longer key; what only contains a word; a question that is not complete yet, or none.
+    assert_eq!(consequences(&[line(">> state: Connected"), line(">> notice: Ready to connect.")]), 0);
+    assert_eq!(
+        consequences(&[line(">> Management Connection State: Connected"), line(">> notice: state: Connected")]),
+        0
+    );
+    assert_eq!(consequences(&[line(">> Network error. Unable to lookup host names."), line("")]), 0);
+    let texts = ["VPN>", "User", "Group:", "Group: [VP", "Second Password:", "accept? [y/n]:", "accept?", ">> error:"];
+    for text in texts {
+        assert_eq!(consequences(&[partial(text)]), 0, "{text}");
+    }
+    for text in ["", "VPN>", "VPN> VPN>", "Contacting", ">> error:"] {
+        assert_eq!(consequences(&[quiet(text)]), 0, "{text}");
+    }
+    // The default that is shown with an answered question belongs to it.
+    assert_eq!(consequences(&[partial("Username:"), partial("[mdu"), quiet("[mdupont]")]), 1);
+    assert_eq!(consequences(&[partial("Username:"), partial("[mdupont] Password:")]), 2);
+    // The server's own text asks nothing.
+    let banner =
+        [partial("Password:"), line(">> notice: Please respond to banner."), partial("Password:"), quiet("Group:")];
+    assert_eq!(consequences(&banner), 1);
+}
+
+/// What comes of these lines, after the passcode or before it.
+fn conclusion(lines: &[&str], is_sent: bool) -> Option<ConnectError> {
+    let mut driver = cisco("vpn".into());
+    if is_sent {
+        driver.on_output(&partial("Username:"));
+        driver.on_output(&partial("Password:"));
+    }
+    for text in lines {
+        let step = driver.on_output(&line(text));
+        if let DriverStep::Failed(reason) = step {
+            return Some(reason);
+        }
+        if let DriverStep::Connected = step {
+            return None;
+        }
+    }
+    let step = driver.on_output(&quiet("VPN>"));
+    if let DriverStep::Failed(reason) = step {
+        return Some(reason);
+    }
+    matches!(step, DriverStep::Exhausted).then(|| driver.exit_reason(None, String::new()))
+}
+
+#[test]
+fn the_line_that_explains_most_decides() {
+    let failed = ">> warning: Connection attempt has failed.";
+    let untrusted = ">> error: AnyConnect cannot confirm it is connected to your secure gateway.";
+    let unknown = || Some(ConnectError::Unknown(String::new()));
+    let rows: [(&[&str], Option<ConnectError>); 13] = [
+        (&[failed], Some(ConnectError::Unreachable)),
+        (&[failed, untrusted], Some(ConnectError::Untrusted)),
+        (&[untrusted, failed], Some(ConnectError::Untrusted)),
+        (
+            &[">> error: Connection attempt has failed.", ">> Untrusted Server Certificate"],
+            Some(ConnectError::Untrusted),
+        ),
+        (
+            &[">> warning: Untrusted Server Certificate", ">> error: Connection attempt has failed."],
+            Some(ConnectError::Untrusted),
+        ),
+        (&[">> error: Unable to proceed.", "Cannot contact the VPN service."], Some(ConnectError::ServiceStopped)),
+        // Another language, or words that nobody has seen, after a warning.
+        (&[failed, ">> error: Échec de l’établissement du VPN."], unknown()),
+        (&[">> error: Échec de l’établissement du VPN."], unknown()),
+        (&[failed, ">> notice: Contacting backup.example.", ">> state: Connected"], None),
+        (
+            &[">> error: The service provider in your current location is restricting access to the Internet."],
+            Some(ConnectError::Unreachable),
+        ),
+        (
+            &[
+                ">> error: VPN establishment capability from a Remote Desktop is disabled.  A VPN connection will not be established.",
+            ],
+            Some(ConnectError::RemoteSession),
+        ),
+        // A greeting is no refusal.
+        (&["Login failed attempts are logged."], None),
+        (&[">> notice: Posture Assessment: Initiating..."], None),
+    ];
+    for (lines, reason) in rows {
+        assert_eq!(conclusion(lines, false), reason, "{lines:?}");
     }
 }
 
 #[test]
-fn what_is_no_news_of_ciscos() {
-    let heard = |said: &[Said]| {
-        let mut line = cisco("vpn".into());
-        said.iter().filter_map(|said| line.hear(said)).count()
-    };
-    let line = |text: &str| Said::Line(Zeroizing::new(text.to_owned()));
-    let open = |text: &str| Said::Open(Zeroizing::new(text.to_owned()));
-    let settled = |text: &str| Said::Settled(Zeroizing::new(text.to_owned()));
-    // An old state; a longer key; what only contains a word; a question that is not whole yet, or none.
-    assert_eq!(heard(&[line(">> state: Connected"), line(">> notice: Ready to connect.")]), 0);
-    assert_eq!(heard(&[line(">> Management Connection State: Connected"), line(">> notice: state: Connected")]), 0);
-    assert_eq!(heard(&[line(">> Network error. Unable to lookup host names."), line("")]), 0);
-    let texts = ["VPN>", "User", "Group:", "Group: [VP", "Second Password:", "accept? [y/n]:", "accept?", ">> error:"];
-    for text in texts {
-        assert_eq!(heard(&[open(text)]), 0, "{text}");
+fn only_a_refused_code_counts_as_one() {
+    let rows: [(&[&str], Option<ConnectError>); 6] = [
+        (&[">> warning: Login failed."], Some(ConnectError::WrongPasscode)),
+        (&[">> Login failed.", ">> Your account is locked."], Some(ConnectError::Locked)),
+        (
+            &[">> warning: Login failed.", ">> error: Quelque chose d’autre."],
+            Some(ConnectError::Unknown(String::new())),
+        ),
+        (&[">> warning: Échec de la connexion."], None),
+        (&[">> error: Access denied. The VPN is closed."], Some(ConnectError::Refused)),
+        (&[">> error: Certificate authentication failed."], Some(ConnectError::Refused)),
+    ];
+    for (lines, reason) in rows {
+        assert_eq!(conclusion(lines, true), reason, "{lines:?}");
     }
-    for text in ["VPN>", "VPN> VPN>", "Contacting", ">> error:"] {
-        assert_eq!(heard(&[settled(text)]), 0, "{text}");
+    // A localised client asks again: why is not known.
+    let mut driver = cisco("vpn".into());
+    for event in [partial("Nom d’utilisateur :"), partial("Mot de passe :"), line(">> warning: Échec de la connexion.")]
+    {
+        driver.on_output(&event);
     }
-    // What was offered with a question that is answered belongs to it.
-    assert_eq!(heard(&[open("Username:"), open("[mdu"), settled("[mdupont]")]), 1);
-    assert_eq!(heard(&[open("Username:"), open("[mdupont] Password:")]), 2);
-    // What the server's text asks for is not asked.
-    let banner =
-        [open("Password:"), line(">> notice: Please respond to banner."), open("Password:"), settled("Group:")];
-    assert_eq!(heard(&banner), 1);
+    assert!(matches!(driver.on_output(&partial("Nom d’utilisateur :")), DriverStep::Exhausted));
+    // A second password is asked for in the words of the first.
+    let mut driver = cisco("vpn".into());
+    for event in [partial("Username:"), partial("Password:")] {
+        driver.on_output(&event);
+    }
+    let again = driver.on_output(&partial("Password:"));
+    assert!(matches!(again, DriverStep::Failed(ConnectError::UnsupportedPrompt)));
 }
 
 #[cfg(target_os = "linux")]
-#[test]
-fn openconnects_words() {
-    use super::openconnect::OpenConnect;
+mod openconnect_output {
+    use super::*;
+    use crate::runtime::connect::openconnect::OpenConnectDriver;
     use vigie_openconnect::{REFUSED, STARTED};
-    let client = || OpenConnect::new("helper".into(), "caen".into(), IDENTIFIER.into(), secret(SECRETS[0]));
-    let line = |text: &str| Said::Line(Zeroizing::new(text.to_owned()));
-    let hear = |said: &str| match client().hear(&line(said)) {
-        Some(Heard::Progress(progress)) => Some(progress),
-        Some(Heard::Answer(..) | Heard::Over) => panic!("{said}"),
-        None => None,
-    };
-    let failed = |reason| Some(Err(reason));
-    let rows = [
-        ("Configured as 10.20.30.93, with SSL connected and DTLS in progress", Some(Ok(ConnectProgress::Connected))),
-        ("Login failed.", failed(ConnectError::WrongPasscode)),
-        ("Got HTTP response: HTTP/1.1 401 Authentication failed", failed(ConnectError::WrongPasscode)),
-        ("Server certificate verify failed: signer not found", None),
-        ("Certificate from VPN server \"vpn.example\" failed verification.", failed(ConnectError::Untrusted)),
-        (
-            "None of the 1 fingerprint(s) specified via --servercert match server's certificate: pin-sha256:x",
-            failed(ConnectError::Untrusted),
-        ),
-        ("getaddrinfo failed for host 'vpn.example': Name or service not known", failed(ConnectError::Unreachable)),
-        ("Failed to connect to 192.0.2.1:443: Connection refused", failed(ConnectError::Unreachable)),
-        ("Got CONNECT response: HTTP/1.1 200 CONNECTED", Some(Ok(ConnectProgress::Stage(Stage::Establishing)))),
-        ("Set up UDP failed; using SSL instead", None),
-    ];
-    for (said, means) in rows {
-        assert_eq!(hear(said), means, "{said}");
+
+    fn driver() -> OpenConnectDriver {
+        OpenConnectDriver::new("helper".into(), "caen".into(), IDENTIFIER.into(), secret(PASSCODE))
     }
-    assert!(matches!(hear(&format!("{REFUSED}: no such site")), Some(Err(ConnectError::Unknown(_)))));
-    // polkit refuses before the program runs, and asks for its lines; afterwards the code is openconnect's.
-    let mut client = client();
-    assert_eq!(client.ended(Some(127), String::new()), ConnectError::NotAllowed);
-    let told = client.hear(&line(STARTED));
-    assert!(matches!(told, Some(Heard::Answer(told, _)) if told.as_slice() == b"caen\nmdupont\n4321123456\n"));
-    assert!(client.hear(&line(STARTED)).is_none(), "once");
-    assert!(matches!(client.ended(Some(127), String::new()), ConnectError::Unknown(_)));
+
+    /// What comes of this output at its end.
+    fn conclusion(driver: &mut OpenConnectDriver, output: &str) -> Result<DriverStep, ConnectError> {
+        for text in output.lines() {
+            let step = driver.on_output(&line(text));
+            if matches!(step, DriverStep::Failed(_) | DriverStep::Connected | DriverStep::Restart) {
+                return Ok(step);
+            }
+        }
+        Err(driver.exit_reason(Some(1), String::new()))
+    }
+
+    #[track_caller]
+    fn assert_fails(output: &str, expected: &ConnectError) {
+        let reason = match conclusion(&mut driver(), output) {
+            Ok(DriverStep::Failed(reason)) | Err(reason) => reason,
+            Ok(_) => panic!("{output}"),
+        };
+        assert_eq!(reason, *expected, "{output}");
+    }
+
+    #[test]
+    fn lines_have_their_meaning() {
+        for (text, reason) in [
+            ("Login failed.", ConnectError::WrongPasscode),
+            ("Got HTTP response: HTTP/1.1 401 Authentication failed", ConnectError::WrongPasscode),
+            ("Certificate from VPN server \"vpn.example\" failed verification.", ConnectError::Untrusted),
+            (
+                "None of the 1 fingerprint(s) specified via --servercert match server's certificate: pin-sha256:x",
+                ConnectError::Untrusted,
+            ),
+            ("getaddrinfo failed for host 'vpn.example': Name or service not known", ConnectError::Unreachable),
+            ("Failed to connect to 192.0.2.1:443: Connection refused", ConnectError::Unreachable),
+            ("Login failed attempts are logged.", ConnectError::Unknown(String::new())),
+            ("Your account has been locked.", ConnectError::Locked),
+        ] {
+            assert_fails(text, &reason);
+        }
+        let step = |text| driver().on_output(&line(text));
+        let configured = "Configured as 10.20.30.93, with SSL connected and DTLS in progress";
+        assert!(matches!(step(configured), DriverStep::Connected));
+        assert!(matches!(step("Server certificate verify failed: signer not found"), DriverStep::Known));
+        let connecting = step("Got CONNECT response: HTTP/1.1 200 CONNECTED");
+        assert!(matches!(connecting, DriverStep::Stage(Stage::Establishing)));
+        assert!(matches!(step("Set up UDP failed; using SSL instead"), DriverStep::Known));
+        assert!(matches!(step("Something of the gateway's"), DriverStep::Unknown));
+        let refused = step(&format!("{REFUSED}: no such site"));
+        assert!(matches!(refused, DriverStep::Failed(ConnectError::Unknown(_))));
+    }
+
+    #[test]
+    fn input_is_sent_once_and_only_when_polkit_has_allowed_it() {
+        let mut driver = driver();
+        assert_eq!(driver.exit_reason(Some(127), String::new()), ConnectError::NotAllowed);
+        let step = driver.on_output(&line(STARTED));
+        assert!(matches!(step, DriverStep::Answer(input, _) if input.as_slice() == b"caen\nmdupont\n4321123456\n"));
+        assert!(!matches!(driver.on_output(&line(STARTED)), DriverStep::Answer(..)), "once");
+        assert!(matches!(driver.exit_reason(Some(127), String::new()), ConnectError::Unknown(_)));
+    }
+
+    const GROUPS: &str = "POST https://vpn.example/\nConnected to 192.0.2.1:443\nXML POST enabled\n\
+                          Please enter your username.\n\
+                          Group: [Agents|Secours]:***\nUser input required in non-interactive mode\n";
+
+    #[test]
+    fn the_first_group_is_chosen_once() {
+        let mut driver = driver();
+        driver.on_output(&line(STARTED));
+        assert!(matches!(conclusion(&mut driver, GROUPS), Ok(DriverStep::Restart)));
+        let step = driver.on_output(&line(STARTED));
+        let expected = b"caen\tAgents\nmdupont\n4321123456\n";
+        assert!(matches!(step, DriverStep::Answer(input, _) if input.as_slice() == expected));
+        let again = conclusion(&mut driver, GROUPS);
+        assert!(matches!(again, Ok(DriverStep::Failed(ConnectError::UnsupportedPrompt))));
+    }
+
+    #[test]
+    fn a_choice_after_the_passcode_is_not_made() {
+        let output = GROUPS.replace("Please enter your username.\n", "POST https://vpn.example/auth\n");
+        assert_fails(&output, &ConnectError::UnsupportedPrompt);
+        // Beginnings of names are enough, but there must be one.
+        assert_fails(&GROUPS.replace("Agents", "Élèves"), &ConnectError::UnsupportedPrompt);
+        let mut driver = driver();
+        assert!(matches!(conclusion(&mut driver, &GROUPS.replace("Agents", "Académie")), Ok(DriverStep::Restart)));
+        let step = driver.on_output(&line(STARTED));
+        assert!(matches!(step, DriverStep::Answer(input, _) if input.starts_with(b"caen\tAcad\n")));
+    }
+
+    #[test]
+    fn second_questions_host_scan_and_browser_logins_are_no_refused_codes() {
+        let begin = "POST https://vpn.example/\nXML POST enabled\n";
+        let end = "Failed to complete authentication\n";
+        let asked = "***\nUser input required in non-interactive mode\n";
+        for (output, reason) in [
+            (
+                format!("POST https://vpn.example/\nEnter the new one.\nResponse:{asked}"),
+                ConnectError::UnsupportedPrompt,
+            ),
+            (format!("POST https://vpn.example/\nPassword1:\n{asked}"), ConnectError::UnsupportedPrompt),
+            ("Error: Server asked us to run CSD hostscan.\n".into(), ConnectError::HostScan),
+            (
+                "Please complete the authentication process in the AnyConnect Login window.\nNo SSO handler\n".into(),
+                ConnectError::BrowserLogin,
+            ),
+            (format!("POST https://vpn.example/\nLogin failed.\nPassword:\n{asked}"), ConnectError::WrongPasscode),
+        ] {
+            assert_fails(&format!("{begin}{output}{end}"), &reason);
+        }
+    }
 }
 
-/// Puts a file out at once.
-const WHOLE: &str = if cfg!(windows) { "type" } else { "cat" };
+/// Prints a file at once.
+const PRINT: &str = if cfg!(windows) { "type" } else { "cat" };
 const PROGRAM: &str = if cfg!(windows) { "vpn.cmd" } else { "vpn" };
 
-/// The playing program's parts.
+/// Parts of the script that plays a transcript.
 #[cfg(unix)]
 mod script {
-    pub const BEGINS: &str = "#!/bin/bash\ncd \"${0%/*}\"\necho \"$@\" >>calls\n\
+    pub const BEGIN: &str = "#!/bin/bash\ncd \"${0%/*}\"\necho \"$@\" >>calls\n\
         cp /proc/$$/environ /proc/$$/cmdline .\n\
         if [ \"$1\" = disconnect ]; then cat disconnects; exit; fi\n";
-    /// What stands in the input before it was asked for is an answer to something else.
-    pub const NOTHING_AHEAD: &str = "IFS= read -r -t 0.02 ahead && echo \"ahead: $ahead\" >>told\n";
-    pub const ASKS: &str = "if IFS= read -r answer; then printf '%s\\n' \"$answer\" >>told; fi\n";
-    pub const REPEATS: &str = "printf %s \"$answer\"\n";
+    /// Input that is there before a question answers something else.
+    pub const CHECK_EARLY_INPUT: &str = "IFS= read -r -t 0.02 early && echo \"early: $early\" >>input\n";
+    pub const READ: &str = "if IFS= read -r answer; then printf '%s\\n' \"$answer\" >>input; fi\n";
+    pub const ECHO: &str = "printf %s \"$answer\"\n";
 }
 #[cfg(windows)]
 mod script {
-    pub const BEGINS: &str = "@echo off\nsetlocal enabledelayedexpansion\ncd /d \"%~dp0\"\necho %*>>calls\n\
+    pub const BEGIN: &str = "@echo off\nsetlocal enabledelayedexpansion\ncd /d \"%~dp0\"\necho %*>>calls\n\
         if \"%1\"==\"disconnect\" (\ntype disconnects\nexit /b\n)\n";
-    /// Answers that come ahead are read as one.
-    pub const NOTHING_AHEAD: &str = "";
+    /// Early answers are read as one.
+    pub const CHECK_EARLY_INPUT: &str = "";
     /// An empty answer looks like the end of the input: it is a dot.
-    pub const ASKS: &str = "set answer=.\nset /p answer=\necho !answer!>>told\n";
-    pub const REPEATS: &str = "<nul set /p =!answer!\n";
+    pub const READ: &str = "set answer=.\nset /p answer=\necho !answer!>>input\n";
+    pub const ECHO: &str = "<nul set /p =!answer!\n";
 }
 
-/// A program that plays Cisco's command line, and writes down how it was called and what it was told.
-struct Player {
+/// A program that plays Cisco's command line, and writes down its arguments and its input.
+struct FakeClient {
     folder: tempfile::TempDir,
 }
 
-impl Player {
-    /// Says this and waits for an answer where it stands (`{?}`, `{!}`); `then` is what it does after.
-    fn says(transcript: &str, then: &str) -> Player {
-        Player::puts(WHOLE, transcript, then)
+impl FakeClient {
+    /// Prints this and reads an answer at each mark (`{?}`, `{!}`); `then` is what it does after.
+    fn new(transcript: &str, then: &str) -> FakeClient {
+        FakeClient::printing_by(PRINT, transcript, then)
     }
 
-    /// The same, by that command.
-    fn puts(by: &str, transcript: &str, then: &str) -> Player {
-        let player = Player { folder: tempfile::tempdir().unwrap() };
-        player.disconnects("  >> state: Disconnecting\n  >> state: Disconnected\n");
-        let mut script = script::BEGINS.to_owned();
+    /// The same, with that command to print a file.
+    fn printing_by(print: &str, transcript: &str, then: &str) -> FakeClient {
+        let client = FakeClient { folder: tempfile::tempdir().unwrap() };
+        client.set_disconnect_output("  >> state: Disconnecting\n  >> state: Disconnected\n");
+        let mut script = script::BEGIN.to_owned();
         let mut rest = transcript;
         for piece in 0.. {
-            let [asks, repeats] = ["{?}", "{!}"].map(|mark| rest.find(mark));
-            let end = [asks, repeats].into_iter().flatten().min();
-            player.write(&format!("piece{piece}"), &rest[..end.unwrap_or(rest.len())]);
-            script += &format!("{}{by} piece{piece}\n", script::NOTHING_AHEAD);
+            let [read, echo] = ["{?}", "{!}"].map(|mark| rest.find(mark));
+            let end = [read, echo].into_iter().flatten().min();
+            client.write(&format!("piece{piece}"), &rest[..end.unwrap_or(rest.len())]);
+            script += &format!("{}{print} piece{piece}\n", script::CHECK_EARLY_INPUT);
             let Some(end) = end else { break };
-            script += script::ASKS;
-            script += if repeats == Some(end) { script::REPEATS } else { "" };
+            script += script::READ;
+            script += if echo == Some(end) { script::ECHO } else { "" };
             rest = &rest[end + "{?}".len()..];
         }
-        player.write(PROGRAM, &(script + then + "\n"));
+        client.write(PROGRAM, &(script + then + "\n"));
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            fs::set_permissions(player.program(), fs::Permissions::from_mode(0o755)).unwrap();
+            fs::set_permissions(client.program(), fs::Permissions::from_mode(0o755)).unwrap();
         }
-        player
+        client
     }
 
-    /// What it says when it is to disconnect.
-    fn disconnects(&self, says: &str) {
-        self.write("disconnects", says);
+    /// Sets what it prints when it is to disconnect.
+    fn set_disconnect_output(&self, output: &str) {
+        self.write("disconnects", output);
     }
 
     fn write(&self, name: &str, text: &str) {
@@ -228,219 +389,200 @@ impl Player {
         String::from_utf8_lossy(&bytes).replace("\r\n", "\n")
     }
 
-    /// Whether it got these answers, each in its line, and no others.
-    fn was_told(&self, answers: &str) -> bool {
-        let told = self.read("told");
+    /// Whether it got these answers, each in a line, and no others.
+    fn has_input(&self, answers: &str) -> bool {
+        let input = self.read("input");
         if cfg!(not(windows)) {
-            return told == answers;
+            return input == answers;
         }
-        // An empty answer is a dot; one more is the end of the input, cut off where it is ended just then.
+        // An empty answer is a dot; one more is the end of the input, cut off if the client is ended just then.
         let dotted: String =
             answers.lines().map(|answer| format!("{}\n", if answer.is_empty() { "." } else { answer })).collect();
-        matches!(told.strip_prefix(&dotted), Some("" | "." | ".\n"))
+        matches!(input.strip_prefix(&dotted), Some("" | "." | ".\n"))
     }
 
     fn program(&self) -> PathBuf {
         self.folder.path().join(PROGRAM)
     }
 
-    /// Drives it; what it came to, and what was told on the way. `cancel_at`: at what the attempt is given up.
-    async fn drive(&self, limit: Duration, cancel_at: Option<&Path>) -> (Outcome, Vec<Progress>) {
-        let line = Box::new(cisco(self.program()));
-        let (cancel, held) = oneshot::channel();
-        let told = RefCell::new(Vec::new());
-        let tell = |progress| told.borrow_mut().push(progress);
-        let driven = drive(line, held, Instant::now() + limit, &tell, || {});
+    /// Drives it; returns the outcome and the progress. The attempt is given up as soon as `cancel_at` exists.
+    async fn drive(&self, limit: Duration, cancel_at: Option<&Path>) -> (DriveOutcome, Vec<Progress>) {
+        let (stop, stopped) = oneshot::channel();
+        let progress = RefCell::new(Vec::new());
+        let report = |step| progress.borrow_mut().push(step);
+        let driven = drive(Box::new(cisco(self.program())), stopped, Instant::now() + limit, &report, || {});
         let outcome = async {
             let Some(file) = cancel_at else {
                 let outcome = driven.await;
-                drop(cancel);
+                drop(stop);
                 return outcome;
             };
             tokio::pin!(driven);
-            let begun = std::time::Instant::now();
-            loop {
+            let begin = std::time::Instant::now();
+            while !file.exists() {
                 tokio::select! {
                     outcome = &mut driven => return outcome,
                     () = tokio::time::sleep(Duration::from_millis(20)) => {}
                 }
-                assert!(begun.elapsed() < Duration::from_secs(20), "{} does not come", file.display());
-                if file.exists() {
-                    break;
-                }
+                assert!(begin.elapsed() < Duration::from_secs(20), "{} does not come", file.display());
             }
-            cancel.send(HangUp::Cancelled).unwrap();
+            stop.send(StopReason::Cancelled).unwrap();
             driven.await
         };
         let outcome = outcome.await;
-        (outcome, told.into_inner())
+        (outcome, progress.into_inner())
     }
 }
 
-/// Plays every transcript, and looks what it came to.
-async fn plays_all(by: &str) {
+fn interrupted(reason: ConnectError) -> DriveOutcome {
+    DriveOutcome { failed: Some(reason), interrupted: true, ..DriveOutcome::default() }
+}
+
+/// Plays every transcript, and checks its outcome.
+async fn play_all(print: &str) {
     let transcripts = Transcript::all("connect-");
     assert!(transcripts.len() > 30);
     for transcript in transcripts {
-        let player = Player::puts(by, &transcript.body, "");
-        let (mut outcome, told) = player.drive(Duration::from_secs(20), None).await;
-        let what = format!("{}: {outcome:?}, {told:?}", transcript.name);
-        if let Some(ConnectError::Unknown(words)) = &mut outcome.failed {
-            assert!(!words.is_empty() && !words.contains(SECRETS[0]), "{what}");
-            words.clear();
+        let client = FakeClient::printing_by(print, &transcript.output, "");
+        let (mut outcome, progress) = client.drive(Duration::from_secs(30), None).await;
+        let what = format!("{}: {outcome:?}, {progress:?}", transcript.name);
+        if let Some(ConnectError::Unknown(lines)) = &mut outcome.failed {
+            assert!(!lines.is_empty() && !lines.contains(PASSCODE), "{what}");
+            lines.clear();
         }
-        assert_eq!(outcome.failed, transcript.means(), "{what}");
-        assert!(player.was_told(&transcript.told()), "{what}: {:?}", player.read("told"));
+        assert_eq!(outcome.failed, expected_failure(&transcript), "{what}");
+        assert!(client.has_input(&expected_input(&transcript)), "{what}: {:?}", client.read("input"));
         // Another client's tunnel is left alone.
-        assert_eq!(outcome.half, !matches!(outcome.failed, None | Some(ConnectError::Held)), "{what}");
-        assert_eq!(told.contains(&Ok(ConnectProgress::Connected)), outcome.failed.is_none(), "{what}");
-        let handed_over = player.read("told").contains(SECRETS[0]);
-        assert_eq!(told.contains(&Ok(ConnectProgress::Stage(Stage::Verifying))), handed_over, "{what}");
+        assert_eq!(outcome.interrupted, !matches!(outcome.failed, None | Some(ConnectError::Held)), "{what}");
+        assert_eq!(progress.contains(&Ok(ConnectProgress::Connected)), outcome.failed.is_none(), "{what}");
+        let is_sent = client.read("input").contains(PASSCODE);
+        assert_eq!(progress.contains(&Ok(ConnectProgress::Stage(Stage::Verifying))), is_sent, "{what}");
     }
 }
 
 #[tokio::test]
-async fn each_question_of_ciscos_is_answered_when_it_stands_there_and_no_other() {
-    plays_all(WHOLE).await;
+async fn each_known_question_of_cisco_is_answered_when_it_is_asked() {
+    play_all(PRINT).await;
 }
 
 #[cfg(unix)]
 #[tokio::test]
 async fn a_question_may_come_a_byte_at_a_time() {
-    plays_all("dd bs=1 status=none <").await;
+    play_all("dd bs=1 status=none <").await;
 }
 
 #[cfg(unix)]
 #[tokio::test]
-async fn cisco_is_told_the_answers_on_its_input_alone() {
-    let player = Player::says(&Transcript::named("connect-5.1-connects").body, "");
-    let (outcome, told) = player.drive(Duration::from_secs(20), None).await;
-    assert_eq!(outcome, Outcome::default());
+async fn secrets_reach_cisco_on_its_input_alone() {
+    let [transcript] = Transcript::all("connect-5.1-connects").try_into().ok().unwrap();
+    let client = FakeClient::new(&transcript.output, "");
+    let (outcome, mut progress) = client.drive(Duration::from_secs(20), None).await;
+    assert_eq!(outcome, DriveOutcome::default());
     let stages =
         [Stage::Contacting, Stage::Verifying, Stage::Establishing].map(|stage| Ok(ConnectProgress::Stage(stage)));
-    let mut seen = told.clone();
-    seen.dedup();
-    assert_eq!(seen, [&stages[..], &[Ok(ConnectProgress::Connected)]].concat());
-    assert_eq!(player.read("calls"), "-s connect vpn.example\n");
+    progress.dedup();
+    assert_eq!(progress, [&stages[..], &[Ok(ConnectProgress::Connected)]].concat());
+    assert_eq!(client.read("calls"), "-s connect vpn.example\n");
     for file in ["environ", "cmdline"] {
-        let text = player.read(file);
+        let text = client.read(file);
         assert!(!text.is_empty() && SECRETS.iter().all(|secret| !text.contains(secret)), "{file}");
     }
-    assert!(player.read("environ").split('\0').any(|variable| variable == "LC_ALL=C"));
+    assert!(client.read("environ").split('\0').any(|variable| variable == "LC_ALL=C"));
 }
 
 #[tokio::test]
-async fn what_stands_there_is_told_as_it_comes_and_once_more_when_nothing_follows() {
-    let (mut client, pipe) = tokio::io::duplex(64);
-    let mut output =
-        Output { ways: [Way::of(Some(pipe)), Way::of(None::<tokio::io::Empty>)], read: 0, last: Default::default() };
-    let rows = [
-        ("", vec![]),
-        ("VPN> ", vec!["open VPN>", "settled VPN>"]),
-        ("\r\nUser", vec!["line VPN>", "line", "open User", "settled User"]),
-        (" \n", vec!["line User"]),
-    ];
-    for (says, expected) in rows {
-        client.write_all(says.as_bytes()).await.unwrap();
-        let mut heard = Vec::new();
-        // And then no more: a tunnel stands for hours.
-        while let Ok(said) = timeout(SETTLED * 3 / 2, output.next(true)).await {
-            let (how, text) = match said.unwrap().unwrap() {
-                Said::Line(text) => ("line", text),
-                Said::Open(text) => ("open", text),
-                Said::Settled(text) => ("settled", text),
-            };
-            heard.push(format!("{how} {}", *text).trim().to_owned());
-            assert!(heard.len() <= expected.len(), "{heard:?}");
-        }
-        assert_eq!(heard, expected);
-    }
-}
-
-#[tokio::test]
-async fn a_client_that_shows_no_question_is_told_nothing() {
-    let player = Player::says("{?}{?}", "");
-    let (outcome, told) = player.drive(Duration::from_secs(2), None).await;
-    assert_eq!(outcome, Outcome { failed: Some(ConnectError::TimedOut), half: true, ..Outcome::default() });
-    assert_eq!(told, []);
-    assert!(player.was_told(""), "{}", player.read("told"));
+async fn a_client_that_asks_nothing_is_given_nothing() {
+    let client = FakeClient::new("{?}{?}", "");
+    let (outcome, progress) = client.drive(Duration::from_secs(2), None).await;
+    assert_eq!(outcome, interrupted(ConnectError::TimedOut));
+    assert_eq!(progress, []);
+    assert!(client.has_input(""), "{}", client.read("input"));
 }
 
 #[cfg(unix)]
 #[tokio::test]
 async fn a_refusal_ends_the_client_at_once() {
     // It would ask again.
-    let player = Player::says("Password: {?}\n  >> Login failed.\n", "exec sleep 60");
-    let begun = std::time::Instant::now();
-    let (outcome, _) = player.drive(Duration::from_secs(30), None).await;
-    assert_eq!(outcome, Outcome { failed: Some(ConnectError::WrongPasscode), half: true, ..Outcome::default() });
-    assert!(begun.elapsed() < Duration::from_secs(10));
+    let client = FakeClient::new("Password: {?}\n  >> Login failed.\n", "exec sleep 60");
+    let begin = std::time::Instant::now();
+    let (outcome, _) = client.drive(Duration::from_secs(30), None).await;
+    assert_eq!(outcome, interrupted(ConnectError::WrongPasscode));
+    assert!(begin.elapsed() < Duration::from_secs(10));
 }
 
 #[cfg(unix)]
 #[tokio::test]
 async fn a_client_is_read_in_time_and_in_bounds() {
-    let player = Player::says(">> notice: Contacting vpn.example.\n", "exec sleep 60");
-    let (outcome, told) = player.drive(Duration::from_secs(1), None).await;
-    assert_eq!(outcome, Outcome { failed: Some(ConnectError::TimedOut), half: true, ..Outcome::default() });
-    assert_eq!(told, [Ok(ConnectProgress::Stage(Stage::Contacting))]);
+    let client = FakeClient::new(">> notice: Contacting vpn.example.\n", "exec sleep 60");
+    let (outcome, progress) = client.drive(Duration::from_secs(1), None).await;
+    assert_eq!(outcome, interrupted(ConnectError::TimedOut));
+    assert_eq!(progress, [Ok(ConnectProgress::Stage(Stage::Contacting))]);
 
-    for endless in ["exec yes", "exec tr '\\0' x </dev/zero"] {
-        let (outcome, _) = Player::says("", endless).drive(Duration::from_secs(20), None).await;
+    for endless in ["exec yes", "exec tr '\\0' x </dev/zero", "exec yes >&2"] {
+        let (outcome, _) = FakeClient::new("", endless).drive(Duration::from_secs(20), None).await;
         assert!(
             matches!(outcome.failed, Some(ConnectError::Unknown(ref why)) if why.contains("without end")),
             "{outcome:?}"
         );
     }
 
-    let player = Player::says("something else\nPassword: 4321123456\n", "exit 3");
-    let (outcome, _) = player.drive(Duration::from_secs(20), None).await;
+    let client = FakeClient::new("something else\nPassword: 4321123456\n", "exit 3");
+    let (outcome, _) = client.drive(Duration::from_secs(20), None).await;
     assert_eq!(
         outcome.failed,
         Some(ConnectError::Unknown("something else".into())),
-        "what may echo a secret is left out"
+        "what may repeat a secret is left out"
     );
 
-    let (_leash, held) = oneshot::channel();
-    let line = Box::new(cisco("/no/such/vpn".into()));
-    let outcome = drive(line, held, Instant::now() + Duration::from_secs(5), &|_| {}, || {}).await;
+    let (_stop, stopped) = oneshot::channel();
+    let driver = Box::new(cisco("/no/such/vpn".into()));
+    let outcome = drive(driver, stopped, Instant::now() + Duration::from_secs(5), &|_| {}, || {}).await;
     assert!(matches!(outcome.failed, Some(ConnectError::Unknown(_))), "{outcome:?}");
 }
 
 #[cfg(unix)]
 #[tokio::test]
+async fn lines_that_are_not_known_are_dropped_after_an_answer() {
+    let output = "first\nUsername: {!}\n123-4\nPassword: {!}\n65432 1\nuwxyz\n>> error: 21123\n>> error: Ended.\n";
+    let client = FakeClient::new(output, "exit 3");
+    let (outcome, _) = client.drive(Duration::from_secs(20), None).await;
+    assert_eq!(outcome.failed, Some(ConnectError::Unknown("first / >> error: Ended.".into())));
+}
+
+#[cfg(unix)]
+#[tokio::test]
 async fn an_attempt_that_is_given_up_ends_its_client() {
-    let player = Player::says(">> state: Connecting\n", "echo $$ >pid; exec sleep 60");
-    let pid = player.folder.path().join("pid");
-    let (outcome, _) = player.drive(Duration::from_secs(30), Some(&pid)).await;
-    assert_eq!(outcome, Outcome { half: true, ..Outcome::default() });
-    let pid = player.read("pid");
+    let client = FakeClient::new(">> state: Connecting\n", "echo $$ >pid; exec sleep 60");
+    let pid = client.folder.path().join("pid");
+    let (outcome, _) = client.drive(Duration::from_secs(30), Some(&pid)).await;
+    assert_eq!(outcome, DriveOutcome { interrupted: true, ..DriveOutcome::default() });
+    let pid = client.read("pid");
     assert!(!Path::new(&format!("/proc/{}", pid.trim())).exists(), "it still runs");
 }
 
 #[tokio::test]
-async fn ciscos_tunnel_is_ended() {
-    let player = Player::says("", "");
-    assert_eq!(cisco::hang_up(&player.program(), Duration::from_secs(10)).await, Ok(()));
-    assert_eq!(player.read("calls"), "disconnect\n");
+async fn cisco_is_disconnected_only_when_it_says_so() {
+    let client = FakeClient::new("", "");
+    assert_eq!(cisco::disconnect(&client.program(), Duration::from_secs(10)).await, Ok(()));
+    assert_eq!(client.read("calls"), "disconnect\n");
     for transcript in Transcript::all("disconnect-") {
-        player.disconnects(&transcript.body);
-        let done = cisco::hang_up(&player.program(), Duration::from_secs(10)).await;
-        assert_eq!(done.is_ok(), transcript.head("means") == "done", "{}: {done:?}", transcript.name);
+        client.set_disconnect_output(&transcript.output);
+        let result = cisco::disconnect(&client.program(), Duration::from_secs(10)).await;
+        assert_eq!(result.is_ok(), transcript.find("means") == Some("done"), "{}: {result:?}", transcript.name);
     }
     let mut profile = vigie_profile::guide();
-    let lines = &mut profile.vpn.command_line;
-    for places in [&mut lines.linux, &mut lines.windows] {
-        *places = vec!["/no/such/vpn".into(), player.program().display().to_string()];
+    let paths = &mut profile.vpn.command_line;
+    for paths in [&mut paths.linux, &mut paths.windows] {
+        *paths = vec!["/no/such/vpn".into(), client.program().display().to_string()];
     }
-    assert_eq!(client(&profile), Some(VpnClient::Cisco));
-    player.disconnects(">> state: Disconnecting\n>> error: The VPN is always on.");
-    let why = cisco_hangs_up(&profile).await.unwrap_err();
-    assert!(why.ends_with(">> error: The VPN is always on."), "{why}");
+    assert_eq!(super::client(&profile), Some(VpnClient::Cisco));
+    client.set_disconnect_output(">> state: Disconnecting\n>> error: The VPN is always on.");
+    let error = disconnect_cisco(&profile).await.unwrap_err();
+    assert!(error.ends_with(">> error: The VPN is always on."), "{error}");
 }
 
 #[tokio::test]
-async fn the_passcode_is_the_pin_and_then_the_digits() {
-    let made = passcode(&Pin::Typed(secret("4321")), &secret("123456")).await;
-    assert_eq!(made, Ok(secret(SECRETS[0])));
+async fn passcode_is_the_pin_and_then_the_digits() {
+    let passcode = passcode(&Pin::Typed(secret("4321")), &secret("123456")).await;
+    assert_eq!(passcode, Ok(secret(PASSCODE)));
 }

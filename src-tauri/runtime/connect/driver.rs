@@ -1,0 +1,224 @@
+//! Drives a client: starts it, reads what it prints, answers what it asks, and ends it.
+
+use super::output::{ClientOutput, OutputEvent};
+use std::io;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout, timeout_at};
+use vigie_core::connect::{ConnectError, ConnectProgress, Secret, Stage};
+use zeroize::Zeroizing;
+
+/// How long a client may take to end.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How far an attempt is, or why it failed.
+pub type Progress = Result<ConnectProgress, ConnectError>;
+
+/// A client that can be driven.
+pub trait ClientDriver: Send {
+    /// Returns the program with its arguments. None of them is secret.
+    fn command(&self) -> Command;
+    /// Whether the client holds the tunnel, and gives it up when its input ends.
+    fn holds_tunnel(&self) -> bool;
+    /// Returns the passcode that the client is to be given.
+    fn passcode(&self) -> Option<&Secret>;
+    /// Decides what follows from what the client printed.
+    fn on_output(&mut self, event: &OutputEvent) -> DriverStep;
+    /// Explains an end that no output has explained; `lines` are the last lines that were kept.
+    fn exit_reason(&self, code: Option<i32>, lines: String) -> ConnectError;
+}
+
+/// What follows from what a client printed.
+pub enum DriverStep {
+    /// Nothing: the text is not known. It may be the server's own, or repeat an answer.
+    Unknown,
+    /// Nothing: the text is known.
+    Known,
+    /// The attempt has come so far.
+    Stage(Stage),
+    /// The tunnel is up.
+    Connected,
+    /// The client is given this, once, on its standard input.
+    Answer(Zeroizing<Vec<u8>>, Stage),
+    /// The client is started once more, with other arguments. The gateway has not seen the passcode.
+    #[cfg(target_os = "linux")]
+    Restart,
+    /// The attempt has failed.
+    Failed(ConnectError),
+    /// The attempt has failed; [`ClientDriver::exit_reason`] says why.
+    Exhausted,
+}
+
+/// Why a client is ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopReason {
+    /// The attempt was given up.
+    Cancelled,
+    /// The user disconnects, and waits for an answer.
+    Disconnect,
+}
+
+/// How a client ended.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct DriveOutcome {
+    /// Why the tunnel did not come up.
+    pub failed: Option<ConnectError>,
+    /// A tunnel that the client held is gone.
+    pub tunnel_ended: bool,
+    /// The client was ended before the tunnel was up, or gave up: its service may go on.
+    pub interrupted: bool,
+    /// The user waits for the answer that the VPN is disconnected.
+    pub disconnect_requested: bool,
+}
+
+impl DriveOutcome {
+    fn failed(reason: ConnectError) -> DriveOutcome {
+        DriveOutcome { failed: Some(reason), ..DriveOutcome::default() }
+    }
+}
+
+/// Makes the lines of an answer. Allocated at full size: reallocating would leave copies of the secret.
+pub fn answer_lines(texts: &[&str]) -> Zeroizing<Vec<u8>> {
+    let mut lines = Zeroizing::new(Vec::with_capacity(texts.iter().map(|text| text.len() + 1).sum()));
+    for text in texts {
+        lines.extend_from_slice(text.as_bytes());
+        lines.push(b'\n');
+    }
+    lines
+}
+
+/// Starts a client, answers what it asks, and follows it until it ends or, if it does not hold the tunnel, until the tunnel
+/// is up.
+pub async fn drive(
+    mut driver: Box<dyn ClientDriver>,
+    mut stop: oneshot::Receiver<StopReason>,
+    deadline: Instant,
+    report: &impl Fn(Progress),
+    connected: impl FnOnce(),
+) -> DriveOutcome {
+    let (mut child, mut output) = match start(&*driver) {
+        Ok(started) => started,
+        Err(error) => return DriveOutcome::failed(ConnectError::Unknown(error.to_string())),
+    };
+    let mut stdin = child.stdin.take();
+    let mut connected = Some(connected);
+    let mut has_answered = false;
+    loop {
+        let is_up = connected.is_none();
+        let event = tokio::select! {
+            reason = &mut stop => {
+                end(child, stdin, driver.holds_tunnel()).await;
+                let disconnect_requested = reason == Ok(StopReason::Disconnect);
+                let tunnel_ended = is_up || disconnect_requested;
+                return DriveOutcome { tunnel_ended, interrupted: !is_up, disconnect_requested, failed: None };
+            }
+            () = tokio::time::sleep_until(deadline), if !is_up => {
+                end(child, stdin, driver.holds_tunnel()).await;
+                return DriveOutcome { interrupted: true, ..DriveOutcome::failed(ConnectError::TimedOut) };
+            }
+            event = output.next(!is_up) => event,
+        };
+        let step = match &event {
+            Ok(Some(event)) => driver.on_output(event),
+            Ok(None) => {
+                let code = timeout(EXIT_TIMEOUT, child.wait()).await;
+                let code = code.ok().and_then(Result::ok).and_then(|status| status.code());
+                drop(stdin);
+                tracing::info!(code, "the client ended by itself");
+                if is_up {
+                    return DriveOutcome { tunnel_ended: true, ..DriveOutcome::default() };
+                }
+                let reason = driver.exit_reason(code, output.kept_lines());
+                let interrupted = !matches!(reason, ConnectError::Unknown(_) | ConnectError::Held);
+                return DriveOutcome { interrupted, ..DriveOutcome::failed(reason) };
+            }
+            Err(error) => DriverStep::Failed(ConnectError::Unknown(error.to_string())),
+        };
+        // Once the client was answered, a line that is not known may repeat an answer in a form that nobody thought of.
+        if matches!(event, Ok(Some(OutputEvent::Line(_)))) && !(has_answered && matches!(step, DriverStep::Unknown)) {
+            output.keep_line();
+        }
+        let reason = match step {
+            // What an established tunnel's client prints changes nothing.
+            _ if is_up => continue,
+            DriverStep::Unknown | DriverStep::Known => continue,
+            DriverStep::Stage(stage) => {
+                report(Ok(ConnectProgress::Stage(stage)));
+                continue;
+            }
+            DriverStep::Answer(answer, stage) => {
+                has_answered = true;
+                output.mark_answered();
+                if let Some(stdin) = &mut stdin {
+                    // A client that is gone already says why.
+                    let _ = timeout_at(deadline, stdin.write_all(&answer)).await;
+                }
+                report(Ok(ConnectProgress::Stage(stage)));
+                continue;
+            }
+            DriverStep::Connected => {
+                if let Some(connected) = connected.take() {
+                    connected();
+                }
+                report(Ok(ConnectProgress::Connected));
+                if !driver.holds_tunnel() {
+                    end(child, stdin, true).await;
+                    return DriveOutcome::default();
+                }
+                continue;
+            }
+            #[cfg(target_os = "linux")]
+            DriverStep::Restart => {
+                end(child, stdin, driver.holds_tunnel()).await;
+                (child, output) = match start(&*driver) {
+                    Ok(started) => started,
+                    Err(error) => return DriveOutcome::failed(ConnectError::Unknown(error.to_string())),
+                };
+                stdin = child.stdin.take();
+                continue;
+            }
+            DriverStep::Failed(reason) => reason,
+            DriverStep::Exhausted => driver.exit_reason(None, output.kept_lines()),
+        };
+        // It would only ask again.
+        end(child, stdin, driver.holds_tunnel()).await;
+        // A connection that another client holds is not Vigie's to end.
+        return DriveOutcome { interrupted: reason != ConnectError::Held, ..DriveOutcome::failed(reason) };
+    }
+}
+
+fn start(driver: &dyn ClientDriver) -> io::Result<(Child, ClientOutput)> {
+    let mut child = spawn(driver.command(), driver.holds_tunnel())?;
+    let output = ClientOutput::new(&mut child, driver.passcode());
+    Ok((child, output))
+}
+
+/// Starts a client. `ends_with_input`: even if Vigie is killed.
+pub fn spawn(mut command: Command, ends_with_input: bool) -> io::Result<Child> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(!ends_with_input);
+    #[cfg(target_os = "linux")]
+    if !ends_with_input {
+        let end_with_vigie =
+            || Ok(rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?);
+        // SAFETY: between fork and exec only one system call is made, prctl.
+        unsafe { command.pre_exec(end_with_vigie) };
+    }
+    command.spawn().map_err(|error| {
+        let program = command.as_std().get_program().display().to_string();
+        io::Error::new(error.kind(), format!("{program}: {error}"))
+    })
+}
+
+/// Ends a client: through the end of its input if it heeds that, otherwise, or if that takes too long, by force.
+async fn end(mut child: Child, stdin: Option<ChildStdin>, ends_with_input: bool) {
+    drop(stdin);
+    if ends_with_input && timeout(EXIT_TIMEOUT, child.wait()).await.is_ok() {
+        return;
+    }
+    if let Err(error) = child.kill().await {
+        tracing::warn!(%error, "the client does not end");
+    }
+}
