@@ -59,7 +59,11 @@ async fn watch_bus(address: &str, supplies: &Path, events: &Events) {
         let ended = match connected.await {
             Ok(bus) => {
                 pause = RECONNECT_PAUSES.0;
-                watcher.watch_on(&bus).await
+                // Not watched while connected: each file created beside the socket would wake the program.
+                drop(socket.take());
+                let ended = watcher.watch_on(&bus).await;
+                socket = watch_socket(address);
+                ended
             }
             Err(error) => Err(error),
         };
