@@ -2,7 +2,7 @@
 //! fake window that the test controls. `/run`, `/etc` and the window's program are private to it (a mount namespace).
 
 use super::vpn::{GATEWAY, TestVpn};
-use super::{ChildProcess, DEADLINE, Desktop, require_root, run, wait_for};
+use super::{ChildProcess, DEADLINE, Desktop, require_other_users, run, wait_for};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -140,7 +140,7 @@ impl Desktop {
     }
 
     fn vigie_with(&self, window: &str, vpn: &TestVpn, settings: &str) -> Command {
-        require_root("a machine with polkit of its own");
+        require_other_users("a machine with polkit of its own");
         build_helper();
         let machine = self.home().join("machine");
         fs::create_dir_all(machine.join("own")).expect("the home folder is writable");

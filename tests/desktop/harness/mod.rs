@@ -584,6 +584,25 @@ pub fn require_root(what: &str) {
     );
 }
 
+/// Checks that programs such as polkit can switch to other users.
+///
+/// # Panics
+/// Panics as an ordinary user and in a user namespace with a single user, and says what needs them.
+pub fn require_other_users(what: &str) {
+    require_root(what);
+    assert!(
+        maps_other_users(),
+        "{what} needs other users: give your user a range in /etc/subuid and /etc/subgid, or run the tests as root"
+    );
+}
+
+/// Returns whether programs can switch to other users: as root of the machine, or of a user namespace that maps a range of
+/// users.
+fn maps_other_users() -> bool {
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    map.split_whitespace().nth(2).is_some_and(|count| count != "1") || map.lines().count() > 1
+}
+
 /// Runs a command to its end, and returns its output.
 ///
 /// # Panics

@@ -6,7 +6,7 @@
 //!
 //! Programs at home resolve `portailotp.test`. They trust its certificate if `SSL_CERT_FILE` names [`TestVpn::ca_file`].
 
-use super::{ChildProcess, DEADLINE, require_root, run, wait_for};
+use super::{ChildProcess, DEADLINE, require_other_users, run, wait_for};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
@@ -100,7 +100,7 @@ impl TestVpn {
 
     /// Sets up the networks and starts the server. The client is not connected.
     pub fn start() -> TestVpn {
-        require_root("a VPN in network namespaces");
+        require_other_users("a VPN server");
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let vpn = TestVpn {
