@@ -75,7 +75,8 @@ test-unit:
 # Everything on Linux. The tests on the desktop wait more than they work: two for each processor.
 test-desktop:
 	scripts/setup build desktop test
-	RUST_TEST_THREADS=$$((2 * $$(nproc))) cargo test
+	cargo test --no-run
+	RUST_TEST_THREADS=$$((2 * $$(nproc))) scripts/in-user-namespace cargo test
 
 # The Windows half, under wine.
 test-windows:

@@ -1,5 +1,5 @@
-/* Wine 8.0 lacks bcryptprimitives.dll, whose one function the Rust standard library needs. For the tests under wine
-   alone: Windows has its own. */
+/* A replacement for bcryptprimitives.dll, which wine 8.0 lacks: the one function that the Rust standard library needs.
+   It serves only the tests under wine. */
 #include <windows.h>
 #include <ntsecapi.h>
 

@@ -1,5 +1,5 @@
-//! The real programs on Windows, as far as wine shows it (`make test-windows`; what it cannot show is walked by hand,
-//! docs/windows-checklist.md). The user's Windows is not touched: each test wants wine.
+//! Tests of the real programs under wine (`make test-windows`). What wine cannot show is in docs/windows-checklist.md.
+//! Tests that start the tray refuse to run on a real Windows.
 
 #![cfg(windows)]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
@@ -14,7 +14,7 @@ use windows::Win32::UI::Input::KeyboardAndMouse::{VIRTUAL_KEY, VK_ESCAPE, VK_RET
 use winreg::RegKey;
 use winreg::enums::HKEY_CURRENT_USER;
 
-/// The subsystem in a program's header: 2 is graphical, 3 has a console (Microsoft, "PE Format").
+/// Returns the subsystem in a program's header: 2 is graphical, 3 is console (Microsoft, "PE Format").
 fn subsystem(program: &str) -> u8 {
     let bytes = std::fs::read(program).unwrap();
     let at = u32::from_le_bytes(bytes[0x3c..0x40].try_into().unwrap()) as usize;
@@ -23,13 +23,13 @@ fn subsystem(program: &str) -> u8 {
 }
 
 #[test]
-fn neither_program_ever_opens_a_console() {
+fn both_programs_are_graphical() {
     assert_eq!(subsystem(env!("CARGO_BIN_EXE_vigie")), 2);
     assert_eq!(subsystem(env!("CARGO_BIN_EXE_vigie-panel")), 2);
 }
 
 #[test]
-fn both_programs_say_that_they_know_each_screens_scale() {
+fn both_programs_are_aware_of_the_scale_of_each_monitor() {
     for program in [env!("CARGO_BIN_EXE_vigie"), env!("CARGO_BIN_EXE_vigie-panel")] {
         let bytes = std::fs::read(program).unwrap();
         assert!(bytes.windows(13).any(|text| text == b">PerMonitorV2"), "{program} has no manifest");
@@ -37,7 +37,7 @@ fn both_programs_say_that_they_know_each_screens_scale() {
 }
 
 #[test]
-fn commands_write_where_they_are_redirected_and_end_with_their_codes() {
+fn redirected_commands_write_there_and_return_their_codes() {
     let help = run(&["--help"]);
     assert_eq!(help.status.code(), Some(0));
     let text = String::from_utf8(help.stdout).unwrap();
@@ -52,17 +52,17 @@ fn commands_write_where_they_are_redirected_and_end_with_their_codes() {
 }
 
 #[test]
-fn a_batch_file_finds_the_status_in_its_file_and_the_code() {
+fn a_batch_file_gets_the_status_and_the_exit_code() {
     let _lock = vigie();
     let dir = tempfile::tempdir().unwrap();
-    let (file, batch) = (dir.path().join("état.json"), dir.path().join("look.bat"));
-    // A batch file is read in the console's own code page; the file's name comes from outside.
+    let (file, batch) = (dir.path().join("état.json"), dir.path().join("status.bat"));
+    // A batch file is read in the code page of the console, so that the file name comes from a variable.
     let lines = format!("@\"{}\" status --json > \"%ONTO%\"\r\n@exit /b %ERRORLEVEL%\r\n", env!("CARGO_BIN_EXE_vigie"));
     std::fs::write(&batch, lines).unwrap();
     let code = Command::new("cmd").arg("/c").arg(&batch).env("ONTO", &file).status().unwrap().code();
     let text = std::fs::read_to_string(&file).unwrap();
     let status: serde_json::Value = serde_json::from_str(&text).unwrap();
-    // What is within reach is the machine's business.
+    // The status depends on the machine.
     let expected = match status["reaches_inside"].as_bool() {
         Some(true) => 0,
         Some(false) => 3,
@@ -75,17 +75,17 @@ fn a_batch_file_finds_the_status_in_its_file_and_the_code() {
     assert!(panel.contains("Windows"), "{panel}");
 }
 
-/// Not a test of its own: what the process of the test below runs. It stands in for a shell that has a console.
+/// The process of the next test: a fake of a shell that has a console. As a test, it does nothing.
 #[test]
 fn a_shell_with_a_console() {
     let Some(answer) = std::env::var_os("VIGIE_TEST_SHELL") else { return };
-    let console = Console::own();
+    let console = Console::open();
     let status = Command::new(env!("CARGO_BIN_EXE_vigie")).arg("--version").status().unwrap();
     std::fs::write(answer, format!("{:?} {}", status.code(), console.text())).unwrap();
 }
 
 #[test]
-fn in_a_console_a_command_writes_there() {
+fn in_a_console_a_command_writes_to_it() {
     let dir = tempfile::tempdir().unwrap();
     let answer = dir.path().join("answer");
     let shell = Command::new(std::env::current_exe().unwrap())
@@ -98,12 +98,12 @@ fn in_a_console_a_command_writes_there() {
         .status()
         .unwrap();
     assert!(shell.success());
-    let said = std::fs::read_to_string(&answer).unwrap();
-    assert!(said.starts_with(&format!("Some(0) vigie {}", env!("CARGO_PKG_VERSION"))), "{said}");
+    let printed = std::fs::read_to_string(&answer).unwrap();
+    assert!(printed.starts_with(&format!("Some(0) vigie {}", env!("CARGO_PKG_VERSION"))), "{printed}");
 }
 
 #[test]
-fn the_tray_stands_once_and_a_second_start_asks_the_first() {
+fn a_second_start_asks_the_first_and_commands_use_it() {
     let _lock = vigie();
     let first = Vigie::start(&[]);
     until(DEADLINE, "the icon", tray_icon);
@@ -112,17 +112,17 @@ fn the_tray_stands_once_and_a_second_start_asks_the_first() {
     assert_eq!((second.status.code(), second.stdout), (Some(0), Vec::new()), "{complaint}");
     assert_eq!(first.windows("tray_icon_app").len(), 1);
 
-    // The first answers for the second.
+    // The running instance answers.
     let asked = Instant::now();
     let status = run(&["status", "--json"]);
     assert!(serde_json::from_slice::<serde_json::Value>(&status.stdout).is_ok());
-    assert!(asked.elapsed() < Duration::from_secs(5), "it looked for itself");
+    assert!(asked.elapsed() < Duration::from_secs(5), "the command probed by itself");
 
-    // Here is no WebView2, so the panel that both starts ask for cannot come.
-    until(DEADLINE, "a word on WebView2", || log().contains("WebView2 is not installed"));
-    assert!(harness::folder("LOCALAPPDATA").join("state.json").is_file(), "the memory");
+    // wine has no WebView2, so that the panel cannot open.
+    until(DEADLINE, "the warning about WebView2", || log().contains("WebView2 is not installed"));
+    assert!(harness::folder("LOCALAPPDATA").join("state.json").is_file(), "the state file is missing");
 
-    // Windows knows who shows the toasts.
+    // The program is registered for toasts.
     let classes = RegKey::predef(HKEY_CURRENT_USER).open_subkey(r"Software\Classes").unwrap();
     let app = classes.open_subkey(r"AppUserModelId\fr.ac_normandie.vigie").unwrap();
     let activator: String = app.get_value("CustomActivator").unwrap();
@@ -132,7 +132,7 @@ fn the_tray_stands_once_and_a_second_start_asks_the_first() {
 }
 
 #[test]
-fn a_click_in_the_action_centre_starts_vigie_like_any_other_start() {
+fn a_start_by_the_action_centre_is_a_normal_start() {
     let _lock = vigie();
     let first = Vigie::start(&["-Embedding"]);
     until(DEADLINE, "the icon", tray_icon);
@@ -140,63 +140,67 @@ fn a_click_in_the_action_centre_starts_vigie_like_any_other_start() {
 }
 
 #[test]
-fn at_the_sessions_end_vigie_takes_its_leave_before_it_lets_it_go_on() {
+fn at_the_end_of_the_session_vigie_ends_before_it_lets_windows_go_on() {
     let _lock = vigie();
-    let mut first = Vigie::start(&[]);
+    let mut first = Vigie::start_and_log("debug");
     until(DEADLINE, "the icon", tray_icon);
     let ended = || log().matches("ended").count();
     let before = ended();
-    assert_eq!(first.session_end(false), [1], "nobody is held up by Vigie");
-    std::thread::sleep(Duration::from_millis(300));
-    assert!(tray_icon(), "a session's end that was called off ends nothing");
-    first.session_end(true);
-    assert_eq!(first.ended(), Some(0));
+    assert_eq!(first.end_session(false), [1], "Vigie delays the end of the session");
+    // Events are handled in order: had the first message ended the program, it would not handle this one.
+    let panels = || log().matches("Action(ShowPanel)").count();
+    let before_panel = panels();
+    assert_eq!(run(&[]).status.code(), Some(0));
+    until(DEADLINE, "the second start", || panels() > before_panel);
+    assert!(tray_icon(), "a cancelled end of the session ended the program");
+    first.end_session(true);
+    assert_eq!(first.wait(), Some(0));
     assert_eq!(ended(), before + 1, "it ended in order: {}", log());
 }
 
 #[test]
-fn asked_to_end_it_takes_its_icon_along() {
+fn quit_ends_it_and_removes_the_icon() {
     let _lock = vigie();
     let mut first = Vigie::start(&[]);
     until(DEADLINE, "the icon", tray_icon);
     let quit = run(&["quit"]);
     assert_eq!(quit.status.code(), Some(0), "{}", String::from_utf8_lossy(&quit.stderr));
-    assert_eq!(first.ended(), Some(0));
-    assert!(!tray_icon(), "the icon is left to the taskbar");
+    assert_eq!(first.wait(), Some(0));
+    assert!(!tray_icon(), "the icon is left in the taskbar");
 }
 
 #[test]
-fn taskkill_ends_it_in_order() {
+fn taskkill_ends_it_properly() {
     let _lock = vigie();
     let mut first = Vigie::start(&[]);
     until(DEADLINE, "the icon", tray_icon);
     let before = log().matches("ended").count();
     first.close();
-    assert_eq!(first.ended(), Some(0));
+    assert_eq!(first.wait(), Some(0));
     assert_eq!(log().matches("ended").count(), before + 1);
 }
 
-/// Waits until the verdict is known: the icon stays as it is from now on.
-fn settled() {
-    until(DEADLINE, "a verdict", || {
+/// Waits until the status is known, so that the icon stays the same.
+fn wait_for_status() {
+    until(DEADLINE, "a status", || {
         let status: serde_json::Value = serde_json::from_slice(&run(&["status", "--json"]).stdout).unwrap();
         status["reaches_inside"].is_boolean()
     });
 }
 
 #[test]
-fn the_icon_follows_the_taskbars_theme() {
+fn the_icon_follows_the_theme_of_the_taskbar() {
     let _lock = vigie();
     let path = r"Software\Microsoft\Windows\CurrentVersion\Themes\Personalize";
     let (themes, _) = RegKey::predef(HKEY_CURRENT_USER).create_subkey(path).unwrap();
     let choose = |light: u32| {
         themes.set_value("SystemUsesLightTheme", &light).unwrap();
-        harness::tell_theme();
+        harness::announce_theme();
     };
     choose(1);
     let _first = Vigie::start(&[]);
     until(DEADLINE, "the icon", tray_icon);
-    settled();
+    wait_for_status();
     let on_light = harness::icon_picture();
     choose(0);
     until(DEADLINE, "another picture", || harness::icon_picture() != on_light);
@@ -206,37 +210,37 @@ fn the_icon_follows_the_taskbars_theme() {
 }
 
 #[test]
-fn a_click_asks_for_the_panel_and_a_right_one_opens_the_menu_whose_lines_do_what_they_say() {
+fn a_left_click_opens_the_panel_and_a_right_click_a_working_menu() {
     let _lock = vigie();
     let run = || RegKey::predef(HKEY_CURRENT_USER).open_subkey(r"Software\Microsoft\Windows\CurrentVersion\Run");
     let starts = || run().and_then(|key| key.get_value::<String, _>("Vigie")).is_ok();
     assert!(!starts());
-    let asked = || log().matches("event=Asked(ShowPanel)").count();
-    let before = asked();
+    let panels = || log().matches("event=Action(ShowPanel)").count();
+    let before = panels();
     let mut first = Vigie::start_and_log("debug");
     until(DEADLINE, "the icon", tray_icon);
-    first.tell_icons_place();
+    first.patch_icon_position();
     harness::click_icon(harness::LEFT);
-    until(DEADLINE, "the click", || asked() > before);
+    until(DEADLINE, "the click", || panels() > before);
     let choose = |keys: &[VIRTUAL_KEY]| {
-        until(DEADLINE, "the end of another menu", || !harness::menu());
+        until(DEADLINE, "the end of another menu", || !harness::menu_is_open());
         harness::click_icon(harness::RIGHT);
-        until(DEADLINE, "the menu", harness::menu);
+        until(DEADLINE, "the menu", harness::menu_is_open);
         harness::press(keys);
     };
     // Counted from the end: "Lancer à l’ouverture de session".
     choose(&[VK_UP, VK_UP, VK_UP, VK_RETURN]);
-    until(DEADLINE, "the entry", starts);
+    until(DEADLINE, "the autostart entry", starts);
     choose(&[VK_UP, VK_UP, VK_UP, VK_RETURN]);
-    until(DEADLINE, "its end", || !starts());
+    until(DEADLINE, "the end of the autostart entry", || !starts());
     choose(&[VK_ESCAPE]);
     // "Quitter".
     choose(&[VK_UP, VK_RETURN]);
-    assert_eq!(first.ended(), Some(0));
+    assert_eq!(first.wait(), Some(0));
 }
 
 #[test]
-fn at_login_it_stays_away_from_who_declined() {
+fn at_login_it_does_not_start_if_the_user_declined() {
     let _lock = vigie();
     let (key, _) = RegKey::predef(HKEY_CURRENT_USER).create_subkey(r"Software\Vigie").unwrap();
     key.set_value("NoAutostart", &1_u32).unwrap();
@@ -249,7 +253,7 @@ fn at_login_it_stays_away_from_who_declined() {
 }
 
 #[test]
-fn both_configuration_files_are_read_where_windows_keeps_them() {
+fn both_configuration_files_are_read_from_their_windows_folders() {
     let _lock = vigie();
     let (user, machine) =
         (harness::folder("APPDATA").join("vigie.toml"), harness::folder("ProgramData").join("vigie.toml"));

@@ -1,4 +1,4 @@
-//! Starts the program, and finds what it has put on the screen.
+//! Starts the program, sends it messages and input, and reads the taskbar.
 
 use std::ffi::c_void;
 use std::os::windows::io::AsRawHandle;
@@ -31,10 +31,13 @@ use windows::core::{BOOL, s, w};
 use winreg::RegKey;
 use winreg::enums::{HKEY_CURRENT_USER, HKEY_LOCAL_MACHINE};
 
-/// Long enough for what comes at once, on a busy machine.
+/// Time limit for anything that should happen at once, on a slow machine.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
-/// One Vigie for a user, so one test at a time; and none on a Windows that somebody uses.
+/// Lets one test at a time start Vigie, which is a single instance.
+///
+/// # Panics
+/// Panics on a real Windows.
 pub fn vigie() -> MutexGuard<'static, ()> {
     static LOCK: Mutex<()> = Mutex::new(());
     let wine = [HKEY_CURRENT_USER, HKEY_LOCAL_MACHINE].map(|root| RegKey::predef(root).open_subkey(r"Software\Wine"));
@@ -42,11 +45,14 @@ pub fn vigie() -> MutexGuard<'static, ()> {
     LOCK.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits until it is so.
-pub fn until(limit: Duration, what: &str, mut so: impl FnMut() -> bool) {
+/// Polls `condition` until it holds.
+///
+/// # Panics
+/// Panics after `limit`.
+pub fn until(limit: Duration, what: &str, mut condition: impl FnMut() -> bool) {
     let end = Instant::now() + limit;
-    while !so() {
-        assert!(Instant::now() < end, "{what} did not come within {limit:?}; the log:\n{}", log());
+    while !condition() {
+        assert!(Instant::now() < end, "not within {limit:?}: {what}; the log:\n{}", log());
         std::thread::sleep(Duration::from_millis(50));
     }
 }
@@ -56,26 +62,27 @@ pub fn run(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_vigie")).args(arguments).stdin(Stdio::null()).output().unwrap()
 }
 
-/// Vigie's own folder below that of a variable.
+/// Returns Vigie's folder below the one in an environment variable.
 pub fn folder(variable: &str) -> PathBuf {
     PathBuf::from(std::env::var_os(variable).unwrap()).join("Vigie")
 }
 
-/// Everything in the log.
+/// Returns the content of the log.
 pub fn log() -> String {
     let files = folder("LOCALAPPDATA").join("log").read_dir().into_iter().flatten().flatten();
     files.map(|file| std::fs::read_to_string(file.path()).unwrap_or_default()).collect()
 }
 
-/// The running program; ended with this value.
+/// A running Vigie. It is killed when this is dropped.
 pub struct Vigie(Child);
 
 impl Vigie {
+    /// Starts the tray.
     pub fn start(arguments: &[&str]) -> Vigie {
         Vigie::spawn(Command::new(env!("CARGO_BIN_EXE_vigie")).args(arguments))
     }
 
-    /// As [`Vigie::start`], with that much in the log.
+    /// As [`Vigie::start`], with this log level.
     pub fn start_and_log(level: &str) -> Vigie {
         Vigie::spawn(Command::new(env!("CARGO_BIN_EXE_vigie")).env("VIGIE_LOG", level))
     }
@@ -84,6 +91,7 @@ impl Vigie {
         Vigie(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
     }
 
+    /// Returns the path of the program.
     pub fn program(&self) -> String {
         std::fs::canonicalize(env!("CARGO_BIN_EXE_vigie"))
             .unwrap()
@@ -93,8 +101,8 @@ impl Vigie {
             .to_owned()
     }
 
-    /// The code with which it ends by itself.
-    pub fn ended(&mut self) -> Option<i32> {
+    /// Waits until it ends, and returns its exit code.
+    pub fn wait(&mut self) -> Option<i32> {
         let mut status = None;
         until(DEADLINE, "the end", || {
             status = self.0.try_wait().unwrap();
@@ -103,58 +111,61 @@ impl Vigie {
         status.unwrap().code()
     }
 
-    /// Its windows of that class.
+    /// Returns its windows of a class.
     pub fn windows(&self, class: &str) -> Vec<HWND> {
-        all().into_iter().filter(|window| process_of(*window) == self.0.id() && self::class(*window) == class).collect()
+        all_windows()
+            .into_iter()
+            .filter(|window| process_of(*window) == self.0.id() && class_of(*window) == class)
+            .collect()
     }
 
-    fn loops(&self) -> Vec<HWND> {
-        let all = all().into_iter().filter(|window| process_of(*window) == self.0.id());
-        let loops: Vec<HWND> = all.filter(|window| class(*window).contains("Event Target")).collect();
+    fn event_loops(&self) -> Vec<HWND> {
+        let all = all_windows().into_iter().filter(|window| process_of(*window) == self.0.id());
+        let loops: Vec<HWND> = all.filter(|window| class_of(*window).contains("Event Target")).collect();
         assert_eq!(loops.len(), 1, "the event loop's window");
         loops
     }
 
-    /// Tells the session's end, as Windows does: asked first; then called off, or certain. What was answered to the
-    /// question.
-    pub fn session_end(&self, certain: bool) -> Vec<usize> {
-        let windows = self.loops();
-        let tell = |message, certain: bool| -> Vec<usize> {
+    /// Sends the messages of the end of a session: the query, then whether the session does end. Returns the answers to
+    /// the query.
+    pub fn end_session(&self, ends: bool) -> Vec<usize> {
+        let windows = self.event_loops();
+        let send = |message, ends: bool| -> Vec<usize> {
             windows
                 .iter()
                 .map(|window| {
                     let mut answer = 0;
-                    let (w, l) = (WPARAM(certain.into()), LPARAM(0));
+                    let (w, l) = (WPARAM(ends.into()), LPARAM(0));
                     // SAFETY: a message without pointers; the answer outlives the call.
                     unsafe { SendMessageTimeoutW(*window, message, w, l, SMTO_NORMAL, 10_000, Some(&mut answer)) };
                     answer
                 })
                 .collect()
         };
-        let answers = tell(WM_QUERYENDSESSION, false);
-        tell(WM_ENDSESSION, certain);
+        let answers = send(WM_QUERYENDSESSION, false);
+        send(WM_ENDSESSION, ends);
         answers
     }
 
-    /// Tells the program where its icon stands. Wine 8 does not (`Shell_NotifyIconGetRect` is not implemented there), and
-    /// without it the tray's library takes no click: so the function is written anew in the program's memory.
-    pub fn tell_icons_place(&self) {
-        let (x, y) = icon_place().unwrap();
+    /// Makes `Shell_NotifyIconGetRect` return the position of the icon, by replacing its code in the program's memory:
+    /// wine 8 does not implement it, and the tray's library ignores clicks without it.
+    pub fn patch_icon_position(&self) {
+        let (x, y) = icon_centre().unwrap();
         let corner = |x: i32, y: i32| (i64::from(y) << 32 | i64::from(x)).to_le_bytes();
         let code = [
             // mov rax, left and top; mov [rdx], rax
             &[0x48, 0xb8][..],
-            &corner(x - ICON / 2, y - ICON / 2),
+            &corner(x - ICON_SIZE / 2, y - ICON_SIZE / 2),
             &[0x48, 0x89, 0x02],
             // mov rax, right and bottom; mov [rdx + 8], rax
             &[0x48, 0xb8],
-            &corner(x + ICON / 2, y + ICON / 2),
+            &corner(x + ICON_SIZE / 2, y + ICON_SIZE / 2),
             &[0x48, 0x89, 0x42, 0x08],
             // xor eax, eax; ret
             &[0x31, 0xc0, 0xc3],
         ]
         .concat();
-        // SAFETY: the library stands where it stands here, which is compared first; the buffers outlive the calls.
+        // SAFETY: the library has the same address in both processes, which is compared first; the buffers outlive the calls.
         unsafe {
             let library = LoadLibraryW(w!("shell32.dll")).unwrap();
             let at = GetProcAddress(library, s!("Shell_NotifyIconGetRect")).unwrap() as *const c_void;
@@ -166,9 +177,9 @@ impl Vigie {
         }
     }
 
-    /// As `taskkill` does.
+    /// Asks it to close, as `taskkill` does.
     pub fn close(&self) {
-        for window in self.loops() {
+        for window in self.event_loops() {
             // SAFETY: a message without pointers.
             unsafe { PostMessageW(Some(window), WM_CLOSE, WPARAM(0), LPARAM(0)) }.unwrap();
         }
@@ -179,22 +190,22 @@ impl Drop for Vigie {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
-        // The taskbar notices an icon without a program within two seconds.
+        // The taskbar removes the icon of an ended program within two seconds.
         until(DEADLINE, "the end of the icon", || !tray_icon());
     }
 }
 
-unsafe extern "system" fn gather(window: HWND, list: LPARAM) -> BOOL {
-    // SAFETY: the list of `all`, which waits for this.
+unsafe extern "system" fn collect(window: HWND, list: LPARAM) -> BOOL {
+    // SAFETY: the pointer is that of `all_windows`, which outlives the enumeration.
     unsafe { (*(list.0 as *mut Vec<HWND>)).push(window) };
     true.into()
 }
 
-/// All windows.
-fn all() -> Vec<HWND> {
+/// Returns all top-level windows.
+fn all_windows() -> Vec<HWND> {
     let mut list: Vec<HWND> = Vec::new();
     // SAFETY: the list outlives the call.
-    unsafe { EnumWindows(Some(gather), LPARAM(&raw mut list as isize)) }.unwrap();
+    unsafe { EnumWindows(Some(collect), LPARAM(&raw mut list as isize)) }.unwrap();
     list
 }
 
@@ -205,42 +216,45 @@ fn process_of(window: HWND) -> u32 {
     process
 }
 
-fn class(window: HWND) -> String {
+fn class_of(window: HWND) -> String {
     let mut name = [0; 128];
     // SAFETY: the buffer outlives the call.
     let length = unsafe { GetClassNameW(window, &mut name) };
     String::from_utf16_lossy(&name[..usize::try_from(length).unwrap()])
 }
 
-/// The edge of an icon in wine's tray.
-const ICON: i32 = 16;
+/// The size of an icon in wine's tray, in pixels.
+const ICON_SIZE: i32 = 16;
 
-/// Where the first icon of wine's tray stands: the middle of it. `None` before there is a taskbar.
-fn icon_place() -> Option<(i32, i32)> {
+/// Returns the centre of the first icon in wine's tray; `None` before there is a taskbar.
+fn icon_centre() -> Option<(i32, i32)> {
     let mut bar = RECT::default();
     // SAFETY: the name is a constant; the pointer is valid for the call.
     unsafe { FindWindowW(w!("Shell_TrayWnd"), None).and_then(|taskbar| GetWindowRect(taskbar, &mut bar)) }.ok()?;
-    Some((bar.right - ICON / 2 - 2, (bar.top + bar.bottom) / 2))
+    Some((bar.right - ICON_SIZE / 2 - 2, (bar.top + bar.bottom) / 2))
 }
 
-/// Whether an icon stands in the tray: the end of the taskbar is not as blank as its middle.
+/// Returns whether there is an icon in the tray: whether the end of the taskbar differs from its middle.
 pub fn tray_icon() -> bool {
-    let Some((x, y)) = icon_place() else { return false };
-    let [blank] = pixels([(x / 2, y)])[..] else { unreachable!("one was asked for") };
-    pixels((x - ICON / 2..x + ICON / 2).step_by(3).map(|x| (x, y))).into_iter().filter(|pixel| *pixel != blank).count()
+    let Some((x, y)) = icon_centre() else { return false };
+    let [blank] = pixels([(x / 2, y)])[..] else { unreachable!("one pixel was requested") };
+    pixels((x - ICON_SIZE / 2..x + ICON_SIZE / 2).step_by(3).map(|x| (x, y)))
+        .into_iter()
+        .filter(|pixel| *pixel != blank)
+        .count()
         > 2
 }
 
-/// The icon as it is drawn, row by row.
+/// Returns the pixels of the icon, row by row.
 pub fn icon_picture() -> Vec<u32> {
-    let (x, y) = icon_place().unwrap();
-    let row = |y| (x - ICON / 2..x + ICON / 2).map(move |x| (x, y));
-    pixels((y - ICON / 2..y + ICON / 2).flat_map(row))
+    let (x, y) = icon_centre().unwrap();
+    let row = |y| (x - ICON_SIZE / 2..x + ICON_SIZE / 2).map(move |x| (x, y));
+    pixels((y - ICON_SIZE / 2..y + ICON_SIZE / 2).flat_map(row))
 }
 
-/// The colours at these places of the screen.
+/// Returns the colours at these points of the screen.
 fn pixels(places: impl IntoIterator<Item = (i32, i32)>) -> Vec<u32> {
-    // SAFETY: the screen's picture is given back; the others are plain numbers.
+    // SAFETY: the device context is released; the other arguments are plain numbers.
     unsafe {
         let screen = GetDC(None);
         let colours = places.into_iter().map(|(x, y)| GetPixel(screen, x, y).0).collect();
@@ -249,14 +263,14 @@ fn pixels(places: impl IntoIterator<Item = (i32, i32)>) -> Vec<u32> {
     }
 }
 
-/// A button of the mouse: what is told when it goes down, and up.
+/// A mouse button: the events of pressing and releasing it.
 pub type Button = [MOUSE_EVENT_FLAGS; 2];
 pub const LEFT: Button = [MOUSEEVENTF_LEFTDOWN, MOUSEEVENTF_LEFTUP];
 pub const RIGHT: Button = [MOUSEEVENTF_RIGHTDOWN, MOUSEEVENTF_RIGHTUP];
 
-/// Clicks the icon, as a hand does.
+/// Moves the mouse to the icon, and clicks.
 pub fn click_icon(button: Button) {
-    let (x, y) = icon_place().unwrap();
+    let (x, y) = icon_centre().unwrap();
     // SAFETY: plain numbers.
     unsafe { SetCursorPos(x, y) }.unwrap();
     let mouse = |what| INPUT {
@@ -266,7 +280,7 @@ pub fn click_icon(button: Button) {
     send(&button.map(mouse));
 }
 
-/// Presses these keys, one after the other.
+/// Presses these keys one after the other.
 pub fn press(keys: &[VIRTUAL_KEY]) {
     let key = |key, flags| INPUT {
         r#type: INPUT_KEYBOARD,
@@ -283,26 +297,26 @@ fn send(inputs: &[INPUT]) {
     assert_eq!(sent as usize, inputs.len());
 }
 
-/// Whether a menu stands open.
-pub fn menu() -> bool {
-    // SAFETY: the class is the system's own for menus (number 32768).
+/// Returns whether a menu is open.
+pub fn menu_is_open() -> bool {
+    // SAFETY: the class name is a constant: that of menus.
     unsafe { FindWindowW(w!("#32768"), None) }.is_ok_and(|menu| unsafe { IsWindowVisible(menu) }.as_bool())
 }
 
-/// Tells every program that the user has chosen another theme, as Settings does.
-pub fn tell_theme() {
+/// Announces a change of the theme to every program, as Settings does.
+pub fn announce_theme() {
     let area = w!("ImmersiveColorSet");
     let (w, l) = (WPARAM(0), LPARAM(area.as_ptr() as isize));
-    // SAFETY: the text is a constant, which the system hands to the other processes.
+    // SAFETY: the text is a constant, which the system copies to the other processes.
     unsafe { SendMessageTimeoutW(HWND_BROADCAST, WM_SETTINGCHANGE, w, l, SMTO_ABORTIFHUNG, 5000, None) };
 }
 
-/// A console of this process's own.
+/// A new console of this process.
 pub struct Console(HANDLE);
 
 impl Console {
-    /// Opens it; what this process starts from now on has it, and no other output.
-    pub fn own() -> Console {
+    /// Opens the console. Programs that this process starts afterwards inherit it and no other output.
+    pub fn open() -> Console {
         // SAFETY: constants and plain numbers; the process has no console yet.
         unsafe {
             AllocConsole().unwrap();
@@ -315,7 +329,7 @@ impl Console {
         }
     }
 
-    /// Its first line.
+    /// Returns its first line.
     pub fn text(&self) -> String {
         let mut line = [0; 80];
         let mut read = 0;
