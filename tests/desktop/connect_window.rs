@@ -149,6 +149,11 @@ fn the_window_connects_and_next_time_asks_only_for_the_digits() {
     assert_eq!((focused(&page).as_str(), value(&page, "site").as_str()), ("identifier", "caen"));
     capture_accessible(&desktop, &page, "connexion-clair-vide");
 
+    // The button that lies over the PIN's field can be clicked, and leaves the focus alone.
+    page.click("Afficher le code PIN");
+    page.click("Masquer le code PIN");
+    assert_eq!(focused(&page), "identifier");
+
     // Missing and malformed input.
     page.press_keys(&format!("j dupont{TAB}{ENTER}"));
     page.press_keys(ENTER);
