@@ -1,4 +1,4 @@
-//! What must stand before the sources are compiled.
+//! Makes what the sources include: the icons and the web page.
 
 #[path = "build/icons.rs"]
 mod icons;
@@ -7,8 +7,8 @@ mod panel;
 
 fn main() {
     build_time();
-    // The program's icon first: Tauri reads it.
-    icons::compose();
+    // First, as Tauri reads the program's icon.
+    icons::render();
     panel::build();
 }
 

@@ -1,15 +1,15 @@
-//! The panel at build time: its web page, and Tauri's own preparations.
+//! Builds the web page, and runs Tauri's build script.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 use std::{env, fs};
 
-/// What the page is made of, inside `ui/`.
+/// The page's sources in `ui/`.
 const SOURCES: [&str; 7] =
     ["src", "index.html", "connect.html", "package.json", "package-lock.json", "tsconfig.json", "vite.config.ts"];
 
-/// Builds the page where it is missing or older than its sources, then lets Tauri read its configuration.
+/// Builds the page if it is missing or older than its sources, then lets Tauri read its configuration.
 pub fn build() {
     let ui = Path::new(&env::var("CARGO_MANIFEST_DIR").expect("cargo sets it for build scripts")).join("ui");
     page(&ui);
@@ -30,10 +30,10 @@ fn page(ui: &Path) {
         println!("cargo:rerun-if-changed={}", ui.join(source).display());
     }
     println!("cargo:rerun-if-changed={}", page.display());
-    // The verdicts' pictures are the tray's.
+    // The page shows the tray's icons.
     let icons = fs::read_dir(ui.join("../icons")).into_iter().flatten().flatten().map(|entry| entry.path());
-    let pictures = icons.filter(|path| path.extension().is_some_and(|extension| extension == "svg"));
-    let sources = newest(SOURCES.iter().map(|source| ui.join(source)).chain(pictures).collect());
+    let icons = icons.filter(|path| path.extension().is_some_and(|extension| extension == "svg"));
+    let sources = latest(SOURCES.iter().map(|source| ui.join(source)).chain(icons).collect());
     if modified(&page).is_some_and(|page| page >= sources) {
         return;
     }
@@ -42,33 +42,33 @@ fn page(ui: &Path) {
         npm(ui, &["ci"]);
     }
     npm(ui, &["run", "build"]);
-    // The page takes its sources' time: else Cargo, which asks whether a file is younger than the last run of this
-    // script, would run it again for what it has just written.
+    // Dated like its sources: Cargo would run this script again for a file that is younger than the last run.
     let dated = fs::File::options().write(true).open(&page).and_then(|file| file.set_modified(sources));
     dated.expect("the build has just written the page");
 }
 
 fn npm(ui: &Path, arguments: &[&str]) {
     let program = if cfg!(windows) { "npm.cmd" } else { "npm" };
-    let told = format!("`npm {}` in ui/, which makes the panel's page,", arguments.join(" "));
+    let command = format!("`npm {}` in ui/, which builds the panel's page,", arguments.join(" "));
     let output = match Command::new(program).args(arguments).current_dir(ui).output() {
         Ok(output) => output,
-        Err(error) => panic!("{told} could not be started: {error}. Install Node.js 20.19 or later with npm."),
+        Err(error) => panic!("{command} could not be started: {error}. Install Node.js 20.19 or later with npm."),
     };
     if !output.status.success() {
-        let said = [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat();
-        panic!("{told} failed ({}):\n{said}", output.status);
+        let text = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+        panic!("{command} failed ({}):\n{text}", output.status);
     }
 }
 
-/// The youngest time among these and what is below them; a directory's is that of the last file added or removed.
-fn newest(mut left: Vec<PathBuf>) -> SystemTime {
-    let mut youngest = SystemTime::UNIX_EPOCH;
-    while let Some(path) = left.pop() {
-        youngest = youngest.max(modified(&path).unwrap_or(youngest));
-        left.extend(fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path()));
+/// Returns the latest modification among these paths and what is below them. (A directory's is that of the last file
+/// added or removed.)
+fn latest(mut paths: Vec<PathBuf>) -> SystemTime {
+    let mut latest = SystemTime::UNIX_EPOCH;
+    while let Some(path) = paths.pop() {
+        latest = latest.max(modified(&path).unwrap_or(latest));
+        paths.extend(fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path()));
     }
-    youngest
+    latest
 }
 
 fn modified(path: &Path) -> Option<SystemTime> {

@@ -129,7 +129,7 @@ impl Panel {
 }
 
 /// How long it is until a moment, in words, and after how long the words change; `None` once it has come. The page has
-/// the same (ui/src/lib/left.ts): in hours as long as there are many, so that the words change once an hour.
+/// the same (ui/src/lib/countdown.ts): in hours as long as there are many, so that the words change once an hour.
 pub fn left(ahead: Duration) -> Option<(String, Duration)> {
     const MINUTE: u64 = 60_000;
     const HOUR: u64 = 60 * MINUTE;
