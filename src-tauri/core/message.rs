@@ -168,7 +168,7 @@ pub enum Event {
     /// A window did not open.
     WindowFailed(WindowKind, WindowError),
     /// The computer could not be switched off; why, for the log.
-    PowerOffFailed(String),
+    PowerOffFailed(PowerOffError),
     /// A choice of the user's could not be kept.
     NotSaved(SaveFailure),
     /// Whether the clipboard took what was to be copied; if not, why, for the log.
@@ -293,6 +293,15 @@ pub struct LaunchResult {
     pub outcome: LaunchOutcome,
 }
 
+/// Why the system did not switch the computer off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PowerOffError {
+    /// Another user is logged on.
+    OthersLoggedOn,
+    /// The system's message, for the log.
+    Other(String),
+}
+
 /// What came of a start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LaunchOutcome {
@@ -337,6 +346,8 @@ pub enum Notification {
     ConfirmShutdown,
     /// The shutdown could not be started; why, for the log.
     ShutdownFailed,
+    /// The shutdown was refused because another user is logged on.
+    OthersLoggedOn,
     /// A start that did not go as asked.
     Launch(LaunchResult),
     /// A window did not open.
@@ -375,7 +386,8 @@ impl Notification {
             | Notification::ConnectFailed(_)
             | Notification::DisconnectFailed
             | Notification::Forgotten(_)
-            | Notification::ShutdownFailed => true,
+            | Notification::ShutdownFailed
+            | Notification::OthersLoggedOn => true,
             Notification::Vpn(_)
             | Notification::Shutdown(_)
             | Notification::ConfirmShutdown

@@ -2,7 +2,7 @@
 
 use super::message::{
     Action, Category, ClipboardContent, DriveMount, Effect, Event, LaunchOutcome, LaunchResult, LaunchTarget,
-    Notification, SensorRequest, WindowKind,
+    Notification, PowerOffError, SensorRequest, WindowKind,
 };
 use super::state::{Question, State, time_to_visible};
 use super::vpn::{Decision, ProbeRequest, TrackerRequests, VpnStatus};
@@ -190,7 +190,10 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
                 effects.push(Effect::Notify(Notification::Launch(launch)));
             }
         }
-        Event::PowerOffFailed(_) => effects.push(Effect::Notify(Notification::ShutdownFailed)),
+        Event::PowerOffFailed(PowerOffError::OthersLoggedOn) => {
+            effects.push(Effect::Notify(Notification::OthersLoggedOn));
+        }
+        Event::PowerOffFailed(PowerOffError::Other(_)) => effects.push(Effect::Notify(Notification::ShutdownFailed)),
         Event::NotSaved(why) => effects.push(Effect::Notify(Notification::NotSaved(why))),
         Event::Copied(what, Ok(())) => {
             if what == ClipboardContent::Passcode {

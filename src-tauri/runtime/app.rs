@@ -206,7 +206,7 @@ impl App {
                     let events = self.parts.events.clone();
                     tokio::spawn(async move {
                         if let Err(why) = power_off::power_off().await {
-                            tracing::error!(error = %why, "the computer was not switched off");
+                            tracing::error!(error = ?why, "the computer was not switched off");
                             send(&events, Event::PowerOffFailed(why));
                         }
                     });

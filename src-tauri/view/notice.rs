@@ -72,6 +72,12 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
             "L’ordinateur n’a pas pu être éteint",
             "Éteignez-le comme d’habitude, depuis le menu du système.",
         ),
+        Notification::OthersLoggedOn => Notice::new(
+            Category::Shutdown,
+            "L’ordinateur n’a pas été éteint",
+            "Une autre personne y a une session ouverte : son travail serait perdu. Demandez-lui de fermer sa session, ou \
+             fermez seulement la vôtre.",
+        ),
         Notification::WindowFailed(window, error) => window_failed(*window, error, state),
         Notification::Launch(launch) => launched(launch, state),
         Notification::ConfigBroken => {
@@ -373,6 +379,11 @@ mod tests {
         assert_eq!(
             says(&Notification::ShutdownFailed, &state),
             "L’ordinateur n’a pas pu être éteint | Éteignez-le comme d’habitude, depuis le menu du système."
+        );
+        let refused = says(&Notification::OthersLoggedOn, &state);
+        assert!(
+            refused.starts_with("L’ordinateur n’a pas été éteint | Une autre personne y a une session ouverte"),
+            "{refused}"
         );
     }
 

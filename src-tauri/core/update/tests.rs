@@ -4,7 +4,7 @@ use super::*;
 use crate::digits::Digits;
 use crate::fixture::{HOME, TUNNEL, correct, guide, home, known, now, probe, silent, standing, with_tunnel};
 use crate::message::{
-    Battery, Call, DriveState, Host, Printer, Printers, Reading, RequestId, Space, Wapt, WindowError,
+    Battery, Call, DriveState, Host, PowerOffError, Printer, Printers, Reading, RequestId, Space, Wapt, WindowError,
 };
 use crate::state::SavedState;
 use crate::vpn::{ClientState, Gateway, Links, Traffic};
@@ -397,7 +397,15 @@ fn the_computer_is_switched_off_only_after_the_question() {
     assert_eq!(state.question, Some(Question::ShutDown));
     assert_eq!(state.asked(Action::ConfirmShutDown), [Effect::Withdraw(Category::Shutdown), Effect::PowerOff]);
     assert_eq!(state.asked(Action::ConfirmShutDown), []);
-    assert_eq!(state.on(Event::PowerOffFailed("no".into()), "10:01"), [Effect::Notify(Notification::ShutdownFailed)]);
+    let failed = |error| Event::PowerOffFailed(error);
+    assert_eq!(
+        state.on(failed(PowerOffError::Other("no".into())), "10:01"),
+        [Effect::Notify(Notification::ShutdownFailed)]
+    );
+    assert_eq!(
+        state.on(failed(PowerOffError::OthersLoggedOn), "10:01"),
+        [Effect::Notify(Notification::OthersLoggedOn)]
+    );
     // A question that nobody answered before the night is not found in the morning.
     state.asked(Action::ShutDown);
     state.on(Event::Woke, "10:10");

@@ -1,11 +1,12 @@
 //! By logind (`org.freedesktop.login1`, systemd's "logind bus interface").
 
+use vigie_core::message::PowerOffError;
 use zbus::Connection;
 
-/// TrackerRequests logind on the system bus.
-pub async fn power_off() -> Result<(), String> {
-    let bus = Connection::system().await.map_err(|error| format!("no system bus: {error}"))?;
-    by_logind(&bus).await.map_err(|error| error.to_string())
+/// Asks logind on the system bus.
+pub async fn power_off() -> Result<(), PowerOffError> {
+    let bus = Connection::system().await.map_err(|error| PowerOffError::Other(format!("no system bus: {error}")))?;
+    by_logind(&bus).await.map_err(|error| PowerOffError::Other(error.to_string()))
 }
 
 async fn by_logind(bus: &Connection) -> zbus::Result<()> {

@@ -2,14 +2,15 @@
 
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
 #[cfg_attr(windows, path = "windows.rs")]
-#[cfg_attr(not(any(target_os = "linux", windows)), path = "other.rs")]
 mod system;
 
-/// TrackerRequests the system to switch the computer off. The user has confirmed it.
+use vigie_core::message::PowerOffError;
+
+/// Asks the system to switch the computer off. The user has confirmed it.
 ///
 /// # Errors
-/// Why the system does not, in its words.
-pub async fn power_off() -> Result<(), String> {
+/// Why the system does not.
+pub async fn power_off() -> Result<(), PowerOffError> {
     tracing::info!("switching the computer off");
     system::power_off().await
 }

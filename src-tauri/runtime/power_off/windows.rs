@@ -1,6 +1,7 @@
 //! By `InitiateShutdown`, with a reason that the event log shows as planned.
 
-use windows::Win32::Foundation::{CloseHandle, HANDLE, LUID, WIN32_ERROR};
+use vigie_core::message::PowerOffError;
+use windows::Win32::Foundation::{CloseHandle, ERROR_SHUTDOWN_USERS_LOGGED_ON, HANDLE, LUID, WIN32_ERROR};
 use windows::Win32::Security::{
     AdjustTokenPrivileges, LUID_AND_ATTRIBUTES, LookupPrivilegeValueW, SE_PRIVILEGE_ENABLED, SE_SHUTDOWN_NAME,
     TOKEN_ADJUST_PRIVILEGES, TOKEN_PRIVILEGES, TOKEN_QUERY,
@@ -10,10 +11,18 @@ use windows::Win32::System::Shutdown::{
 };
 use windows::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
 
-/// TrackerRequests Windows, on a thread that may wait for its service.
-pub async fn power_off() -> Result<(), String> {
+/// Asks Windows, on a thread that may wait for its service.
+pub async fn power_off() -> Result<(), PowerOffError> {
     let done = tokio::task::spawn_blocking(|| allow().and_then(|()| initiate())).await;
-    done.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+    done.map_err(|error| PowerOffError::Other(error.to_string()))?.map_err(reason)
+}
+
+/// Windows refuses without force if other users are logged on, which `InitiateShutdown` reports as an error of its own.
+fn reason(error: windows::core::Error) -> PowerOffError {
+    if error.code() == ERROR_SHUTDOWN_USERS_LOGGED_ON.to_hresult() {
+        return PowerOffError::OthersLoggedOn;
+    }
+    PowerOffError::Other(error.to_string())
 }
 
 /// Every user has the privilege to switch a workstation off, but a process must enable it first.
@@ -42,4 +51,17 @@ fn initiate() -> windows::core::Result<()> {
     // SAFETY: no pointers are passed.
     let error = unsafe { InitiateShutdownW(None, None, 0, SHUTDOWN_POWEROFF, reason) };
     WIN32_ERROR(error).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use windows::Win32::Foundation::ERROR_ACCESS_DENIED;
+
+    #[test]
+    fn refusal_for_other_users_is_recognised() {
+        assert_eq!(reason(ERROR_SHUTDOWN_USERS_LOGGED_ON.into()), PowerOffError::OthersLoggedOn);
+        assert_eq!(reason(WIN32_ERROR(1191).into()), PowerOffError::OthersLoggedOn);
+        assert!(matches!(reason(ERROR_ACCESS_DENIED.into()), PowerOffError::Other(_)));
+    }
 }
