@@ -32,12 +32,13 @@ screenshot: release
 	scripts/setup desktop
 	scripts/virtual-desktop --once $(SHOT) target/release/vigie
 
-# The docs' pictures of the windows, anew: their tests take them of the real ones.
-images:
+# The pictures in the docs: the tests and the tour take them from the real windows.
+images: tour
 	scripts/setup build desktop test
 	cargo test --test desktop -- panel:: connect_window::
 	cp target/tmp/screenshots/panneau-*.png docs/images/
 	cp target/tmp/screenshots/connexion-clair-vide.png target/tmp/screenshots/connexion-clair-refus.png docs/images/
+	convert target/tour.png -resize 1280x -colors 128 PNG8:docs/images/tour.png
 
 # What is shipped names no folder of the machine that built it, and no time: the same sources give the same bytes.
 REMAP := --remap-path-prefix=$(CURDIR)=/vigie --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo
