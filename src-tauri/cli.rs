@@ -4,7 +4,7 @@
 
 use crate::runtime::app::{App, Parts, status_once};
 use crate::runtime::instance::{self, ClaimError, InstanceLock, IpcClient, Request};
-use crate::runtime::signals::{self, Word};
+use crate::runtime::signals::{self, EndReason};
 use crate::runtime::store::Store;
 use crate::runtime::tray::{self, Tray};
 use crate::runtime::{autostart, console, installer, launch, log};
@@ -279,7 +279,7 @@ async fn run(tray: Tray, panel: bool) -> ExitCode {
     let _ = serving.await;
     quitting.abort();
     tracing::info!("ended");
-    if matches!(quitting.await, Ok(Ok(Word::Renew))) {
+    if matches!(quitting.await, Ok(Ok(EndReason::Renew))) {
         let error = installer::renew();
         tracing::error!(%error, "the new version was not started");
         return ExitCode::from(FAILED);
@@ -288,7 +288,7 @@ async fn run(tray: Tray, panel: bool) -> ExitCode {
 }
 
 /// The session's end, `systemctl stop` and Ctrl-C quit as the menu does.
-async fn quit_on_signal(events: crate::Events) -> io::Result<Word> {
+async fn quit_on_signal(events: crate::Events) -> io::Result<EndReason> {
     let word = signals::ended().await.inspect_err(|error| tracing::warn!(%error, "signals cannot be heard"))?;
     let _ = events.send(Event::Action(Action::Quit));
     Ok(word)

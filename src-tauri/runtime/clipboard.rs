@@ -142,7 +142,7 @@ mod windows_tests {
     }
 
     #[tokio::test]
-    async fn a_secret_is_kept_out_of_the_history_and_taken_away_again_but_nothing_else_is() {
+    async fn secret_is_kept_out_of_the_history_and_removed_but_nothing_else_is() {
         const LASTS: Duration = Duration::from_secs(1);
         crate::wine::only();
         let clipboard = Arc::new(Mutex::new(Clipboard::new()));
@@ -242,7 +242,7 @@ mod tests {
     }
 
     fn start_x() -> (Ended, String) {
-        // It would begin anew with the end of a client that was the only one: who just comes would be turned away.
+        // Without -noreset it restarts when its only client ends, and refuses one that connects in that moment.
         let mut xvfb = Command::new("Xvfb");
         xvfb.args(["-displayfd", "1", "-nolisten", "tcp", "-noreset"]).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut xvfb = Ended(xvfb.spawn().expect("Xvfb is installed"));
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_marked_and_taken_away_again_but_nothing_else_is() {
+    fn secret_is_marked_and_removed_but_nothing_else_is() {
         let (_xvfb, display) = start_x();
         let lender = this_program("a_process_with_a_clipboard", "lender", &display).stdout(Stdio::null()).spawn();
         let _lender = Ended(lender.expect("started"));
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_copied_can_be_pasted_by_another_program_as_long_as_vigie_runs() {
+    fn copied_text_can_be_pasted_as_long_as_vigie_runs() {
         let (_xvfb, display) = start_x();
         let test = "a_process_with_a_clipboard";
         let owner = this_program(test, "owner", &display).stdout(Stdio::null()).spawn().expect("started");

@@ -1,4 +1,4 @@
-//! Does what the core asked; nothing is decided here.
+//! Carries out the core's effects; nothing is decided here.
 
 pub mod app;
 pub mod autostart;

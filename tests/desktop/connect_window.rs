@@ -30,7 +30,7 @@ fn desktop(vpn: &TestVpn, dark: bool) -> (Desktop, ChildProcess) {
 }
 
 /// Starts gnome-keyring and unlocks the user's keyring.
-fn start_keyring(desktop: &Desktop) -> ChildProcess {
+pub fn start_keyring(desktop: &Desktop) -> ChildProcess {
     let mut keyring = desktop.command("sh");
     keyring.args(["-c", "echo password | exec gnome-keyring-daemon --foreground --unlock --components=secrets"]);
     let keyring = desktop.spawn("keyring", &keyring);

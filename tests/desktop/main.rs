@@ -19,4 +19,5 @@ mod notifications;
 mod panel;
 mod pinned;
 mod shutdown;
+mod stopped_peers;
 mod vpn;

@@ -1,67 +1,131 @@
-//! The Secret Service (gnome-keyring, KWallet), with secrets encrypted on the bus.
+//! The Secret Service (gnome-keyring, KWallet, KeePassXC).
+//!
+//! Looking what is stored must never ask for a password, and the keyring's store for this service unlocks whatever it
+//! touches. So [`look`] reads properties only, over zbus: the collection's `Locked`, and the items' attributes. Secrets
+//! are read, written and deleted through `keyring` (docs/decisions/0008-keyring.md).
 
-use super::{Error, Kept};
-use secret_service::{EncryptionType, Item, SecretService};
+use super::{Error, Item};
+use keyring_core::api::CredentialStoreApi;
+use keyring_core::{Entry, Error as StoreError, Result as StoreResult};
 use std::collections::HashMap;
+use tokio::sync::Semaphore;
 use vigie_core::connect::Secret;
+use zbus::Connection;
+use zbus::zvariant::{OwnedObjectPath, OwnedValue};
+use zbus_secret_service_keyring_store::Store;
 use zeroize::Zeroizing;
 
-/// The user's default keyring, unlocked.
-pub struct Open {
-    service: SecretService<'static>,
+/// The service's name on the bus and its root object (Secret Service API 0.2).
+const SERVICE: &str = "org.freedesktop.secrets";
+const PATH: &str = "/org/freedesktop/secrets";
+
+/// The value of the items' attribute `service`.
+const APPLICATION: &str = "Vigie VPN";
+
+/// The attribute in which the identifier's item repeats its secret. Attributes can be read while the item is locked, as
+/// KeePassXC locks each one until the user allows the program to read it.
+const IDENTIFIER: &str = "identifier";
+
+/// The store's calls block their thread until the service answers, so at most one is under way.
+static CALLS: Semaphore = Semaphore::const_new(1);
+
+/// Returns the identifier that is stored, and whether a PIN is. Never prompts.
+pub async fn look() -> Result<(Option<String>, bool), Error> {
+    let bus = Connection::session().await.map_err(absent)?;
+    let collection = unlocked_collection(&bus).await?;
+    let identifier = items(&bus, &collection, Item::Identifier).await?;
+    let identifier = match identifier.first() {
+        Some(item) => attributes(&bus, item).await?.remove(IDENTIFIER),
+        None => None,
+    };
+    Ok((identifier, !items(&bus, &collection, Item::Pin).await?.is_empty()))
 }
 
-/// Opens the default keyring, where it is unlocked.
-pub async fn open() -> Result<Open, Error> {
-    let service = SecretService::connect(EncryptionType::Dh).await.map_err(absent)?;
-    let open = Open { service };
-    if open.service.get_default_collection().await.map_err(absent)?.is_locked().await.map_err(absent)? {
-        return Err(Error::Locked);
-    }
-    Ok(open)
+/// Returns what is stored; asks the user to allow it if the service wants that.
+pub async fn get(item: Item) -> Result<Option<Secret>, Error> {
+    let secret = call(move |store| entry(store, item)?.get_secret().map(Zeroizing::new)).await?;
+    let Some(secret) = secret else { return Ok(None) };
+    let text = std::str::from_utf8(&secret).map_err(|_| Error::Absent("the stored secret is not text".into()))?;
+    Ok(Some(Secret::from(text.to_owned())))
 }
 
-impl Open {
-    /// What is kept under that name.
-    pub async fn get(&mut self, kept: Kept) -> Result<Option<Secret>, Error> {
-        let collection = self.service.get_default_collection().await.map_err(absent)?;
-        let items = collection.search_items(attributes(kept)).await.map_err(absent)?;
-        let Some(item) = items.first() else { return Ok(None) };
-        let bytes = Zeroizing::new(item.get_secret().await.map_err(absent)?);
-        let text = std::str::from_utf8(&bytes).map_err(|_| Error::Absent("what is kept is no text".into()))?;
-        Ok(Some(Secret::from(text.to_owned())))
-    }
+/// Stores the secret, in place of an older one.
+pub async fn set(item: Item, secret: &Secret) -> Result<(), Error> {
+    let secret = secret.clone();
+    let stored = call(move |store| {
+        let entry = entry(store, item)?;
+        entry.set_secret(secret.expose().as_bytes())?;
+        let identifier = (item == Item::Identifier).then(|| (IDENTIFIER, secret.expose()));
+        entry.update_attributes(&[("application", "vigie")].into_iter().chain(identifier).collect())
+    });
+    stored.await.map(|_| ())
+}
 
-    /// Whether something is kept under that name. (It is not read.)
-    pub async fn has(&mut self, kept: Kept) -> Result<bool, Error> {
-        let collection = self.service.get_default_collection().await.map_err(absent)?;
-        Ok(!collection.search_items(attributes(kept)).await.map_err(absent)?.is_empty())
-    }
+/// Deletes what is stored, if anything is.
+pub async fn delete(item: Item) -> Result<(), Error> {
+    call(move |store| entry(store, item)?.delete_credential()).await.map(|_| ())
+}
 
-    /// Keeps this under that name; what stood there is replaced.
-    pub async fn set(&mut self, kept: Kept, secret: &Secret) -> Result<(), Error> {
-        let collection = self.service.get_default_collection().await.map_err(absent)?;
-        let label = format!("Vigie : {} du VPN", kept.name());
-        let bytes = secret.expose().as_bytes();
-        collection.create_item(&label, attributes(kept), bytes, true, "text/plain").await.map_err(absent)?;
-        Ok(())
-    }
-
-    /// Deletes what is kept under that name.
-    pub async fn delete(&mut self, kept: Kept) -> Result<(), Error> {
-        let collection = self.service.get_default_collection().await.map_err(absent)?;
-        let items: Vec<Item<'_>> = collection.search_items(attributes(kept)).await.map_err(absent)?;
-        for item in items {
-            item.delete().await.map_err(absent)?;
+/// Runs a call of the store beside the event loop; `None` if there is no such item.
+async fn call<T: Send + 'static>(
+    work: impl FnOnce(&Store) -> StoreResult<T> + Send + 'static,
+) -> Result<Option<T>, Error> {
+    let permit = CALLS.acquire().await.map_err(absent)?;
+    // A new store each time: the session with a service that was restarted is of no use.
+    let done = tokio::task::spawn_blocking(move || {
+        let _permit = permit;
+        work(&*Store::new()?)
+    });
+    match done.await.map_err(absent)? {
+        Ok(value) => Ok(Some(value)),
+        Err(StoreError::NoEntry) => Ok(None),
+        Err(error @ StoreError::NoStorageAccess(_)) => {
+            tracing::info!(%error, "the keyring refuses access");
+            Err(Error::Locked)
         }
-        Ok(())
+        Err(error) => Err(absent(error)),
     }
 }
 
-fn attributes(kept: Kept) -> HashMap<&'static str, &'static str> {
-    HashMap::from([("application", "vigie"), ("vpn", kept.name())])
+fn entry(store: &Store, item: Item) -> StoreResult<Entry> {
+    let label = format!("Vigie : {} du VPN", item.name());
+    store.build(APPLICATION, item.name(), Some(&HashMap::from([("label", label.as_str())])))
 }
 
-fn absent(error: secret_service::Error) -> Error {
-    if matches!(error, secret_service::Error::Locked) { Error::Locked } else { Error::Absent(error.to_string()) }
+async fn unlocked_collection(bus: &Connection) -> Result<OwnedObjectPath, Error> {
+    let service = Some("org.freedesktop.Secret.Service");
+    let answer = bus.call_method(Some(SERVICE), PATH, service, "ReadAlias", &"default").await.map_err(absent)?;
+    let collection: OwnedObjectPath = answer.body().deserialize().map_err(absent)?;
+    if collection.as_str() == "/" {
+        return Err(Error::Absent("there is no default keyring".into()));
+    }
+    let locked = property(bus, &collection, "org.freedesktop.Secret.Collection", "Locked").await?;
+    if bool::try_from(locked).map_err(absent)? { Err(Error::Locked) } else { Ok(collection) }
+}
+
+async fn items(bus: &Connection, collection: &OwnedObjectPath, item: Item) -> Result<Vec<OwnedObjectPath>, Error> {
+    let wanted = HashMap::from([("service", APPLICATION), ("username", item.name())]);
+    let interface = Some("org.freedesktop.Secret.Collection");
+    let answer = bus.call_method(Some(SERVICE), collection, interface, "SearchItems", &wanted).await;
+    answer.map_err(absent)?.body().deserialize().map_err(absent)
+}
+
+async fn attributes(bus: &Connection, item: &OwnedObjectPath) -> Result<HashMap<String, String>, Error> {
+    let attributes = property(bus, item, "org.freedesktop.Secret.Item", "Attributes").await?;
+    attributes.try_into().map_err(absent)
+}
+
+async fn property(
+    bus: &Connection,
+    object: &OwnedObjectPath,
+    interface: &str,
+    name: &str,
+) -> Result<OwnedValue, Error> {
+    let properties = Some("org.freedesktop.DBus.Properties");
+    let answer = bus.call_method(Some(SERVICE), object, properties, "Get", &(interface, name)).await;
+    answer.map_err(absent)?.body().deserialize().map_err(absent)
+}
+
+fn absent(error: impl std::fmt::Display) -> Error {
+    Error::Absent(error.to_string())
 }

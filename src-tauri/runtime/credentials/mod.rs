@@ -1,16 +1,11 @@
-//! The OS keyring: the identifier, and the PIN where the user wants it kept. Never the six digits.
+//! The OS keyring: the identifier, and the PIN if the user wants it stored. Never the six digits.
 //!
-//! Linux: the Secret Service, asked on Vigie's own runtime, and never so that it would prompt: a locked keyring is said,
-//! and the field is asked again. Elsewhere: the `keyring` crate (Windows Credential Manager, macOS Keychain).
+//! Looking what is stored never prompts: a locked keyring is reported, and the form asks for its fields again. Only what
+//! the user has just asked for (connecting, storing, forgetting) may make the keyring ask them for permission.
 
-#[cfg(target_os = "linux")]
-mod linux;
-#[cfg(target_os = "linux")]
-use linux as system;
-#[cfg(not(target_os = "linux"))]
-mod other;
-#[cfg(not(target_os = "linux"))]
-use other as system;
+#[cfg_attr(target_os = "linux", path = "linux.rs")]
+#[cfg_attr(windows, path = "windows.rs")]
+mod platform;
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
 #[cfg(all(test, windows))]
@@ -20,29 +15,32 @@ use std::time::Duration;
 use tokio::time::timeout;
 use vigie_core::connect::{Keyring, Secret, StoredCredentials};
 
-/// How long the keyring may take. (A daemon that was killed is started anew on demand.)
-const LIMIT: Duration = Duration::from_secs(5);
+/// How long looking may take. (A daemon that was killed is started again on demand.)
+const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What is kept.
+/// How long a call may take for which the keyring may ask the user.
+const PROMPT_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// What is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kept {
+enum Item {
     Identifier,
     Pin,
 }
 
-impl Kept {
-    const ALL: [Kept; 2] = [Kept::Identifier, Kept::Pin];
+impl Item {
+    const ALL: [Item; 2] = [Item::Identifier, Item::Pin];
 
-    /// The name under which the keyring has it.
+    /// Its name in the keyring.
     fn name(self) -> &'static str {
         match self {
-            Kept::Identifier => "identifiant",
-            Kept::Pin => "pin",
+            Item::Identifier => "identifiant",
+            Item::Pin => "pin",
         }
     }
 }
 
-/// Why the keyring did not do it.
+/// Why a call of the keyring failed.
 #[derive(Debug, thiserror::Error)]
 enum Error {
     #[error("the keyring is locked")]
@@ -51,22 +49,12 @@ enum Error {
     Absent(String),
 }
 
-/// What is kept; whether the keyring can be used.
+/// Returns what is stored, and whether the keyring can be used.
 pub async fn remembered() -> StoredCredentials {
-    let read = async {
-        let mut keyring = system::open().await?;
-        let identifier = keyring.get(Kept::Identifier).await?;
-        let pin = keyring.has(Kept::Pin).await?;
-        Ok((identifier, pin))
-    };
-    match in_time(read).await {
-        Ok((identifier, pin)) => StoredCredentials {
-            identifier: identifier.map(|secret| secret.expose().to_owned()),
-            pin,
-            keyring: Keyring::Ready,
-        },
+    match look().await {
+        Ok((identifier, pin)) => StoredCredentials { identifier, pin, keyring: Keyring::Ready },
         Err(error) => {
-            tracing::info!(%error, "what is remembered cannot be read");
+            tracing::info!(%error, "the stored credentials cannot be read");
             let keyring = match error {
                 Error::Locked => Keyring::Locked,
                 Error::Absent(_) => Keyring::Absent,
@@ -76,51 +64,58 @@ pub async fn remembered() -> StoredCredentials {
     }
 }
 
-/// The PIN that is kept.
+/// Returns the stored PIN.
 ///
 /// # Errors
-/// Why it cannot be had, for the log.
+/// Why it cannot be read, for the log.
 pub async fn pin() -> Result<Secret, String> {
-    let read = async { system::open().await?.get(Kept::Pin).await };
-    let pin = in_time(read).await.map_err(|error| error.to_string())?;
-    pin.ok_or_else(|| "no PIN is kept".into())
+    let pin = call(platform::get(Item::Pin)).await.map_err(|error| error.to_string())?;
+    pin.ok_or_else(|| "no PIN is stored".into())
 }
 
-/// Keeps the identifier, and with `pin` the PIN. Without it `forget_pin` says whether one that was kept is deleted.
+/// Stores the identifier, and the PIN if one is given. Otherwise `forget_pin` says whether a stored one is deleted.
 ///
 /// # Errors
-/// Why not, for the log.
+/// Why it failed, for the log.
 pub async fn keep(identifier: &str, pin: Option<&Secret>, forget_pin: bool) -> Result<(), String> {
-    let write = async {
-        let mut keyring = system::open().await?;
-        keyring.set(Kept::Identifier, &Secret::from(identifier.to_owned())).await?;
+    let store = async {
+        platform::set(Item::Identifier, &Secret::from(identifier.to_owned())).await?;
         match pin {
-            Some(pin) => keyring.set(Kept::Pin, pin).await,
-            None if forget_pin => keyring.delete(Kept::Pin).await,
+            Some(pin) => platform::set(Item::Pin, pin).await,
+            None if forget_pin => platform::delete(Item::Pin).await,
             None => Ok(()),
         }
     };
-    in_time(write).await.map_err(|error| error.to_string())
+    call(store).await.map_err(|error| error.to_string())
 }
 
-/// Deletes both, and looks whether they are gone.
+/// Deletes both, and checks that they are gone.
 ///
 /// # Errors
 /// Why they may not be, for the log.
 pub async fn forget() -> Result<(), String> {
     let delete = async {
-        let mut keyring = system::open().await?;
-        for kept in Kept::ALL {
-            keyring.delete(kept).await?;
-            if keyring.has(kept).await? {
-                return Err(Error::Absent(format!("{} is still there after it was deleted", kept.name())));
-            }
+        for item in Item::ALL {
+            platform::delete(item).await?;
         }
-        Ok(())
+        match look().await? {
+            (None, false) => Ok(()),
+            _ => Err(Error::Absent("the credentials are still there after they were deleted".into())),
+        }
     };
-    in_time(delete).await.map_err(|error| error.to_string())
+    call(delete).await.map_err(|error| error.to_string())
 }
 
-async fn in_time<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    timeout(LIMIT, work).await.unwrap_or_else(|_| Err(Error::Absent("it does not answer".into())))
+async fn look() -> Result<(Option<String>, bool), Error> {
+    in_time(LOOK_TIMEOUT, platform::look()).await
+}
+
+/// Calls a keyring that is there and unlocked: only then is it worth waiting for the user.
+async fn call<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    look().await?;
+    in_time(PROMPT_TIMEOUT, work).await
+}
+
+async fn in_time<T>(limit: Duration, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    timeout(limit, work).await.unwrap_or_else(|_| Err(Error::Absent("it does not answer".into())))
 }

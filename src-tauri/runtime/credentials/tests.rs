@@ -1,8 +1,11 @@
 //! The keyring as it is: a real gnome-keyring on a session bus of its own, never the user's.
 
 use super::{forget, keep, pin, remembered};
+use crate::runtime::test_bus::alone;
+use std::collections::HashMap;
 use std::process::{Command, Stdio};
 use vigie_core::connect::{Keyring, Secret, StoredCredentials};
+use zbus::zvariant::{ObjectPath, OwnedObjectPath};
 
 const ROLE: &str = "VIGIE_TEST_KEYRING";
 
@@ -47,10 +50,21 @@ fn kill_daemon() {
     assert!(Command::new("kill").args(["-9", pid]).status().expect("kill is there").success(), "{text}");
 }
 
+/// A call of the keyring's service.
+async fn call<T>(method: &str, body: &(impl serde::Serialize + zbus::zvariant::DynamicType)) -> T
+where
+    T: serde::de::DeserializeOwned + zbus::zvariant::Type,
+{
+    let bus = zbus::Connection::session().await.expect("a bus");
+    let (service, path) = ("org.freedesktop.secrets", "/org/freedesktop/secrets");
+    let reply = bus.call_method(Some(service), path, Some("org.freedesktop.Secret.Service"), method, body).await;
+    reply.expect("answered").body().deserialize().expect("as the specification says")
+}
+
 async fn lock() {
-    let service =
-        secret_service::SecretService::connect(secret_service::EncryptionType::Plain).await.expect("a keyring");
-    service.get_default_collection().await.expect("a default one").lock().await.expect("it locks");
+    let default: OwnedObjectPath = call("ReadAlias", &"default").await;
+    let (locked, prompt): (Vec<OwnedObjectPath>, OwnedObjectPath) = call("Lock", &(vec![&default],)).await;
+    assert_eq!((locked, prompt.as_str()), (vec![default], "/"));
 }
 
 /// Not a test of its own: what the processes of the tests below run.
@@ -100,16 +114,77 @@ async fn a_process_with_a_keyring() {
 }
 
 #[test]
-fn what_is_kept_is_found_again_and_forgotten_for_good() {
+fn stored_credentials_are_found_again_and_deleted_for_good() {
     on_a_bus_of_its_own("kept");
 }
 
 #[test]
-fn a_locked_keyring_is_said_and_not_asked_for_its_password() {
+fn locked_keyring_is_reported_and_not_unlocked() {
     on_a_bus_of_its_own("locked");
 }
 
 #[test]
-fn a_keyring_that_was_killed_is_no_hindrance() {
+fn killed_keyring_is_reported() {
     on_a_bus_of_its_own("killed");
+}
+
+/// A played service whose items are locked each, as those of KeePassXC; it serves what can be read without a prompt.
+struct Service;
+
+#[zbus::interface(name = "org.freedesktop.Secret.Service")]
+impl Service {
+    fn read_alias(&self, _name: &str) -> ObjectPath<'static> {
+        ObjectPath::from_static_str_unchecked("/collection")
+    }
+}
+
+struct Collection {
+    locked: bool,
+}
+
+#[zbus::interface(name = "org.freedesktop.Secret.Collection")]
+impl Collection {
+    fn search_items(&self, attributes: HashMap<String, String>) -> Vec<OwnedObjectPath> {
+        assert_eq!(attributes["service"], "Vigie VPN");
+        vec![ObjectPath::try_from(format!("/{}", attributes["username"])).expect("a path").into()]
+    }
+
+    #[zbus(property)]
+    fn locked(&self) -> bool {
+        self.locked
+    }
+}
+
+struct LockedItem;
+
+#[zbus::interface(name = "org.freedesktop.Secret.Item")]
+impl LockedItem {
+    #[zbus(property)]
+    fn attributes(&self) -> HashMap<String, String> {
+        HashMap::from([("identifier".into(), "mdupont".into())])
+    }
+
+    #[zbus(property)]
+    fn locked(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn looking_at_locked_items_shows_what_is_stored_and_prompts_for_nothing() {
+    alone(async {
+        for locked in [false, true] {
+            let builder = zbus::connection::Builder::session().expect("a bus");
+            let builder = builder.serve_at("/org/freedesktop/secrets", Service).expect("a path");
+            let builder = builder.serve_at("/collection", Collection { locked }).expect("a path");
+            let builder = builder.serve_at("/identifiant", LockedItem).expect("a path");
+            let service = builder.name("org.freedesktop.secrets").expect("a name").build().await.expect("connected");
+            let expected = match locked {
+                true => StoredCredentials { keyring: Keyring::Locked, ..StoredCredentials::default() },
+                false => StoredCredentials { identifier: Some("mdupont".into()), pin: true, keyring: Keyring::Ready },
+            };
+            assert_eq!(remembered().await, expected);
+            service.close().await.expect("gone");
+        }
+    });
 }

@@ -50,7 +50,7 @@ fn targets() -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_is_kept_is_found_again_and_forgotten_for_good() {
+async fn stored_credentials_are_found_again_and_deleted_for_good() {
     crate::wine::only();
     let secret = |text: &str| Secret::from(text.to_owned());
     let none = StoredCredentials { keyring: Keyring::Ready, ..StoredCredentials::default() };

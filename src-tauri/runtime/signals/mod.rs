@@ -1,27 +1,27 @@
-//! The system's word that the program has to end.
+//! Requests of the system that the program end.
 
 #[cfg_attr(windows, path = "windows.rs")]
 #[cfg_attr(not(windows), path = "unix.rs")]
 mod system;
 
 #[cfg(windows)]
-pub use system::{hear, leave, let_go};
+pub use system::{allow_session_end, listen, terminate};
 
 use std::io;
 
 /// Why the program has to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Word {
-    /// The session ends, the service manager or the installer stops the program, or somebody presses Ctrl-C.
+pub enum EndReason {
+    /// The session ends, the service manager or the installer stops the program, or Ctrl-C was pressed.
     End,
-    /// A new version has taken the place of the program's file, and is to be run instead (Debian package).
+    /// A new version was installed and is to be started instead (Debian package).
     Renew,
 }
 
-/// Waits for the system's word.
+/// Waits until the program has to end.
 ///
 /// # Errors
-/// Where the system does not let the program listen.
-pub async fn ended() -> io::Result<Word> {
+/// If the system does not deliver signals to the program.
+pub async fn ended() -> io::Result<EndReason> {
     system::ended().await
 }

@@ -31,7 +31,7 @@ pub fn host(body: impl FnOnce(Tray) -> ExitCode + Send + 'static) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    crate::runtime::signals::hear();
+    crate::runtime::signals::listen();
     let tray = Tray { app: app.handle().clone(), wanted: Arc::default(), shown: Arc::default() };
     let end = ExitOnDrop(app.handle().clone());
     let body = std::thread::spawn(move || {
@@ -45,7 +45,7 @@ pub fn host(body: impl FnOnce(Tray) -> ExitCode + Send + 'static) -> ExitCode {
         }
     });
     let code = body.join().unwrap_or(ExitCode::FAILURE);
-    crate::runtime::signals::leave((code != ExitCode::SUCCESS).into());
+    crate::runtime::signals::terminate((code != ExitCode::SUCCESS).into());
 }
 
 /// The panel's page is not shown by this process, so it is not embedded.
@@ -70,7 +70,7 @@ struct ExitOnDrop(AppHandle);
 
 impl Drop for ExitOnDrop {
     fn drop(&mut self) {
-        crate::runtime::signals::let_go();
+        crate::runtime::signals::allow_session_end();
         self.0.exit(0);
     }
 }
