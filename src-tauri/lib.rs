@@ -16,6 +16,8 @@ pub mod cli;
 pub mod doctor;
 pub mod runtime;
 pub mod sensors;
+#[cfg(all(test, target_os = "linux"))]
+mod test_bus;
 #[cfg(windows)]
 pub mod win32;
 #[cfg(all(test, windows))]

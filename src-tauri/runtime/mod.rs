@@ -15,6 +15,4 @@ pub mod panel;
 pub mod power_off;
 pub mod signals;
 pub mod store;
-#[cfg(all(test, target_os = "linux"))]
-mod test_bus;
 pub mod tray;

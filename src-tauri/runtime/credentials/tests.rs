@@ -1,7 +1,7 @@
 //! The keyring as it is: a real gnome-keyring on a session bus of its own, never the user's.
 
 use super::{forget, keep, pin, remembered};
-use crate::runtime::test_bus::alone;
+use crate::test_bus::with_session_bus;
 use std::collections::HashMap;
 use std::process::{Command, Stdio};
 use vigie_core::connect::{Keyring, Secret, StoredCredentials};
@@ -172,7 +172,7 @@ impl LockedItem {
 
 #[test]
 fn looking_at_locked_items_shows_what_is_stored_and_prompts_for_nothing() {
-    alone(async {
+    with_session_bus(async {
         for locked in [false, true] {
             let builder = zbus::connection::Builder::session().expect("a bus");
             let builder = builder.serve_at("/org/freedesktop/secrets", Service).expect("a path");

@@ -1,5 +1,5 @@
 use super::Notifier;
-use crate::runtime::test_bus::alone;
+use crate::test_bus::with_session_bus;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -132,7 +132,7 @@ async fn shown(calls: &mut UnboundedReceiver<Call>, wanted_title: &str, wanted_r
 
 #[test]
 fn button_works_once_and_only_on_the_current_notification() {
-    alone(async {
+    with_session_bus(async {
         let (server, mut calls) = server(&["actions", "body", "body-markup"]).await;
         let (sender, mut events) = unbounded_channel();
         let mut notifier = Notifier::new(sender);
@@ -182,7 +182,7 @@ fn button_works_once_and_only_on_the_current_notification() {
 
 #[test]
 fn server_gets_only_what_it_supports() {
-    alone(async {
+    with_session_bus(async {
         let (full, mut calls) = server(&["actions", "body-markup"]).await;
         let (sender, _events) = unbounded_channel();
         let mut notifier = Notifier::new(sender);
@@ -217,7 +217,7 @@ fn server_gets_only_what_it_supports() {
 
 #[test]
 fn late_server_gets_the_latest_notice_of_each_category_and_nothing_stale() {
-    alone(async {
+    with_session_bus(async {
         let (sender, mut events) = unbounded_channel();
         let backend = super::platform::Backend::with_text_lifetime(sender, Duration::from_secs(2));
         let mut notifier = Notifier { backend };
@@ -244,7 +244,7 @@ fn late_server_gets_the_latest_notice_of_each_category_and_nothing_stale() {
 
 #[test]
 fn close_leaves_no_notification_open() {
-    alone(async {
+    with_session_bus(async {
         let (_server, mut calls) = server(&["actions"]).await;
         let (sender, _events) = unbounded_channel();
         let mut notifier = Notifier::new(sender);
@@ -261,7 +261,7 @@ fn reminder(title: &str) -> Notice {
 
 #[test]
 fn notice_is_tried_again_after_an_error() {
-    alone(async {
+    with_session_bus(async {
         let (_server, mut calls) = faulty_server(&["actions"], &[Fault::Error], false, Arc::default()).await;
         let (sender, mut events) = unbounded_channel();
         let mut notifier = Notifier::new(sender);
@@ -275,7 +275,7 @@ fn notice_is_tried_again_after_an_error() {
 
 #[test]
 fn reminder_that_cannot_be_shown_is_reported_and_the_next_one_is_attempted() {
-    alone(async {
+    with_session_bus(async {
         let faults = [Fault::Error; 12];
         let (broken, mut calls) = faulty_server(&["actions"], &faults, false, Arc::default()).await;
         let (sender, mut events) = unbounded_channel();
@@ -296,7 +296,7 @@ fn reminder_that_cannot_be_shown_is_reported_and_the_next_one_is_attempted() {
 
 #[test]
 fn reminder_that_a_hung_server_shows_too_late_is_closed_at_once() {
-    alone(async {
+    with_session_bus(async {
         let resume = Arc::new(Notify::new());
         let (_server, mut calls) = faulty_server(&["actions"], &[Fault::Hang], false, resume.clone()).await;
         let (sender, mut events) = unbounded_channel();
@@ -314,7 +314,7 @@ fn reminder_that_a_hung_server_shows_too_late_is_closed_at_once() {
 
 #[test]
 fn notice_queued_in_a_hung_server_is_replaced_by_the_next_one() {
-    alone(async {
+    with_session_bus(async {
         let resume = Arc::new(Notify::new());
         let (_server, mut calls) = faulty_server(&["actions"], &[Fault::Hang], false, resume.clone()).await;
         let (sender, _events) = unbounded_channel();
@@ -336,7 +336,7 @@ fn notice_queued_in_a_hung_server_is_replaced_by_the_next_one() {
 
 #[test]
 fn notice_that_ended_with_its_server_is_shown_again_while_it_is_true() {
-    alone(async {
+    with_session_bus(async {
         let (first, mut calls) = server(&["actions"]).await;
         let (sender, mut events) = unbounded_channel();
         let backend = super::platform::Backend::with_text_lifetime(sender, Duration::from_secs(3));
@@ -366,7 +366,7 @@ fn notice_that_ended_with_its_server_is_shown_again_while_it_is_true() {
 
 #[test]
 fn server_that_crashes_at_each_notice_is_not_available() {
-    alone(async {
+    with_session_bus(async {
         let (sender, mut events) = unbounded_channel();
         let mut notifier = Notifier::new(sender);
         notifier.show(reminder("dans 30 minutes"));
@@ -385,7 +385,7 @@ fn server_that_crashes_at_each_notice_is_not_available() {
 
 #[test]
 fn buttons_work_with_a_server_that_gives_every_id_0() {
-    alone(async {
+    with_session_bus(async {
         let (server, mut calls) = faulty_server(&["actions"], &[], true, Arc::default()).await;
         let (sender, mut events) = unbounded_channel();
         let mut notifier = Notifier::new(sender);
@@ -402,9 +402,9 @@ fn buttons_work_with_a_server_that_gives_every_id_0() {
 
 #[test]
 fn notice_waits_for_a_bus_that_comes_late() {
-    alone(async {
-        let address = std::env::var("DBUS_SESSION_BUS_ADDRESS").expect("set by dbus-run-session");
-        let socket = address.split(['=', ',']).nth(1).expect("unix:path=").to_owned();
+    with_session_bus(async {
+        let address = std::env::var("DBUS_SESSION_BUS_ADDRESS").expect("set for this process");
+        let socket = address.split('=').nth(1).expect("unix:path=").to_owned();
         let moved = format!("{socket}-moved");
         let (_server, mut calls) = server(&[]).await;
         std::fs::rename(&socket, &moved).expect("the socket is ours");

@@ -13,6 +13,7 @@ mod identity;
 pub use identity::keys as identity_keys;
 
 use crate::Events;
+use crate::win32::{Com, UNIX_EPOCH_TICKS};
 use identity::{APP_ID, CLASS};
 use std::collections::BTreeMap;
 use std::ffi::c_void;
@@ -28,8 +29,8 @@ use windows::Foundation::{DateTime, IReference, PropertyValue};
 use windows::UI::Notifications::{NotificationSetting, ToastNotification, ToastNotificationManager};
 use windows::Win32::Foundation::{CLASS_E_NOAGGREGATION, E_POINTER};
 use windows::Win32::System::Com::{
-    CLSCTX_LOCAL_SERVER, COINIT_MULTITHREADED, CoInitializeEx, CoRegisterClassObject, IClassFactory,
-    IClassFactory_Impl, REGCLS_MULTIPLEUSE,
+    CLSCTX_LOCAL_SERVER, COINIT_MULTITHREADED, CoRegisterClassObject, IClassFactory, IClassFactory_Impl,
+    REGCLS_MULTIPLEUSE,
 };
 use windows::Win32::UI::Notifications::{
     INotificationActivationCallback, INotificationActivationCallback_Impl, NOTIFICATION_USER_INPUT_DATA,
@@ -109,9 +110,8 @@ fn lock(active: &ActiveToasts) -> MutexGuard<'_, BTreeMap<Category, (u64, Vec<Ac
 
 fn run(events: Events, inbox: &Receiver<Order>) {
     let active = ActiveToasts::default();
-    // SAFETY: this thread ends with the program, and so does COM on it.
-    let com = unsafe { CoInitializeEx(None, COINIT_MULTITHREADED) }.ok();
-    if let Err(error) = com.and_then(|()| identity::register()).and_then(|()| listen(&active, &events)) {
+    let _com = Com::new(COINIT_MULTITHREADED);
+    if let Err(error) = identity::register().and_then(|()| listen(&active, &events)) {
         tracing::warn!(%error, "the buttons of notifications will not work");
     }
     // The numbers of an earlier run are not used again: clicks on its toasts have no effect.
@@ -183,7 +183,7 @@ fn tag(category: Category) -> HSTRING {
 /// 100 ns since 1601.
 fn date_time(at: SystemTime) -> DateTime {
     let unix = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() / 100;
-    DateTime { UniversalTime: i64::try_from(unix).unwrap_or_default() + 116_444_736_000_000_000 }
+    DateTime { UniversalTime: i64::try_from(unix).unwrap_or_default() + UNIX_EPOCH_TICKS }
 }
 
 /// Returns the toast's XML (<https://learn.microsoft.com/uwp/schemas/tiles/toastschema/schema-root>). An urgent one stays
@@ -332,8 +332,7 @@ mod tests {
     /// As Windows does it, except for the call from its process to this one.
     #[test]
     fn com_finds_the_activator_and_a_click_becomes_an_event() {
-        // SAFETY: this thread uses COM to its end.
-        unsafe { CoInitializeEx(None, COINIT_MULTITHREADED) }.unwrap();
+        let _com = Com::new(COINIT_MULTITHREADED);
         let active = ActiveToasts::default();
         lock(&active).insert(Category::Vpn, (3, vec![Action::Connect]));
         let (events, mut heard) = unbounded_channel();

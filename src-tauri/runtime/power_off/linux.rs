@@ -6,10 +6,10 @@ use zbus::Connection;
 /// Asks logind on the system bus.
 pub async fn power_off() -> Result<(), PowerOffError> {
     let bus = Connection::system().await.map_err(|error| PowerOffError::Other(format!("no system bus: {error}")))?;
-    by_logind(&bus).await.map_err(|error| PowerOffError::Other(error.to_string()))
+    call_logind(&bus).await.map_err(|error| PowerOffError::Other(error.to_string()))
 }
 
-async fn by_logind(bus: &Connection) -> zbus::Result<()> {
+async fn call_logind(bus: &Connection) -> zbus::Result<()> {
     // Interactive: where others are logged in, or a program asks for a delay ("inhibitor"), policy may want a password.
     // The user sits in front of it, has just confirmed, and is better asked than refused.
     let interactive = true;
@@ -22,13 +22,11 @@ async fn by_logind(bus: &Connection) -> zbus::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::{BufRead, BufReader};
-    use std::process::{Child, Command, Stdio};
+    use crate::test_bus::TestBus;
     use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
-    use zbus::connection::Builder;
     use zbus::fdo;
 
-    /// logind's place on a private bus.
+    /// A fake logind on a private bus.
     struct Manager {
         asked: UnboundedSender<bool>,
         refuses: bool,
@@ -42,39 +40,15 @@ mod tests {
         }
     }
 
-    struct Bus(Child, String);
-
-    impl Drop for Bus {
-        fn drop(&mut self) {
-            let _ = self.0.kill();
-            let _ = self.0.wait();
-        }
-    }
-
-    fn bus() -> Bus {
-        let mut daemon = Command::new("dbus-daemon");
-        daemon.args(["--session", "--nofork", "--print-address=1"]).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut daemon = daemon.spawn().expect("dbus-daemon is installed");
-        let mut address = String::new();
-        let said = daemon.stdout.take().expect("piped");
-        BufReader::new(said).read_line(&mut address).expect("it says its address");
-        Bus(daemon, address.trim().to_owned())
-    }
-
-    async fn client(bus: &Bus) -> Connection {
-        Builder::address(bus.1.as_str()).expect("an address").build().await.expect("connected")
-    }
-
     #[tokio::test]
-    async fn logind_is_asked_once_and_its_refusal_is_passed_on() {
+    async fn logind_is_called_once_and_its_refusal_is_returned() {
         for refuses in [false, true] {
-            let bus = bus();
+            let bus = TestBus::start();
             let (asked, mut calls) = unbounded_channel();
-            let server = Builder::address(bus.1.as_str()).expect("an address");
-            let server = server.name("org.freedesktop.login1").expect("a name");
+            let server = bus.builder().name("org.freedesktop.login1").expect("a name");
             let server = server.serve_at("/org/freedesktop/login1", Manager { asked, refuses }).expect("a path");
             let _server = server.build().await.expect("connected");
-            let done = by_logind(&client(&bus).await).await;
+            let done = call_logind(&bus.connect(None).await).await;
             assert_eq!(calls.try_recv(), Ok(true));
             assert!(calls.try_recv().is_err());
             match done {
@@ -86,7 +60,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_logind_it_is_an_error() {
-        let bus = bus();
-        assert!(by_logind(&client(&bus).await).await.is_err());
+        let bus = TestBus::start();
+        assert!(call_logind(&bus.connect(None).await).await.is_err());
     }
 }

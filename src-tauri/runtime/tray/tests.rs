@@ -1,6 +1,6 @@
 use super::Tray;
 use super::platform::host;
-use crate::runtime::test_bus::alone;
+use crate::test_bus::with_session_bus;
 use futures_util::{FutureExt, StreamExt};
 use std::collections::HashMap;
 use std::process::ExitCode;
@@ -132,7 +132,7 @@ async fn next(events: &mut UnboundedReceiver<Event>) -> Event {
 
 #[test]
 fn the_desktop_reads_what_the_view_says_and_clicks_come_back() {
-    alone(async {
+    with_session_bus(async {
         let (bus, mut registered) = watcher(true).await;
         let (sender, mut events) = unbounded_channel();
         let mut tray = tray();
@@ -187,7 +187,7 @@ fn the_desktop_reads_what_the_view_says_and_clicks_come_back() {
 
 #[test]
 fn only_differences_reach_the_bus() {
-    alone(async {
+    with_session_bus(async {
         let (bus, mut registered) = watcher(true).await;
         let (sender, _events) = unbounded_channel();
         let mut tray = tray();
@@ -240,7 +240,7 @@ fn only_differences_reach_the_bus() {
 
 #[test]
 fn a_host_that_comes_and_goes_is_told_and_the_item_is_registered_with_each() {
-    alone(async {
+    with_session_bus(async {
         let (sender, mut events) = unbounded_channel();
         let mut tray = tray();
         tray.show(value(), &sender);
@@ -319,7 +319,7 @@ impl ListingWatcher {
 
 #[test]
 fn host_that_comes_late_and_changes_only_a_property_is_noticed() {
-    alone(async {
+    with_session_bus(async {
         let (registered, mut items) = unbounded_channel();
         let watcher = ListingWatcher { host: false, items: Vec::new(), registered };
         let builder = zbus::connection::Builder::session().expect("a bus");
@@ -344,7 +344,7 @@ fn host_that_comes_late_and_changes_only_a_property_is_noticed() {
 
 #[test]
 fn item_that_its_watcher_has_forgotten_is_registered_again() {
-    alone(async {
+    with_session_bus(async {
         let (registered, mut items) = unbounded_channel();
         let watcher = ListingWatcher { host: true, items: Vec::new(), registered };
         let builder = zbus::connection::Builder::session().expect("a bus");
@@ -381,7 +381,7 @@ fn item_that_its_watcher_has_forgotten_is_registered_again() {
 
 #[test]
 fn watcher_that_does_not_answer_delays_nobody_and_shows_the_latest_value_in_the_end() {
-    alone(async {
+    with_session_bus(async {
         // Owns the name, and answers nothing yet: its messages wait in the stream.
         let bus = Connection::session().await.expect("connected");
         bus.request_name("org.kde.StatusNotifierWatcher").await.expect("the name is free");

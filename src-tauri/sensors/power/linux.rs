@@ -249,73 +249,11 @@ fn battery_in(supplies: &Path) -> Reading<Option<Battery>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::{BufRead, BufReader};
-    use std::process::{Child, Command, Stdio};
+    use crate::test_bus::TestBus;
     use tempfile::TempDir;
     use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
     const DEADLINE: Duration = Duration::from_secs(10);
-
-    /// A private message bus, whose address stays the same when it is restarted.
-    struct Bus {
-        folder: TempDir,
-        daemon: Child,
-    }
-
-    impl Bus {
-        fn start() -> Bus {
-            let folder = tempfile::tempdir().expect("a directory");
-            let daemon = Bus::daemon(folder.path());
-            Bus { folder, daemon }
-        }
-
-        fn daemon(folder: &Path) -> Child {
-            let mut daemon = Command::new("dbus-daemon")
-                .args(["--session", "--nofork", "--print-address=1"])
-                .arg(format!("--address={}", Bus::address_in(folder)))
-                .stdout(Stdio::piped())
-                .spawn()
-                .expect("dbus-daemon not found: install the test dependencies");
-            // Printed when it listens.
-            let output = daemon.stdout.as_mut().expect("its output is piped");
-            BufReader::new(output).read_line(&mut String::new()).expect("its address");
-            daemon
-        }
-
-        fn address_in(folder: &Path) -> String {
-            format!("unix:path={}/bus", folder.display())
-        }
-
-        fn address(&self) -> String {
-            Bus::address_in(self.folder.path())
-        }
-
-        fn restart_after_stop(&mut self) {
-            self.daemon = Bus::daemon(self.folder.path());
-        }
-
-        fn stop(&mut self) {
-            self.daemon.kill().expect("still running");
-            self.daemon.wait().expect("our child");
-            let _ = fs::remove_file(self.folder.path().join("bus"));
-        }
-
-        async fn connect(&self, name: Option<&'static str>) -> zbus::Connection {
-            let builder = zbus::connection::Builder::address(&*self.address()).expect("an address");
-            let builder = match name {
-                Some(name) => builder.name(name).expect("a name"),
-                None => builder,
-            };
-            builder.build().await.expect("a connection")
-        }
-    }
-
-    impl Drop for Bus {
-        fn drop(&mut self) {
-            let _ = self.daemon.kill();
-            let _ = self.daemon.wait();
-        }
-    }
 
     async fn next(events: &mut UnboundedReceiver<Event>) -> Event {
         tokio::time::timeout(DEADLINE, events.recv()).await.expect("an event in time").expect("the watch runs")
@@ -390,7 +328,7 @@ mod tests {
         assert_eq!(battery_in(Path::new("/nowhere")), Reading::Known(None));
     }
 
-    fn spawn_watch(bus: &Bus, class: &TempDir) -> (tokio::task::JoinHandle<()>, UnboundedReceiver<Event>) {
+    fn spawn_watch(bus: &TestBus, class: &TempDir) -> (tokio::task::JoinHandle<()>, UnboundedReceiver<Event>) {
         let (sender, events) = unbounded_channel();
         let (address, path) = (bus.address(), class.path().to_owned());
         (tokio::spawn(async move { watch_bus(&address, &path, &sender).await }), events)
@@ -398,7 +336,7 @@ mod tests {
 
     #[tokio::test]
     async fn sleep_and_battery_are_reported_by_their_services() {
-        let bus = Bus::start();
+        let bus = TestBus::start();
         let class = class();
         supply(&class, "BAT0", &[("type", "Battery"), ("capacity", "50"), ("status", "Discharging")]);
         let logind = bus.connect(Some(LOGIND)).await;
@@ -433,7 +371,7 @@ mod tests {
 
     #[tokio::test]
     async fn restarted_logind_is_watched_again_and_a_lost_wake_up_is_sent() {
-        let bus = Bus::start();
+        let bus = TestBus::start();
         let (watch, mut events) = spawn_watch(&bus, &class());
         let logind = bus.connect(Some(LOGIND)).await;
         sleep_until_noticed(&logind, &mut events).await;
@@ -447,7 +385,7 @@ mod tests {
 
     #[tokio::test]
     async fn restarted_system_bus_is_watched_again() {
-        let mut bus = Bus::start();
+        let mut bus = TestBus::start();
         let class = class();
         supply(&class, "BAT0", &[("type", "Battery"), ("capacity", "50"), ("status", "Discharging")]);
         let logind = bus.connect(Some(LOGIND)).await;
@@ -469,7 +407,7 @@ mod tests {
 
     #[tokio::test]
     async fn bus_that_starts_later_is_watched() {
-        let mut bus = Bus::start();
+        let mut bus = TestBus::start();
         bus.stop();
         let (watch, mut events) = spawn_watch(&bus, &class());
         bus.restart_after_stop();
