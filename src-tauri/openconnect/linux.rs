@@ -1,43 +1,56 @@
-//! On Linux.
+//! The Linux implementation.
 
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal, set_parent_process_death_signal};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, getpid, getppid, pidfd_open, pidfd_send_signal, set_parent_process_death_signal,
+};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use vigie_openconnect::{GROUP_SEPARATOR, PROGRAMS, REFUSED, STARTED};
 use vigie_profile::{
-    Calendar, ConfigError, ConfigSource, Paths, Site, is_valid_identifier, is_valid_passcode, load_with, read_text,
+    Calendar, ConfigError, ConfigSource, Layer, Paths, Site, is_valid_identifier, is_valid_passcode, load_with,
+    read_machine_config,
 };
 use zeroize::Zeroizing;
 
-/// Bytes that a line of the input may have.
-const LINE_ROOM: usize = 512;
+/// The length of the longest line of input that is accepted.
+const MAX_LINE_BYTES: usize = 512;
 
-/// How long `openconnect` may take to take leave of the gateway and to undo routes and name servers.
-const GRACE: Duration = Duration::from_secs(8);
+/// The time to hand over the three lines of input.
+const INPUT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The administrator's file. The school calendar decides nothing here: no library for it runs as root.
+/// The time that `openconnect` has to log off and to restore routes and name servers, before it is killed.
+const TERMINATION_GRACE: Duration = Duration::from_secs(8);
+
+/// The administrator's file, if nobody else may write it. The school calendar has no effect here: no parser for it runs
+/// as root.
 struct MachineFile;
 
 impl ConfigSource for MachineFile {
-    fn text(&self, file: &Path) -> Result<Option<String>, ConfigError> {
-        if file == Path::new(Paths::LINUX_MACHINE) { read_text(file) } else { Ok(None) }
+    fn read(&self, layer: Layer, file: &Path) -> Result<Option<Vec<u8>>, ConfigError> {
+        if layer == Layer::Machine && file == Path::new(Paths::LINUX_MACHINE) {
+            read_machine_config(file)
+        } else {
+            Ok(None)
+        }
     }
 
-    fn add_holidays(&self, _: &mut Calendar, _: &str) -> Result<(), (Option<usize>, ConfigError)> {
+    fn add_holidays(&self, _: &mut Calendar, _: &[u8]) -> Result<(), ConfigError> {
         Ok(())
     }
 }
 
-/// Runs until the tunnel is gone; the exit code is `openconnect`'s.
+/// Runs until the tunnel has ended; the exit code is `openconnect`'s.
 pub fn main() -> ExitCode {
     match run() {
         Ok(code) => code,
         Err(why) => {
-            say(&format!("{REFUSED}: {why}"));
+            print(&format!("{REFUSED}: {why}"));
             ExitCode::from(2)
         }
     }
@@ -47,12 +60,13 @@ fn run() -> Result<ExitCode, String> {
     if std::env::args_os().len() != 1 {
         return Err("no arguments are taken".into());
     }
-    say(STARTED);
+    print(STARTED);
     // Not through `io::stdin`, whose buffer would keep the passcode.
-    let mut input = std::fs::File::from(io::stdin().as_fd().try_clone_to_owned().map_err(words)?);
-    let site = line(&mut input)?;
-    let identifier = line(&mut input)?;
-    let passcode = line(&mut input)?;
+    let mut input = File::from(io::stdin().as_fd().try_clone_to_owned().map_err(message)?);
+    let deadline = Instant::now() + INPUT_TIMEOUT;
+    let site = read_line(&mut input, deadline)?;
+    let identifier = read_line(&mut input, deadline)?;
+    let passcode = read_line(&mut input, deadline)?;
     let loaded = load_with(&Paths { machine: Paths::LINUX_MACHINE.into(), user: PathBuf::new() }, &MachineFile);
     let (site, group) =
         site.split_once(GROUP_SEPARATOR).map_or((site.as_str(), None), |(site, group)| (site, Some(group)));
@@ -67,20 +81,20 @@ fn run() -> Result<ExitCode, String> {
         return Err("no such passcode".into());
     }
     let program = PROGRAMS.iter().find(|path| Path::new(path).is_file()).ok_or("openconnect is not installed")?;
-    let mut child = command(program, site, loaded.profile.vpn.gateway_port, &identifier, group);
-    let mut child = child.spawn().map_err(|error| format!("{program}: {error}"))?;
-    if let Err(error) = tell(&mut child, &passcode) {
-        // It is gone already, and has said why.
-        say(&format!("vigie-openconnect: {error}"));
+    let mut command = command(program, site, loaded.profile.vpn.gateway_port, &identifier, group);
+    let mut child = command.spawn().map_err(|error| format!("{program}: {error}"))?;
+    if let Err(error) = send_passcode(&mut child, &passcode) {
+        // It has ended already, and has printed why.
+        print(&format!("vigie-openconnect: {error}"));
     }
     drop(passcode);
-    end_with(input, &child)?;
-    let status = child.wait().map_err(words)?;
+    end_with_input(input, &child)?;
+    let status = child.wait().map_err(message)?;
     Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
 }
 
-/// `openconnect`, for the gateway of that site. The certificate must be one that the system trusts, or one that the
-/// administrator's file pins.
+/// Returns the command that connects to the site's gateway. The gateway's certificate must be one that the system trusts,
+/// or one that the administrator's file pins.
 fn command(program: &str, site: &Site, port: u16, identifier: &str, group: Option<&str>) -> Command {
     let host = if site.gateway.contains(':') { format!("[{}]", site.gateway) } else { site.gateway.clone() };
     let mut command = Command::new(program);
@@ -90,56 +104,145 @@ fn command(program: &str, site: &Site, port: u16, identifier: &str, group: Optio
     command.arg("--").arg(format!("{host}:{port}"));
     command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C").current_dir("/");
     command.stdin(Stdio::piped());
-    // No tunnel without this program, which is the one that hears its end: not even where it is killed.
-    let with_this_program = || Ok(set_parent_process_death_signal(Some(Signal::INT))?);
-    // SAFETY: between fork and exec only one system call is made, prctl.
-    unsafe { command.pre_exec(with_this_program) };
+    // The tunnel must not outlive this program, which alone ends it: not even if this program is killed.
+    let parent = getpid();
+    let end_with_parent = move || {
+        set_parent_process_death_signal(Some(Signal::INT))?;
+        // Killed before that call: no signal will come.
+        if getppid() == Some(parent) { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+    };
+    // SAFETY: between fork and exec only two system calls are made, prctl and getppid; neither error allocates.
+    unsafe { command.pre_exec(end_with_parent) };
     command
 }
 
-fn tell(child: &mut Child, passcode: &str) -> io::Result<()> {
+fn send_passcode(child: &mut Child, passcode: &str) -> io::Result<()> {
     let Some(mut stdin) = child.stdin.take() else { return Ok(()) };
     stdin.write_all(passcode.as_bytes())?;
     stdin.write_all(b"\n")
 }
 
-/// Ends the child when the input ends: first kindly.
-fn end_with(mut input: std::fs::File, child: &Child) -> Result<(), String> {
+/// Interrupts the child when the input ends, and kills it if it does not end by itself.
+fn end_with_input(mut input: File, child: &Child) -> Result<(), String> {
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or("a process has an id")?;
-    let child = pidfd_open(pid, PidfdFlags::empty()).map_err(words)?;
+    let child = pidfd_open(pid, PidfdFlags::empty()).map_err(message)?;
     std::thread::spawn(move || {
-        // What else may come is not for us.
-        let mut rest = [0; 64];
-        while input.read(&mut rest).is_ok_and(|read| read > 0) {}
+        // A fourth line is not Vigie's: it ends the tunnel as the end of the input does.
+        let _ = input.read(&mut [0]);
         let _ = pidfd_send_signal(&child, Signal::INT);
-        std::thread::sleep(GRACE);
+        std::thread::sleep(TERMINATION_GRACE);
         let _ = pidfd_send_signal(&child, Signal::KILL);
     });
     Ok(())
 }
 
-/// One line of the input, a byte at a time: what follows is not read, and nothing keeps a copy.
-fn line(input: &mut std::fs::File) -> Result<Zeroizing<String>, String> {
-    let mut line = Zeroizing::new(String::with_capacity(LINE_ROOM));
+/// Reads one line of the input, a byte at a time: what follows is not read, and no buffer keeps a copy.
+fn read_line(input: &mut File, deadline: Instant) -> Result<Zeroizing<String>, String> {
+    let mut line = Zeroizing::new(String::with_capacity(MAX_LINE_BYTES));
     loop {
+        wait_for_input(input, deadline)?;
         let mut byte = [0];
-        if input.read(&mut byte).map_err(words)? == 0 {
+        if input.read(&mut byte).map_err(message)? == 0 {
             return Err("the input ended too early".into());
         }
         match byte[0] {
             b'\n' => return Ok(line),
-            // Everything that is asked for is plain.
-            byte if byte.is_ascii() && line.len() < LINE_ROOM => line.push(byte.into()),
+            // Ids, identifiers and passcodes are ASCII.
+            byte if byte.is_ascii() && line.len() < MAX_LINE_BYTES => line.push(byte.into()),
             _ => return Err("a line is too long, or not plain".into()),
         }
     }
 }
 
-fn words(error: impl std::fmt::Display) -> String {
+fn wait_for_input(input: &File, deadline: Instant) -> Result<(), String> {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let timeout = Timespec::try_from(left).map_err(message)?;
+        match poll(&mut [PollFd::new(input, PollFlags::IN)], Some(&timeout)) {
+            Ok(0) => return Err("the input came too late".into()),
+            Ok(_) => return Ok(()),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(message(error)),
+        }
+    }
+}
+
+fn message(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
-fn say(line: &str) {
-    // Nobody listens where Vigie is gone; then the input ends too.
+fn print(line: &str) {
+    // Fails if Vigie has ended; then the input ends too.
     let _ = writeln!(io::stdout(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::os::fd::OwnedFd;
+
+    /// A pipe, and a deadline that a test can wait for.
+    fn input() -> (File, io::PipeWriter, Instant) {
+        let (reader, writer) = io::pipe().expect("a pipe");
+        (OwnedFd::from(reader).into(), writer, Instant::now() + Duration::from_millis(20))
+    }
+
+    #[test]
+    fn waiting_for_input_ends_at_the_deadline() {
+        let (mut input, mut writer, deadline) = input();
+        writer.write_all(b"cae").expect("it fits");
+        assert_eq!(read_line(&mut input, deadline), Err("the input came too late".into()));
+        // Not even input that keeps coming is read past it.
+        writer.write_all(b"n\n").expect("it fits");
+        let in_time = read_line(&mut input, Instant::now() + INPUT_TIMEOUT);
+        assert_eq!(in_time.as_deref().map(String::as_str), Ok("n"));
+    }
+
+    #[test]
+    fn endless_lines_are_refused_before_they_end() {
+        let (mut input, mut writer, _) = input();
+        let endless = std::thread::spawn(move || while writer.write_all(&[b'x'; 1024]).is_ok() {});
+        let line = read_line(&mut input, Instant::now() + INPUT_TIMEOUT);
+        assert_eq!(line, Err("a line is too long, or not plain".into()));
+        drop(input);
+        endless.join().expect("it ends with the reader");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        #[test]
+        fn any_input_is_three_short_plain_lines_or_refused(
+            bytes in prop_oneof![
+                prop::collection::vec(any::<u8>(), 0..200),
+                "([ -~]{0,520}\n){0,4}[ -~é]{0,20}".prop_map(String::into_bytes),
+            ],
+        ) {
+            let (mut input, mut writer, deadline) = input();
+            writer.write_all(&bytes).expect("it fits");
+            drop(writer);
+            let mut rest = bytes.as_slice();
+            for _ in 0..3 {
+                let end = rest.iter().position(|byte| *byte == b'\n');
+                let plain = |line: &[u8]| line.is_ascii() && line.len() <= MAX_LINE_BYTES;
+                let deadline = deadline + INPUT_TIMEOUT;
+                match (end, read_line(&mut input, deadline)) {
+                    (Some(end), Ok(line)) => {
+                        prop_assert_eq!(line.as_bytes(), &rest[..end]);
+                        prop_assert!(plain(&rest[..end]));
+                        rest = &rest[end + 1..];
+                    }
+                    (Some(end), Err(_)) => {
+                        prop_assert!(!plain(&rest[..end]));
+                        break;
+                    }
+                    (None, line) => {
+                        prop_assert!(line.is_err());
+                        break;
+                    }
+                }
+            }
+        }
+    }
 }

@@ -1,19 +1,24 @@
-//! The program as it is installed, without the rights and the client that it needs for more.
+//! The program as it is installed: what it refuses, what it links, and how it ends the client (a stand-in).
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::io::Write;
-use std::process::{Command, Output, Stdio};
-use vigie_openconnect::{REFUSED, STARTED};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use vigie_openconnect::{PROGRAMS, REFUSED, STARTED};
 
-/// Everything that is linked into the program that runs as root, build-time crates and versions apart. Whoever adds a
-/// line here has read what they add.
+/// The crates that are linked into the program that runs as root, without build-time crates and versions. Read a crate
+/// before you add it.
 const DEPENDENCIES: &str = include_str!("dependencies.txt");
 
 fn run(arguments: &[&str], input: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vigie-openconnect"));
     let mut child = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    // A program that has refused its arguments reads no input.
+    // Fails if the program has refused its arguments already.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     child.wait_with_output().unwrap()
 }
@@ -33,7 +38,7 @@ fn arguments_are_refused_before_anything_is_read() {
 }
 
 #[test]
-fn bad_input_is_refused() {
+fn invalid_input_is_refused() {
     for (input, why) in [
         ("", "the input ended too early"),
         ("caen\nmdupont\n", "the input ended too early"),
@@ -53,7 +58,7 @@ fn bad_input_is_refused() {
 }
 
 #[test]
-fn it_links_what_was_read_and_nothing_else() {
+fn linked_crates_are_those_of_the_list() {
     let mut command = Command::new(env!("CARGO"));
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
     command.args(["tree", "--locked", "--package", "vigie-openconnect", "--edges", "normal,no-proc-macro"]);
@@ -68,4 +73,89 @@ fn it_links_what_was_read_and_nothing_else() {
     linked.sort_unstable();
     linked.dedup();
     assert_eq!(linked, DEPENDENCIES.lines().collect::<Vec<_>>());
+}
+
+/// The program with a stand-in for `openconnect`, in a mount namespace of its own.
+struct Connected {
+    folder: tempfile::TempDir,
+    program: Child,
+    client: OwnedFd,
+}
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        let _ = pidfd_send_signal(&self.client, Signal::INT);
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+    }
+}
+
+impl Connected {
+    fn start() -> Connected {
+        let client = PROGRAMS.iter().find(|path| fs::exists(path).unwrap());
+        let client = client.expect("openconnect is not installed: run `scripts/setup test`");
+        let folder = tempfile::tempdir().unwrap();
+        let stand_in = folder.path().join("openconnect");
+        let signals = folder.path().join("signals");
+        let script = format!(
+            "#!/bin/sh\nread -r passcode\nsleep 600 &\ntrap 'echo INT > {0}; kill $!; exit 3' INT\necho $$\nwait\n",
+            signals.display()
+        );
+        fs::write(&stand_in, script).unwrap();
+        let mut command = Command::new("unshare");
+        if !rustix::process::geteuid().is_root() {
+            command.args(["--user", "--map-root-user"]);
+        }
+        command.args(["--mount", "--", "env", "--default-signal=INT", "sh", "-c"]);
+        command.args(["chmod +x \"$1\" && mount --bind \"$1\" \"$2\" && exec \"$3\"", "sh"]).arg(&stand_in);
+        command.args([*client, env!("CARGO_BIN_EXE_vigie-openconnect")]);
+        let mut program = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        program.stdin.as_mut().unwrap().write_all(b"caen\nmdupont\n1234123456\n").unwrap();
+        let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
+        assert_eq!(lines.next().unwrap().unwrap(), STARTED);
+        let client = Pid::from_raw(lines.next().unwrap().unwrap().parse().unwrap());
+        Connected { folder, program, client: pidfd_open(client.unwrap(), PidfdFlags::empty()).unwrap() }
+    }
+
+    fn signals(&self) -> PathBuf {
+        self.folder.path().join("signals")
+    }
+
+    #[track_caller]
+    fn assert_client_is_interrupted(&self) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while fs::read_to_string(self.signals()).unwrap_or_default() != "INT\n" {
+            assert!(Instant::now() < deadline, "the client was not interrupted");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+#[test]
+fn client_ends_if_the_program_is_killed() {
+    let mut connected = Connected::start();
+    connected.program.kill().unwrap();
+    connected.assert_client_is_interrupted();
+    connected.program.wait().unwrap();
+}
+
+#[test]
+fn client_ends_with_the_input() {
+    let mut connected = Connected::start();
+    drop(connected.program.stdin.take());
+    connected.assert_client_is_interrupted();
+    assert_eq!(connected.program.wait().unwrap().code(), Some(3));
+}
+
+#[test]
+fn client_ends_if_more_than_three_lines_come() {
+    let mut connected = Connected::start();
+    let mut input = connected.program.stdin.take().unwrap();
+    while input.write_all(&[b'x'; 4096]).is_ok() {
+        if connected.signals().exists() {
+            break;
+        }
+    }
+    connected.assert_client_is_interrupted();
+    assert_eq!(connected.program.wait().unwrap().code(), Some(3));
 }

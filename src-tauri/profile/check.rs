@@ -1,10 +1,11 @@
-//! What types cannot say: addresses, hours, names that refer to other names.
+//! What types cannot express: addresses, hours, names that refer to other names.
 
 use super::error::{ConfigError, Expected};
 use super::intranet::{IntranetHost, is_key_hash};
 use super::tree::{Found, Path};
 use super::{Day, Holiday, Hours, Profile};
 use jiff::civil::Time;
+use std::collections::{HashMap, HashSet};
 
 impl Profile {
     /// Returns what types cannot rule out and the loader refuses: the path to each value, and what is wrong with it.
@@ -14,7 +15,7 @@ impl Profile {
     }
 }
 
-/// All that is wrong with a profile.
+/// Returns everything that is wrong with a profile.
 pub(super) fn check(profile: &Profile) -> Vec<Found> {
     let mut found = Checks(Vec::new());
     sites(profile, &mut found);
@@ -27,8 +28,8 @@ pub(super) fn check(profile: &Profile) -> Vec<Found> {
     found.leads(&profile.shutdown.leads_minutes);
     let percent = profile.panel.warn_disk_free_percent;
     found.number("panel.warn_disk_free_percent", percent.into(), 0, 100);
-    // With a thinner ground its words would lose the contrast of WCAG 2.1 (1.4.3) on a black or a white desktop; smaller,
-    // nothing can be read; larger than any screen, nothing is gained.
+    // A more transparent background would lose the contrast of WCAG 2.1 (1.4.3) on a black or a white desktop; a smaller
+    // panel cannot be read, and none is larger than the largest screen.
     found.number("panel.opacity_percent", profile.panel.opacity_percent.into(), 60, 100);
     found.number("panel.width", profile.panel.width.into(), 280, 1600);
     found.number("panel.height", profile.panel.height.into(), 240, 2400);
@@ -41,7 +42,7 @@ fn path(dotted: &str) -> Path {
     dotted.split('.').map(str::to_owned).collect()
 }
 
-/// The path to a key of an entry.
+/// Returns the path to a key of an entry.
 fn at(list: &str, name: &str, key: &str) -> Path {
     let mut steps = path(list);
     steps.push(name.to_owned());
@@ -121,12 +122,12 @@ fn sites(profile: &Profile, found: &mut Checks) {
         }
     }
     if let Some(site) = &profile.user.site {
-        found.refers(path("user.site"), has_site(profile, site), "site", site);
+        found.refers(path("user.site"), site_ids(profile).contains(site.as_str()), "site", site);
     }
 }
 
-fn has_site(profile: &Profile, id: &str) -> bool {
-    profile.sites.iter().any(|site| site.id == id)
+fn site_ids(profile: &Profile) -> HashSet<&str> {
+    profile.sites.iter().map(|site| site.id.as_str()).collect()
 }
 
 fn vpn(profile: &Profile, found: &mut Checks) {
@@ -144,7 +145,7 @@ fn vpn(profile: &Profile, found: &mut Checks) {
         [("vpn.tunnel_names", &vpn.tunnel_names), ("vpn.tunnel_descriptions", &vpn.tunnel_descriptions)]
     {
         found.texts(&path(key), patterns);
-        // Such a pattern would take the cable for a tunnel.
+        // Such a pattern would mistake every network for a tunnel.
         if patterns.iter().any(|pattern| !pattern.is_empty() && pattern.chars().all(|c| c == '*')) {
             found.add(path(key), ConfigError::MatchesAll);
         }
@@ -203,29 +204,40 @@ fn helpdesk(profile: &Profile, found: &mut Checks) {
 }
 
 fn hours(key: &str, hours: &[Hours], found: &mut Checks) {
-    let mut open: Vec<(Day, Time, Time)> = Vec::new();
+    let at = |index: usize, key_of_hours: &str| {
+        let mut steps = path(key);
+        steps.extend([format!("[{index}]"), key_of_hours.to_owned()]);
+        steps
+    };
+    let mut open: HashMap<Day, Vec<(Time, Time, usize)>> = HashMap::new();
     for (index, stretch) in hours.iter().enumerate() {
-        let at = |key_of_stretch: &str| {
-            let mut steps = path(key);
-            steps.extend([format!("[{index}]"), key_of_stretch.to_owned()]);
-            steps
-        };
         if stretch.days.is_empty() {
-            found.add(at("days"), ConfigError::Empty);
+            found.add(at(index, "days"), ConfigError::Empty);
         }
         if stretch.from >= stretch.to {
-            found.add(at("to"), ConfigError::HoursReversed);
+            found.add(at(index, "to"), ConfigError::HoursReversed);
             continue;
         }
         for day in &stretch.days {
-            let overlaps =
-                |(other, from, to): &(Day, Time, Time)| other == day && *from < stretch.to && stretch.from < *to;
-            if open.iter().any(overlaps) {
-                found.add(at("days"), ConfigError::HoursOverlap);
-                break;
-            }
-            open.push((*day, stretch.from, stretch.to));
+            open.entry(*day).or_default().push((stretch.from, stretch.to, index));
         }
+    }
+    let mut overlapping = std::collections::BTreeSet::new();
+    for mut stretches in open.into_values() {
+        stretches.sort_unstable();
+        let mut last: Option<(Time, usize)> = None;
+        for (from, to, index) in stretches {
+            match last {
+                Some((end, other)) if from < end => {
+                    overlapping.insert(index.max(other));
+                    last = Some((end.max(to), index.max(other)));
+                }
+                _ => last = Some((to, index)),
+            }
+        }
+    }
+    for index in overlapping {
+        found.add(at(index, "days"), ConfigError::HoursOverlap);
     }
 }
 
@@ -264,13 +276,18 @@ fn printing(profile: &Profile, found: &mut Checks) {
             found.text(at(list, &coded.code, "name"), &coded.name);
         }
     }
+    let sites = site_ids(profile);
     for example in &printing.examples {
         let path = at("printing.example", &example.site, "site");
-        found.refers(path, has_site(profile, &example.site), "site", &example.site);
+        found.refers(path, sites.contains(example.site.as_str()), "site", &example.site);
     }
 }
 
 fn things_to_open(profile: &Profile, found: &mut Checks) {
+    let sites = site_ids(profile);
+    let sections: HashSet<&str> = profile.sections.iter().map(|section| section.id.as_str()).collect();
+    let programs: HashSet<&str> = profile.programs.iter().map(|program| program.id.as_str()).collect();
+    let links: HashSet<&str> = profile.links.iter().map(|link| link.id.as_str()).collect();
     for section in &profile.sections {
         found.id("section", &section.id);
         found.text(at("section", &section.id, "label"), &section.label);
@@ -289,38 +306,37 @@ fn things_to_open(profile: &Profile, found: &mut Checks) {
         found.id("link", &link.id);
         found.text(at("label"), &link.label);
         found.expect(is_web_address(&link.url), at("url"), &link.url, Expected::WebAddress);
-        let section = profile.sections.iter().any(|section| section.id == link.section);
-        found.refers(at("section"), section, "section", &link.section);
+        found.refers(at("section"), sections.contains(link.section.as_str()), "section", &link.section);
         if let Some(site) = &link.site {
-            found.refers(at("site"), has_site(profile, site), "site", site);
+            found.refers(at("site"), sites.contains(site.as_str()), "site", site);
         }
-        if profile.program(&link.id).is_some() {
+        if programs.contains(link.id.as_str()) {
             found.add(at("id"), ConfigError::NameTaken { by: "program" });
         }
     }
     for code in &profile.codes {
-        let taken = [("program", profile.program(&code.id).is_some()), ("link", profile.link(&code.id).is_some())];
-        for (by, _) in taken.into_iter().filter(|(_, taken)| *taken) {
+        let lists = [("program", &programs), ("link", &links)];
+        for (by, _) in lists.into_iter().filter(|(_, ids)| ids.contains(code.id.as_str())) {
             found.add(at("code", &code.id, "id"), ConfigError::NameTaken { by });
         }
     }
     for (key, id) in [("remote_support", &profile.remote_support), ("wapt.program", &profile.wapt.program)] {
-        found.refers(path(key), profile.program(id).is_some(), "program", id);
+        found.refers(path(key), programs.contains(id.as_str()), "program", id);
     }
     found.number("wapt.service_port", profile.wapt.service_port.into(), 1, 65_535);
 }
 
-/// An http(s) address with a host.
+/// Returns whether a text is an http or https address with a host.
 fn is_web_address(address: &str) -> bool {
     url::Url::parse(address).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
-/// A host's name or IP address, no port.
+/// Returns whether a text is a host's name or IP address, without a port.
 pub(super) fn is_host(host: &str) -> bool {
     if host.parse::<std::net::Ipv6Addr>().is_ok() {
         return true;
     }
-    // Only names that the resolver can be asked for; `url` reads "1.2" as an address.
+    // Checked here, because `url` accepts "1.2" as an address.
     let label = |label: &str| {
         !label.is_empty()
             && label.len() <= 63

@@ -22,8 +22,13 @@ pub enum ConfigError {
     Unreadable(std::io::ErrorKind),
     /// The file has more bytes than a configuration can have.
     TooLarge,
+    /// The file, or a folder on the way to it: an ordinary user owns it or may write it, so that what it says is not the
+    /// administrator's.
+    Untrusted(PathBuf),
     /// The file is not UTF-8.
     NotUtf8,
+    /// The file is UTF-16.
+    Utf16,
     /// The file is not TOML; why, in the parser's words.
     Syntax(String),
     /// Nobody knows this key.
@@ -49,6 +54,13 @@ pub enum ConfigError {
     },
     /// The value was refused; why, in the words of who refused it.
     Refused(String),
+    /// Because of this value, that of another key is wrong.
+    Contradiction {
+        /// The other key.
+        key: String,
+        /// What is wrong with its value.
+        error: Box<ConfigError>,
+    },
     /// Two entries of one list have the same name.
     Duplicate,
     /// The name is taken by an entry of another list, and clicks could not tell them apart.
@@ -111,7 +123,7 @@ pub enum Expected {
     /// One character.
     Letter,
     /// `true` or `false`.
-    Flag,
+    Boolean,
     /// A whole number from … to …, both included.
     Number(i64, i64),
     /// A list.

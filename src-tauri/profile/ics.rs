@@ -1,21 +1,28 @@
 //! School holidays from an .ics file in the ministry's form (data set fr-en-calendrier-scolaire).
 //!
-//! Its events are holidays ("Vacances de Noël - Zone B"), bridges ("Pont de l'Ascension"), and marks of one day: the
-//! first day of the summer, whose end is not known yet ("Début des Vacances d'Été"), and days of return, which say only
-//! how far the calendar reaches. `DTEND` is the day of return. In the file for all zones a stretch of holidays is cut
-//! where another zone's begins or ends.
+//! Its events are holidays ("Vacances de Noël - Zone B"), long weekends ("Pont de l'Ascension"), and single days: the
+//! first day of the summer, whose end is not known yet ("Début des Vacances d'Été"), and days of return, which only tell
+//! how far the calendar reaches. `DTEND` is the day of return. In the file for all zones, holidays are cut into pieces
+//! at the days on which another zone's begin or end.
 
+use super::encoding::ics_lines;
 use super::error::ConfigError;
 use super::{Calendar, CoveredDays, Holiday};
 use icalendar::parser::{Component, read_calendar, unfold};
 use jiff::civil::{Date, DateTime};
 use jiff::{SignedDuration, Timestamp};
 
-/// Adds the holidays of a file. Where it speaks of the same days as the calendar, the file is right.
-pub(super) fn add(calendar: &mut Calendar, text: &str) -> Result<(), (Option<usize>, ConfigError)> {
-    let unfolded = unfold(text.trim_start_matches('\u{feff}'));
-    let read = read_calendar(&unfolded)
-        .map_err(|error| (None, ConfigError::NotIcs(error.lines().collect::<Vec<_>>().join(" "))))?;
+/// Components within components, at most: the parser calls itself for each.
+const MAX_DEPTH: usize = 8;
+
+/// Adds the holidays of a file. For the days that it covers, it replaces what the calendar has.
+pub(super) fn add(calendar: &mut Calendar, bytes: &[u8]) -> Result<(), ConfigError> {
+    let lines = ics_lines(bytes);
+    if depth(&lines) > MAX_DEPTH {
+        return Err(ConfigError::NotIcs("nested too deeply".into()));
+    }
+    let text = unfold(&lines.iter().map(|line| format!("{line}\r\n")).collect::<String>());
+    let read = read_calendar(&text).map_err(|error| ConfigError::NotIcs(plain(&error)))?;
     let mut holidays = Vec::new();
     let mut reach: Option<CoveredDays> = None;
     for event in read.components.iter().filter(|component| component.name == "VEVENT") {
@@ -23,15 +30,15 @@ pub(super) fn add(calendar: &mut Calendar, text: &str) -> Result<(), (Option<usi
         if !concerns(event, summary, &calendar.zone) {
             continue;
         }
-        let unreadable = || (None, ConfigError::EventDates { event: summary.to_owned() });
+        let unreadable = || ConfigError::EventDates { event: plain(summary) };
         let from = value(event, "DTSTART").and_then(day).ok_or_else(unreadable)?;
         let back = match value(event, "DTEND") {
             Some(end) => day(end).ok_or_else(unreadable)?,
             None => from,
         };
-        let name = summary.split(" - ").next().unwrap_or(summary).trim().replace('\'', "’");
+        let name = plain(summary.split(" - ").next().unwrap_or(summary).trim()).replace('\'', "’");
         let holiday = (name.starts_with("Vacances") || name.starts_with("Pont")) && from < back;
-        // The end of a summer that only has a beginning is not known: the calendar reaches to the day before.
+        // The end of such a summer is not known: the calendar reaches to the day before it.
         let last = if holiday || name.starts_with("Début") { back.yesterday() } else { Ok(back) };
         let last = last.map_err(|_| unreadable())?;
         reach = Some(match reach {
@@ -43,11 +50,11 @@ pub(super) fn add(calendar: &mut Calendar, text: &str) -> Result<(), (Option<usi
         }
     }
     let (false, Some(reach)) = (holidays.is_empty(), reach) else {
-        return Err((None, ConfigError::NoHolidays { zone: calendar.zone.clone() }));
+        return Err(ConfigError::NoHolidays { zone: calendar.zone.clone() });
     };
     let touches = |day: Date| day.tomorrow().unwrap_or(day);
     if reach.from > touches(calendar.covers.to) || calendar.covers.from > touches(reach.to) {
-        return Err((None, ConfigError::CalendarGap));
+        return Err(ConfigError::CalendarGap);
     }
     let mut holidays = joined(holidays);
     let elsewhere = |old: &Holiday| holidays.iter().all(|new| old.back <= new.from || new.back <= old.from);
@@ -60,7 +67,31 @@ pub(super) fn add(calendar: &mut Calendar, text: &str) -> Result<(), (Option<usi
     Ok(())
 }
 
-/// Stretches that overlap or touch become one, under the name of the first.
+/// Returns the greatest number of components that are open at once.
+fn depth(lines: &[String]) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    for line in lines {
+        let name = line.get(..6).unwrap_or_default();
+        if name.eq_ignore_ascii_case("BEGIN:") {
+            depth += 1;
+        } else if line.get(..4).is_some_and(|name| name.eq_ignore_ascii_case("END:")) {
+            depth = depth.saturating_sub(1);
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
+}
+
+/// Returns a text of the file on one line, without what a terminal or a window would obey.
+fn plain(text: &str) -> String {
+    let obeyed = |c: char| {
+        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let line = |line: &str| line.chars().filter(|c| !obeyed(*c)).collect::<String>();
+    text.lines().map(line).collect::<Vec<_>>().join(" ")
+}
+
+/// Returns the holidays with those joined that overlap or touch, under the name of the first.
 fn joined(mut holidays: Vec<Holiday>) -> Vec<Holiday> {
     holidays.sort_by_key(|holiday| (holiday.from, std::cmp::Reverse(holiday.back)));
     let mut joined: Vec<Holiday> = Vec::new();
@@ -78,7 +109,7 @@ fn value<'a>(event: &'a Component<'_>, name: &str) -> Option<&'a str> {
     Some(property.val.as_ref().trim())
 }
 
-/// Whether an event concerns a zone: "Zone B", "Zones A/B/C", "Zones A B C - Corse". An event that names no place
+/// Returns whether an event concerns a zone: "Zone B", "Zones A/B/C", "Zones A B C - Corse". An event that names no place
 /// concerns all; one that names only another place ("Corse") does not.
 fn concerns(event: &Component<'_>, summary: &str, zone: &str) -> bool {
     let place = value(event, "LOCATION").unwrap_or_default();
@@ -89,8 +120,8 @@ fn concerns(event: &Component<'_>, summary: &str, zone: &str) -> bool {
     }
 }
 
-/// The day of a date or date-time. In UTC the ministry's days begin at 22:00 or 23:00 of the day before: two hours
-/// later it is the day that is meant, in summer as in winter, with no need of a time zone database.
+/// Returns the day of a date or date-time. In UTC the ministry's days begin at 22:00 or 23:00 of the day before: two hours
+/// later it is the day that is meant, in summer as in winter, without a time zone database.
 fn day(text: &str) -> Option<Date> {
     if let Ok(moment) = text.parse::<Timestamp>() {
         let moment = moment.checked_add(SignedDuration::from_hours(2)).ok()?;

@@ -6,6 +6,7 @@
 
 mod check;
 mod credentials;
+mod encoding;
 mod error;
 #[cfg(feature = "files")]
 mod files;
@@ -13,11 +14,11 @@ mod files;
 mod ics;
 mod intranet;
 mod load;
+#[cfg(feature = "read")]
+mod open;
 mod path;
 mod read;
 mod save;
-#[cfg(feature = "read")]
-mod text;
 mod tree;
 
 pub use credentials::{is_valid_identifier, is_valid_passcode};
@@ -26,11 +27,11 @@ pub use error::{ConfigError, Expected, Problem};
 pub use files::{FileSource, check_file, load, save};
 pub use intranet::{IntranetHost, NotAnIntranetHost, Protocol};
 pub use load::{ConfigSource, ConfigValue, Layer, Loaded, Paths, check_with, guide, load_with};
+#[cfg(feature = "read")]
+pub use open::{open_regular, read_config, read_machine_config, read_regular, read_text};
 
 pub use path::expand;
 pub use save::{Choice, SaveError};
-#[cfg(feature = "read")]
-pub use text::read_text;
 
 use jiff::civil::{Date, Time};
 use serde::{Deserialize, Serialize};

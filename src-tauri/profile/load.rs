@@ -1,20 +1,30 @@
 //! The layers: the embedded guide, the machine's file, the user's file. Later wins, except for what the machine locks.
 //!
-//! A layer that does not stand (it cannot be read, or the whole is not right with it) is left out as a whole; what is
-//! wrong with it is reported, and the layers below go on.
+//! A value that cannot be used is left out and reported; the rest of its file counts. Only a file that cannot be read or
+//! parsed is left out as a whole, and one whose values contradict the lower layers in more than one place.
 
 use super::error::{ConfigError, Problem};
 use super::tree::{Found, Node, Origin, Value, written};
-use super::{Calendar, Holiday, Profile, check, read, tree};
+use super::{
+    Calendar, Drive, Holiday, Link, NamedCode, PrinterExample, Profile, Program, Section, Site, TelephoneCode, check,
+    encoding, read, tree,
+};
 use jiff::civil::Date;
+use std::collections::{HashMap, HashSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const GUIDE: &str = include_str!("guide.toml");
 
-/// So many problems of one file are reported; more help nobody.
-const MOST_PROBLEMS: usize = 50;
+/// Problems of one file that are reported; nobody reads more.
+const MAX_PROBLEMS: usize = 50;
+
+/// Attempts to read a file, each without the errors found before: an attempt finds one error of each table at least.
+const MAX_ATTEMPTS: usize = 128;
+
+/// Values that are tried as the cause of a contradiction with the lower layers.
+const MAX_SUSPECTS: usize = 256;
 
 /// Where a value comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,12 +37,12 @@ pub enum Layer {
     User,
 }
 
-/// Where the files stand.
+/// The paths of the files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
     /// The administrator's file.
     pub machine: PathBuf,
-    /// The user's file; empty where the system names no place for it.
+    /// The user's file; empty if the system names no place for it.
     pub user: PathBuf,
 }
 
@@ -69,7 +79,7 @@ pub struct ConfigValue {
     pub key: String,
     /// The value, as TOML.
     pub value: String,
-    /// The layer that says so.
+    /// The layer that sets it.
     pub layer: Layer,
     /// The layer's file; `None` for the guide.
     pub file: Option<PathBuf>,
@@ -80,9 +90,9 @@ pub struct ConfigValue {
 }
 
 impl Loaded {
-    /// Every value, and where it comes from; for `vigie config show`.
+    /// Returns every value, and where it comes from; for `vigie config show`.
     pub fn values(&self) -> Vec<ConfigValue> {
-        let setting = |(path, node): (tree::Path, &Node)| ConfigValue {
+        let value = |(path, node): (tree::Path, &Node)| ConfigValue {
             key: written(&path),
             value: node.toml(),
             layer: node.origin.layer,
@@ -90,12 +100,12 @@ impl Loaded {
             line: node.origin.line,
             locked: self.locks.iter().any(|lock| path.starts_with(lock)),
         };
-        self.tree.leaves().into_iter().map(setting).collect()
+        self.tree.leaves().into_iter().map(value).collect()
     }
 
     fn guide() -> Loaded {
         let tree = tree::parse(GUIDE, Layer::Guide).expect("a test reads the embedded guide");
-        let profile = read::read(&tree).expect("a test reads the embedded guide");
+        let profile = read::read(&tree).0.expect("a test reads the embedded guide");
         Loaded {
             profile: Arc::new(profile),
             problems: Arc::new([]),
@@ -106,10 +116,10 @@ impl Loaded {
         }
     }
 
-    /// Lays a file over what is there, or leaves it out and says why.
+    /// Merges a file into what is there, and reports what is left out of it.
     fn add(&mut self, layer: Layer, file: &Path, source: &dyn ConfigSource, problems: &mut Vec<Problem>) {
         let problem = |line, key, error| Problem { file: file.to_owned(), line, key, error };
-        let text = match source.text(file) {
+        let text = match source.read(layer, file).and_then(|bytes| bytes.map(encoding::toml_text).transpose()) {
             Ok(Some(text)) => text,
             Ok(None) => return,
             Err(error) => {
@@ -125,34 +135,37 @@ impl Loaded {
             }
         };
         let whole = over.clone();
-        let report = |(path, error): Found| {
-            let (node, there) = whole.nearest(&path);
-            let line = (there || node != &whole).then_some(node.origin.line);
-            problem(line, Some(written(&path)), error)
-        };
+        let mut found = Vec::new();
         let locks = over.take("locked");
         if layer == Layer::User {
             if locks.is_some() {
-                problems.push(report((vec!["locked".into()], ConfigError::OnlyMachineLocks)));
+                found.push((vec!["locked".into()], ConfigError::OnlyMachineLocks));
             }
-            problems.extend(self.leave_out_locked(&mut over).into_iter().map(report));
+            found.extend(self.leave_out_locked(&mut over));
         }
-        match lay(&self.tree, over) {
-            Ok((tree, profile)) => {
+        let merged = merge(&self.tree, over);
+        found.extend(merged.found);
+        match merged.result {
+            Some((tree, profile)) => {
                 self.tree = tree;
                 self.profile = Arc::new(profile);
             }
-            Err(found) => {
-                problems.extend(found.into_iter().map(report));
-                self.broken.push(layer);
-            }
+            None => self.broken.push(layer),
         }
-        // Even where the rest of the machine's file does not stand, what it locks stays locked.
+        // What the machine's file locks stays locked even if the rest of the file cannot be used.
         if layer == Layer::Machine
             && let Some(locks) = locks
         {
-            problems.extend(self.lock(&locks).into_iter().map(report));
+            found.extend(self.lock(&locks));
         }
+        found.truncate(MAX_PROBLEMS);
+        let first = problems.len();
+        problems.extend(found.into_iter().map(|(path, error)| {
+            let (node, exact) = whole.nearest(&path);
+            let line = (exact || node != &whole).then_some(node.origin.line);
+            problem(line, Some(written(&path)), error)
+        }));
+        problems[first..].sort_by_key(|problem| problem.line);
     }
 
     fn lock(&mut self, locks: &Node) -> Vec<Found> {
@@ -163,6 +176,15 @@ impl Loaded {
         let Value::List(keys) = &locks.value else {
             return vec![wrong(&["locked"], locks, super::Expected::List)];
         };
+        let known = read::known_keys::<Profile>(&self.tree);
+        // A key may be absent: then its table knows it.
+        let exists = |tree: &Node, path: &[String]| {
+            let optional = || {
+                let (last, table) = path.split_last()?;
+                known.get(table).map(|keys| keys.contains(&last.as_str()))
+            };
+            tree.find(path).is_some() || optional().unwrap_or(false)
+        };
         let mut found = Vec::new();
         for (index, key) in keys.iter().enumerate() {
             let at = format!("[{index}]");
@@ -171,28 +193,26 @@ impl Loaded {
                 continue;
             };
             let path: tree::Path = text.split('.').map(str::to_owned).collect();
-            if knows(&self.tree, &path) {
-                self.locks.push(path);
-            } else {
+            if !exists(&self.tree, &path) {
                 found.push((vec!["locked".into(), at], ConfigError::NothingToLock));
+            } else if !self.locks.contains(&path) {
+                self.locks.push(path);
             }
         }
         found
     }
 
-    /// Takes out of the user's layer what the machine locks.
+    /// Removes from the user's layer what the machine locks.
     fn leave_out_locked(&self, over: &mut Node) -> Vec<Found> {
         let mut found = Vec::new();
         for lock in &self.locks {
-            if over.prune(lock) {
-                found.push((lock.clone(), ConfigError::Locked));
-            }
             // Removing an entry would change what is locked in it.
-            for depth in 1..lock.len() {
-                if over.find(&lock[..depth]).is_some_and(tree::removes) && over.prune(&lock[..depth]) {
-                    found.push((lock[..depth].to_vec(), ConfigError::Locked));
-                }
-            }
+            let removing = (1..lock.len()).map(|depth| &lock[..depth]);
+            let removing = removing.filter(|entry| over.find(entry).is_some_and(tree::removes));
+            let paths: Vec<&[String]> = std::iter::once(lock.as_slice()).chain(removing).collect();
+            let removed = over.remove_all(paths.iter().copied());
+            let removed = paths.into_iter().filter(|path| removed.contains(*path));
+            found.extend(removed.map(|path| (path.to_vec(), ConfigError::Locked)));
         }
         found
     }
@@ -204,10 +224,16 @@ impl Loaded {
         let folder = paths.of(origin.layer).and_then(Path::parent).unwrap_or(Path::new(""));
         let file = folder.join(name);
         let mut calendar = self.profile.calendar.clone();
-        let added = match source.text(&file) {
-            Ok(Some(text)) => source.add_holidays(&mut calendar, &text),
-            Ok(None) => Err((None, ConfigError::Unreadable(ErrorKind::NotFound))),
-            Err(error) => Err((None, error)),
+        let locked =
+            |key: &str| self.locks.iter().any(|lock| lock[0] == "calendar" && lock.get(1).is_some_and(|k| k == key));
+        let added = if origin.layer == Layer::User && (locked("holiday") || locked("covers")) {
+            Err(ConfigError::Locked)
+        } else {
+            match source.read(origin.layer, &file) {
+                Ok(Some(bytes)) => source.add_holidays(&mut calendar, &bytes),
+                Ok(None) => Err(ConfigError::Unreadable(ErrorKind::NotFound)),
+                Err(error) => Err(error),
+            }
         };
         match added {
             Ok(()) => {
@@ -216,32 +242,32 @@ impl Loaded {
                 profile.calendar = calendar;
                 self.profile = Arc::new(profile);
             }
-            Err((line, error)) => problems.push(Problem { file, line, key: Some("calendar.ics".into()), error }),
+            Err(error) => problems.push(Problem { file, line: None, key: Some("calendar.ics".into()), error }),
         }
     }
 }
 
-/// The embedded guide alone.
+/// Returns the embedded guide alone.
 pub fn guide() -> Profile {
     Profile::clone(&Loaded::guide().profile)
 }
 
-/// Where the layers come from: [`Disk`](super::FileSource), or texts in memory.
+/// The source of the layers: [`FileSource`](super::FileSource), or something in memory.
 pub trait ConfigSource {
-    /// Returns the text of a file; `None` if there is no such file.
+    /// Returns the contents of a file that belongs to a layer; `None` if there is no such file.
     ///
     /// # Errors
-    /// If it cannot be read.
-    fn text(&self, file: &Path) -> Result<Option<String>, ConfigError>;
+    /// If it cannot be read, or must not count for that layer.
+    fn read(&self, layer: Layer, file: &Path) -> Result<Option<Vec<u8>>, ConfigError>;
 
-    /// Adds the holidays of an .ics file's text to the calendar.
+    /// Adds the holidays of an .ics file to the calendar.
     ///
     /// # Errors
-    /// If the text is no calendar: the line, if it is known, and what is wrong.
-    fn add_holidays(&self, calendar: &mut Calendar, text: &str) -> Result<(), (Option<usize>, ConfigError)>;
+    /// If it is no calendar, or its holidays do not fit.
+    fn add_holidays(&self, calendar: &mut Calendar, ics: &[u8]) -> Result<(), ConfigError>;
 }
 
-/// Merges the layers, as `source` reads them. Never fails: a broken file is left out and reported.
+/// Merges the layers, as `source` reads them. Never fails: what cannot be used is left out and reported.
 pub fn load_with(paths: &Paths, source: &dyn ConfigSource) -> Loaded {
     let mut loaded = Loaded::guide();
     loaded.paths = paths.clone();
@@ -264,86 +290,192 @@ pub fn check_with(file: &Path, source: &dyn ConfigSource) -> Vec<Problem> {
     problems
 }
 
-/// Lays a layer over a tree and reads the whole. Where something does not fit, it is taken out and the rest is looked
-/// at, so that one check names all that is wrong.
-pub(super) fn lay(base: &Node, mut over: Node) -> Result<(Node, Profile), Vec<Found>> {
+/// The outcome of merging a layer.
+pub(super) struct Merged {
+    /// The values that are left out, and why.
+    pub found: Vec<Found>,
+    /// The tree and the profile with the others; `None` if nothing of the layer can be used.
+    pub result: Option<(Node, Profile)>,
+}
+
+/// Merges a layer into a tree. Where something is wrong, it is left out and the rest is tried again, so that one check
+/// names all that is wrong.
+pub(super) fn merge(base: &Node, mut over: Node) -> Merged {
     let mut found = Vec::new();
-    loop {
-        let mut tree = base.clone();
-        let mut laid = tree.lay(over.clone());
-        match read::read::<Profile>(&tree) {
-            Ok(mut profile) => {
-                profile.calendar.holidays.sort_by_key(|holiday| holiday.from);
-                found.append(&mut laid);
-                found.extend(check::check(&profile));
-                found.truncate(MOST_PROBLEMS);
-                return if found.is_empty() { Ok((tree, profile)) } else { Err(found) };
+    let mut reported = HashSet::new();
+    for attempt in 0..MAX_ATTEMPTS {
+        let Attempt { skipped, result } = try_merge(base, &over);
+        if attempt == 0 {
+            found.extend(skipped);
+        }
+        let wrong = match result {
+            Ok(result) => return Merged { found, result: Some(result) },
+            Err(wrong) => wrong,
+        };
+        let culprits: Vec<tree::Path> = wrong.iter().map(culprit).collect();
+        let removed = over.remove_all(culprits.iter().map(Vec::as_slice));
+        if removed.is_empty() {
+            return find_contradiction(base, &over, found, wrong);
+        }
+        // What the layer does not set itself may be right again without its errors.
+        let own = wrong.into_iter().zip(culprits).filter(|(_, culprit)| removed.contains(culprit));
+        let new: Vec<Found> = own.map(|(found, _)| found).filter(|(path, _)| !reported.contains(path)).collect();
+        reported.extend(new.iter().map(|(path, _)| path.clone()));
+        found.extend(new);
+    }
+    Merged { found, result: None }
+}
+
+struct Attempt {
+    /// Entries of lists that were left out.
+    skipped: Vec<Found>,
+    result: Result<(Node, Profile), Vec<Found>>,
+}
+
+fn try_merge(base: &Node, over: &Node) -> Attempt {
+    let mut tree = base.clone();
+    let skipped = tree.merge(over.clone());
+    let (profile, mut wrong) = read::read::<Profile>(&tree);
+    let result = match profile {
+        Ok(mut profile) if wrong.is_empty() => {
+            profile.calendar.holidays.sort_by_key(|holiday| holiday.from);
+            let wrong = check::check(&profile);
+            if wrong.is_empty() { Ok((tree, profile)) } else { Err(wrong) }
+        }
+        Ok(_) => Err(wrong),
+        Err(error) => {
+            let entries = wrong_entries(&tree);
+            if entries.is_empty() {
+                wrong.push((error.path(), error.error));
             }
-            Err(error) => {
-                let path = error.path();
-                let missing = error.error == ConfigError::MissingKey;
-                found.push((path.clone(), error.error));
-                let culprit = if missing { &path[..path.len() - 1] } else { &path[..] };
-                if found.len() >= MOST_PROBLEMS || !over.prune(culprit) {
-                    found.append(&mut laid);
-                    return Err(found);
-                }
+            wrong.extend(entries);
+            Err(wrong)
+        }
+    };
+    Attempt { skipped, result }
+}
+
+/// Returns the first error of every entry of the lists that may be long.
+fn wrong_entries(tree: &Node) -> Vec<Found> {
+    fn add<T: serde::de::DeserializeOwned>(tree: &Node, list: &str, found: &mut Vec<Found>) {
+        let path: tree::Path = list.split('.').map(str::to_owned).collect();
+        let Some(Node { value: Value::List(entries), .. }) = tree.find(&path) else { return };
+        for (index, entry) in entries.iter().enumerate() {
+            if let (Err(error), _) = read::read::<T>(entry) {
+                let steps = std::iter::once(tree::step(&path, index, entry)).chain(error.path());
+                found.push((path.iter().cloned().chain(steps).collect(), error.error));
             }
         }
     }
+    let mut found = Vec::new();
+    add::<Site>(tree, "site", &mut found);
+    add::<Drive>(tree, "drive", &mut found);
+    add::<TelephoneCode>(tree, "code", &mut found);
+    add::<Section>(tree, "section", &mut found);
+    add::<Link>(tree, "link", &mut found);
+    add::<Program>(tree, "program", &mut found);
+    add::<Holiday>(tree, "calendar.holiday", &mut found);
+    add::<NamedCode>(tree, "printing.department", &mut found);
+    add::<NamedCode>(tree, "printing.place", &mut found);
+    add::<PrinterExample>(tree, "printing.example", &mut found);
+    found
 }
 
-/// Whether a key exists, be it set or not.
-fn knows(tree: &Node, path: &[String]) -> bool {
-    let (Some((last, way)), None) = (path.split_last(), tree.find(path)) else { return !path.is_empty() };
-    let Some(table) = tree.find(way) else { return false };
-    if !table.is_table() {
-        return false;
+/// Returns the path of what has to be left out because of an error: a list without names as a whole, an entry without
+/// a key that it needs or with a bad name, else the value itself.
+fn culprit((path, error): &Found) -> tree::Path {
+    if let Some(index) = path.iter().position(|step| step.starts_with('[')) {
+        return path[..index].to_vec();
     }
-    // A key that may be absent is known by its being refused for its value, not for its name.
-    let mut tried = tree.clone();
-    let nonsense = Node { origin: table.origin, value: Value::Float(0.5) };
-    if let Some(table) = tried.find_mut(way) {
-        table.set(last, nonsense);
-    }
-    match read::read::<Profile>(&tried) {
-        Ok(_) => true,
-        Err(error) => !matches!(error.error, ConfigError::UnknownKey { .. }),
-    }
+    let whole_entry = *error == ConfigError::MissingKey || tree::is_entry_name(path);
+    path[..path.len() - usize::from(whole_entry)].to_vec()
 }
 
-/// Shows the calendar in the tree: what the file said stands where the file was named.
+/// Returns the layer without the one value because of which values of lower layers are wrong, if it is one.
+fn find_contradiction(base: &Node, over: &Node, mut found: Vec<Found>, wrong: Vec<Found>) -> Merged {
+    let mut suspects = over.units();
+    // What was written last is the most likely.
+    suspects.reverse();
+    for suspect in suspects.iter().take(MAX_SUSPECTS) {
+        let mut rest = over.clone();
+        rest.remove_all([suspect.as_slice()]);
+        if let Ok(result) = try_merge(base, &rest).result {
+            let of = |(path, error): Found| {
+                let error = ConfigError::Contradiction { key: written(&path), error: Box::new(error) };
+                (suspect.clone(), error)
+            };
+            found.extend(wrong.into_iter().next().map(of));
+            return Merged { found, result: Some(result) };
+        }
+    }
+    found.extend(wrong);
+    Merged { found, result: None }
+}
+
+/// Writes the calendar into the tree; what the .ics file added has the origin of the key that names the file.
 fn show_calendar(tree: &mut Node, calendar: &Calendar, origin: Origin) {
-    let steps = ["calendar".to_owned()];
-    let Some(shown) = tree.find_mut(&steps) else { return };
+    let Some(shown) = tree.find_mut(&["calendar".to_owned()]) else { return };
     let node = |value| Node { origin, value };
-    let moment = |date: Date| node(Value::Moment(date.to_string()));
-    let table = |entries: Vec<(&str, Node)>| {
-        node(Value::Table(entries.into_iter().map(|(name, node)| (name.to_owned(), node)).collect()))
-    };
-    let known: Vec<Node> = match shown.get("holiday").map(|node| &node.value) {
-        Some(Value::List(list)) => list.clone(),
-        _ => Vec::new(),
-    };
-    let says = |node: &Node, holiday: &Holiday| {
-        let is = |key: &str, date: Date| node.get(key).and_then(Node::text) == Some(&date.to_string());
-        is("from", holiday.from) && is("back", holiday.back)
+    let date_time = |date: Date| node(Value::DateTime(date.to_string()));
+    let known: HashMap<(String, String), Node> = match shown.get("holiday").map(|node| &node.value) {
+        Some(Value::List(list)) => list.iter().filter_map(|node| Some((dates(node)?, node.clone()))).collect(),
+        _ => HashMap::new(),
     };
     let holidays = calendar.holidays.iter().map(|holiday| {
-        let same = known.iter().find(|node| says(node, holiday)).cloned();
+        let same = known.get(&(holiday.from.to_string(), holiday.back.to_string())).cloned();
         same.unwrap_or_else(|| {
             let name = node(Value::Text(holiday.name.clone()));
-            table(vec![("name", name), ("from", moment(holiday.from)), ("back", moment(holiday.back))])
+            let entries = [("name", name), ("from", date_time(holiday.from)), ("back", date_time(holiday.back))];
+            node(Value::Table(entries.map(|(key, node)| (key.to_owned(), node)).into_iter().collect()))
         })
     });
     let holidays = node(Value::List(holidays.collect()));
     shown.set("holiday", holidays);
-    let covers = [("from", calendar.covers.from), ("to", calendar.covers.to)];
-    for (key, date) in covers {
-        if let Some(covers) = shown.find_mut(&["covers".to_owned()])
-            && covers.get(key).and_then(Node::text) != Some(&date.to_string())
-        {
-            covers.set(key, moment(date));
+    let Some(covers) = shown.find_mut(&["covers".to_owned()]) else { return };
+    for (key, date) in [("from", calendar.covers.from), ("to", calendar.covers.to)] {
+        if covers.get(key).and_then(Node::text) != Some(&date.to_string()) {
+            covers.set(key, date_time(date));
         }
+    }
+}
+
+/// Returns the first day and the day of return of a holiday, as written.
+fn dates(holiday: &Node) -> Option<(String, String)> {
+    let text = |key: &str| Some(holiday.get(key)?.text()?.to_owned());
+    Some((text("from")?, text("back")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tree::visits;
+    use super::*;
+
+    /// Returns the nodes that are visited to merge a user's file into the guide.
+    fn work(text: &str) -> usize {
+        let guide = Loaded::guide();
+        let over = tree::parse(text, Layer::User).expect("TOML");
+        visits::take();
+        merge(&guide.tree, over);
+        visits::take()
+    }
+
+    /// Asserts that ten times the file costs about ten times the work.
+    #[track_caller]
+    fn assert_linear(file: impl Fn(usize) -> String) {
+        let (small, large) = (work(&file(200)), work(&file(2000)));
+        assert!(large < small * 11, "{small} visits, then {large}");
+        assert!(large < 400 * 2000, "{large} visits");
+    }
+
+    #[test]
+    fn work_grows_with_the_file_and_not_with_its_square() {
+        let repeat = |line: fn(usize) -> String| move |lines| (0..lines).map(line).collect::<String>();
+        assert_linear(repeat(|line| format!("unknown{line} = {line}\n")));
+        assert_linear(repeat(|line| format!("[unknown{line}]\nkey = 1\n")));
+        assert_linear(repeat(|line| format!("[[link]]\nid = \"l{line}\"\nurl = 3\nunknown = 1\n")));
+        assert_linear(repeat(|line| format!("[[link]]\nid = \"l{line}\"\n")));
+        assert_linear(repeat(|line| format!("[[link]]\nid = {line}\n")));
+        assert_linear(repeat(|line| format!("[[site]]\nid = \"Site {line}\"\nname = \"x\"\n")));
+        assert_linear(repeat(|_| "[[helpdesk.urgent]]\nnumbers = 3\n".into()));
     }
 }

@@ -1,26 +1,28 @@
-//! A tree becomes a typed profile. What does not fit is a [`ConfigError`] with the path to it, not a sentence.
+//! Deserializes a tree into a typed profile. Errors are a [`ConfigError`] and the path of the value, not a sentence.
 
 use super::error::{ConfigError, Expected};
-use super::tree::{Node, Path, Value, step};
+use super::tree::{Found, Node, Path, Value, step, visit};
 use serde::de::value::StrDeserializer;
 use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor};
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fmt;
 
-/// The first thing that does not fit.
+/// The first value that cannot be read.
 #[derive(Debug)]
-pub(super) struct Error {
-    /// The way to it, innermost step first.
+pub(super) struct ReadError {
+    /// The path to it, innermost step first.
     steps: Vec<String>,
     /// What is wrong.
     pub error: ConfigError,
 }
 
-impl Error {
-    fn new(error: ConfigError) -> Error {
-        Error { steps: Vec::new(), error }
+impl ReadError {
+    fn new(error: ConfigError) -> ReadError {
+        ReadError { steps: Vec::new(), error }
     }
 
-    fn under(mut self, step: String) -> Error {
+    fn under(mut self, step: String) -> ReadError {
         self.steps.push(step);
         self
     }
@@ -30,45 +32,64 @@ impl Error {
     }
 }
 
-impl fmt::Display for Error {
+impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {:?}", super::tree::written(&self.path()), self.error)
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for ReadError {}
 
-impl de::Error for Error {
-    fn custom<T: fmt::Display>(message: T) -> Error {
-        Error::new(ConfigError::Refused(message.to_string()))
+impl de::Error for ReadError {
+    fn custom<T: fmt::Display>(message: T) -> ReadError {
+        ReadError::new(ConfigError::Refused(message.to_string()))
     }
 
-    fn unknown_field(_field: &str, known: &'static [&'static str]) -> Error {
-        Error::new(ConfigError::UnknownKey { known })
+    fn unknown_field(_field: &str, known: &'static [&'static str]) -> ReadError {
+        ReadError::new(ConfigError::UnknownKey { known })
     }
 
-    fn missing_field(field: &'static str) -> Error {
-        Error::new(ConfigError::MissingKey).under(field.to_owned())
+    fn missing_field(field: &'static str) -> ReadError {
+        ReadError::new(ConfigError::MissingKey).under(field.to_owned())
     }
 }
 
-/// Reads a value from a tree.
-pub(super) fn read<T: de::DeserializeOwned>(tree: &Node) -> Result<T, Error> {
-    T::deserialize(At { node: tree, path: &Way::Root })
+/// What is noticed on the way, whether the value can be read or not.
+#[derive(Default)]
+pub(super) struct Notes {
+    /// Keys that no field has; they are skipped.
+    unknown: RefCell<Vec<Found>>,
+    /// The keys of every table, if they are wanted.
+    keys: Option<RefCell<HashMap<Path, &'static [&'static str]>>>,
 }
 
-/// The way from the root to a node, kept on the stack: only lists of named entries need to know it.
-enum Way<'a> {
+/// Reads a value from a tree, and returns the unknown keys as well.
+pub(super) fn read<T: de::DeserializeOwned>(tree: &Node) -> (Result<T, ReadError>, Vec<Found>) {
+    let notes = Notes::default();
+    let value = T::deserialize(At { node: tree, position: &Position::Root, notes: &notes });
+    (value, notes.unknown.into_inner())
+}
+
+/// Returns the keys that each table of the tree may have, as far as the tree can be read as a `T`.
+pub(super) fn known_keys<T: de::DeserializeOwned>(tree: &Node) -> HashMap<Path, &'static [&'static str]> {
+    let notes = Notes { keys: Some(RefCell::default()), ..Notes::default() };
+    // An error ends the search early; the tree in force has none.
+    let _ = T::deserialize(At { node: tree, position: &Position::Root, notes: &notes });
+    notes.keys.map(RefCell::into_inner).unwrap_or_default()
+}
+
+/// The position of a node, kept on the stack: a path is only built for lists of named entries and for errors.
+enum Position<'a> {
     Root,
-    Step(&'a Way<'a>, &'a str),
+    Below(&'a Position<'a>, &'a str),
 }
 
-impl Way<'_> {
+impl Position<'_> {
     fn path(&self) -> Path {
         match self {
-            Way::Root => Path::new(),
-            Way::Step(before, step) => {
-                let mut path = before.path();
+            Position::Root => Path::new(),
+            Position::Below(parent, step) => {
+                let mut path = parent.path();
                 path.push((*step).to_owned());
                 path
             }
@@ -80,15 +101,16 @@ impl Way<'_> {
 #[derive(Clone, Copy)]
 struct At<'a> {
     node: &'a Node,
-    path: &'a Way<'a>,
+    position: &'a Position<'a>,
+    notes: &'a Notes,
 }
 
 impl At<'_> {
-    fn wrong(self, expected: Expected) -> Error {
-        Error::new(ConfigError::WrongValue { found: self.node.toml(), expected })
+    fn wrong(self, expected: Expected) -> ReadError {
+        ReadError::new(ConfigError::WrongValue { found: self.node.toml(), expected })
     }
 
-    fn number(self, from: i64, to: i64) -> Result<i64, Error> {
+    fn number(self, from: i64, to: i64) -> Result<i64, ReadError> {
         if let Value::Integer(number) = self.node.value
             && (from..=to).contains(&number)
         {
@@ -98,7 +120,7 @@ impl At<'_> {
     }
 }
 
-/// What a visitor says that it expects.
+/// Displays what a visitor expects.
 struct Expecting<'a, V>(&'a V);
 
 impl<'de, V: Visitor<'de>> fmt::Display for Expecting<'_, V> {
@@ -107,7 +129,8 @@ impl<'de, V: Visitor<'de>> fmt::Display for Expecting<'_, V> {
     }
 }
 
-/// jiff's dates and times and the standard library's addresses come as text; only their visitors' words tell them.
+/// Dates, times (jiff) and addresses (the standard library) are deserialized from text: only the words of their visitors
+/// tell which is expected.
 fn expected_text<'de, V: Visitor<'de>>(visitor: &V) -> Expected {
     match Expecting(visitor).to_string().as_str() {
         "a date string" => Expected::Date,
@@ -119,14 +142,14 @@ fn expected_text<'de, V: Visitor<'de>>(visitor: &V) -> Expected {
 
 macro_rules! numbers {
     ($($method:ident $type:ty;)*) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
             visitor.visit_i64(self.number(<$type>::MIN.into(), <$type>::MAX.into())?)
         }
     )*};
 }
 
 impl<'de> de::Deserializer<'de> for At<'_> {
-    type Error = Error;
+    type Error = ReadError;
 
     numbers! {
         deserialize_i8 i8;
@@ -138,28 +161,28 @@ impl<'de> de::Deserializer<'de> for At<'_> {
         deserialize_u32 u32;
     }
 
-    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        let Value::Flag(flag) = self.node.value else { return Err(self.wrong(Expected::Flag)) };
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
+        let Value::Boolean(flag) = self.node.value else { return Err(self.wrong(Expected::Boolean)) };
         visitor.visit_bool(flag)
     }
 
-    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
         let expected = expected_text(&visitor);
-        // A date without quotes is no text, but as a date it will do.
-        let moment = matches!(self.node.value, Value::Moment(_));
+        // A date may be written without quotes if a date is expected; elsewhere it is not a text.
+        let unquoted = matches!(self.node.value, Value::DateTime(_));
         match self.node.text() {
-            Some(text) if !moment || expected != Expected::Text => {
-                visitor.visit_str(text).map_err(|_: Error| self.wrong(expected))
+            Some(text) if !unquoted || expected != Expected::Text => {
+                visitor.visit_str(text).map_err(|_: ReadError| self.wrong(expected))
             }
             Some(_) | None => Err(self.wrong(expected)),
         }
     }
 
-    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
         self.deserialize_str(visitor)
     }
 
-    fn deserialize_char<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_char<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
         let mut letters = self.node.text().unwrap_or_default().chars();
         match (letters.next(), letters.next()) {
             (Some(letter), None) => visitor.visit_char(letter),
@@ -167,11 +190,11 @@ impl<'de> de::Deserializer<'de> for At<'_> {
         }
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
         visitor.visit_some(self)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, ReadError> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -180,41 +203,45 @@ impl<'de> de::Deserializer<'de> for At<'_> {
         _: &'static str,
         variants: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Error> {
+    ) -> Result<V::Value, ReadError> {
         let text = self.node.text().unwrap_or_default();
         if !variants.contains(&text) {
-            return Err(Error::new(ConfigError::NotOneOf { found: self.node.toml(), expected: variants }));
+            return Err(ReadError::new(ConfigError::NotOneOf { found: self.node.toml(), expected: variants }));
         }
-        let name: StrDeserializer<'_, Error> = text.into_deserializer();
+        let name: StrDeserializer<'_, ReadError> = text.into_deserializer();
         visitor.visit_enum(name)
     }
 
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
         let Value::List(nodes) = &self.node.value else { return Err(self.wrong(Expected::List)) };
-        let path = if nodes.iter().any(Node::is_table) { self.path.path() } else { Path::new() };
-        visitor.visit_seq(Entries { nodes: nodes.iter().enumerate(), way: self.path, path })
+        let path = if nodes.iter().any(Node::is_table) { self.position.path() } else { Path::new() };
+        visitor.visit_seq(ListItems { nodes: nodes.iter().enumerate(), at: self, path })
     }
 
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
         let Value::Table(entries) = &self.node.value else { return Err(self.wrong(Expected::Table)) };
-        visitor.visit_map(Keys { entries: entries.iter(), value: None, way: self.path })
+        visitor.visit_map(TableEntries { entries: entries.iter(), fields: None, value: None, at: self })
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
-        _: &'static [&'static str],
+        fields: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Error> {
-        self.deserialize_map(visitor)
+    ) -> Result<V::Value, ReadError> {
+        let Value::Table(entries) = &self.node.value else { return Err(self.wrong(Expected::Table)) };
+        if let Some(keys) = &self.notes.keys {
+            keys.borrow_mut().insert(self.position.path(), fields);
+        }
+        visitor.visit_map(TableEntries { entries: entries.iter(), fields: Some(fields), value: None, at: self })
     }
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
         match &self.node.value {
-            Value::Text(text) | Value::Moment(text) => visitor.visit_str(text),
+            Value::Text(text) | Value::DateTime(text) => visitor.visit_str(text),
             Value::Integer(number) => visitor.visit_i64(*number),
             Value::Float(number) => visitor.visit_f64(*number),
-            Value::Flag(flag) => visitor.visit_bool(*flag),
+            Value::Boolean(flag) => visitor.visit_bool(*flag),
             Value::List(_) => self.deserialize_seq(visitor),
             Value::Table(_) => self.deserialize_map(visitor),
         }
@@ -225,44 +252,60 @@ impl<'de> de::Deserializer<'de> for At<'_> {
     }
 }
 
-struct Entries<'a> {
+struct ListItems<'a> {
     nodes: std::iter::Enumerate<std::slice::Iter<'a, Node>>,
-    way: &'a Way<'a>,
+    at: At<'a>,
     path: Path,
 }
 
-impl<'de> de::SeqAccess<'de> for Entries<'_> {
-    type Error = Error;
+impl<'de> de::SeqAccess<'de> for ListItems<'_> {
+    type Error = ReadError;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, ReadError> {
         let Some((index, node)) = self.nodes.next() else { return Ok(None) };
+        visit();
         let step = step(&self.path, index, node);
-        let way = Way::Step(self.way, &step);
-        seed.deserialize(At { node, path: &way }).map(Some).map_err(|error| error.under(step.clone()))
+        let position = Position::Below(self.at.position, &step);
+        let at = At { node, position: &position, ..self.at };
+        seed.deserialize(at).map(Some).map_err(|error| error.under(step.clone()))
     }
 }
 
-struct Keys<'a> {
-    entries: std::slice::Iter<'a, (String, Node)>,
+struct TableEntries<'a> {
+    entries: indexmap::map::Iter<'a, String, Node>,
+    /// The known keys; `None` if any key will do.
+    fields: Option<&'static [&'static str]>,
     value: Option<(&'a str, &'a Node)>,
-    way: &'a Way<'a>,
+    at: At<'a>,
 }
 
-impl<'de> de::MapAccess<'de> for Keys<'_> {
-    type Error = Error;
+impl<'de> de::MapAccess<'de> for TableEntries<'_> {
+    type Error = ReadError;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
-        let Some((name, node)) = self.entries.next() else { return Ok(None) };
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, ReadError> {
+        let (name, node) = loop {
+            let Some((name, node)) = self.entries.next() else { return Ok(None) };
+            visit();
+            match self.fields {
+                // Noted here and not left to serde, which would end at the first.
+                Some(known) if !known.contains(&name.as_str()) => {
+                    let path = Position::Below(self.at.position, name).path();
+                    self.at.notes.unknown.borrow_mut().push((path, ConfigError::UnknownKey { known }));
+                }
+                Some(_) | None => break (name, node),
+            }
+        };
         self.value = Some((name, node));
-        let key: StrDeserializer<'_, Error> = name.as_str().into_deserializer();
+        let key: StrDeserializer<'_, ReadError> = name.as_str().into_deserializer();
         seed.deserialize(key).map(Some).map_err(|error| error.under(name.clone()))
     }
 
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, ReadError> {
         let Some((name, node)) = self.value.take() else {
             return Err(de::Error::custom("a value was asked for before its key"));
         };
-        let way = Way::Step(self.way, name);
-        seed.deserialize(At { node, path: &way }).map_err(|error| error.under(name.to_owned()))
+        let position = Position::Below(self.at.position, name);
+        let at = At { node, position: &position, ..self.at };
+        seed.deserialize(at).map_err(|error| error.under(name.to_owned()))
     }
 }

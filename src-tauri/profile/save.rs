@@ -1,32 +1,32 @@
-//! The user's choices, and how one is written into the text of the user's file.
+//! The user's choices, and how one is written into the user's file.
 
 use super::error::{ConfigError, Problem};
-use super::load::{Layer, Loaded, lay};
+use super::load::{Layer, Loaded, merge};
 use super::{Id, Profile, RowKind, tree};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// Something that the user may choose, and what is chosen.
+/// A setting that the user may change, and its new value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(tag = "what", content = "to", rename_all = "kebab-case")]
 pub enum Choice {
     /// The site.
     Site(Id),
-    /// Be reminded of the automatic shutdown so many minutes ahead, or no longer.
+    /// Whether to be reminded of the automatic shutdown this many minutes ahead.
     Lead(u16, bool),
-    /// The panel stands on the desktop, or opens when it is asked for.
+    /// Whether the panel is pinned to the desktop.
     Pinned(bool),
-    /// How much the pinned panel covers what is behind it, in percent.
+    /// Opacity of the pinned panel, in percent.
     Opacity(u8),
     /// Width and height of the pinned panel, in logical pixels.
     Size(u16, u16),
-    /// Show a row of the pinned panel, or no longer.
+    /// Whether the pinned panel shows a row.
     RowVisible(RowKind, bool),
 }
 
 impl Choice {
-    /// The keys that hold it: all in one table, and that table.
+    /// Returns the table and the keys in it that hold the choice.
     pub fn keys(&self) -> (&'static str, &'static [&'static str]) {
         match self {
             Choice::Site(_) => ("user", &["site"]),
@@ -38,13 +38,13 @@ impl Choice {
         }
     }
 
-    /// Whether the machine's file locks it.
+    /// Returns whether the machine's file locks it.
     pub fn is_locked(&self, profile: &Profile) -> bool {
         let (table, keys) = self.keys();
         keys.iter().any(|key| profile.locks(&format!("{table}.{key}")))
     }
 
-    /// The values of its keys, given what is in force.
+    /// Returns the new values of its keys, based on those in force.
     fn values(&self, profile: &Profile) -> Vec<toml_edit::Value> {
         match self {
             Choice::Site(id) => vec![id.as_str().into()],
@@ -58,8 +58,8 @@ impl Choice {
             Choice::Pinned(on) => vec![(*on).into()],
             Choice::Opacity(percent) => vec![i64::from(*percent).into()],
             Choice::Size(width, height) => [*width, *height].map(|pixels| i64::from(pixels).into()).into(),
-            Choice::RowVisible(fact, on) => {
-                let hidden = |other: &RowKind| if other == fact { !on } else { profile.panel.hidden.contains(other) };
+            Choice::RowVisible(row, on) => {
+                let hidden = |other: &RowKind| if other == row { !on } else { profile.panel.hidden.contains(other) };
                 vec![RowKind::ALL.into_iter().filter(hidden).map(RowKind::id).collect()]
             }
         }
@@ -72,13 +72,13 @@ pub enum SaveError {
     /// The file could not be written.
     #[error("cannot write {0}: {1}")]
     Write(PathBuf, std::io::Error),
-    /// The file is broken: it would be overwritten without having been understood.
+    /// The file cannot be read, parsed or used at all: it would be overwritten without having been understood.
     #[error("{} is broken", .0.file.display())]
     Broken(Problem),
     /// The machine's file locks it.
     #[error("locked by {0}")]
     Locked(PathBuf),
-    /// Nothing of the kind can be chosen.
+    /// There is no such value.
     #[error("not possible: {0:?}")]
     Unfit(ConfigError),
 }
@@ -88,7 +88,8 @@ impl Loaded {
     /// file as it is, empty if there is none.
     ///
     /// # Errors
-    /// If the file is broken, the choice is not possible, or the machine's file locks it.
+    /// If nothing of the file can be used, the choice is not possible, or the machine's file locks it. Single values that
+    /// do not count are no error: the choice replaces its own, and the others stay as they are.
     pub fn edited(&self, choice: &Choice, text: &str) -> Result<String, SaveError> {
         if choice.is_locked(&self.profile) {
             return Err(SaveError::Locked(self.paths.machine.clone()));
@@ -102,9 +103,7 @@ impl Loaded {
         let entries: Vec<_> = keys.iter().copied().zip(choice.values(&self.profile)).collect();
         let change: String = entries.iter().map(|(key, value)| format!("{table}.{key} = {value}\n")).collect();
         let change = tree::parse(&change, Layer::User).map_err(|(_, error)| SaveError::Unfit(error))?;
-        if let Err(found) = lay(&self.tree, change)
-            && let Some((_, error)) = found.into_iter().next()
-        {
+        if let Some((_, error)) = merge(&self.tree, change).found.into_iter().next() {
             return Err(SaveError::Unfit(error));
         }
         edit(text, table, entries).map_err(|error| SaveError::Write(self.paths.user.clone(), error))
@@ -113,10 +112,12 @@ impl Loaded {
 
 fn edit(text: &str, table: &str, entries: Vec<(&str, toml_edit::Value)>) -> std::io::Result<String> {
     let mut document: toml_edit::DocumentMut = text.parse().map_err(std::io::Error::other)?;
-    let there = document.entry(table).or_insert_with(toml_edit::table);
-    let Some(there) = there.as_table_like_mut() else {
-        return Err(std::io::Error::other(format!("`{table}` is no table")));
-    };
+    let item = document.entry(table).or_insert_with(toml_edit::table);
+    if !item.is_table_like() {
+        // It does not count: nothing is lost.
+        *item = toml_edit::Item::Value(toml_edit::InlineTable::new().into());
+    }
+    let Some(there) = item.as_table_like_mut() else { return Err(std::io::ErrorKind::InvalidData.into()) };
     for (key, mut value) in entries {
         if let Some(before) = there.get(key).and_then(toml_edit::Item::as_value) {
             *value.decor_mut() = before.decor().clone();

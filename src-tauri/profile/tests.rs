@@ -1,4 +1,4 @@
-//! Loading and saving, with files in a folder of their own.
+//! Loading and saving, with files in a folder of the test's own.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use jiff::civil::{date, time};
@@ -8,7 +8,14 @@ use std::path::Path;
 use vigie_profile::*;
 use vigie_view::config;
 
-/// A machine's and a user's file in a folder of their own.
+/// The files of a test belong to whoever runs it; who may write them is tested in `open`.
+const SOURCE: FileSource = FileSource { check_owner: false };
+
+fn save(paths: &Paths, choice: &Choice) -> Result<(), SaveError> {
+    SOURCE.save(paths, choice)
+}
+
+/// A machine file and a user file in a temporary folder.
 struct Files {
     _folder: tempfile::TempDir,
     paths: Paths,
@@ -32,7 +39,7 @@ impl Files {
     }
 
     fn load(&self) -> Loaded {
-        load(&self.paths)
+        load_with(&self.paths, &SOURCE)
     }
 
     fn user_text(&self) -> String {
@@ -57,7 +64,7 @@ fn problems_of(loaded: &Loaded, file: &Path) -> Vec<(Option<usize>, String, Conf
 }
 
 #[test]
-fn the_guide_says_what_the_academys_guide_says() {
+fn embedded_guide_has_the_facts_of_the_academys_guide() {
     let guide = guide();
     assert_eq!(guide.inconsistencies(), []);
     assert_eq!(guide.about.guide_date, date(2023, 5, 9));
@@ -112,7 +119,7 @@ fn the_guide_says_what_the_academys_guide_says() {
             "Visio-Agents",
         ]
     );
-    // Each site has its own way to the intranet, to big files, to web conferences and to Tribu; and it is the first.
+    // Each site has its own links for the intranet, large files, web conferences and Tribu.
     for site in &guide.sites {
         let own: Vec<_> = guide.links.iter().filter(|link| link.site.as_ref() == Some(&site.id)).collect();
         let sections: Vec<_> = own.iter().map(|link| link.section.as_str()).collect();
@@ -137,7 +144,7 @@ fn the_guide_says_what_the_academys_guide_says() {
 }
 
 #[test]
-fn the_helpdesks_hours_are_the_guides() {
+fn helpdesk_hours_are_those_of_the_guide() {
     let open = |hours: &[Hours]| -> Vec<String> {
         let days = [Day::Monday, Day::Tuesday, Day::Wednesday, Day::Thursday, Day::Friday, Day::Saturday, Day::Sunday];
         let on = |day: &Day| -> String {
@@ -154,7 +161,7 @@ fn the_helpdesks_hours_are_the_guides() {
 }
 
 #[test]
-fn no_files_are_no_problem() {
+fn missing_files_are_no_problem() {
     let loaded = Files::new().load();
     assert_eq!(*loaded.profile, guide());
     assert!(loaded.problems.is_empty());
@@ -201,7 +208,7 @@ fn later_layers_win_key_by_key_and_entry_by_entry() {
 }
 
 #[test]
-fn a_year_is_added_to_the_calendar_by_its_dates_alone() {
+fn holidays_are_added_by_their_dates() {
     let files = Files::with(
         "[calendar]\ncovers.to = 2027-11-15\n\
          [[calendar.holiday]]\nname = \"Toussaint\"\nfrom = 2027-10-23\nback = 2027-11-08\n\
@@ -220,7 +227,7 @@ fn a_year_is_added_to_the_calendar_by_its_dates_alone() {
 }
 
 #[test]
-fn every_fault_names_its_line_and_key() {
+fn every_error_has_its_line_and_key() {
     use Expected as E;
     let wrong = |found: &str, expected| ConfigError::WrongValue { found: found.into(), expected };
     let no_such = |list, name: &str| ConfigError::NoSuch { list, name: name.into() };
@@ -239,7 +246,7 @@ fn every_fault_names_its_line_and_key() {
         ("link = 3".into(), 1, "link", wrong("3", E::List)),
         ("link = [3]".into(), 1, "link[0]", wrong("3", E::Table)),
         ("helpdesk.urgent = \"x\"".into(), 1, "helpdesk.urgent", wrong("\"x\"", E::List)),
-        ("shutdown.enabled = 1".into(), 1, "shutdown.enabled", wrong("1", E::Flag)),
+        ("shutdown.enabled = 1".into(), 1, "shutdown.enabled", wrong("1", E::Boolean)),
         ("about.guide = 1".into(), 1, "about.guide", wrong("1", E::Text)),
         ("about.guide_date = \"hier\"".into(), 1, "about.guide_date", wrong("\"hier\"", E::Date)),
         ("shutdown.at = \"25:00\"".into(), 1, "shutdown.at", wrong("\"25:00\"", E::Time)),
@@ -397,7 +404,7 @@ fn every_fault_names_its_line_and_key() {
         let problems = user_problems(&text);
         let wanted = (Some(line), key.to_owned(), error);
         assert!(problems.contains(&wanted), "{text}\nwanted {wanted:?}\nfound {problems:?}");
-        // A check of the file as an administrator's says the same, but for locks.
+        // As a machine file it has the same errors, except for locks.
         if key != "locked" {
             let files = Files::with(&text, "");
             let found = check_file(&files.paths.machine);
@@ -411,7 +418,7 @@ fn every_fault_names_its_line_and_key() {
 }
 
 #[test]
-fn files_that_cannot_be_read_are_left_out() {
+fn unreadable_files_are_left_out() {
     let (line, key, error) = user_problems("[vpn]\nprobe_seconds = \n").remove(0);
     assert_eq!((line, key.as_str()), (Some(2), ""));
     assert!(matches!(error, ConfigError::Syntax(_)), "{error:?}");
@@ -420,7 +427,7 @@ fn files_that_cannot_be_read_are_left_out() {
     fs::write(&files.paths.machine, b"# \xe9t\xe9").unwrap();
     let loaded = files.load();
     assert_eq!(problems_of(&loaded, &files.paths.machine), [(None, String::new(), ConfigError::NotUtf8)]);
-    assert_eq!(loaded.profile.user.site.as_deref(), Some("caen"), "the other layer stands");
+    assert_eq!(loaded.profile.user.site.as_deref(), Some("caen"), "the other layer counts");
 
     fs::write(&files.paths.machine, " ".repeat((1 << 20) + 1)).unwrap();
     assert_eq!(problems_of(&files.load(), &files.paths.machine), [(None, String::new(), ConfigError::TooLarge)]);
@@ -435,7 +442,7 @@ fn files_that_cannot_be_read_are_left_out() {
 }
 
 #[test]
-fn windows_editors_marks_and_line_ends_are_taken() {
+fn byte_order_mark_and_crlf_are_accepted() {
     let files = Files::with("", "\u{feff}[vpn]\r\nprobe_seconds = 90\r\nholds = 1\r\n");
     let loaded = files.load();
     assert_eq!(loaded.problems[0].line, Some(3));
@@ -444,7 +451,7 @@ fn windows_editors_marks_and_line_ends_are_taken() {
 }
 
 #[test]
-fn one_check_names_all_that_is_wrong() {
+fn one_check_reports_all_errors() {
     let problems = user_problems("vpn.gateway_port = \"x\"\nvpn.x = 1\nuser.site = \"paris\"\n[[link]]\nid = \"a\"\n");
     let keys: Vec<_> = problems.iter().map(|(line, key, _)| (line.unwrap_or(0), key.as_str())).collect();
     for wanted in [(1, "vpn.gateway_port"), (2, "vpn.x"), (3, "user.site"), (4, "link.a.label")] {
@@ -453,7 +460,7 @@ fn one_check_names_all_that_is_wrong() {
 }
 
 #[test]
-fn what_the_machine_locks_the_user_cannot_change() {
+fn locked_keys_cannot_be_changed_by_the_user() {
     let files = Files::with(
         "locked = [\"vpn.probe_seconds\", \"user.site\", \"link.amigo.url\", \"calendar\"]\nuser.site = \"rouen\"\n",
         "[user]\nsite = \"caen\"\n[vpn]\nprobe_seconds = 7\nhold_seconds = 9\n[calendar]\nzone = \"A\"\n\
@@ -470,7 +477,7 @@ fn what_the_machine_locks_the_user_cannot_change() {
     let locked = |line, key: &str| (Some(line), key.to_owned(), ConfigError::Locked);
     assert_eq!(
         problems,
-        [locked(4, "vpn.probe_seconds"), locked(2, "user.site"), locked(10, "link.amigo.url"), locked(6, "calendar")]
+        [locked(2, "user.site"), locked(4, "vpn.probe_seconds"), locked(6, "calendar"), locked(10, "link.amigo.url")]
     );
     let shown = config::show(&loaded);
     assert!(shown.contains("ligne 2), verrouillé\n"), "{shown}");
@@ -484,7 +491,7 @@ fn what_the_machine_locks_the_user_cannot_change() {
 }
 
 #[test]
-fn locks_hold_where_the_rest_of_the_machines_file_does_not_stand() {
+fn locks_hold_if_the_rest_of_the_machine_file_is_wrong() {
     let files = Files::with("locked = [\"vpn.probe_seconds\", \"vpn.prob\", 3]\nx = 1\n", "vpn.probe_seconds = 7");
     let loaded = files.load();
     assert_eq!(loaded.profile.vpn.probe_seconds, 60);
@@ -493,9 +500,9 @@ fn locks_hold_where_the_rest_of_the_machines_file_does_not_stand() {
         matches!(
             faults[..],
             [
-                (Some("x"), ConfigError::UnknownKey { .. }),
                 (Some("locked[1]"), ConfigError::NothingToLock),
                 (Some("locked[2]"), ConfigError::WrongValue { expected: Expected::Text, .. }),
+                (Some("x"), ConfigError::UnknownKey { .. }),
                 (Some("vpn.probe_seconds"), ConfigError::Locked),
             ]
         ),
@@ -509,7 +516,7 @@ fn locks_hold_where_the_rest_of_the_machines_file_does_not_stand() {
 }
 
 #[test]
-fn the_site_is_written_and_the_rest_stays() {
+fn saving_the_site_keeps_the_rest_of_the_file() {
     let files = Files::new();
     save(&files.paths, &Choice::Site("caen".into())).expect("a new file");
     assert_eq!(files.load().profile.user.site.as_deref(), Some("caen"));
@@ -534,8 +541,8 @@ fn the_site_is_written_and_the_rest_stays() {
 }
 
 #[test]
-fn a_broken_users_file_is_not_overwritten() {
-    for text in ["[user", "vpn.x = 1\n", "user = 3\n"] {
+fn a_users_file_that_cannot_be_used_is_not_overwritten() {
+    for text in ["[user", "user = {", "\u{0}u\u{0}s"] {
         let files = Files::with("", text);
         let refused = save(&files.paths, &Choice::Site("caen".into()));
         assert!(matches!(&refused, Err(SaveError::Broken(problem)) if problem.file == files.paths.user), "{refused:?}");
@@ -547,7 +554,7 @@ fn a_broken_users_file_is_not_overwritten() {
         Err(SaveError::Unfit(ConfigError::NoSuch { list: "site", .. }))
     ));
     assert!(!files.paths.user.exists());
-    // A folder that cannot be made: a file stands in its way.
+    // The folder cannot be made: there is a file of that name.
     let files = Files::with("x = 1", "");
     let paths = Paths { machine: files.paths.user.clone(), user: files.paths.machine.join("vigie.toml") };
     let refused = save(&paths, &Choice::Site("caen".into()));
@@ -555,7 +562,7 @@ fn a_broken_users_file_is_not_overwritten() {
 }
 
 #[test]
-fn every_choice_is_written_and_the_rest_stays() {
+fn saving_each_choice_keeps_the_rest_of_the_file() {
     let text = "# mine\n[panel] # look\nopacity_percent = 60 # thin\nhidden = [\"dns\"] # short\n";
     let files = Files::with("", text);
     let choices = [
@@ -602,7 +609,7 @@ fn every_choice_is_written_and_the_rest_stays() {
 }
 
 #[test]
-fn what_the_machine_locks_is_not_written() {
+fn locked_choices_are_not_saved() {
     let files =
         Files::with("locked = [\"panel.height\", \"shutdown\", \"panel.hidden\"]\n[panel]\nhidden = [\"dns\"]", "");
     let profile = files.load().profile;
@@ -620,7 +627,7 @@ fn what_the_machine_locks_is_not_written() {
 }
 
 #[test]
-fn each_row_has_the_name_that_files_know() {
+fn each_row_has_its_name_in_files() {
     for fact in RowKind::ALL {
         let file = format!("panel.hidden = [\"{}\"]", fact.id());
         let loaded = Files::with("", &file).load();
@@ -629,7 +636,7 @@ fn each_row_has_the_name_that_files_know() {
 }
 
 #[test]
-fn a_row_that_does_not_exist_is_named() {
+fn unknown_rows_are_reported() {
     let files = Files::with("", "[panel]\nhidden = [\"dns\", \"cafe\"]\n");
     let loaded = files.load();
     let problem = loaded.problems.first().expect("it is told");
@@ -640,7 +647,7 @@ fn a_row_that_does_not_exist_is_named() {
 
 #[cfg(unix)]
 #[test]
-fn a_linked_users_file_stays_a_link() {
+fn saving_keeps_a_symbolic_link() {
     let files = Files::with("", "");
     let real = files.paths.user.with_file_name("real.toml");
     fs::write(&real, "# mine\n").unwrap();
@@ -650,7 +657,138 @@ fn a_linked_users_file_stays_a_link() {
     assert!(fs::read_to_string(&real).unwrap().contains("site = \"caen\""));
 }
 
-/// The form of the ministry's file, with all zones in one: stretches are cut where another zone's begin or end.
+/// A file in which one value is wrong.
+fn with_one_wrong(wrong: &str) -> (Files, Loaded) {
+    let files = Files::with("", &format!("# mine\nuser.site = \"rouen\"\n{wrong}\n[panel]\nheight = 600\n"));
+    let loaded = files.load();
+    (files, loaded)
+}
+
+#[test]
+fn one_wrong_value_is_left_out_and_the_rest_counts() {
+    for (wrong, line, key) in [
+        ("vpn.probe_seconds = \"souvent\"", 3, "vpn.probe_seconds"),
+        ("vpn = 3", 3, "vpn"),
+        ("vpn.unknown = 3", 3, "vpn.unknown"),
+        ("shutdown.leads_minutes = [5, 15]", 3, "shutdown.leads_minutes"),
+        ("[[link]]\nid = \"new\"\nlabel = \"Neu\"", 3, "link.new.url"),
+        ("[[link]]\nid = \"amigo\"\nurl = \"file:///x\"", 5, "link.amigo.url"),
+        ("[[link]]\nid = \"amigo\"\n[[link]]\nid = \"amigo\"", 3, "link.amigo"),
+        ("[[helpdesk.school]]\ndays = []\nfrom = \"07:00\"\nto = \"08:00\"", 4, "helpdesk.school[0].days"),
+        // What is wrong is a value of the guide, because of one here.
+        ("vpn.pin_min = 20", 3, "vpn.pin_min"),
+        ("[[section]]\nid = \"intranet\"\nremove = true", 5, "section.intranet.remove"),
+        ("calendar.covers.from = 2026-12-01", 3, "calendar.covers.from"),
+        ("[[program]]\nid = \"amigo\"\nlabel = \"A\"\n[program.candidates]\nlinux = [\"a\"]", 3, "program.amigo"),
+    ] {
+        let (files, loaded) = with_one_wrong(wrong);
+        let expected = Profile { user: UserChoices { site: Some("rouen".into()) }, ..guide() };
+        let expected = Profile { panel: PanelConfig { height: 600, ..expected.panel.clone() }, ..expected };
+        assert_eq!(*loaded.profile, expected, "{wrong}");
+        let problems = problems_of(&loaded, &files.paths.user);
+        assert_eq!(problems.len(), 1, "{wrong}: {problems:?}");
+        assert_eq!((problems[0].0, problems[0].1.as_str()), (Some(line), key), "{wrong}");
+        // It can still be saved, and the rest of the file stays.
+        save(&files.paths, &Choice::Pinned(true)).expect("the file can be used");
+        let text = files.user_text();
+        assert!(text.starts_with("# mine\nuser.site = \"rouen\"\n") && text.contains(wrong), "{text}");
+        assert!(files.load().profile.panel.pinned);
+    }
+}
+
+#[test]
+fn saving_replaces_the_wrong_value_of_its_key() {
+    for text in ["[user]\nsite = \"paris\"\n", "user.site = 3\n", "user = 3\n", "user.site = []\nvpn.x = 1\n"] {
+        let files = Files::with("", text);
+        assert_eq!(*files.load().profile, guide(), "{text}");
+        save(&files.paths, &Choice::Site("caen".into())).expect("the file can be used");
+        let loaded = files.load();
+        assert_eq!(loaded.profile.user.site.as_deref(), Some("caen"), "{}", files.user_text());
+        assert!(loaded.problems.iter().all(|problem| problem.key.as_deref() == Some("vpn.x")), "{:?}", loaded.problems);
+    }
+}
+
+#[test]
+fn locks_hold_beside_wrong_values() {
+    let machine = "locked = [\"site.caen\", \"vpn.probe_seconds\", \"calendar.holiday\"]\n";
+    for user in [
+        "[[site]]\nid = \"caen\"\nname = 3\n[[site]]\nid = \"caen\"\ngateway = \"evil.example\"\n",
+        "[[site]]\nid = \"caen\"\n[[site]]\nid = \"caen\"\ngateway = \"evil.example\"\n",
+        "[[site]]\nid = \"caen\"\nremove = true\n[[site]]\nid = \"caen\"\ngateway = \"evil.example\"\n",
+        "[[site]]\ngateway = \"evil.example\"\nid = \"caen\"\nunknown = 1\n[vpn]\nprobe_seconds = 7\nx = 2\n",
+        "vpn = 3\nsite = \"caen\"\n",
+        "calendar.ics = \"zone-b.ics\"\n",
+    ] {
+        let files = Files::with(machine, user);
+        fs::write(files.paths.user.with_file_name("zone-b.ics"), ICS).unwrap();
+        let loaded = files.load();
+        assert!(!loaded.problems.is_empty(), "{user}");
+        let calendar = Calendar { ics: loaded.profile.calendar.ics.clone(), ..guide().calendar };
+        assert_eq!((&loaded.profile.sites, &loaded.profile.calendar), (&guide().sites, &calendar), "{user}");
+        assert_eq!(loaded.profile.vpn, guide().vpn, "{user}");
+    }
+}
+
+#[test]
+fn problems_are_in_the_order_of_the_file() {
+    let files = Files::with("", "vpn.x = 1\nuser.site = \"paris\"\nlocked = []\nabout.guide = 3\n[[link]]\nid = 1\n");
+    let problems = problems_of(&files.load(), &files.paths.user);
+    let lines: Vec<_> = problems.iter().map(|(line, ..)| line.expect("it is known")).collect();
+    assert_eq!(lines, [1, 2, 3, 4, 6]);
+}
+
+#[test]
+fn encodings_of_configuration_files_are_named() {
+    let files = Files::with("", "user.site = \"caen\"");
+    let utf16 = |mark: &str| -> Vec<u8> {
+        format!("{mark}user.site = \"rouen\"\r\n").encode_utf16().flat_map(u16::to_le_bytes).collect()
+    };
+    for mark in ["", "\u{feff}"] {
+        fs::write(&files.paths.machine, utf16(mark)).unwrap();
+        assert_eq!(problems_of(&files.load(), &files.paths.machine), [(None, String::new(), ConfigError::Utf16)]);
+    }
+}
+
+#[test]
+fn only_the_administrators_machine_file_counts() {
+    // That of the test is in a folder that everybody may write.
+    let files = Files::with("user.site = \"rouen\"\nlocked = [\"user\"]\n", "user.site = \"caen\"\n");
+    let loaded = load(&files.paths);
+    assert_eq!(loaded.profile.user.site.as_deref(), Some("caen"));
+    let [problem] = &loaded.problems[..] else { panic!("{:?}", loaded.problems) };
+    assert!(matches!(problem.error, ConfigError::Untrusted(_)), "{problem:?}");
+    assert_eq!(problem.file, files.paths.machine);
+    assert!(config::problem(problem).contains("utilisateur ordinaire"), "{}", config::problem(problem));
+    // What is not there is no problem, whatever the folder.
+    fs::remove_file(&files.paths.machine).unwrap();
+    assert_eq!(*load(&files.paths).problems, []);
+}
+
+#[cfg(unix)]
+#[test]
+fn pipes_and_devices_are_not_waited_for() {
+    let files = Files::new();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &files.paths.user,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_raw_mode(0o600),
+        0,
+    )
+    .unwrap();
+    let not_a_file = ConfigError::Unreadable(std::io::ErrorKind::InvalidInput);
+    assert_eq!(problems_of(&files.load(), &files.paths.user), [(None, String::new(), not_a_file.clone())]);
+    for device in ["/dev/null", "/dev/zero", "/dev/tty0"] {
+        let opened = open_regular(Path::new(device));
+        assert!(opened.is_err(), "{device}");
+    }
+    assert!(open_regular(Path::new("/proc/self/status")).is_ok());
+    assert!(
+        read_regular(Path::new("/proc/self/status"), 10).is_err_and(|e| e.kind() == std::io::ErrorKind::FileTooLarge)
+    );
+}
+
+/// The ministry's file for all zones: holidays are cut into pieces where another zone's begin or end.
 const ICS: &str = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//education.gouv.fr//FR\r\n\
     BEGIN:VEVENT\r\nDTSTAMP:20270114T124531Z\r\nDTSTART;VALUE=DATE:20270703\r\nDTEND;VALUE=DATE:20270901\r\n\
     SUMMARY:Vacances d'Été - Zones A/B/C\r\nLOCATION:Zones A/B/C\r\nUID:1@x\r\nEND:VEVENT\r\n\
@@ -680,7 +818,7 @@ fn with_ics(text: &str) -> (Files, Loaded) {
 }
 
 #[test]
-fn holidays_come_from_the_ministrys_file() {
+fn holidays_are_read_from_the_ministrys_file() {
     let (files, loaded) = with_ics(ICS);
     assert_eq!(*loaded.problems, []);
     let calendar = &loaded.profile.calendar;
@@ -705,7 +843,7 @@ fn holidays_come_from_the_ministrys_file() {
 }
 
 #[test]
-fn the_ministrys_file_is_right_about_the_days_it_speaks_of() {
+fn ics_file_replaces_holidays_that_it_overlaps() {
     let (_, loaded) = with_ics(
         "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART;VALUE=DATE:20261219\nDTEND;VALUE=DATE:20270106\n\
          SUMMARY:Vacances de Noël\nEND:VEVENT\nEND:VCALENDAR\n",
@@ -717,8 +855,89 @@ fn the_ministrys_file_is_right_about_the_days_it_speaks_of() {
     assert_eq!(calendar.covers, guide().calendar.covers);
 }
 
+/// Asserts that the bytes are read as the same two holidays.
+#[track_caller]
+fn assert_ics(bytes: &[u8]) {
+    let mut calendar = guide().calendar;
+    calendar.covers.to = date(2027, 10, 22);
+    SOURCE.add_holidays(&mut calendar, bytes).expect("a calendar");
+    let added = &calendar.holidays[guide().calendar.holidays.len()..];
+    let added: Vec<_> = added.iter().map(|holiday| (holiday.name.as_str(), holiday.from, holiday.back)).collect();
+    let expected = [
+        ("Vacances de la Toussaint", date(2027, 10, 23), date(2027, 11, 8)),
+        ("Vacances de Noël", date(2027, 12, 18), date(2028, 1, 3)),
+    ];
+    assert_eq!(added, expected);
+}
+
 #[test]
-fn a_wrong_ics_file_is_a_problem_and_the_rest_stands() {
+fn ics_files_of_every_encoding_and_line_end_are_read() {
+    // In Windows-1252, as an editor on Windows saves it.
+    let event = |from: &str, back: &str, name: &str| {
+        format!(
+            "BEGIN:VEVENT\r\nDTSTART;VALUE=DATE:{from}\r\nDTEND;VALUE=DATE:{back}\r\nSUMMARY:{name} - Zone B\r\n\
+             LOCATION:Zone B\r\nEND:VEVENT\r\n"
+        )
+    };
+    let text = format!(
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//essai//FR\r\n{}{}END:VCALENDAR\r\n",
+        event("20271023", "20271108", "Vacances de la Toussaint"),
+        event("20271218", "20280103", "Vacances de Noël")
+    );
+    let latin = |text: &str| -> Vec<u8> { text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect() };
+    assert_ics(text.as_bytes());
+    assert_ics(format!("\u{feff}{text}").as_bytes());
+    assert_ics(&latin(&text));
+    assert_ics(&latin(&text.replace("\r\n", "\n")));
+    assert_ics(text.replace("\r\n", "\r").as_bytes());
+    for mark in ["", "\u{feff}"] {
+        let units = || format!("{mark}{text}").encode_utf16().collect::<Vec<_>>();
+        assert_ics(&units().into_iter().flat_map(u16::to_le_bytes).collect::<Vec<_>>());
+        assert_ics(&units().into_iter().flat_map(u16::to_be_bytes).collect::<Vec<_>>());
+    }
+    // Folded at every byte of the name, also within a character and within the line end of a fold.
+    let bytes = text.as_bytes();
+    let name = text.find("Vacances de No").unwrap();
+    for at in name..name + "Vacances de Noël".len() {
+        for fold in ["\r\n ", "\n\t"] {
+            assert_ics(&[&bytes[..at], fold.as_bytes(), &bytes[at..]].concat());
+        }
+    }
+    // One line in another encoding than the others.
+    let mixed = [text.replace("Noël", "No").as_bytes(), b""].concat();
+    let at = name + "Vacances de No".len();
+    assert_ics(&[&mixed[..at], b"\xebl", &mixed[at..]].concat());
+}
+
+#[test]
+fn names_from_an_ics_file_have_no_control_characters() {
+    let mut calendar = guide().calendar;
+    calendar.covers.to = date(2027, 10, 22);
+    let text = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20271023\nDTEND:20271108\n\
+                SUMMARY:Vacances\u{1b}[31m de\u{202e} la\u{85} Toussaint\nEND:VEVENT\nEND:VCALENDAR\n";
+    SOURCE.add_holidays(&mut calendar, text.as_bytes()).expect("a calendar");
+    assert_eq!(calendar.holidays.last().expect("one").name, "Vacances[31m de la Toussaint");
+}
+
+#[test]
+fn deeply_nested_files_are_refused() {
+    let mut calendar = guide().calendar;
+    for text in ["BEGIN:A\n".repeat(100_000), "begin:a\r\n".repeat(100_000)] {
+        assert!(matches!(SOURCE.add_holidays(&mut calendar, text.as_bytes()), Err(ConfigError::NotIcs(_))));
+    }
+    for text in [
+        "a.".repeat(200_000) + "a = 1",
+        "a = ".to_owned() + &"[".repeat(500_000),
+        "[".to_owned() + &"a.".repeat(200_000) + "a]",
+        "a = ".to_owned() + &"{a=".repeat(200_000),
+    ] {
+        let files = Files::with("", &text);
+        assert_eq!(*files.load().profile, guide());
+    }
+}
+
+#[test]
+fn wrong_ics_file_is_reported_and_the_rest_counts() {
     let event = |rest: &str| format!("BEGIN:VCALENDAR\nBEGIN:VEVENT\n{rest}\nEND:VEVENT\nEND:VCALENDAR\n");
     type Is = fn(&ConfigError) -> bool;
     let cases: [(String, Is); 5] = [
@@ -752,7 +971,7 @@ fn a_wrong_ics_file_is_a_problem_and_the_rest_stands() {
     assert_eq!(check_file(&files.paths.machine).len(), 1);
 }
 
-/// TOML texts that are nearly right: keys of the profile with values of any kind.
+/// Returns TOML texts that are nearly right: keys of the profile with values of any kind.
 fn nearly() -> impl Strategy<Value = String> {
     let keys = [
         "vpn",
@@ -798,7 +1017,7 @@ proptest! {
         let loaded = files.load();
         prop_assert!(!loaded.profile.sites.is_empty());
         config::show(&loaded);
-        // What is in force stands as a whole, whatever the files say.
+        // The profile in force is consistent, whatever the files contain.
         prop_assert!(loaded.profile.inconsistencies().is_empty());
     }
 
@@ -807,13 +1026,13 @@ proptest! {
         let text = format!("BEGIN:VCALENDAR\n{text}END:VCALENDAR\n");
         let mut calendar = guide().calendar;
         let before = calendar.clone();
-        if FileSource.add_holidays(&mut calendar, &text).is_err() {
+        if SOURCE.add_holidays(&mut calendar, text.as_bytes()).is_err() {
             prop_assert_eq!(calendar, before);
         }
     }
 
     #[test]
-    fn a_value_that_stands_wins_by_its_layer(machine in 5u32..=86_400, user in 5u32..=86_400, locked: bool) {
+    fn valid_values_win_by_their_layer(machine in 5u32..=86_400, user in 5u32..=86_400, locked: bool) {
         let lock = if locked { "locked = [\"vpn\"]\n" } else { "" };
         let files = Files::with(
             &format!("{lock}vpn.probe_seconds = {machine}\n"),
@@ -825,7 +1044,7 @@ proptest! {
     }
 
     #[test]
-    fn saving_the_site_changes_the_site_alone(seconds in 5u32..=86_400, comment in "[ a-zé#]{0,20}", rouen: bool) {
+    fn saving_the_site_changes_nothing_else(seconds in 5u32..=86_400, comment in "[ a-zé#]{0,20}", rouen: bool) {
         let text = format!("# {comment}\n[vpn] # {comment}\nprobe_seconds = {seconds} # {comment}\n");
         let files = Files::with("", &text);
         let site = if rouen { "rouen" } else { "caen" };

@@ -1,12 +1,16 @@
-//! A configuration file as a tree in which every node knows where it stands, and the rules by which one tree is laid
-//! over another.
+//! A configuration file as a tree whose nodes know their line, and the rules by which one tree is merged into another.
+//!
+//! Every operation on a whole tree visits each node a bounded number of times, so that a large file of nonsense costs
+//! no more than a large file.
 
 use super::error::{ConfigError, Expected};
 use super::load::Layer;
+use indexmap::IndexMap;
+use std::collections::{HashMap, HashSet};
 use toml_edit::{Document, Item, TableLike};
 
 /// Lists whose entries have a name, and the key that holds it. A layer changes such an entry by its name.
-const NAMED: [(&str, &str); 10] = [
+const NAMED_LISTS: [(&str, &str); 10] = [
     ("site", "id"),
     ("drive", "letter"),
     ("code", "id"),
@@ -19,17 +23,17 @@ const NAMED: [(&str, &str); 10] = [
     ("printing.example", "site"),
 ];
 
-/// The key of an entry that takes it out.
+/// The key of an entry that removes the entry of that name.
 const REMOVE: &str = "remove";
 
-/// A value and where it stands.
+/// A value and its origin.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Node {
     pub origin: Origin,
     pub value: Value,
 }
 
-/// Where a value stands.
+/// The layer and line of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Origin {
     pub layer: Layer,
@@ -37,26 +41,50 @@ pub(super) struct Origin {
     pub line: usize,
 }
 
-/// What a TOML file can say. Tables keep the order of the file.
+/// The kinds of values in TOML. Tables keep the order of the file.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Value {
     Text(String),
     Integer(i64),
     Float(f64),
-    Flag(bool),
-    /// A date, a time or both, as it is written.
-    Moment(String),
+    Boolean(bool),
+    /// A date, a time or both, as written.
+    DateTime(String),
     List(Vec<Node>),
-    Table(Vec<(String, Node)>),
+    Table(IndexMap<String, Node>),
 }
 
 /// A path in the tree: keys, names of entries, and `[0]` for entries without a name.
 pub(super) type Path = Vec<String>;
 
-/// A error with its path.
+/// An error and the path of the value that has it.
 pub(super) type Found = (Path, ConfigError);
 
-/// `vpn.probe_seconds`, `helpdesk.school[0].from`.
+/// A set of paths, to remove them from a tree in one pass.
+#[derive(Debug, Default)]
+struct PathSet {
+    /// Whether the path that leads here is in the set.
+    complete: bool,
+    below: HashMap<String, PathSet>,
+}
+
+impl PathSet {
+    fn insert(&mut self, path: &[String]) {
+        let mut set = self;
+        for step in path {
+            set = set.below.entry(step.clone()).or_default();
+        }
+        set.complete = true;
+    }
+}
+
+/// Counts a visit of a node, for the unit tests that bound the work.
+pub(super) fn visit() {
+    #[cfg(test)]
+    visits::count();
+}
+
+/// Returns a path as users read it: `vpn.probe_seconds`, `helpdesk.school[0].from`.
 pub(super) fn written(path: &[String]) -> String {
     let mut text = String::new();
     for step in path {
@@ -68,7 +96,7 @@ pub(super) fn written(path: &[String]) -> String {
     text
 }
 
-/// Reads a file's text. The error has the line, where it is known.
+/// Parses a file's text. The error has the line if it is known.
 pub(super) fn parse(text: &str, layer: Layer) -> Result<Node, (Option<usize>, ConfigError)> {
     let reader = Reader { starts: line_starts(text), layer };
     let document = Document::parse(text).map_err(|error| {
@@ -107,7 +135,7 @@ impl Reader {
 
     fn item(&self, item: &Item, line: usize) -> Node {
         match item {
-            Item::None => self.node(line, Value::Table(Vec::new())),
+            Item::None => self.node(line, Value::Table(IndexMap::new())),
             Item::Value(value) => self.value(value, line),
             Item::Table(table) => self.table(table, line),
             Item::ArrayOfTables(tables) => {
@@ -126,8 +154,8 @@ impl Reader {
             toml_edit::Value::String(text) => Value::Text(text.value().clone()),
             toml_edit::Value::Integer(number) => Value::Integer(*number.value()),
             toml_edit::Value::Float(number) => Value::Float(*number.value()),
-            toml_edit::Value::Boolean(flag) => Value::Flag(*flag.value()),
-            toml_edit::Value::Datetime(moment) => Value::Moment(moment.value().to_string()),
+            toml_edit::Value::Boolean(flag) => Value::Boolean(*flag.value()),
+            toml_edit::Value::Datetime(moment) => Value::DateTime(moment.value().to_string()),
             toml_edit::Value::Array(list) => Value::List(list.iter().map(|value| self.value(value, line)).collect()),
             toml_edit::Value::InlineTable(table) => return self.table(table, line),
         };
@@ -138,8 +166,8 @@ impl Reader {
 impl Node {
     pub fn text(&self) -> Option<&str> {
         match &self.value {
-            Value::Text(text) | Value::Moment(text) => Some(text),
-            Value::Integer(_) | Value::Float(_) | Value::Flag(_) | Value::List(_) | Value::Table(_) => None,
+            Value::Text(text) | Value::DateTime(text) => Some(text),
+            Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::List(_) | Value::Table(_) => None,
         }
     }
 
@@ -149,38 +177,30 @@ impl Node {
 
     pub fn get(&self, key: &str) -> Option<&Node> {
         let Value::Table(entries) = &self.value else { return None };
-        entries.iter().find(|(name, _)| name == key).map(|(_, node)| node)
+        entries.get(key)
     }
 
-    fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
-        let Value::Table(entries) = &mut self.value else { return None };
-        entries.iter_mut().find(|(name, _)| name == key).map(|(_, node)| node)
-    }
-
-    /// Sets a key of a table, and takes the place of what is there.
+    /// Sets a key of a table.
     pub fn set(&mut self, key: &str, node: Node) {
-        if let Some(there) = self.get_mut(key) {
-            *there = node;
-        } else if let Value::Table(entries) = &mut self.value {
-            entries.push((key.to_owned(), node));
+        if let Value::Table(entries) = &mut self.value {
+            entries.insert(key.to_owned(), node);
         }
     }
 
-    /// Takes a key out of a table.
+    /// Removes a key from a table, and returns its value.
     pub fn take(&mut self, key: &str) -> Option<Node> {
         let Value::Table(entries) = &mut self.value else { return None };
-        let at = entries.iter().position(|(name, _)| name == key)?;
-        Some(entries.remove(at).1)
+        entries.shift_remove(key)
     }
 
-    /// The node at a path, and where it is missing the last one on the way to it.
+    /// Returns the node at a path, or the last one on the way to it, and whether it is the former.
     pub fn nearest(&self, path: &[String]) -> (&Node, bool) {
         let mut node = self;
         for (depth, step) in path.iter().enumerate() {
             let next = match &node.value {
-                Value::Table(_) => node.get(step),
-                Value::List(list) => place(list, &path[..depth], step).and_then(|at| list.get(at)),
-                Value::Text(_) | Value::Integer(_) | Value::Float(_) | Value::Flag(_) | Value::Moment(_) => None,
+                Value::Table(entries) => entries.get(step),
+                Value::List(list) => position(list, &path[..depth], step).and_then(|at| list.get(at)),
+                Value::Text(_) | Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::DateTime(_) => None,
             };
             match next {
                 Some(next) => node = next,
@@ -190,23 +210,23 @@ impl Node {
         (node, true)
     }
 
-    /// The node at a path.
+    /// Returns the node at a path.
     pub fn find(&self, path: &[String]) -> Option<&Node> {
-        let (node, there) = self.nearest(path);
-        there.then_some(node)
+        let (node, exact) = self.nearest(path);
+        exact.then_some(node)
     }
 
-    /// The node at a path, to change it.
+    /// Returns the node at a path, to change it.
     pub fn find_mut(&mut self, path: &[String]) -> Option<&mut Node> {
         let mut node = self;
         for (depth, step) in path.iter().enumerate() {
             node = match &mut node.value {
                 Value::List(list) => {
-                    let at = place(list, &path[..depth], step)?;
+                    let at = position(list, &path[..depth], step)?;
                     list.get_mut(at)?
                 }
-                Value::Table(entries) => entries.iter_mut().find(|(name, _)| name == step).map(|(_, node)| node)?,
-                Value::Text(_) | Value::Integer(_) | Value::Float(_) | Value::Flag(_) | Value::Moment(_) => {
+                Value::Table(entries) => entries.get_mut(step)?,
+                Value::Text(_) | Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::DateTime(_) => {
                     return None;
                 }
             };
@@ -214,21 +234,44 @@ impl Node {
         Some(node)
     }
 
-    /// Takes out the node at a path; false where there is none.
-    pub fn prune(&mut self, path: &[String]) -> bool {
-        let Some((last, way)) = path.split_last() else { return false };
-        let Some(node) = self.find_mut(way) else { return false };
-        match &mut node.value {
-            Value::List(list) => {
-                let at = place(list, way, last);
-                at.map(|at| list.remove(at)).is_some()
+    /// Removes the nodes at the paths, and returns the paths that led to a node.
+    pub fn remove_all<'a>(&mut self, paths: impl IntoIterator<Item = &'a [String]>) -> HashSet<Path> {
+        let mut set = PathSet::default();
+        paths.into_iter().for_each(|path| set.insert(path));
+        let mut removed = HashSet::new();
+        self.remove_set(&set, &mut Vec::new(), &mut removed);
+        removed
+    }
+
+    fn remove_set(&mut self, set: &PathSet, path: &mut Path, removed: &mut HashSet<Path>) {
+        visit();
+        let mut keep = |step: String, node: &mut Node, path: &mut Path| {
+            let Some(below) = set.below.get(&step) else { return true };
+            path.push(step);
+            // Several entries may have the same name; each is looked at.
+            if below.complete {
+                removed.insert(path.clone());
+            } else {
+                node.remove_set(below, path, removed);
             }
-            Value::Table(_) => node.take(last).is_some(),
-            Value::Text(_) | Value::Integer(_) | Value::Float(_) | Value::Flag(_) | Value::Moment(_) => false,
+            path.pop();
+            !below.complete
+        };
+        match &mut self.value {
+            Value::Table(entries) => entries.retain(|name, node| keep(name.clone(), node, path)),
+            Value::List(list) => {
+                let mut index = 0;
+                list.retain_mut(|node| {
+                    let step = step(path, index, node);
+                    index += 1;
+                    keep(step, node, path)
+                });
+            }
+            Value::Text(_) | Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::DateTime(_) => {}
         }
     }
 
-    /// Every value that is no table, with its path, in order. A list of plain values is one value.
+    /// Returns every value that is not a table, with its path, in order. A list of plain values is one value.
     pub fn leaves(&self) -> Vec<(Path, &Node)> {
         let mut leaves = Vec::new();
         self.walk(&mut Vec::new(), &mut leaves);
@@ -255,52 +298,65 @@ impl Node {
             | Value::Text(_)
             | Value::Integer(_)
             | Value::Float(_)
-            | Value::Flag(_)
-            | Value::Moment(_) => {
+            | Value::Boolean(_)
+            | Value::DateTime(_) => {
                 leaves.push((path.clone(), self));
             }
         }
     }
 
-    /// Lays a tree over this one: tables key by key, lists of named entries entry by entry, all else whole.
-    pub fn lay(&mut self, over: Node) -> Vec<Found> {
+    /// Returns the paths of everything that could be left out by itself: values, and entries of named lists.
+    pub fn units(&self) -> Vec<Path> {
+        let mut units: Vec<Path> = Vec::new();
+        for (path, _) in self.leaves() {
+            let unnamed = path.iter().position(|step| step.starts_with('['));
+            let path = &path[..unnamed.unwrap_or(path.len())];
+            let entry = path.split_last().map(|(_, entry)| entry).filter(|_| is_entry_name(path));
+            let unit = entry.unwrap_or(path);
+            if units.last().is_none_or(|last| last != unit) {
+                units.push(unit.to_vec());
+            }
+        }
+        units
+    }
+
+    /// Merges a tree into this one: tables key by key, lists of named entries entry by entry; everything else is replaced.
+    /// Returns what is wrong with entries, which are left out.
+    pub fn merge(&mut self, over: Node) -> Vec<Found> {
         let mut found = Vec::new();
-        self.lay_at(over, &mut Vec::new(), &mut found);
+        self.merge_at(over, &mut Vec::new(), &mut found);
         found
     }
 
-    fn lay_at(&mut self, over: Node, path: &mut Path, found: &mut Vec<Found>) {
+    fn merge_at(&mut self, over: Node, path: &mut Path, found: &mut Vec<Found>) {
+        visit();
         match (&mut self.value, over.value) {
-            (Value::Table(_), Value::Table(entries)) => {
+            (Value::Table(below), Value::Table(entries)) => {
                 for (name, node) in entries {
                     path.push(name.clone());
-                    if self.get(&name).is_none() {
-                        let nothing = if node.is_table() { Value::Table(Vec::new()) } else { Value::List(Vec::new()) };
-                        self.set(&name, Node { origin: node.origin, value: nothing });
-                    }
-                    if let Some(there) = self.get_mut(&name) {
-                        there.lay_at(node, path, found);
-                    }
+                    let empty = if node.is_table() { Value::Table(IndexMap::new()) } else { Value::List(Vec::new()) };
+                    let empty = Node { origin: node.origin, value: empty };
+                    below.entry(name).or_insert(empty).merge_at(node, path, found);
                     path.pop();
                 }
             }
             (Value::List(list), Value::List(entries)) => match name_key(path) {
-                Some(key) => lay_entries(list, entries, key, path, found),
+                Some(key) => merge_entries(list, entries, key, path, found),
                 None => *self = Node { origin: over.origin, value: Value::List(entries) },
             },
             (_, value) => *self = Node { origin: over.origin, value },
         }
     }
 
-    /// As TOML, on one line.
+    /// Returns the value as TOML, on one line.
     pub fn toml(&self) -> String {
         let list = |texts: Vec<String>| texts.join(", ");
         match &self.value {
             Value::Text(text) => toml_edit::Value::from(text.as_str()).to_string(),
             Value::Integer(number) => number.to_string(),
             Value::Float(number) => number.to_string(),
-            Value::Flag(flag) => flag.to_string(),
-            Value::Moment(moment) => moment.clone(),
+            Value::Boolean(flag) => flag.to_string(),
+            Value::DateTime(moment) => moment.clone(),
             Value::List(nodes) => format!("[{}]", list(nodes.iter().map(Node::toml).collect())),
             Value::Table(entries) => {
                 let entries = entries.iter().map(|(name, node)| format!("{name} = {}", node.toml()));
@@ -310,10 +366,20 @@ impl Node {
     }
 }
 
-fn lay_entries(list: &mut Vec<Node>, entries: Vec<Node>, key: &str, path: &mut Path, found: &mut Vec<Found>) {
-    let mut seen: Vec<String> = Vec::new();
+fn merge_entries(list: &mut Vec<Node>, entries: Vec<Node>, key: &str, path: &mut Path, found: &mut Vec<Found>) {
+    let name_of = |entry: &Node| entry.get(key).and_then(Node::text).map(str::to_owned);
+    let mut known: HashMap<String, usize> = HashMap::new();
+    for (index, entry) in list.iter().enumerate() {
+        visit();
+        if let Some(name) = name_of(entry) {
+            known.entry(name).or_insert(index);
+        }
+    }
+    let mut seen = HashSet::new();
+    let mut removed = HashSet::new();
     for (index, entry) in entries.into_iter().enumerate() {
-        let Some(name) = entry.get(key).and_then(Node::text).map(str::to_owned) else {
+        visit();
+        let Some(name) = name_of(&entry) else {
             let mut at = path.clone();
             at.push(format!("[{index}]"));
             let error = match (&entry.value, entry.get(key)) {
@@ -331,40 +397,68 @@ fn lay_entries(list: &mut Vec<Node>, entries: Vec<Node>, key: &str, path: &mut P
             continue;
         };
         path.push(name.clone());
-        let at = list.iter().position(|there| there.get(key).and_then(Node::text) == Some(&name));
-        let remove = removes(&entry);
+        let at = known.get(&name).copied();
         match at {
             _ if seen.contains(&name) => found.push((path.clone(), ConfigError::Duplicate)),
-            Some(at) if remove => {
-                list.remove(at);
+            Some(at) if removes(&entry) => {
+                removed.insert(at);
             }
-            None if remove => found.push((path.clone(), ConfigError::NothingToRemove)),
-            Some(at) => list[at].lay_at(entry, path, found),
+            None if removes(&entry) => found.push((path.clone(), ConfigError::NothingToRemove)),
+            Some(at) => list[at].merge_at(entry, path, found),
             None => list.push(entry),
         }
         path.pop();
-        seen.push(name);
+        seen.insert(name);
     }
+    let mut index = 0..;
+    list.retain(|_| index.next().is_none_or(|index: usize| !removed.contains(&index)));
 }
 
-/// The key that names the entries of the list at that path.
+/// Returns the key that names the entries of the list at `path`.
 fn name_key(path: &[String]) -> Option<&'static str> {
+    // No named list is deeper.
+    if path.len() > 2 {
+        return None;
+    }
     let path = written(path);
-    NAMED.iter().find(|(list, _)| *list == path).map(|(_, key)| *key)
+    NAMED_LISTS.iter().find(|(list, _)| *list == path).map(|(_, key)| *key)
 }
 
-/// The last step of the path to an entry of the list at `path`.
+/// Returns whether a path leads to the key that names an entry of a list.
+pub(super) fn is_entry_name(path: &[String]) -> bool {
+    let Some((key, entry)) = path.split_last() else { return false };
+    entry.split_last().is_some_and(|(_, list)| name_key(list) == Some(key.as_str()))
+}
+
+/// Returns the last step of the path to an entry of the list at `path`.
 pub(super) fn step(path: &[String], index: usize, entry: &Node) -> String {
+    visit();
     let name = name_key(path).and_then(|key| entry.get(key)).and_then(Node::text);
     name.map_or_else(|| format!("[{index}]"), str::to_owned)
 }
 
-/// The index of the entry to which a step leads.
-fn place(list: &[Node], path: &[String], wanted: &str) -> Option<usize> {
+/// Returns the index of the entry that a step names.
+fn position(list: &[Node], path: &[String], wanted: &str) -> Option<usize> {
     list.iter().enumerate().position(|(index, entry)| step(path, index, entry) == wanted)
 }
 
-/// Whether the node takes an entry out of its list.
+/// Returns whether the node removes an entry from its list.
 pub(super) fn removes(node: &Node) -> bool {
-    node.get(REMOVE).is_some_and(|node| node.value == Value::Flag(true))
+    node.get(REMOVE).is_some_and(|node| node.value == Value::Boolean(true))
+}
+
+#[cfg(test)]
+pub(super) mod visits {
+    use std::cell::Cell;
+
+    thread_local!(static VISITS: Cell<usize> = const { Cell::new(0) });
+
+    pub fn count() {
+        VISITS.set(VISITS.get() + 1);
+    }
+
+    /// Returns the visits since the last call.
+    pub fn take() -> usize {
+        VISITS.take()
+    }
 }

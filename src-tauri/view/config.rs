@@ -1,9 +1,10 @@
-//! The configuration in words: what is wrong with a file, and every value with where it comes from.
+//! The configuration in French: what is wrong with a file, and every value with its origin.
 
+use super::french::fold;
 use std::io::ErrorKind;
 use vigie_profile::{ConfigError, ConfigValue, Expected, Layer, Loaded, Problem};
 
-/// One sentence: which file, where, what is wrong, what is expected.
+/// Returns one sentence: the file, the place in it, what is wrong and what is expected.
 pub fn problem(problem: &Problem) -> String {
     let mut text = problem.file.display().to_string();
     if let Some(line) = problem.line {
@@ -12,10 +13,11 @@ pub fn problem(problem: &Problem) -> String {
     if let Some(key) = &problem.key {
         text.push_str(&format!(", « {key} »"));
     }
-    format!("{text} : {}", fault(&problem.error))
+    let key = problem.key.as_deref().and_then(|key| key.rsplit('.').next()).unwrap_or_default();
+    format!("{text} : {}", explain(&problem.error, key))
 }
 
-/// `vigie config show`: one line a value, then what is wrong with the files.
+/// Returns what `vigie config show` prints: one line a value, then what is wrong with the files.
 pub fn show(loaded: &Loaded) -> String {
     let mut text: String = loaded.values().iter().map(|setting| line(setting) + "\n").collect();
     if !loaded.problems.is_empty() {
@@ -25,7 +27,7 @@ pub fn show(loaded: &Loaded) -> String {
     text
 }
 
-/// The value as it could stand in a file, and behind it where it comes from.
+/// Returns the value as it can be written in a file, followed by its origin.
 fn line(setting: &ConfigValue) -> String {
     let layer = match setting.layer {
         Layer::Guide => "guide",
@@ -40,16 +42,30 @@ fn line(setting: &ConfigValue) -> String {
     format!("{} = {}  # {layer}{place}{locked}", setting.key, setting.value)
 }
 
-fn fault(fault: &ConfigError) -> String {
-    match fault {
+/// Returns what is wrong and what is expected; `key` is the key itself, without those above it.
+fn explain(error: &ConfigError, key: &str) -> String {
+    match error {
         ConfigError::Unreadable(ErrorKind::NotFound) => "ce fichier n’existe pas".into(),
         ConfigError::Unreadable(ErrorKind::PermissionDenied) => "le fichier ne peut pas être lu : accès refusé".into(),
         ConfigError::Unreadable(ErrorKind::InvalidInput) => "ce n’est pas un fichier ordinaire".into(),
         ConfigError::Unreadable(why) => format!("le fichier ne peut pas être lu ({why})"),
         ConfigError::TooLarge => "le fichier est trop grand pour une configuration (1 Mo au plus)".into(),
+        ConfigError::Untrusted(path) => format!(
+            "ce fichier ne compte pas : « {} » appartient à un utilisateur ordinaire, ou un utilisateur ordinaire peut y \
+             écrire ; seuls les administrateurs doivent le pouvoir",
+            path.display()
+        ),
+        ConfigError::Utf16 => "le fichier est en UTF-16 ; enregistrez-le en UTF-8".into(),
+        ConfigError::Contradiction { key, error } => {
+            let other = key.rsplit('.').next().unwrap_or_default();
+            format!("à cause d’elle, « {key} » ne convient plus : {}", explain(error, other))
+        }
         ConfigError::NotUtf8 => "le fichier n’est pas en UTF-8 ; enregistrez-le dans ce codage".into(),
         ConfigError::Syntax(why) => format!("ce n’est pas du TOML ({why})"),
-        ConfigError::UnknownKey { known } => format!("cette clé n’existe pas ; clés possibles : {}", known.join(", ")),
+        ConfigError::UnknownKey { known } => match nearest(key, known.iter().copied()) {
+            Some(near) => format!("cette clé n’existe pas ; vouliez-vous dire « {near} » ?"),
+            None => format!("cette clé n’existe pas ; clés possibles : {}", known.join(", ")),
+        },
         ConfigError::MissingKey => "cette clé manque".into(),
         ConfigError::WrongValue { found, expected } => {
             format!("la valeur {found} ne convient pas ; il faut {}", self::expected(expected))
@@ -102,11 +118,21 @@ fn fault(fault: &ConfigError) -> String {
     }
 }
 
+/// Returns the word most like `word`, if one is so like it that it was probably meant: few letters were left out, added,
+/// swapped or mistaken. Neither word's case and accents count.
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word = fold(word);
+    let allowed = (word.chars().count() / 3).min(3);
+    let distance = |candidate: &'a str| (strsim::osa_distance(&word, &fold(candidate)), candidate);
+    let nearest = candidates.into_iter().map(distance).min_by_key(|(distance, _)| *distance);
+    nearest.filter(|(distance, _)| *distance <= allowed).map(|(_, candidate)| candidate)
+}
+
 fn expected(expected: &Expected) -> String {
     match expected {
         Expected::Text => "un texte entre guillemets".into(),
         Expected::Letter => "un seul caractère entre guillemets".into(),
-        Expected::Flag => "true ou false".into(),
+        Expected::Boolean => "true ou false".into(),
         Expected::Number(from, to) => format!("un nombre entier de {from} à {to}"),
         Expected::List => "une liste, entre crochets".into(),
         Expected::Table => "une table".into(),
@@ -124,5 +150,43 @@ fn expected(expected: &Expected) -> String {
         Expected::TelephoneCode => "des chiffres, * et #".into(),
         Expected::TelephoneNumber => "des chiffres et des espaces".into(),
         Expected::PrinterCode => "deux majuscules ou chiffres".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_that_was_meant_is_found_and_no_other() {
+        let keys = ["probe_seconds", "hold_seconds", "pin_min", "pin_max", "url"];
+        for (word, expected) in [
+            ("probe_second", Some("probe_seconds")),
+            ("prob_secnods", Some("probe_seconds")),
+            ("Pin_Mim", Some("pin_min")),
+            ("ulr", Some("url")),
+            ("when", None),
+            ("u", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(word, keys), expected, "{word}");
+        }
+        assert_eq!(nearest("telemaintenence", ["Télémaintenance", "Tchap"]), Some("Télémaintenance"));
+    }
+
+    #[test]
+    fn a_misspelt_key_is_answered_with_the_right_one() {
+        let error = ConfigError::UnknownKey { known: &["at", "enabled", "leads_minutes"] };
+        let problem = |key: &str| Problem {
+            file: "vigie.toml".into(),
+            line: Some(2),
+            key: Some(key.to_owned()),
+            error: error.clone(),
+        };
+        assert_eq!(
+            super::problem(&problem("shutdown.lead_minutes")),
+            "vigie.toml, ligne 2, « shutdown.lead_minutes » : cette clé n’existe pas ; vouliez-vous dire « leads_minutes » ?"
+        );
+        assert!(super::problem(&problem("shutdown.when")).ends_with("clés possibles : at, enabled, leads_minutes"));
     }
 }

@@ -16,6 +16,31 @@ pub fn typeset(text: impl Into<String>) -> String {
     text.replace("« ", "«\u{a0}")
 }
 
+/// Returns a text without case and accents, as people type it.
+pub fn fold(text: &str) -> String {
+    let mut folded = String::with_capacity(text.len());
+    for c in text.chars().flat_map(char::to_lowercase) {
+        match c {
+            'à' | 'á' | 'â' | 'ã' | 'ä' => folded.push('a'),
+            'ç' => folded.push('c'),
+            'è' | 'é' | 'ê' | 'ë' => folded.push('e'),
+            'ì' | 'í' | 'î' | 'ï' => folded.push('i'),
+            'ñ' => folded.push('n'),
+            'ò' | 'ó' | 'ô' | 'õ' | 'ö' => folded.push('o'),
+            'ù' | 'ú' | 'û' | 'ü' => folded.push('u'),
+            'ÿ' => folded.push('y'),
+            'œ' => folded.push_str("oe"),
+            'æ' => folded.push_str("ae"),
+            '’' => folded.push('\''),
+            '\u{a0}' | '\u{202f}' => folded.push(' '),
+            // Combining accents.
+            '\u{300}'..='\u{36f}' => {}
+            c => folded.push(c),
+        }
+    }
+    folded
+}
+
 /// "21 h 30", "17 h".
 pub fn time(time: Time) -> String {
     match time.minute() {

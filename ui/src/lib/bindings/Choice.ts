@@ -2,6 +2,6 @@
 import type { RowKind } from "./RowKind";
 
 /**
- * Something that the user may choose, and what is chosen.
+ * A setting that the user may change, and its new value.
  */
 export type Choice = { "what": "site", "to": string } | { "what": "lead", "to": [number, boolean] } | { "what": "pinned", "to": boolean } | { "what": "opacity", "to": number } | { "what": "size", "to": [number, number] } | { "what": "row-visible", "to": [RowKind, boolean] };
