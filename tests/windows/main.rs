@@ -253,7 +253,7 @@ fn at_login_it_does_not_start_if_the_user_declined() {
 }
 
 #[test]
-fn both_configuration_files_are_read_from_their_windows_folders() {
+fn configuration_files_are_where_windows_keeps_them_and_only_administrators_write_the_machines() {
     let _lock = vigie();
     let (user, machine) =
         (harness::folder("APPDATA").join("vigie.toml"), harness::folder("ProgramData").join("vigie.toml"));
@@ -262,10 +262,13 @@ fn both_configuration_files_are_read_from_their_windows_folders() {
         std::fs::write(file, text).unwrap();
     }
     let shown = String::from_utf8(run(&["config", "show"]).stdout).unwrap();
-    for (value, file) in [("probe_seconds = 77", &user), ("probe_timeout_seconds = 7", &machine)] {
-        let line = shown.lines().find(|line| line.contains(value));
-        let line = line.unwrap_or_else(|| panic!("{value} is missing in\n{shown}"));
-        assert!(shown.contains(&file.display().to_string()), "{line}: {}", file.display());
+    let value = format!("probe_seconds = 77  # utilisateur ({}, ligne 2)", user.display());
+    assert!(shown.contains(&value), "{shown}");
+    // An ordinary user has written the machine's file: it is reported, and does not count.
+    let reported = shown.lines().find(|line| line.starts_with(&format!("- {}", machine.display())));
+    assert!(reported.is_some_and(|line| line.contains("utilisateur ordinaire")), "{shown}");
+    assert!(!shown.contains("probe_timeout_seconds = 7 "), "{shown}");
+    for file in [user, machine] {
         std::fs::remove_file(file).unwrap();
     }
 }
