@@ -1,4 +1,4 @@
-//! Pure: no I/O, no clock, no tauri, no tokio. Takes [`Now`] as an argument. This is where the product is.
+//! What Vigie knows and decides: events in, state and effects out. No I/O and no clock; [`Now`] is an argument.
 
 pub mod connect;
 pub mod digits;
@@ -7,8 +7,10 @@ pub mod fixture;
 pub mod helpdesk;
 pub mod message;
 pub mod printers;
+mod question;
 pub mod sanitize;
 pub mod shutdown;
+mod sleep;
 pub mod state;
 pub mod update;
 pub mod vpn;
@@ -16,12 +18,12 @@ pub mod vpn;
 use jiff::ZonedDateTime;
 use std::time::Duration;
 
-/// The present, as the shell read it just before it called the core.
+/// The present moment, read by the runtime just before it calls the core.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Now {
     /// Wall clock in the user's time zone: what people mean by "21 h 30".
     pub wall: ZonedDateTime,
-    /// Time since the machine was booted, sleep included (Linux `CLOCK_BOOTTIME`, Windows interrupt time). It never
-    /// jumps, so it measures how long something has lasted, and where it disagrees with the wall clock, that was set.
+    /// Time since boot, including sleep (Linux `CLOCK_BOOTTIME`, Windows interrupt time). It never jumps, so it measures
+    /// durations, and a disagreement with the wall clock shows that the clock was set.
     pub uptime: Duration,
 }

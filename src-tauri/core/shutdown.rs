@@ -1,17 +1,18 @@
-//! When tonight's reminders of the automatic shutdown are due (guide, section 13).
+//! Reminders of the automatic shutdown (guide, section 13).
 //!
-//! The wall clock alone decides: whatever has happened in between (sleep, a late start, a clock or a time zone that was
-//! set), the reminder that is due is the one whose lead was reached last, and it is due once.
+//! The wall clock alone decides: whatever happened in between (sleep, a late start, a changed clock or time zone), the
+//! reminder that is due is the one whose lead was reached last, and it is due once.
 
+use super::message::{Category, Effect, Notification};
+use super::state::{Question, State};
 use jiff::civil::{Date, Time};
 use jiff::{SignedDuration, Timestamp, ZonedDateTime};
 use serde::{Deserialize, Serialize};
 
-/// So many moments are remembered: a clock that is set back, or a zone that changes and changes back, brings a moment
-/// again.
-const REMEMBERED: usize = 16;
-/// Two moments closer than this are the same shutdown: Windows tells only what is left, and that wavers by seconds.
-const SAME: SignedDuration = SignedDuration::from_secs(60);
+/// How many shutdowns are remembered, because a clock or time zone that changes back brings a moment again.
+const MAX_HISTORY: usize = 16;
+/// Moments closer than this are the same shutdown: Windows reports the time left, which wavers by seconds.
+const SAME_SHUTDOWN: SignedDuration = SignedDuration::from_secs(60);
 
 /// A reminder that is due now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub struct Reminder {
     pub at: ZonedDateTime,
     /// Whole minutes until then, rounded up.
     pub minutes: u16,
-    /// Whether no later reminder follows (then "Plus tard" makes no sense).
+    /// Whether no later reminder follows.
     pub last: bool,
 }
 
@@ -42,16 +43,17 @@ fn whole_minutes(left: SignedDuration) -> u16 {
 #[serde(default)]
 pub struct ReminderHistory {
     /// What was shown, oldest first.
-    told: Vec<Told>,
+    #[serde(rename = "told")]
+    shown: Vec<ShownReminder>,
     /// The day on which the user wanted no more reminders.
     not_tonight: Option<Date>,
 }
 
-/// The user was reminded of this shutdown.
+/// A shutdown of which the user was reminded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Told {
+struct ShownReminder {
     at: Timestamp,
-    /// The smallest lead told, in minutes: greater ones are behind.
+    /// The smallest lead shown so far, in minutes.
     lead: u16,
 }
 
@@ -63,18 +65,18 @@ pub struct Planner {
     /// Minutes ahead, greatest first.
     leads: Vec<u16>,
     machine: Option<Timestamp>,
-    memory: ReminderHistory,
+    history: ReminderHistory,
 }
 
 impl Planner {
-    /// Starts with what is remembered from before.
-    pub fn new(profile: &vigie_profile::ShutdownConfig, memory: ReminderHistory) -> Planner {
-        let mut planner = Planner { policy: None, leads: Vec::new(), machine: None, memory };
+    /// Returns a planner that continues from what was shown before.
+    pub fn new(profile: &vigie_profile::ShutdownConfig, history: ReminderHistory) -> Planner {
+        let mut planner = Planner { policy: None, leads: Vec::new(), machine: None, history };
         planner.set_profile(profile);
         planner
     }
 
-    /// The profile has changed.
+    /// Takes over a changed profile.
     pub fn set_profile(&mut self, profile: &vigie_profile::ShutdownConfig) {
         self.policy = profile.enabled.then_some(profile.at);
         self.leads = profile.leads_minutes.iter().copied().filter(|lead| *lead > 0).collect();
@@ -82,42 +84,42 @@ impl Planner {
         self.leads.dedup();
     }
 
-    /// The time for which the machine itself has planned a shutdown; it wins where it is earlier than the profile's.
+    /// Sets the shutdown that the machine itself has planned; it applies if it is earlier than the profile's.
     pub fn set_machine(&mut self, at: Option<Timestamp>) {
         self.machine = at;
     }
 
-    /// The reminder that is due now, at most once. Call it whenever something happened.
+    /// Returns the reminder that is due now, once. To be called after every event.
     pub fn due(&mut self, now: &super::Now) -> Option<Reminder> {
         let (reminder, lead) = self.reminder_at(&now.wall)?;
         let at = reminder.at.timestamp();
-        self.memory.told.retain(|told| !same(told.at, at));
-        self.memory.told.push(Told { at, lead });
-        let surplus = self.memory.told.len().saturating_sub(REMEMBERED);
-        self.memory.told.drain(..surplus);
+        self.history.shown.retain(|shown| !same(shown.at, at));
+        self.history.shown.push(ShownReminder { at, lead });
+        let surplus = self.history.shown.len().saturating_sub(MAX_HISTORY);
+        self.history.shown.drain(..surplus);
         Some(reminder)
     }
 
-    /// The reminder that [`Planner::due`] would give, left undone.
+    /// Returns the reminder that [`Planner::due`] would return, without marking it as shown.
     pub fn pending(&self, now: &super::Now) -> Option<Reminder> {
         self.reminder_at(&now.wall).map(|(reminder, _)| reminder)
     }
 
-    /// The one moment at which to call [`Planner::due`] next.
+    /// Returns when to call [`Planner::due`] next.
     pub fn next_wake(&self, now: &super::Now) -> Option<Timestamp> {
         if self.leads.is_empty() {
             return None;
         }
         let zone = now.wall.time_zone();
-        // A reminder comes when its lead is reached, when the shutdown before it is past, or when the date changes
-        // after "not tonight". Of the shutdowns ahead only those already told or put off give none.
+        // A reminder is due when its lead is reached, when the shutdown before it is past, or when the date changes
+        // after "not tonight". Only shutdowns already reminded of or silenced give none.
         let mut from = now.wall.clone();
-        for _ in 0..REMEMBERED + 2 {
+        for _ in 0..MAX_HISTORY + 2 {
             let at = self.shutdown_after(&from)?;
             let ahead = |lead: &u16| at.checked_sub(SignedDuration::from_mins(i64::from(*lead))).ok();
             let mut moments: Vec<ZonedDateTime> = self.leads.iter().filter_map(ahead).collect();
             moments.push(from.clone());
-            if let Some(date) = self.memory.not_tonight.and_then(|date| date.tomorrow().ok()) {
+            if let Some(date) = self.history.not_tonight.and_then(|date| date.tomorrow().ok()) {
                 moments.extend(date.to_zoned_datetime(zone.clone()).ok());
             }
             moments.retain(|moment| from <= *moment && *moment < at && *moment > now.wall);
@@ -130,49 +132,49 @@ impl Planner {
         None
     }
 
-    /// When the machine goes down next.
+    /// Returns when the machine goes down next.
     pub fn next_shutdown(&self, now: &super::Now) -> Option<ZonedDateTime> {
         self.shutdown_after(&now.wall)
     }
 
-    /// Whether a reminder will still come today.
+    /// Whether another reminder will come today.
     pub fn reminds_tonight(&self, now: &super::Now) -> bool {
         let today = |at: Timestamp| at.to_zoned_datetime(now.wall.time_zone().clone()).date() == now.wall.date();
         self.pending(now).is_some() || self.next_wake(now).is_some_and(today)
     }
 
-    /// No more reminders until the date changes.
+    /// Silences the reminders until the date changes.
     pub fn not_tonight(&mut self, now: &super::Now) {
-        self.memory.not_tonight = Some(now.wall.date());
+        self.history.not_tonight = Some(now.wall.date());
     }
 
-    /// What must survive a restart.
-    pub fn memory(&self) -> ReminderHistory {
-        self.memory.clone()
+    /// Returns what to keep across a restart.
+    pub fn history(&self) -> &ReminderHistory {
+        &self.history
     }
 
-    /// The reminder to give at that moment, and its lead in minutes.
+    /// Returns the reminder for that moment, and its lead in minutes.
     fn reminder_at(&self, now: &ZonedDateTime) -> Option<(Reminder, u16)> {
-        if self.memory.not_tonight == Some(now.date()) {
+        if self.history.not_tonight == Some(now.date()) {
             return None;
         }
         let at = self.shutdown_after(now)?;
         let left = now.duration_until(&at);
         let reached = |lead: &u16| left <= SignedDuration::from_mins(i64::from(*lead));
         let lead = *self.leads.iter().rev().find(|lead| reached(lead))?;
-        let told = self.memory.told.iter().find(|told| same(told.at, at.timestamp()));
-        if told.is_some_and(|told| told.lead <= lead) {
+        let shown = self.history.shown.iter().find(|shown| same(shown.at, at.timestamp()));
+        if shown.is_some_and(|shown| shown.lead <= lead) {
             return None;
         }
         let last = self.leads.last() == Some(&lead);
         Some((Reminder { at, minutes: whole_minutes(left), last }, lead))
     }
 
-    /// The first shutdown after that moment: the policy's, or the machine's own where that is earlier.
+    /// Returns the first shutdown after that moment: the profile's, or the machine's own if that is earlier.
     fn shutdown_after(&self, now: &ZonedDateTime) -> Option<ZonedDateTime> {
         let zone = now.time_zone();
         let policy = self.policy.and_then(|time| {
-            // From the day before to two days ahead: a zone can skip a whole day, and a gap move a time past midnight.
+            // From the day before to two days ahead: a zone can skip a day, and a gap can move a time past midnight.
             let days = now.date().yesterday().unwrap_or(Date::MIN).series(jiff::Span::new().days(1)).take(4);
             days.filter_map(|day| day.to_datetime(time).to_zoned_datetime(zone.clone()).ok()).find(|at| at > now)
         });
@@ -181,8 +183,35 @@ impl Planner {
     }
 }
 
+/// Shows the reminder that is due, and withdraws one whose shutdown is past or cancelled.
+pub(super) fn remind(state: &mut State, effects: &mut Vec<Effect>) {
+    let now = state.now.clone();
+    let next = state.shutdown.next_shutdown(&now);
+    // A plan read from Windows wavers by seconds.
+    let is_current =
+        |shown: &Reminder| next.as_ref().is_some_and(|next| next.timestamp() < shown.at.timestamp() + SAME_SHUTDOWN);
+    if state.reminded.as_ref().is_some_and(|shown| !is_current(shown)) {
+        withdraw(state, effects);
+    }
+    let Some(reminder) = state.shutdown.due(&now) else { return };
+    state.reminded = Some(reminder.clone());
+    // Without a notification server the panel shows it.
+    effects.push(if state.notifications {
+        Effect::Notify(Notification::Shutdown(reminder))
+    } else {
+        Effect::ShowPanel
+    });
+}
+
+/// Takes back the reminder, and the question that it led to.
+pub(super) fn withdraw(state: &mut State, effects: &mut Vec<Effect>) {
+    state.reminded = None;
+    state.question.take_if(|question| *question == Question::ShutDown);
+    effects.push(Effect::Withdraw(Category::Shutdown));
+}
+
 fn same(a: Timestamp, b: Timestamp) -> bool {
-    a.duration_until(b).abs() < SAME
+    a.duration_until(b).abs() < SAME_SHUTDOWN
 }
 
 #[cfg(test)]
@@ -251,7 +280,7 @@ mod tests {
     fn a_restart_does_not_repeat() {
         let mut planner = planner();
         assert_eq!(due(&mut planner, "2026-11-24T21:15"), Some((15, false)));
-        let text = serde_json::to_string(&planner.memory()).unwrap();
+        let text = serde_json::to_string(planner.history()).unwrap();
         let mut planner = Planner::new(&guide().shutdown, serde_json::from_str(&text).unwrap());
         assert_eq!(due(&mut planner, "2026-11-24T21:16"), None);
         assert_eq!(due(&mut planner, "2026-11-24T21:25"), Some((5, true)));
@@ -266,7 +295,7 @@ mod tests {
         planner.not_tonight(&now("2026-11-24T10:00"));
         assert!(!planner.reminds_tonight(&now("2026-11-24T10:00")));
         assert_eq!(planner.next_wake(&now("2026-11-24T10:00")), Some(at("2026-11-25T21:00").timestamp()));
-        let mut planner = Planner::new(&guide().shutdown, planner.memory());
+        let mut planner = Planner::new(&guide().shutdown, planner.history().clone());
         for time in ["21:00", "21:15", "21:25", "21:29"] {
             assert_eq!(due(&mut planner, &format!("2026-11-24T{time}")), None);
         }
@@ -431,8 +460,8 @@ mod tests {
                 run(&mut planner, &mut instant, end, &zone, &mut said);
                 instant += SignedDuration::from_secs(seconds_asleep.into());
                 if restart {
-                    let memory = serde_json::to_string(&planner.memory()).unwrap();
-                    planner = Planner::new(&profile, serde_json::from_str(&memory).unwrap());
+                    let history = serde_json::to_string(planner.history()).unwrap();
+                    planner = Planner::new(&profile, serde_json::from_str(&history).unwrap());
                 }
             }
             // What should have been told, from the calendar alone.
@@ -496,7 +525,7 @@ mod tests {
                     5 => instant += step.abs(),
                     _ => {}
                 }
-                let put_off = planner.memory.not_tonight;
+                let put_off = planner.history.not_tonight;
                 let mut new = Vec::new();
                 let end = instant + step.abs();
                 run(&mut planner, &mut instant, end, &zone, &mut new);
@@ -506,7 +535,7 @@ mod tests {
                     let left = reminder.at.timestamp().duration_since(when);
                     let lead = *leads.iter().filter(|lead| left <= SignedDuration::from_mins(i64::from(**lead))).min().unwrap();
                     let told = (reminder.at.timestamp(), lead);
-                    let recent = said.iter().rev().take(REMEMBERED);
+                    let recent = said.iter().rev().take(MAX_HISTORY);
                     prop_assert!(recent.clone().all(|(_, at, lead)| (*at, *lead) != told), "told twice: {told:?}");
                     said.push((when, told.0, told.1));
                 }

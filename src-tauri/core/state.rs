@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use vigie_profile::{Id, Problem, Profile, Site};
 
-/// All that Vigie knows at one moment. One task owns it; the views turn it into pictures.
+/// All that Vigie knows at one moment. One task owns it; the views show it.
 #[derive(Debug, Clone)]
 pub struct State {
     /// What the guide and the configuration say.
@@ -24,9 +24,9 @@ pub struct State {
     pub vpn: Tracker,
     /// The reminders of the automatic shutdown.
     pub shutdown: shutdown::Planner,
-    /// AMIGO, open or closed.
+    /// Whether the helpdesk is open.
     pub helpdesk: helpdesk::Helpdesk,
-    /// The attempt to connect, and what is known around it.
+    /// The attempt to connect.
     pub connect: connect::ConnectState,
     /// The site that Cisco's files name.
     pub found_site: Option<Id>,
@@ -38,7 +38,7 @@ pub struct State {
     pub printers: Reading<Printers>,
     /// What WAPT's agent says.
     pub wapt: Reading<Wapt>,
-    /// The battery, where there is one.
+    /// The battery, if there is one.
     pub battery: Reading<Option<Battery>>,
     /// Whether Vigie starts with the session.
     pub autostart: bool,
@@ -46,26 +46,26 @@ pub struct State {
     pub panel_open: bool,
     /// What the user is asked just now.
     pub question: Option<Question>,
-    /// The panel is on its way for the first time.
+    /// Whether the panel is opening for the first time.
     pub(super) welcoming: bool,
-    pub(super) memory: SavedState,
+    pub(super) saved: SavedState,
     pub(super) policy: NotificationPolicy,
     pub(super) helpdesk_changes: Option<ZonedDateTime>,
-    /// The last answer to what the user did, and how many there were.
+    /// The last answer to what the user did, and its number.
     pub answer: Option<(u32, Notification)>,
-    /// Whether the inside was within reach when that was last known.
+    /// Whether the intranet was reachable when that was last known.
     pub(super) reached: Option<bool>,
-    /// The reminder that stands on the screen.
+    /// The reminder that is shown.
     pub reminded: Option<shutdown::Reminder>,
-    /// The VPN was connected when the machine fell asleep, and the window for connecting shall open if it no longer is.
+    /// Whether to open the window for connecting after sleep if the VPN is no longer connected.
     pub(super) reconnect: bool,
-    /// The uptime at which the machine said that it is about to sleep.
+    /// The uptime at which the machine announced its sleep.
     pub(super) asleep: Option<Duration>,
     pub(super) tray_host: Option<bool>,
     pub(super) notifications: bool,
 }
 
-/// A question that waits for its answer, in a notification and in the panel.
+/// A question to the user, in a notification and in the panel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Question {
     /// Switch the computer off now?
@@ -75,16 +75,16 @@ pub enum Question {
 }
 
 impl State {
-    /// The state at the start of the program. `seed` spreads the probes of a fleet over time.
-    pub fn new(profile: Arc<Profile>, problems: Arc<[Problem]>, memory: SavedState, seed: u64, now: Now) -> State {
+    /// Returns the state at the start of the program. `seed` spreads the probes of a fleet over time.
+    pub fn new(profile: Arc<Profile>, problems: Arc<[Problem]>, saved: SavedState, seed: u64, now: Now) -> State {
         State {
             vpn: Tracker::new(&profile.vpn, seed, &now),
-            shutdown: shutdown::Planner::new(&profile.shutdown, memory.shutdown.clone()),
+            shutdown: shutdown::Planner::new(&profile.shutdown, saved.shutdown.clone()),
             helpdesk: helpdesk::state(&profile, &now.wall),
             helpdesk_changes: helpdesk::next_change(&profile, &now.wall),
             answer: None,
             policy: NotificationPolicy::new(time_to_visible(&profile)),
-            connect: connect::ConnectState::new(memory.connect.clone()),
+            connect: connect::ConnectState::new(saved.connect.clone()),
             reconnect: false,
             found_site: None,
             host: None,
@@ -101,25 +101,25 @@ impl State {
             asleep: None,
             tray_host: None,
             notifications: true,
-            memory,
+            saved,
             profile,
             problems,
             now,
         }
     }
 
-    /// The user's site: the one that the user (or the administrator) chose, else the one that Cisco's files name.
+    /// Returns the user's site: the one chosen by the user or the administrator, else the one that Cisco's files name.
     pub fn site(&self) -> Option<&Site> {
         let found = || self.profile.sites.iter().find(|site| Some(&site.id) == self.found_site.as_ref());
         self.profile.site().or_else(found)
     }
 
-    /// Whether the drives and the business applications are within reach; `None` where that is not known.
+    /// Whether the drives and the business applications are reachable; `None` if unknown.
     pub fn reaches_inside(&self) -> Option<bool> {
         self.vpn.status().reaches_inside()
     }
 
-    /// Whether everything that was asked for at the start has been answered.
+    /// Whether every request made at the start has been answered.
     pub fn settled(&self) -> bool {
         self.vpn.status() != VpnStatus::Unknown
             && self.vpn.status() != VpnStatus::Connecting
@@ -129,13 +129,29 @@ impl State {
             && self.battery != Reading::Pending
     }
 
-    /// Where a drive of the profile stands.
+    /// Returns how a drive of the profile is mounted.
     pub fn drive(&self, letter: char) -> Option<&DriveMount> {
         let Reading::Known(drives) = &self.drives else { return None };
         drives.iter().find(|drive| drive.letter == letter).map(|drive| &drive.mount)
     }
 
-    /// When to send the next [`Event::Tick`].
+    /// Discards evidence that may be out of date: nothing is claimed until the sensors have read it again.
+    pub(super) fn invalidate(&mut self, effects: &mut Vec<Effect>) {
+        let now = self.now.clone();
+        self.vpn.reset(&now);
+        self.refresh_helpdesk();
+        if self.asleep.is_none() {
+            effects.push(Effect::Request(SensorRequest::Links));
+        }
+    }
+
+    /// Computes the helpdesk's hours for the present moment.
+    pub(super) fn refresh_helpdesk(&mut self) {
+        self.helpdesk = helpdesk::state(&self.profile, &self.now.wall);
+        self.helpdesk_changes = helpdesk::next_change(&self.profile, &self.now.wall);
+    }
+
+    /// Returns when to send the next [`Event::Tick`](super::message::Event::Tick).
     pub fn next_wake(&self) -> Option<Timestamp> {
         let now = &self.now;
         let policy = self.policy.next_wake(self.vpn.status(), self.vpn.status_since());
@@ -146,7 +162,7 @@ impl State {
         });
         let lasting = if self.asleep.is_some() { None } else { lasting };
         let reminder = self.shutdown.next_wake(now);
-        // At these moments only words change: the next shutdown, AMIGO's hours, "hier" and "demain".
+        // At these moments only texts change: the next shutdown, the helpdesk's hours, "hier" and "demain".
         let shutdown = self.shutdown.next_shutdown(now).map(|at| at.timestamp());
         let helpdesk = self.helpdesk_changes.as_ref().map(ZonedDateTime::timestamp);
         let midnight = now.wall.tomorrow().and_then(|day| day.start_of_day()).ok().map(|day| day.timestamp());
@@ -154,44 +170,44 @@ impl State {
         [lasting, reminder, shutdown, helpdesk, midnight, connect].into_iter().flatten().min()
     }
 
-    /// What to do first, before anything has happened.
+    /// Returns what to do at the start.
     pub fn begin(&mut self) -> Vec<Effect> {
         let mut effects = vec![Effect::Request(SensorRequest::Links), Effect::Request(SensorRequest::Host)];
         if !self.problems.is_empty() {
             effects.push(Effect::Notify(Notification::ConfigBroken));
         }
-        if !self.memory.welcomed {
-            self.memory.welcomed = true;
+        if !self.saved.welcomed {
+            self.saved.welcomed = true;
             self.welcoming = true;
-            effects.extend([Effect::ShowPanel, Effect::SaveState(self.memory.clone())]);
+            effects.extend([Effect::ShowPanel, Effect::SaveState(self.saved.clone())]);
         }
         effects
     }
 }
 
-/// What the user should notice in the panel, and what raises a badge on the icon.
+/// Warnings.
 impl State {
-    /// Days since the last start, where they are more than the profile allows.
+    /// Returns the days since the last start if they exceed the profile's threshold.
     pub fn long_uptime(&self) -> Option<u32> {
         let days = u32::try_from(self.now.uptime.as_secs() / 86_400).ok()?;
         (days > self.profile.panel.warn_uptime_days).then_some(days)
     }
 
-    /// Free space of the system disk in percent, where it is below the profile's threshold.
+    /// Returns the free space of the system disk in percent if it is below the profile's threshold.
     pub fn disk_low(&self) -> Option<u8> {
         let Reading::Known(space) = self.host.as_ref()?.disk else { return None };
         let percent = u8::try_from(space.free.saturating_mul(100).checked_div(space.total)?).ok()?;
         (percent < self.profile.panel.warn_disk_free_percent).then_some(percent)
     }
 
-    /// Whether anything deserves the badge. What the status says, the icon's shape says already; the site is asked for; a
-    /// drive that is disconnected comes back when it is opened.
+    /// Whether to lay the badge over the icon. The status has its own shapes, a missing site is asked for, and a
+    /// disconnected drive comes back when it is opened.
     pub fn badge(&self) -> bool {
         !self.problems.is_empty() || self.disk_low().is_some() || self.long_uptime().is_some()
     }
 }
 
-/// What the user can ask for now.
+/// Available actions.
 impl State {
     /// Whether connecting makes sense now.
     pub fn can_connect(&self) -> bool {
@@ -208,7 +224,7 @@ impl State {
         }
     }
 
-    /// Whether there is a tunnel that Vigie can end: its own, or one of Cisco's.
+    /// Whether there is a tunnel that Vigie can end: its own or Cisco's.
     pub fn can_disconnect(&self) -> bool {
         // With the status "disconnected" the tunnel belongs to another VPN.
         let tunnel = self.vpn.links().is_some_and(|links| links.tunnel().is_some());
@@ -220,16 +236,16 @@ pub(super) fn time_to_visible(profile: &Profile) -> Duration {
     Duration::from_secs(profile.vpn.hold_seconds.into())
 }
 
-/// What survives a restart of Vigie.
+/// What is kept across a restart of Vigie.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SavedState {
-    /// Reminders of the shutdown: what was shown, what was put off.
+    /// Which reminders of the shutdown were shown or silenced.
     pub shutdown: shutdown::ReminderHistory,
     /// Whether the panel was shown at a first run.
     pub welcomed: bool,
-    /// Whether the user was asked for the site (once is enough).
+    /// Whether the user was asked for the site, which happens once.
     pub asked_site: bool,
-    /// Wrong passcodes.
+    /// Refused passcodes.
     pub connect: connect::AttemptHistory,
 }

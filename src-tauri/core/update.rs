@@ -4,96 +4,74 @@ use super::message::{
     Action, Category, ClipboardContent, DriveMount, Effect, Event, LaunchOutcome, LaunchResult, LaunchTarget,
     Notification, PowerOffError, SensorRequest, WindowKind,
 };
-use super::state::{Question, State, time_to_visible};
-use super::vpn::{Decision, ProbeRequest, TrackerRequests, VpnStatus};
-use super::{Now, connect, helpdesk, shutdown};
-use jiff::SignedDuration;
+use super::state::{State, time_to_visible};
+use super::vpn::{Decision, ProbeRequest, TrackerRequests};
+use super::{Now, connect, question, shutdown, sleep};
 use std::sync::Arc;
-use std::time::Duration;
-use vigie_profile::{Choice, ConnectMode, Problem, Profile};
+use vigie_profile::{ConnectMode, Problem, Profile};
 
-/// Wall clock and uptime may drift apart by so much between two looks; more means that the clock was set.
-const JUMP: SignedDuration = SignedDuration::from_secs(5);
-
-/// A timer that fires so long after the machine said that it is about to sleep shows that it does not, or no longer.
-const SLEEP_DOUBTED: Duration = Duration::from_secs(60);
-
-/// Something happened: change the state, and say what is to be done.
+/// Changes the state after an event, and returns what is to be done.
 pub fn update(state: &mut State, event: Event, now: Now) -> Vec<Effect> {
     let mut effects = Vec::new();
-    let jumped = jumped(&state.now, &now);
+    let jumped = sleep::clock_was_set(&state.now, &now);
     state.now = now.clone();
-    let asleep_for = state.asleep.map(|since| now.uptime.saturating_sub(since));
-    if event == Event::Woke || asleep_for.is_some_and(|lasted| is_awake(&event, lasted)) {
-        wake(state, &mut effects);
+    if sleep::ends_with(state, &event) {
+        sleep::on_wake(state, &mut effects);
     } else if jumped && event != Event::ClockChanged {
-        invalidate(state, &mut effects);
+        state.invalidate(&mut effects);
     }
     let site_before = state.site().cloned();
     handle_event(state, event, &mut effects);
     if state.site() != site_before.as_ref() {
-        // The site changed; results for the previous gateway and intranet hosts no longer apply.
-        invalidate(state, &mut effects);
+        // Results for the previous gateway and intranet hosts no longer apply.
+        state.invalidate(&mut effects);
     }
     if let Some(reaches) = state.reaches_inside()
         && state.reached.replace(reaches).is_some_and(|before| before != reaches)
     {
-        // Drives and printers come and go with the inside.
+        // Drives and printers come and go with the intranet.
         effects.push(Effect::Request(SensorRequest::Host));
     }
-    if state.question == Some(Question::Site) && state.site().is_some() {
-        state.question = None;
-        effects.push(Effect::Withdraw(Category::Program));
-    }
+    question::close_if_site_is_known(state, &mut effects);
     if state.helpdesk_changes.as_ref().is_none_or(|at| *at <= now.wall) {
-        renew_helpdesk(state);
+        state.refresh_helpdesk();
     }
     if state.asleep.is_none() {
         state.connect.on_time(&now);
         state.vpn.set_connecting(state.connect.is_connecting(), &now);
         connect::reconnect_after_sleep(state, &mut effects);
         notify(state, &mut effects);
-        remind(state, &mut effects);
+        shutdown::remind(state, &mut effects);
     }
     for effect in &effects {
-        if let Effect::Notify(told) = effect
-            && told.is_answer()
+        if let Effect::Notify(notification) = effect
+            && notification.is_answer()
         {
             let before = state.answer.as_ref().map_or(0, |(number, _)| *number);
-            state.answer = Some((before.wrapping_add(1), told.clone()));
+            state.answer = Some((before.wrapping_add(1), notification.clone()));
         }
     }
-    if state.shutdown.memory() != state.memory.shutdown || *state.connect.history() != state.memory.connect {
-        state.memory.shutdown = state.shutdown.memory();
-        state.memory.connect = state.connect.history().clone();
-        effects.push(Effect::SaveState(state.memory.clone()));
+    if *state.shutdown.history() != state.saved.shutdown || *state.connect.history() != state.saved.connect {
+        state.saved.shutdown = state.shutdown.history().clone();
+        state.saved.connect = state.connect.history().clone();
+        effects.push(Effect::SaveState(state.saved.clone()));
     }
     effects
-}
-
-/// Whether an event shows that the machine is awake, so long after it said that it is about to sleep. The news of the
-/// waking itself can be lost.
-fn is_awake(event: &Event, lasted: Duration) -> bool {
-    matches!(event, Event::Action(_)) || (*event == Event::Tick && lasted >= SLEEP_DOUBTED)
 }
 
 fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
     let now = state.now.clone();
     match event {
-        // What is seen on the way to sleep is out of date on waking, and a question would be asked for nothing.
+        // Evidence collected while falling asleep is out of date on waking.
         Event::Tick | Event::Links(_) | Event::Probed(_) | Event::Traffic(_) | Event::ClientState(_)
             if state.asleep.is_some() => {}
         Event::Tick => {
             let requests = state.vpn.tick(&now);
             request(state, requests, effects);
         }
-        Event::ClockChanged => invalidate(state, effects),
-        Event::Sleeping => {
-            state.asleep = Some(now.uptime);
-            state.reconnect = state.profile.vpn.reconnect_after_wake && state.vpn.status() == VpnStatus::Connected;
-            state.vpn.reset(&now);
-        }
-        // Done in `update`: other events can bring the same news.
+        Event::ClockChanged => state.invalidate(effects),
+        Event::Sleeping => sleep::on_sleep(state),
+        // Handled in `update`, because other events show it as well.
         Event::Woke => {}
         Event::Links(links) => {
             state.connect.on_links(links.tunnel().is_some());
@@ -113,51 +91,17 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
             let requests = state.vpn.on_client(client, &now);
             request(state, requests, effects);
         }
-        Event::SiteFound(site) => {
-            state.found_site = site;
-            if state.site().is_none() && !state.memory.asked_site {
-                state.memory.asked_site = true;
-                state.question = Some(Question::Site);
-                effects.push(Effect::SaveState(state.memory.clone()));
-                ask_site(state, effects);
-            }
-        }
+        Event::SiteFound(site) => question::on_site_found(state, site, effects),
         Event::MachineShutdown(at) => state.shutdown.set_machine(at),
         Event::Host(host) => state.host = Some(host),
         Event::Drives(drives) => state.drives = drives,
         Event::Printers(printers) => state.printers = printers,
         Event::Wapt(wapt) => state.wapt = wapt,
         Event::Power(battery) => state.battery = battery,
-        Event::TrayHost(there) => tray_host(state, there, effects),
-        Event::NotificationServer(there) => {
-            state.notifications = there;
-            // It has just turned out that nobody saw these.
-            let unseen = state.question.is_some() || state.reminded.as_ref().is_some_and(|reminder| reminder.last);
-            if !there && unseen && !state.panel_open {
-                effects.push(Effect::ShowPanel);
-            }
-        }
-        Event::NotificationFailed(category) => {
-            let question = state.question.as_ref();
-            let last = state.reminded.as_ref().map(|reminder| reminder.last);
-            let unseen = match category {
-                Category::Shutdown => last.is_some() || question == Some(&Question::ShutDown),
-                Category::Program => question == Some(&Question::Site),
-                Category::Vpn | Category::Answer => false,
-            };
-            // Without a server the panel has already shown the question and the last reminder.
-            let shown = !state.notifications && (question.is_some() || last == Some(true));
-            if unseen && !shown && !state.panel_open {
-                effects.push(Effect::ShowPanel);
-            }
-        }
-        Event::NotificationLost(category) => {
-            if category == Category::Shutdown && state.question == Some(Question::ShutDown) {
-                effects.push(Effect::Notify(Notification::ConfirmShutdown));
-            } else if let (Category::Shutdown, Some(reminder)) = (category, &state.reminded) {
-                effects.push(Effect::Notify(Notification::Shutdown(reminder.as_of(&now))));
-            }
-        }
+        Event::TrayHost(available) => on_tray_host(state, available, effects),
+        Event::NotificationServer(available) => question::on_notification_server(state, available, effects),
+        Event::NotificationFailed(category) => question::on_notification_failed(state, category, effects),
+        Event::NotificationLost(category) => question::on_notification_lost(state, category, effects),
         Event::Autostart(on) => state.autostart = on,
         Event::PanelOpen(open) => {
             state.panel_open = open;
@@ -181,7 +125,7 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
         }
         Event::WindowFailed(window, error) => {
             if window == WindowKind::Panel && std::mem::take(&mut state.welcoming) {
-                ask_site(state, effects);
+                question::ask_site(state, effects);
             }
             effects.push(Effect::Notify(Notification::WindowFailed(window, error)));
         }
@@ -197,7 +141,7 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
         Event::NotSaved(why) => effects.push(Effect::Notify(Notification::NotSaved(why))),
         Event::Copied(what, Ok(())) => {
             if what == ClipboardContent::Passcode {
-                // It is of use in the client's own window, and there alone.
+                // The user pastes it into the client's own window.
                 connect::open_client(effects);
                 effects.push(Effect::CloseConnect);
             }
@@ -206,13 +150,6 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
         Event::Copied(_, Err(_)) => effects.push(Effect::Notify(Notification::CopyFailed)),
         Event::Profile(profile, problems) => set_profile(state, profile, problems, effects),
         Event::Action(action) => handle_action(state, action, effects),
-    }
-}
-
-/// TrackerRequests for the site in a notification, unless the panel, which requests too, is before the user's eyes or will be at once.
-fn ask_site(state: &State, effects: &mut Vec<Effect>) {
-    if state.question == Some(Question::Site) && !state.panel_open && !state.welcoming {
-        effects.push(Effect::Notify(Notification::AskSite));
     }
 }
 
@@ -225,8 +162,8 @@ fn handle_action(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
             effects.extend([Effect::Request(SensorRequest::Host), Effect::ShowPanel]);
         }
         Action::Refresh => {
-            // Somebody waits for an answer: nothing of before counts, and the new status is told.
-            invalidate(state, effects);
+            // The user waits for an answer: older evidence does not count, and the new status is notified.
+            state.invalidate(effects);
             state.policy.ask();
             effects.push(Effect::Request(SensorRequest::Host));
         }
@@ -262,37 +199,17 @@ fn handle_action(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         }),
         Action::CopySupportInfo => effects.push(Effect::Copy(ClipboardContent::SupportInfo)),
         Action::Choose(choice) => {
-            let is_site = matches!(choice, Choice::Site(_));
-            if is_site && state.question.take_if(|question| *question == Question::Site).is_some() {
-                effects.push(Effect::Withdraw(Category::Program));
-            }
+            question::on_choice(state, &choice, effects);
             effects.push(Effect::SaveChoice(choice));
         }
         Action::SetAutostart(on) => effects.push(Effect::SetAutostart(on)),
-        Action::ShutDown => {
-            state.question = Some(Question::ShutDown);
-            effects.push(Effect::Notify(Notification::ConfirmShutdown));
-            if !state.notifications {
-                effects.push(Effect::ShowPanel);
-            }
-        }
-        // Only a confirmation of a question that was put switches the computer off.
-        Action::ConfirmShutDown => {
-            if state.question.take_if(|question| *question == Question::ShutDown).is_some() {
-                effects.extend([Effect::Withdraw(Category::Shutdown), Effect::PowerOff]);
-            }
-        }
-        Action::Cancel => {
-            let category = match state.question.take() {
-                Some(Question::Site) => Category::Program,
-                Some(Question::ShutDown) | None => Category::Shutdown,
-            };
-            effects.push(Effect::Withdraw(category));
-        }
-        Action::RemindLater => withdraw_reminder(state, effects),
+        Action::ShutDown => question::ask_shutdown(state, effects),
+        Action::ConfirmShutDown => question::on_shutdown_confirmed(state, effects),
+        Action::Cancel => question::on_cancel(state, effects),
+        Action::RemindLater => shutdown::withdraw(state, effects),
         Action::NotTonight => {
             state.shutdown.not_tonight(&now);
-            withdraw_reminder(state, effects);
+            shutdown::withdraw(state, effects);
         }
         Action::About => effects.push(Effect::Notify(Notification::About)),
         Action::Quit => effects.push(Effect::Quit),
@@ -303,7 +220,7 @@ fn missing(target: LaunchTarget) -> Effect {
     Effect::Notify(Notification::Launch(LaunchResult { target, outcome: LaunchOutcome::Missing }))
 }
 
-/// Turns the tracker's wishes into effects.
+/// Turns the tracker's requests into effects.
 fn request(state: &State, requests: TrackerRequests, effects: &mut Vec<Effect>) {
     if requests.links {
         effects.push(Effect::Request(SensorRequest::Links));
@@ -322,33 +239,7 @@ fn request(state: &State, requests: TrackerRequests, effects: &mut Vec<Effect>) 
     }
 }
 
-/// The machine is awake again.
-fn wake(state: &mut State, effects: &mut Vec<Effect>) {
-    state.asleep = None;
-    if state.question == Some(Question::ShutDown) {
-        withdraw_reminder(state, effects);
-    }
-    invalidate(state, effects);
-    effects.push(Effect::Request(SensorRequest::Host));
-}
-
-/// What was known may be out of date: nothing is claimed until it was looked at again.
-fn invalidate(state: &mut State, effects: &mut Vec<Effect>) {
-    let now = state.now.clone();
-    state.vpn.reset(&now);
-    renew_helpdesk(state);
-    if state.asleep.is_none() {
-        effects.push(Effect::Request(SensorRequest::Links));
-    }
-}
-
-fn jumped(before: &Now, now: &Now) -> bool {
-    let wall = now.wall.timestamp() - before.wall.timestamp();
-    let Ok(lasted) = SignedDuration::try_from(now.uptime.saturating_sub(before.uptime)) else { return true };
-    (wall - lasted).abs() > JUMP
-}
-
-/// Tells the user of a status that has held.
+/// Notifies the user of a status that has lasted.
 fn notify(state: &mut State, effects: &mut Vec<Effect>) {
     let status = state.vpn.status();
     match state.policy.decide(status, state.vpn.status_since(), state.now.uptime, state.panel_open) {
@@ -358,37 +249,12 @@ fn notify(state: &mut State, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Reminds of the shutdown, and takes back a reminder of one that is past or called off.
-fn remind(state: &mut State, effects: &mut Vec<Effect>) {
-    let now = state.now.clone();
-    let next = state.shutdown.next_shutdown(&now);
-    let until = |told: &shutdown::Reminder| told.at.timestamp() + SignedDuration::from_mins(1);
-    let stands = |told| next.as_ref().is_some_and(|next| next.timestamp() < until(told));
-    if state.reminded.as_ref().is_some_and(|told| !stands(told)) {
-        withdraw_reminder(state, effects);
-    }
-    // Without a notification server the reminder waits for it; the last one brings the panel instead.
-    let by_panel = !state.notifications;
-    if by_panel && !state.shutdown.pending(&now).is_some_and(|reminder| reminder.last) {
-        return;
-    }
-    let Some(reminder) = state.shutdown.due(&now) else { return };
-    state.reminded = Some(reminder.clone());
-    effects.push(if by_panel { Effect::ShowPanel } else { Effect::Notify(Notification::Shutdown(reminder)) });
-}
-
-fn withdraw_reminder(state: &mut State, effects: &mut Vec<Effect>) {
-    state.reminded = None;
-    state.question.take_if(|question| *question == Question::ShutDown);
-    effects.push(Effect::Withdraw(Category::Shutdown));
-}
-
-fn tray_host(state: &mut State, there: bool, effects: &mut Vec<Effect>) {
-    let before = state.tray_host.replace(there);
-    if !there && before != Some(false) {
+fn on_tray_host(state: &mut State, available: bool, effects: &mut Vec<Effect>) {
+    let before = state.tray_host.replace(available);
+    if !available && before != Some(false) {
         effects.extend([Effect::Notify(Notification::NoTrayHost), Effect::ShowPanel]);
     }
-    if there && before == Some(false) {
+    if available && before == Some(false) {
         effects.push(Effect::Withdraw(Category::Program));
     }
 }
@@ -401,18 +267,13 @@ fn set_profile(state: &mut State, profile: Arc<Profile>, problems: Arc<[Problem]
         effects.push(Effect::Notify(Notification::ConfigBroken));
     }
     effects.push(Effect::Request(SensorRequest::Profile(profile.clone())));
-    let watched_otherwise = profile.vpn != state.profile.vpn;
+    let vpn_changed = profile.vpn != state.profile.vpn;
     state.profile = profile;
     state.problems = problems;
-    renew_helpdesk(state);
-    if watched_otherwise {
-        invalidate(state, effects);
+    state.refresh_helpdesk();
+    if vpn_changed {
+        state.invalidate(effects);
     }
-}
-
-fn renew_helpdesk(state: &mut State) {
-    state.helpdesk = helpdesk::state(&state.profile, &state.now.wall);
-    state.helpdesk_changes = helpdesk::next_change(&state.profile, &state.now.wall);
 }
 
 #[cfg(test)]

@@ -3,11 +3,14 @@
 use super::*;
 use crate::digits::Digits;
 use crate::fixture::{HOME, TUNNEL, correct, guide, home, known, now, probe, silent, standing, with_tunnel};
+use crate::helpdesk;
 use crate::message::{
     Battery, Call, DriveState, Host, PowerOffError, Printer, Printers, Reading, RequestId, Space, Wapt, WindowError,
 };
-use crate::state::SavedState;
-use crate::vpn::{ClientState, Gateway, Links, Traffic};
+use crate::state::{Question, SavedState};
+use crate::vpn::{ClientState, Gateway, Links, Traffic, VpnStatus};
+use std::time::Duration;
+use vigie_profile::Choice;
 use vigie_profile::UserChoices;
 
 fn stranger() -> State {
@@ -338,14 +341,13 @@ fn a_reminder_does_not_outlive_its_shutdown() {
 }
 
 #[test]
-fn a_reminder_waits_for_the_notification_server_and_the_last_one_does_without() {
+fn without_a_notification_server_each_reminder_is_shown_in_the_panel() {
     let mut state = known();
     state.on(Event::NotificationServer(false), "20:59");
-    assert_eq!(state.on(Event::Tick, "21:00"), []);
-    let effects = state.on(Event::NotificationServer(true), "21:01");
-    assert!(matches!(notified(&effects)[..], [Notification::Shutdown(reminder)] if reminder.minutes == 29));
+    assert_eq!(state.on(Event::Tick, "21:00")[0], Effect::ShowPanel);
+    assert_eq!(state.on(Event::NotificationServer(true), "21:01"), [], "seen in the panel");
     state.on(Event::NotificationServer(false), "21:10");
-    assert_eq!(state.on(Event::Tick, "21:15"), []);
+    assert_eq!(state.on(Event::Tick, "21:15")[0], Effect::ShowPanel);
     assert_eq!(state.on(Event::Tick, "21:25")[0], Effect::ShowPanel);
     assert_eq!(state.on(Event::Tick, "21:26"), []);
     // That there is none may turn out by the last one itself.

@@ -1,0 +1,104 @@
+//! Questions to the user, shown in a notification and in the panel, and what to do if the notification is not seen.
+
+use super::message::{Category, Effect, Notification};
+use super::state::{Question, State};
+use vigie_profile::{Choice, Id};
+
+/// Handles the site that Cisco's files name. Asks for the site, once, if none is known.
+pub(super) fn on_site_found(state: &mut State, site: Option<Id>, effects: &mut Vec<Effect>) {
+    state.found_site = site;
+    if state.site().is_none() && !state.saved.asked_site {
+        state.saved.asked_site = true;
+        state.question = Some(Question::Site);
+        effects.push(Effect::SaveState(state.saved.clone()));
+        ask_site(state, effects);
+    }
+}
+
+/// Asks for the site in a notification, unless the panel is open or about to open: it asks as well.
+pub(super) fn ask_site(state: &State, effects: &mut Vec<Effect>) {
+    if state.question == Some(Question::Site) && !state.panel_open && !state.welcoming {
+        effects.push(Effect::Notify(Notification::AskSite));
+    }
+}
+
+/// Closes the question for the site once it is known.
+pub(super) fn close_if_site_is_known(state: &mut State, effects: &mut Vec<Effect>) {
+    if state.site().is_some() {
+        close_site(state, effects);
+    }
+}
+
+/// Handles a choice of the user: a site answers the question.
+pub(super) fn on_choice(state: &mut State, choice: &Choice, effects: &mut Vec<Effect>) {
+    if matches!(choice, Choice::Site(_)) {
+        close_site(state, effects);
+    }
+}
+
+fn close_site(state: &mut State, effects: &mut Vec<Effect>) {
+    if state.question.take_if(|question| *question == Question::Site).is_some() {
+        effects.push(Effect::Withdraw(Category::Program));
+    }
+}
+
+/// Asks for confirmation before the computer is switched off.
+pub(super) fn ask_shutdown(state: &mut State, effects: &mut Vec<Effect>) {
+    state.question = Some(Question::ShutDown);
+    effects.push(Effect::Notify(Notification::ConfirmShutdown));
+    if !state.notifications {
+        effects.push(Effect::ShowPanel);
+    }
+}
+
+/// Switches the computer off if the user was asked.
+pub(super) fn on_shutdown_confirmed(state: &mut State, effects: &mut Vec<Effect>) {
+    if state.question.take_if(|question| *question == Question::ShutDown).is_some() {
+        effects.extend([Effect::Withdraw(Category::Shutdown), Effect::PowerOff]);
+    }
+}
+
+/// Closes the question without doing anything.
+pub(super) fn on_cancel(state: &mut State, effects: &mut Vec<Effect>) {
+    effects.push(Effect::Withdraw(match state.question.take() {
+        Some(Question::Site) => Category::Program,
+        Some(Question::ShutDown) | None => Category::Shutdown,
+    }));
+}
+
+/// Handles the coming or going of the notification server: what nobody can have seen is shown in the panel.
+pub(super) fn on_notification_server(state: &mut State, available: bool, effects: &mut Vec<Effect>) {
+    state.notifications = available;
+    let unseen = state.question.is_some() || state.reminded.as_ref().is_some_and(|reminder| reminder.last);
+    if !available && unseen && !state.panel_open {
+        effects.push(Effect::ShowPanel);
+    }
+}
+
+/// Handles a notification that could not be shown in time: the panel replaces it.
+pub(super) fn on_notification_failed(state: &mut State, category: Category, effects: &mut Vec<Effect>) {
+    let question = state.question.as_ref();
+    let last = state.reminded.as_ref().map(|reminder| reminder.last);
+    let unseen = match category {
+        Category::Shutdown => last.is_some() || question == Some(&Question::ShutDown),
+        Category::Program => question == Some(&Question::Site),
+        Category::Vpn | Category::Answer => false,
+    };
+    // Without a server the panel has already shown the question and the last reminder.
+    let shown = !state.notifications && (question.is_some() || last == Some(true));
+    if unseen && !shown && !state.panel_open {
+        effects.push(Effect::ShowPanel);
+    }
+}
+
+/// Handles a notification that ended with its server: shows it again if it is still true.
+pub(super) fn on_notification_lost(state: &State, category: Category, effects: &mut Vec<Effect>) {
+    if category != Category::Shutdown {
+        return;
+    }
+    if state.question == Some(Question::ShutDown) {
+        effects.push(Effect::Notify(Notification::ConfirmShutdown));
+    } else if let Some(reminder) = &state.reminded {
+        effects.push(Effect::Notify(Notification::Shutdown(reminder.as_of(&state.now))));
+    }
+}
