@@ -170,7 +170,7 @@ pub fn form(state: &State) -> Form {
 }
 
 /// What the user calls the client.
-fn client(state: &State) -> &str {
+pub(super) fn client(state: &State) -> &str {
     state.profile.program(&state.profile.vpn.client).map_or("le client VPN", |program| &program.label)
 }
 

@@ -112,6 +112,15 @@ fn weekday(day: Weekday) -> &'static str {
     }
 }
 
+/// Groups the digits of a French telephone number, "06 12 34 56 78"; others stay as they are.
+pub fn grouped(digits: &str) -> String {
+    if digits.len() != 10 || !digits.is_ascii() {
+        return digits.to_owned();
+    }
+    let pairs: Vec<&str> = (0..digits.len()).step_by(2).map(|at| &digits[at..at + 2]).collect();
+    pairs.join("\u{a0}")
+}
+
 /// "512 Mo", "7,6 Go" (powers of 1024, as the systems' own dialogs count).
 pub fn bytes(bytes: u64) -> String {
     const MIB: u64 = 1 << 20;

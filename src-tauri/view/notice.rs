@@ -1,6 +1,6 @@
 //! What a notification says.
 
-use super::{drives, french, shutdown, vpn};
+use super::{drives, french, panel, shutdown, vpn};
 use vigie_core::message::{
     Action, Category, ClipboardContent, LaunchOutcome, LaunchResult, LaunchTarget, Notification, SaveFailure,
     WindowError, WindowKind,
@@ -55,18 +55,16 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
                 .urgent()
                 .button("Éteindre maintenant", Action::ShutDown);
             if !reminder.last {
-                notice = notice.button("Plus tard", Action::RemindLater);
+                notice = notice.button(shutdown::REMIND_LATER, Action::RemindLater);
             }
             notice.button("Ce soir, ne plus me le rappeler", Action::NotTonight)
         }
-        Notification::ConfirmShutdown => Notice::new(
-            Category::Shutdown,
-            "Éteindre l’ordinateur maintenant ?",
-            "Enregistrez d’abord votre travail et fermez vos documents.",
-        )
-        .urgent()
-        .button("Éteindre", Action::ConfirmShutDown)
-        .button("Annuler", Action::Cancel),
+        Notification::ConfirmShutdown => {
+            Notice::new(Category::Shutdown, shutdown::CONFIRM_TITLE, shutdown::CONFIRM_TEXT)
+                .urgent()
+                .button("Annuler", Action::Cancel)
+                .button("Éteindre", Action::ConfirmShutDown)
+        }
         Notification::ShutdownFailed => Notice::new(
             Category::Shutdown,
             "L’ordinateur n’a pas pu être éteint",
@@ -101,7 +99,7 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
         Notification::Copied(ClipboardContent::Code(call)) => {
             let (title, body) = match state.profile.code(&call.code) {
                 Some(code) if let Some(number) = &call.number => {
-                    (format!("{} {} est copié", code.code, number.as_str()), code.label.clone())
+                    (format!("{} {} est copié", code.code, french::grouped(number.as_str())), code.label.clone())
                 }
                 Some(code) if code.takes_number => (
                     format!("{} est copié", code.code),
@@ -180,8 +178,8 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
         Notification::AskSite => {
             let question = Notice::new(
                 Category::Program,
-                "Quel est votre site ?",
-                "Vigie choisit d’après lui le serveur VPN et les liens. Vous pourrez en changer dans le menu.",
+                panel::SITE_QUESTION,
+                format!("{} Vous pourrez en changer dans le menu.", panel::SITE_PURPOSE),
             );
             state.profile.sites.iter().fold(question, |notice, site| {
                 notice.button(site.name.clone(), Action::Choose(Choice::Site(site.id.clone())))
@@ -362,19 +360,19 @@ mod tests {
         assert_eq!(
             says(&reminder(30, false), &state),
             format!(
-                "Arrêt automatique dans 30 minutes | {work} | [Éteindre maintenant] | [Plus tard] | [Ce soir, ne plus me le rappeler]"
+                "Arrêt automatique dans 30 minutes | {work} | [Éteindre maintenant] | [Me le rappeler] | [Ce soir, ne plus me le rappeler]"
             )
         );
         assert_eq!(
             says(&reminder(1, true), &state),
             format!(
-                "Arrêt automatique dans une minute | {work} | [Éteindre maintenant] | [Ce soir, ne plus me le rappeler]"
+                "Arrêt automatique dans une minute | {work} C’est le dernier rappel. | [Éteindre maintenant] | [Ce soir, ne plus me le rappeler]"
             )
         );
         assert!(notice(&reminder(5, true), &state).urgent);
         assert_eq!(
             says(&Notification::ConfirmShutdown, &state),
-            "Éteindre l’ordinateur maintenant ? | Enregistrez d’abord votre travail et fermez vos documents. | [Éteindre] | [Annuler]"
+            "Éteindre l’ordinateur maintenant ? | Enregistrez d’abord votre travail et fermez vos documents. | [Annuler] | [Éteindre]"
         );
         assert_eq!(
             says(&Notification::ShutdownFailed, &state),
@@ -452,7 +450,7 @@ mod tests {
             (Notification::NoTrayHost, "L’icône de Vigie ne peut pas s’afficher | Ce bureau n’a pas de zone de notification. Le panneau de Vigie la remplace ; relancez Vigie pour le revoir.".to_owned()),
             (Notification::Copied(ClipboardContent::Code(Call::of("renvoi-immediat"))), "*21 est copié | Renvoi immédiat : ajoutez le n° de poste ou de portable.".into()),
             (Notification::Copied(ClipboardContent::Code(Call::of("sans-renvoi"))), "*20 est copié | Désactiver tous les renvois".into()),
-            (Notification::Copied(ClipboardContent::Code(Call { code: "renvoi-immediat".into(), number: vigie_core::digits::Digits::new("0612345678") })), "*21 0612345678 est copié | Renvoi immédiat".into()),
+            (Notification::Copied(ClipboardContent::Code(Call { code: "renvoi-immediat".into(), number: vigie_core::digits::Digits::new("0612345678") })), "*21 06 12 34 56 78 est copié | Renvoi immédiat".into()),
             (Notification::NotSaved(SaveFailure::Locked), "Votre choix n’a pas été enregistré | Ce réglage est fixé par votre administrateur.".into()),
             (Notification::Copied(ClipboardContent::SupportInfo), "Les infos pour l’assistance sont copiées | Collez-les dans votre message ou dans votre demande AMIGO (Ctrl + V).".into()),
             (Notification::CopyFailed, "La copie n’a pas fonctionné | Le presse-papiers ne répond pas. Réessayez dans un instant.".into()),

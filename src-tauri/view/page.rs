@@ -3,7 +3,7 @@
 
 use super::panel::{Button, Panel, button, panel};
 use super::settings::{Setting, settings};
-use super::{drives, french, notice};
+use super::{drives, french, guide, notice};
 use serde::{Deserialize, Serialize};
 use vigie_core::digits::Digits;
 use vigie_core::message::{Action, Call};
@@ -156,16 +156,14 @@ pub fn page(state: &State) -> Page {
         let notice = notice::notice(told, state);
         Answer { number: *number, title: notice.title, text: notice.body }
     });
-    Page { panel: panel(state), guide: guide(state), settings: settings(state), answer }
+    Page { panel: panel(state), guide: guide_model(state), settings: settings(state), answer }
 }
 
-fn guide(state: &State) -> Guide {
+fn guide_model(state: &State) -> Guide {
     let profile = &state.profile;
     let programs = profile.programs.iter().map(|program| self::program(state, program));
     let sections = profile.sections.iter().flat_map(|section| {
-        let links = profile.links.iter().filter(|link| link.section == section.id);
-        let links = links.filter(|link| is_for_site(state, link));
-        links.map(|link| self::link(state, link, &section.label))
+        guide::links(state, section).into_iter().map(|link| self::link(state, link, &section.label))
     });
     let codes = profile.codes.iter().flat_map(|code| {
         let tool = |detail: &str, action: Action| {
@@ -227,19 +225,9 @@ fn program(state: &State, program: &Program) -> Tool {
     tool(&program.label, detail, keywords, Action::Open(program.id.clone()))
 }
 
-fn is_for_site(state: &State, link: &Link) -> bool {
-    let chosen = state.site().map(|site| &site.id);
-    link.site.is_none() || chosen.is_none() || link.site.as_ref() == chosen
-}
-
 fn link(state: &State, link: &Link, section: &str) -> Tool {
-    let site = |id: &str| state.profile.sites.iter().find(|site| site.id == id).map(|site| site.name.as_str());
-    let label = match link.site.as_deref().and_then(site) {
-        Some(site) if state.site().is_none() => format!("{} ({site})", link.label),
-        Some(_) | None => link.label.clone(),
-    };
     let detail = link.description.as_deref().unwrap_or(section);
-    tool(label, detail, format!("{section} {}", link.url), Action::Open(link.id.clone()))
+    tool(guide::link_label(state, link), detail, format!("{section} {}", link.url), Action::Open(link.id.clone()))
 }
 
 #[cfg(test)]
@@ -254,7 +242,7 @@ mod tests {
     use vigie_profile::{Choice, Profile};
 
     fn told(state: &State) -> Vec<String> {
-        guide(state)
+        guide_model(state)
             .tools
             .into_iter()
             .map(|tool| format!("{} | {}", tool.label, tool.detail).replace('\u{a0}', " "))
@@ -264,7 +252,7 @@ mod tests {
     #[test]
     fn everything_of_the_guide_can_be_searched() {
         let state = known();
-        let (profile, tools) = (&state.profile, guide(&state).tools);
+        let (profile, tools) = (&state.profile, guide_model(&state).tools);
         let finds = |action: Action| tools.iter().any(|tool| tool.action == action);
         for program in profile.programs.iter().filter(|program| program.id != profile.vpn.client) {
             assert!(finds(Action::Open(program.id.clone())), "{program:?}");

@@ -195,9 +195,7 @@ fn buttons(state: &State) -> Vec<Button> {
         button("Installer un logiciel", Action::Open(profile.wapt.program.clone())),
         button("AMIGO", Action::Open(profile.helpdesk.link.clone())),
     ];
-    if state.can_connect() {
-        buttons.insert(0, button("Se connecter au VPN", Action::Connect));
-    }
+    buttons.splice(0..0, vpn_buttons(state));
     let intranet = |site: &str| profile.links.iter().find(|link| link.site.as_deref() == Some(site));
     if let Some(link) = state.site().and_then(|site| intranet(&site.id)) {
         buttons.push(button(&link.label, Action::Open(link.id.clone())));
@@ -206,19 +204,49 @@ fn buttons(state: &State) -> Vec<Button> {
     buttons
 }
 
-/// What waits for an answer: a question, else the reminder that stands.
+/// What the present status calls for.
+fn vpn_buttons(state: &State) -> Vec<Button> {
+    let mut buttons = Vec::new();
+    if state.connect.is_busy() {
+        buttons.push(button("Annuler la connexion", Action::CancelConnect));
+    }
+    if state.can_connect() {
+        buttons.push(button("Se connecter au VPN", Action::Connect));
+    }
+    if state.can_disconnect() {
+        buttons.push(button("Se déconnecter du VPN", Action::Disconnect));
+    }
+    match state.vpn.status() {
+        VpnStatus::Offline | VpnStatus::Captive | VpnStatus::Stalled => {
+            buttons.push(button("Réessayer", Action::Refresh));
+        }
+        VpnStatus::Unknown
+        | VpnStatus::Disconnected
+        | VpnStatus::Connecting
+        | VpnStatus::Connected
+        | VpnStatus::OnSite => {}
+    }
+    buttons
+}
+
+/// The question for the site.
+pub(super) const SITE_QUESTION: &str = "Quel est votre site ?";
+/// What the answer is for.
+pub(super) const SITE_PURPOSE: &str = "Vigie choisit d’après lui le serveur VPN et les liens.";
+
+/// Returns what waits for an answer: a question, else the reminder that is shown.
 fn question(state: &State) -> Option<Prompt> {
     let Some(question) = state.question else { return state.reminded.as_ref().map(reminder) };
     Some(match question {
         Question::ShutDown => Prompt {
-            title: french::typeset("Éteindre l’ordinateur maintenant ?"),
-            text: "Enregistrez d’abord votre travail et fermez vos documents.".into(),
+            title: french::typeset(shutdown::CONFIRM_TITLE),
+            text: shutdown::CONFIRM_TEXT.into(),
             // "Annuler" is where "Éteindre maintenant" was: a double click must not switch the computer off.
             answers: vec![button("Annuler", Action::Cancel), button("Éteindre", Action::ConfirmShutDown)],
         },
         Question::Site => Prompt {
-            title: french::typeset("Quel est votre site ?"),
-            text: "Vigie choisit d’après lui le serveur VPN et les liens.".into(),
+            title: french::typeset(SITE_QUESTION),
+            text: SITE_PURPOSE.into(),
             answers: (state.profile.sites.iter())
                 .map(|site| {
                     let label = french::site(site);
@@ -233,11 +261,11 @@ fn question(state: &State) -> Option<Prompt> {
 fn reminder(reminder: &Reminder) -> Prompt {
     let mut answers = vec![button("Éteindre maintenant", Action::ShutDown)];
     if !reminder.last {
-        answers.push(button("Plus tard", Action::RemindLater));
+        answers.push(button(shutdown::REMIND_LATER, Action::RemindLater));
     }
     answers.push(button("Ce soir, ne plus me le rappeler", Action::NotTonight));
     let title = format!("Arrêt automatique à {}", french::time(reminder.at.time()));
-    Prompt { title, text: "Enregistrez votre travail et fermez vos documents.".into(), answers }
+    Prompt { title, text: shutdown::advice(reminder), answers }
 }
 
 fn network(state: &State) -> Vec<Row> {
@@ -356,7 +384,12 @@ fn drive_rows(state: &State) -> Vec<Row> {
     rows.collect()
 }
 
-fn software(state: &State) -> Vec<Row> {
+/// Returns the values of the printers' rows.
+pub(super) fn printer_texts(state: &State) -> Vec<String> {
+    printer_rows(state).into_iter().map(|row| row.value).collect()
+}
+
+fn printer_rows(state: &State) -> Vec<Row> {
     let mut rows = Vec::new();
     match &state.printers {
         Reading::Known(Printers::Server(server)) => {
@@ -384,6 +417,11 @@ fn software(state: &State) -> Vec<Row> {
             rows.push(unavailable(RowKind::Printers, "Imprimantes", "le service d’impression ne répond pas"));
         }
     }
+    rows
+}
+
+fn software(state: &State) -> Vec<Row> {
+    let mut rows = printer_rows(state);
     rows.push(match &state.wapt {
         Reading::Known(wapt) => {
             let mut text = format!("version {}", wapt.version);
@@ -454,7 +492,7 @@ fn unavailable(fact: RowKind, label: &str, why: impl Into<String>) -> Row {
 mod tests {
     use super::*;
     use std::path::Path;
-    use vigie_core::fixture::{known, now, standing};
+    use vigie_core::fixture::{at, known, now, standing};
     use vigie_core::message::Event;
     use vigie_core::update::update;
 
@@ -518,14 +556,53 @@ mod tests {
     }
 
     #[test]
-    fn reminds_as_long_as_the_reminder_stands() {
+    fn countdown_stays_in_both_panels_until_the_shutdown() {
+        let mut state = known();
+        let mut profile = vigie_profile::Profile::clone(&state.profile);
+        profile.panel.pinned = true;
+        state.profile = std::sync::Arc::new(profile);
+        let countdown = |panel: &Panel| {
+            let rows = panel.groups.iter().flat_map(|group| &group.rows);
+            let row = rows.clone().find(|row| row.fact == Some(RowKind::Shutdown)).expect("the row is there");
+            (row.mark, row.until)
+        };
+        update(&mut state, Event::Tick, now("2026-11-24T21:00"));
+        let at = Some(at("2026-11-24T21:30").timestamp().as_second());
+        for (action, time) in [(Action::RemindLater, "21:01"), (Action::NotTonight, "21:29")] {
+            update(&mut state, Event::Action(action), now(&format!("2026-11-24T{time}")));
+            assert_eq!(countdown(&panel(&state)), (Severity::Warning, at));
+            assert_eq!(countdown(&pinned(&state).expect("it is wanted").panel), (Severity::Warning, at));
+        }
+        update(&mut state, Event::Tick, now("2026-11-24T21:30"));
+        assert_eq!(countdown(&panel(&state)).0, Severity::Normal);
+    }
+
+    #[test]
+    fn each_status_offers_the_buttons_that_help() {
+        let vpn = |status| -> Vec<String> {
+            let labels = panel(&standing(status)).buttons.into_iter().map(|button| button.label);
+            labels.take_while(|label| label != "Télémaintenance").collect()
+        };
+        let (connect, retry) = ("Se connecter au VPN", "Réessayer");
+        for status in [VpnStatus::Offline, VpnStatus::Captive, VpnStatus::Stalled] {
+            assert_eq!(vpn(status), [connect, retry], "{status:?}");
+        }
+        assert_eq!(vpn(VpnStatus::Disconnected), [connect]);
+        assert_eq!(vpn(VpnStatus::OnSite), [] as [&str; 0]);
+        let mut state = standing(VpnStatus::Stalled);
+        state.connect.cisco = true;
+        assert!(panel(&state).offers(&Action::Disconnect), "\"Déconnectez puis reconnectez\" can be followed");
+    }
+
+    #[test]
+    fn panel_shows_the_reminder_as_long_as_it_is_valid() {
         let mut state = known();
         let asked = |state: &State| {
             let asked = panel(state).question?;
             Some((asked.title, asked.answers.into_iter().map(|answer| answer.label).collect::<Vec<_>>()))
         };
         let title = "Arrêt automatique à 21\u{a0}h\u{a0}30".to_owned();
-        let [off, later, not_tonight] = ["Éteindre maintenant", "Plus tard", "Ce soir, ne plus me le rappeler"];
+        let [off, later, not_tonight] = ["Éteindre maintenant", "Me le rappeler", "Ce soir, ne plus me le rappeler"];
         update(&mut state, Event::Tick, now("2026-11-24T21:00"));
         assert_eq!(asked(&state), Some((title.clone(), [off, later, not_tonight].map(String::from).to_vec())));
         update(&mut state, Event::Action(Action::RemindLater), now("2026-11-24T21:01"));

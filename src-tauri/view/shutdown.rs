@@ -27,8 +27,21 @@ pub fn title(reminder: &Reminder) -> String {
     }
 }
 
-/// The reminder's text: what happens, and what to do.
+/// The question before the computer is switched off.
+pub const CONFIRM_TITLE: &str = "Éteindre l’ordinateur maintenant ?";
+/// What to do before answering it.
+pub const CONFIRM_TEXT: &str = "Enregistrez d’abord votre travail et fermez vos documents.";
+/// The button that waits for the next reminder.
+pub const REMIND_LATER: &str = "Me le rappeler";
+
+/// Returns what to do before the shutdown, and whether another reminder will come.
+pub fn advice(reminder: &Reminder) -> String {
+    let last = if reminder.last { " C’est le dernier rappel." } else { "" };
+    format!("Enregistrez votre travail et fermez vos documents.{last}")
+}
+
+/// Returns the reminder's text: what happens, and what to do.
 pub fn body(reminder: &Reminder) -> String {
     let at = french::time(reminder.at.time());
-    format!("Cet ordinateur s’éteindra à {at}. Enregistrez votre travail et fermez vos documents.")
+    format!("Cet ordinateur s’éteindra à {at}. {}", advice(reminder))
 }

@@ -1,6 +1,6 @@
-//! The tray as a value: icon, tooltip and menu. Compared with the last one; only differences reach the tray.
+//! The tray as a value: icon, tooltip and menu. It is compared with the last one, and only differences reach the tray.
 
-use super::{drives, french, helpdesk, vpn};
+use super::{drives, french, guide, helpdesk, panel, vpn};
 use serde::Serialize;
 use vigie_core::message::{Action, Call};
 use vigie_core::state::State;
@@ -20,7 +20,7 @@ pub struct Tray {
     pub menu: Vec<Entry>,
 }
 
-/// Which icon: a base shape for the verdict, and a badge laid over it when the panel has a warning.
+/// Which icon: a shape for the status, and a badge if the panel has a warning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub struct Icon {
     /// The shape and colour.
@@ -29,47 +29,47 @@ pub struct Icon {
     pub badge: bool,
 }
 
-/// One line of the menu.
+/// An entry of the menu.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Entry {
-    /// A line to click; greyed where it has no action.
+    /// An entry to click; greyed if it has no action.
     Item {
         /// What the user reads.
         label: String,
-        /// What the click asks for.
+        /// What a click requests.
         action: Option<Action>,
     },
-    /// A line that is ticked or not.
+    /// An entry with a check mark.
     Check {
         /// What the user reads.
         label: String,
         /// Whether it is ticked.
         checked: bool,
-        /// What the click asks for.
+        /// What a click requests.
         action: Option<Action>,
     },
-    /// A choice of one in several; the lines of one run of `Radio` belong together.
+    /// One of several exclusive choices; consecutive `Radio` entries belong together.
     Radio {
         /// What the user reads.
         label: String,
         /// Whether it is the chosen one.
         chosen: bool,
-        /// What the click asks for.
+        /// What a click requests.
         action: Option<Action>,
     },
-    /// A menu in the menu.
+    /// A submenu.
     Submenu {
         /// What the user reads.
         label: String,
-        /// Its lines.
+        /// Its entries.
         entries: Vec<Entry>,
     },
-    /// A thin line.
+    /// A separator.
     Separator,
 }
 
-/// The tray for a state.
+/// Returns the tray for a state.
 pub fn tray(state: &State) -> Tray {
     Tray {
         icon: Icon { verdict: state.vpn.status(), badge: state.badge() },
@@ -92,9 +92,12 @@ fn menu(state: &State) -> Vec<Entry> {
         item("Installer un logiciel (WAPT)", Action::Open(profile.wapt.program.clone())),
         item(helpdesk::line(state), Action::Open(profile.helpdesk.link.clone())),
         Entry::Separator,
-        submenu("Applications", applications(state)),
+    ]);
+    menu.extend(applications(state));
+    menu.extend([
         submenu("Téléphonie", telephony(state)),
         submenu("Lecteurs réseau", drives_menu(state)),
+        submenu("Imprimantes", printers(state)),
         submenu("Arrêt automatique", shutdown_menu(state)),
         Entry::Separator,
         item("Panneau d’information", Action::ShowPanel),
@@ -117,7 +120,7 @@ fn menu(state: &State) -> Vec<Entry> {
     menu
 }
 
-/// Connecting and disconnecting; and the client's own window, where that is what there is to do.
+/// Connecting and disconnecting, or the client's own window if there is nothing to connect.
 fn vpn(state: &State) -> Vec<Entry> {
     let mut entries = Vec::new();
     if state.connect.is_busy() {
@@ -125,7 +128,7 @@ fn vpn(state: &State) -> Vec<Entry> {
     } else if state.can_connect() {
         entries.push(item("Se connecter au VPN…", Action::Connect));
     } else {
-        entries.push(item("Ouvrir Cisco…", Action::OpenClient));
+        entries.push(item(format!("Ouvrir {}…", super::connect::client(state)), Action::OpenClient));
     }
     if state.can_disconnect() {
         entries.push(item("Se déconnecter du VPN", Action::Disconnect));
@@ -133,44 +136,39 @@ fn vpn(state: &State) -> Vec<Entry> {
     entries
 }
 
-/// The guide's sections, each with the site's own links first.
+/// The links of the guide: those that are alone in their section in one submenu, each other section in its own. So no
+/// link is more than two levels deep.
 fn applications(state: &State) -> Vec<Entry> {
-    let site = state.site().map(|site| site.id.as_str());
-    let shown = |link: &&Link| link.site.is_none() || site.is_none() || link.site.as_deref() == site;
-    let sections = state.profile.sections.iter().map(|section| {
-        let links = || state.profile.links.iter().filter(|link| link.section == section.id).filter(shown);
-        let own = links().filter(|link| link.site.is_some());
-        let common = links().filter(|link| link.site.is_none());
-        let entries = own.chain(common).map(|link| item(label(state, link), Action::Open(link.id.clone()))).collect();
-        submenu(&section.label, entries)
-    });
-    sections.filter(|section| !matches!(section, Entry::Submenu { entries, .. } if entries.is_empty())).collect()
-}
-
-/// The link's name; with its site's while none is chosen and both sites' links stand there.
-fn label(state: &State, link: &Link) -> String {
-    let site = |id: &str| state.profile.sites.iter().find(|site| site.id == id).map(|site| &site.name);
-    match link.site.as_deref().and_then(site) {
-        Some(site) if state.site().is_none() => format!("{} ({site})", link.label),
-        Some(_) | None => link.label.clone(),
+    let (mut single, mut sections) = (Vec::new(), Vec::new());
+    for section in &state.profile.sections {
+        let links = guide::links(state, section);
+        let entry = |link: &&Link| item(guide::link_label(state, link), Action::Open(link.id.clone()));
+        match links.as_slice() {
+            [link] => single.push(entry(link)),
+            [] => {}
+            links => sections.push(submenu(&section.label, links.iter().map(entry).collect())),
+        }
     }
+    let single = (!single.is_empty()).then(|| submenu("Applications", single));
+    single.into_iter().chain(sections).collect()
 }
 
-/// Each code copies itself; those that need no number can be dialled.
+/// Each code can be copied; those that need no number can be dialled.
 fn telephony(state: &State) -> Vec<Entry> {
     let codes = &state.profile.codes;
-    let mut entries: Vec<Entry> = codes
-        .iter()
-        .map(|code| {
-            let number = if code.takes_number { " + n°" } else { "" };
-            item(format!("{} : {}{number}", code.label, code.code), Action::CopyCode(Call::of(&*code.id)))
-        })
-        .collect();
-    let dialled = codes.iter().filter(|code| !code.takes_number);
-    let dialled =
-        dialled.map(|code| item(format!("{} : {}", code.label, code.code), Action::Dial(Call::of(&*code.id))));
-    entries.extend([Entry::Separator, submenu("Composer avec le téléphone logiciel", dialled.collect())]);
-    entries
+    let copy = codes.iter().map(|code| {
+        let number = if code.takes_number { " + n°" } else { "" };
+        item(format!("{} : {}{number}", code.label, code.code), Action::CopyCode(Call::of(&*code.id)))
+    });
+    let dial = codes.iter().filter(|code| !code.takes_number);
+    let dial =
+        dial.map(|code| item(format!("Composer {} ({})", code.code, code.label), Action::Dial(Call::of(&*code.id))));
+    copy.chain([Entry::Separator]).chain(dial).collect()
+}
+
+/// The printers, for information.
+fn printers(state: &State) -> Vec<Entry> {
+    panel::printer_texts(state).into_iter().map(|text| entry(text, None)).collect()
 }
 
 fn drives_menu(state: &State) -> Vec<Entry> {
@@ -228,7 +226,7 @@ mod tests {
     use vigie_core::state::SavedState;
     use vigie_core::update::update;
 
-    /// The menu as lines; greyed lines stand in brackets.
+    /// The menu as lines; greyed entries in brackets.
     fn text(entries: &[Entry]) -> String {
         fn print(entries: &[Entry], depth: usize, text: &mut String) {
             for entry in entries {
@@ -270,47 +268,41 @@ mod tests {
     fn the_whole_menu() {
         let expected = "\
 VPN connecté depuis 14 h 02 (portailotp.ac-caen.fr)
-Ouvrir Cisco…
+Ouvrir Cisco Secure Client…
 —
 Télémaintenance
 Installer un logiciel (WAPT)
 Assistance AMIGO (ouverte jusqu’à 17 h)
 —
 Applications ▸
-  Intranet ▸
-    Intranet
-  Envoyer des fichiers volumineux ▸
-    Envoi de fichiers (par l’intranet)
-  Webconférences ▸
-    Webconférence (par l’intranet)
-  Messagerie instantanée ▸
-    Tchap
-  Espaces collaboratifs ▸
-    Tribu (par l’intranet)
-  Assistance ▸
-    AMIGO
-  Documentation ▸
-    Guide de FileSender
-    Guide de Visio-Agents
-    Prise en main de Tchap
-    Livret de Tribu
-  Outils du ministère (apps.education.fr) ▸
-    Portail apps.education.fr
-    Agenda
-    Evento
-    Filesender
-    France Transfert
-    Le projet Apps
-    Mezig
-    Nuage
-    Pad avancé - CodiMD
-    Pod Educ
-    Portail tubes
-    Rendez-vous Renater
-    Sondage
-    Tchap
-    Tribu
-    Visio-Agents
+  Intranet
+  Envoi de fichiers (par l’intranet)
+  Webconférence (par l’intranet)
+  Tchap
+  Tribu (par l’intranet)
+  AMIGO
+Documentation ▸
+  Guide de FileSender
+  Guide de Visio-Agents
+  Prise en main de Tchap
+  Livret de Tribu
+Outils du ministère (apps.education.fr) ▸
+  Portail apps.education.fr
+  Agenda
+  Evento
+  Filesender
+  France Transfert
+  Le projet Apps
+  Mezig
+  Nuage
+  Pad avancé - CodiMD
+  Pod Educ
+  Portail tubes
+  Rendez-vous Renater
+  Sondage
+  Tchap
+  Tribu
+  Visio-Agents
 Téléphonie ▸
   Renvoi immédiat : *21 + n°
   Renvoi sur non-réponse : *22 + n°
@@ -320,16 +312,18 @@ Téléphonie ▸
   Ne pas déranger : activer ou désactiver : *25
   Consulter la messagerie vocale : *98
   —
-  Composer avec le téléphone logiciel ▸
-    Désactiver tous les renvois : *20
-    État des renvois : *10
-    Ne pas déranger : activer ou désactiver : *25
-    Consulter la messagerie vocale : *98
+  Composer *20 (Désactiver tous les renvois)
+  Composer *10 (État des renvois)
+  Composer *25 (Ne pas déranger : activer ou désactiver)
+  Composer *98 (Consulter la messagerie vocale)
 Lecteurs réseau ▸
   I: données professionnelles
   S: données professionnelles
   [T: données professionnelles (absent de cet ordinateur)]
   U: données personnelles
+Imprimantes ▸
+  [I76RC-DSI04-B4 (par défaut) : Rectorat (Seine-Maritime), division DSI n° 4, bâtiment B, étage 4]
+  [Bureau]
 Arrêt automatique ▸
   [Prochain arrêt : aujourd’hui à 21 h 30]
   Ce soir, ne plus me le rappeler
@@ -350,7 +344,7 @@ Quitter
     }
 
     #[test]
-    fn each_verdict_in_the_menu_the_tooltip_and_the_drives() {
+    fn each_status_in_menu_tooltip_and_drives() {
         let rows = [
             (VpnStatus::Unknown, "Vérification du réseau…", "Se connecter au VPN…", "I: données professionnelles"),
             (
@@ -374,13 +368,13 @@ Quitter
             (
                 VpnStatus::Connecting,
                 "Connexion en cours… (portailotp.ac-caen.fr)",
-                "Ouvrir Cisco…",
+                "Ouvrir Cisco Secure Client…",
                 "[I: données professionnelles (connexion en cours)]",
             ),
             (
                 VpnStatus::Connected,
                 "VPN connecté depuis 14 h 02 (portailotp.ac-caen.fr)",
-                "Ouvrir Cisco…",
+                "Ouvrir Cisco Secure Client…",
                 "I: données professionnelles",
             ),
             (
@@ -389,7 +383,7 @@ Quitter
                 "Se connecter au VPN…",
                 "[I: données professionnelles (hors d’atteinte : le VPN ne répond plus)]",
             ),
-            (VpnStatus::OnSite, "Sur site, VPN inutile", "Ouvrir Cisco…", "I: données professionnelles"),
+            (VpnStatus::OnSite, "Sur site, VPN inutile", "Ouvrir Cisco Secure Client…", "I: données professionnelles"),
         ];
         assert_eq!(rows.map(|row| row.0), VpnStatus::ALL);
         for (verdict, first, second, drive) in rows {
@@ -402,6 +396,20 @@ Quitter
             assert_eq!(tray.icon, Icon { verdict, badge: false });
             assert!(first.starts_with(&tray.title.replace('\u{a0}', " ")));
             assert!(!tray.detail.is_empty());
+        }
+    }
+
+    #[test]
+    fn submenus_have_two_entries_or_more_and_no_submenus() {
+        for state in [
+            standing(VpnStatus::Connected),
+            State::new(guide(), [].into(), SavedState::default(), 7, now("2026-11-24T10:00")),
+        ] {
+            for entry in tray(&state).menu {
+                let Entry::Submenu { label, entries } = entry else { continue };
+                assert!(entries.len() > 1 || label == "Imprimantes", "{label}");
+                assert!(!entries.iter().any(|entry| matches!(entry, Entry::Submenu { .. })), "{label}");
+            }
         }
     }
 
@@ -427,19 +435,19 @@ Quitter
         assert_eq!(tray(&state).icon.verdict, VpnStatus::Connecting);
         let mut on = |event| update(&mut state, event, now("2026-11-24T14:02:10"));
         on(Event::ConnectProgress(vigie_core::message::RequestId::new(1), Ok(ConnectProgress::Connected)));
-        assert_eq!(second(&state), ["Ouvrir Cisco…", "Se déconnecter du VPN"]);
-        // Cisco's own tunnel can be ended too, one of somebody else's cannot.
+        assert_eq!(second(&state), ["Ouvrir Cisco Secure Client…", "Se déconnecter du VPN"]);
+        // A tunnel of Cisco's can be ended too, one of another program cannot.
         let mut state = standing(VpnStatus::Connected);
-        assert_eq!(second(&state), ["Ouvrir Cisco…"]);
+        assert_eq!(second(&state), ["Ouvrir Cisco Secure Client…"]);
         let said = Event::ClientState(Some(vigie_core::vpn::ClientState::Connected));
         update(&mut state, said, now("2026-11-24T14:02:10"));
-        assert_eq!(second(&state), ["Ouvrir Cisco…", "Se déconnecter du VPN"]);
+        assert_eq!(second(&state), ["Ouvrir Cisco Secure Client…", "Se déconnecter du VPN"]);
         update(&mut state, Event::Links(home()), now("2026-11-24T14:02:11"));
         assert_eq!(second(&state), ["Se connecter au VPN…"]);
     }
 
     #[test]
-    fn only_what_changes_changes_the_tray() {
+    fn tray_changes_only_with_its_contents() {
         let mut state = standing(VpnStatus::Connected);
         let before = tray(&state);
         for time in ["14:03", "15:30", "16:59:59"] {
@@ -464,10 +472,9 @@ Quitter
     }
 
     #[test]
-    fn without_a_site_both_sites_links_stand_there_with_their_names() {
+    fn without_a_site_links_of_every_site_are_named_after_it() {
         let state = State::new(guide(), [].into(), SavedState::default(), 7, now("2026-11-24T10:00"));
-        let applications = submenu_text(&state, "Applications");
-        assert!(applications.starts_with("Intranet ▸\n  Intranet (Caen)\n  Intranet (Rouen)\n"), "{applications}");
+        assert_eq!(submenu_text(&state, "Intranet"), "Intranet (Caen)\nIntranet (Rouen)\n");
         assert_eq!(
             submenu_text(&state, "Mon site"),
             "○ Caen (Calvados, Manche, Orne)\n○ Rouen (Seine-Maritime, Eure)\n"
@@ -475,7 +482,7 @@ Quitter
     }
 
     #[test]
-    fn a_broken_file_is_said_in_the_second_line() {
+    fn broken_configuration_is_reported_in_the_second_entry() {
         let mut state = known();
         let problem = vigie_profile::Problem {
             file: "/etc/vigie/vigie.toml".into(),

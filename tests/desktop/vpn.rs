@@ -34,7 +34,7 @@ struct Face {
 }
 
 const CONNECT: &str = "Se connecter au VPN…";
-const OPEN_CISCO: &str = "Ouvrir Cisco…";
+const OPEN_CISCO: &str = "Ouvrir Cisco Secure Client…";
 const LOST: &str = "Les lecteurs I:, S:, T:, U: et les applications métiers sont hors d’atteinte.";
 const WITHIN_REACH: &str = "Les lecteurs réseau et les applications métiers sont accessibles.";
 
