@@ -25,10 +25,7 @@ pub(super) fn clock_was_set(before: &Now, now: &Now) -> bool {
 pub(super) fn ends_with(state: &State, event: &Event) -> bool {
     let Some(since) = state.asleep else { return *event == Event::Woke };
     let lasted = state.now.uptime.saturating_sub(since);
-    match event {
-        Event::Woke | Event::Action(_) => true,
-        event => *event == Event::Tick && lasted >= SLEEP_TIMEOUT,
-    }
+    matches!(event, Event::Woke | Event::Action(_)) || (*event == Event::Tick && lasted >= SLEEP_TIMEOUT)
 }
 
 /// Handles the announcement of sleep.
