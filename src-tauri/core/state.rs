@@ -3,7 +3,7 @@
 use super::message::{
     Battery, DriveMount, DriveState, Effect, Host, Notification, Printers, Reading, SensorRequest, Wapt,
 };
-use super::vpn::{NotificationPolicy, Tracker, VpnStatus};
+use super::vpn::{NotificationPolicy, Reason, Tracker, VpnStatus};
 use super::{Now, connect, helpdesk, shutdown};
 use jiff::{SignedDuration, Timestamp, ZonedDateTime};
 use serde::{Deserialize, Serialize};
@@ -121,8 +121,9 @@ impl State {
 
     /// Whether every request made at the start has been answered.
     pub fn settled(&self) -> bool {
-        self.vpn.status() != VpnStatus::Unknown
+        self.vpn.reason() != Reason::Checking
             && self.vpn.status() != VpnStatus::Connecting
+            && !self.vpn.is_probing()
             && self.host.is_some()
             && self.drives != Reading::Pending
             && self.printers != Reading::Pending

@@ -20,4 +20,5 @@ mod panel;
 mod pinned;
 mod shutdown;
 mod stopped_peers;
+mod situations;
 mod vpn;

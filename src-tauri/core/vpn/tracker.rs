@@ -121,6 +121,11 @@ impl Tracker {
         self.assessment.reason
     }
 
+    /// Whether a probe is under way.
+    pub fn is_probing(&self) -> bool {
+        self.in_flight
+    }
+
     /// When the current status began, by the wall clock.
     pub fn since(&self) -> &ZonedDateTime {
         &self.since
@@ -224,6 +229,9 @@ impl Tracker {
         if answered {
             self.tunnel_proven |= proven(&probe.witnesses, Path::Tunnel, links) >= Some(Strength::Strong);
             self.in_flight = !probe.complete;
+            // The probe's own bytes prove nothing more.
+            self.counters = None;
+            self.unanswered = 0;
             self.silences = 0;
             self.gateway_inferred = false;
             self.evidence.client = None;
@@ -288,7 +296,8 @@ impl Tracker {
         if received >= least {
             self.evidence.traffic = true;
             if !self.in_flight && self.status() == VpnStatus::Connected {
-                self.probe_at = Some(now.uptime + self.interval);
+                let pause = self.jittered(self.interval);
+                self.probe_at = Some(now.uptime + pause);
             }
         } else if self.unanswered >= UNANSWERED_PACKETS {
             self.evidence.traffic = false;
@@ -552,6 +561,11 @@ mod tests {
             if let Some((number, gateway)) = requests.probe {
                 let delay = if self.intranet.is_some() { 0.02 } else { 3.0 };
                 self.probes.push(self.seconds);
+                // Through the tunnel, a probe is traffic too.
+                self.traffic.sent_packets += 2;
+                if self.intranet == Some(TUNNEL) {
+                    self.traffic.received_bytes += 500;
+                }
                 self.asked.push((self.seconds + delay, number, gateway));
             }
             if requests.traffic.is_some() {

@@ -179,6 +179,28 @@ impl TestVpn {
         self.serve_with("renewed", SPLIT_ROUTE);
     }
 
+    /// Replaces the server by one with that certificate: `expired`, `fresh` (valid since yesterday, for a month),
+    /// `incomplete` (its issuer is not sent) or `self-signed`.
+    pub fn start_server_with_certificate(&self, certificate: &str) {
+        self.kill_server();
+        self.serve_with(certificate, SPLIT_ROUTE);
+    }
+
+    /// Returns a command that runs on the router and gateway.
+    pub fn gateway_command(&self, program: &str) -> Command {
+        self.gateway.command(program)
+    }
+
+    /// Returns a command that runs on the intranet host.
+    pub fn intranet_command(&self, program: &str) -> Command {
+        self.intranet.command(program)
+    }
+
+    /// The folder of this network's files, which ends with it.
+    pub fn folder(&self) -> &Path {
+        self.files.path()
+    }
+
     fn serve_with(&self, certificate: &str, route: &str) {
         let at = |name: &str| self.file(name).display().to_string();
         let config = format!(
@@ -375,6 +397,35 @@ impl TestVpn {
             let key = KeyPair::generate().expect("the defaults are supported");
             let certificate = params.signed_by(&key, &authority).expect("the parameters are complete");
             write(&self.file(&format!("{file}.pem")), &certificate.pem());
+            write(&self.file(&format!("{file}.key")), &key.serialize_pem());
+        }
+        self.write_flawed_certificates(&authority);
+    }
+
+    fn write_flawed_certificates(&self, authority: &Issuer<'_, KeyPair>) {
+        let day = |days: i64| {
+            let seconds = jiff::Timestamp::now().as_second() + days * 86_400;
+            rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(seconds.unsigned_abs())
+        };
+        let mut middle = CertificateParams::new([]).expect("there are no names to reject");
+        middle.distinguished_name.push(DnType::CommonName, "Vigie test intermediate");
+        middle.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let middle = Issuer::new(middle, KeyPair::generate().expect("the defaults are supported"));
+        for (file, days, issuer) in [
+            ("expired", (-30, -1), Some(authority)),
+            ("fresh", (-1, 30), Some(authority)),
+            ("incomplete", (-1, 30), Some(&middle)),
+            ("self-signed", (-1, 30), None),
+        ] {
+            let mut params = CertificateParams::new([GATEWAY.to_owned()]).expect("the host name is valid");
+            params.distinguished_name.push(DnType::CommonName, GATEWAY);
+            (params.not_before, params.not_after) = (day(days.0), day(days.1));
+            let key = KeyPair::generate().expect("the defaults are supported");
+            let certificate = match issuer {
+                Some(issuer) => params.signed_by(&key, issuer),
+                None => params.self_signed(&key),
+            };
+            write(&self.file(&format!("{file}.pem")), &certificate.expect("the parameters are complete").pem());
             write(&self.file(&format!("{file}.key")), &key.serialize_pem());
         }
     }
