@@ -19,6 +19,6 @@ mod notifications;
 mod panel;
 mod pinned;
 mod shutdown;
-mod stopped_peers;
 mod situations;
+mod stopped_peers;
 mod vpn;
