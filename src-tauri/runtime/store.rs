@@ -9,8 +9,11 @@ use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use vigie_core::state::SavedState;
 
-/// Where Vigie keeps what is the user's but not the user's choice: the memory, the logs, and on a machine without a
-/// runtime folder the lock. `$XDG_STATE_HOME/vigie` (XDG Base Directory Specification), `%LOCALAPPDATA%\Vigie`;
+/// The size of the largest state file that is read.
+const MAX_STATE_BYTES: u64 = 1 << 20;
+
+/// Returns the folder of what Vigie keeps for the user: the state, the logs, and on a machine without a runtime folder
+/// the lock. `$XDG_STATE_HOME/vigie` (XDG Base Directory Specification), `%LOCALAPPDATA%\Vigie`;
 /// `None` where the user has no home.
 pub fn state_dir() -> Option<PathBuf> {
     let name = if cfg!(windows) { "Vigie" } else { "vigie" };
@@ -46,7 +49,7 @@ impl<T: Default + Serialize + DeserializeOwned> Store<T> {
     /// (`state.json.broken`), so that it can be looked at and does not stand in the way.
     pub fn load(&self) -> T {
         let Some(path) = &self.path else { return T::default() };
-        let text = match fs::read(path) {
+        let text = match read(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return T::default(),
             Err(error) => {
@@ -70,17 +73,52 @@ impl<T: Default + Serialize + DeserializeOwned> Store<T> {
     /// Where the folder or the file cannot be written, or the user has no home.
     pub fn save(&self, value: &T) -> io::Result<()> {
         let Some(path) = &self.path else { return Err(io::Error::new(io::ErrorKind::NotFound, "no state folder")) };
-        if let Some(dir) = path.parent() {
-            fs::create_dir_all(dir)?;
+        if let Some(folder) = path.parent() {
+            create_private_dir(folder)?;
         }
-        // Only one process writes here, so a fixed name does.
+        // Only one process writes here, so a fixed name does. What a crash left there, or somebody's link, goes.
         let new = beside(path, ".new");
-        let mut file = File::create(&new)?;
+        match fs::remove_file(&new) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        let mut options = File::options();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(&new)?;
         file.write_all(&serde_json::to_vec_pretty(value)?)?;
         file.sync_all()?;
         drop(file);
         fs::rename(&new, path)
     }
+}
+
+/// Reads a state file. Neither a link nor a pipe is one, whoever has put it there.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    if !fs::symlink_metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    vigie_profile::read_regular(path, MAX_STATE_BYTES)
+}
+
+/// Makes a folder that only the user can enter, also if it is there already. (On Windows it inherits that from the
+/// user's own folders.)
+pub fn create_private_dir(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+        builder.mode(0o700).create(folder)?;
+        let private = fs::Permissions::from_mode(0o700);
+        if fs::metadata(folder)?.permissions().mode() & 0o777 != 0o700 {
+            fs::set_permissions(folder, private)?;
+        }
+        Ok(())
+    }
+    #[cfg(not(unix))]
+    builder.create(folder)
 }
 
 fn beside(path: &Path, ending: &str) -> PathBuf {
@@ -125,6 +163,41 @@ mod tests {
             assert_eq!(fs::read(beside(&path, ".broken")).expect("kept"), broken);
         }
         store.save(&SavedState::default()).expect("saved");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_the_user_can_read_the_state() {
+        use std::os::unix::fs::PermissionsExt;
+        let (_dir, path, store) = store();
+        let folder = path.parent().expect("a folder");
+        fs::create_dir_all(folder).expect("made");
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).expect("the test's own");
+        store.save(&SavedState::default()).expect("saved");
+        let mode = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+        assert_eq!((mode(folder), mode(&path)), (0o700, 0o600));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_and_pipes_in_place_of_the_state_are_replaced_and_not_followed() {
+        let (dir, path, store) = store();
+        let saved = SavedState { welcomed: true, ..SavedState::default() };
+        store.save(&saved).expect("saved");
+        let elsewhere = dir.path().join("elsewhere");
+        fs::rename(&path, &elsewhere).expect("moved");
+        let whole = fs::read(&elsewhere).expect("readable");
+        for link in [&path, &beside(&path, ".new")] {
+            std::os::unix::fs::symlink(&elsewhere, link).expect("a link");
+            assert_eq!(store.load(), SavedState::default());
+            store.save(&SavedState::default()).expect("saved in its place");
+            assert_eq!(fs::read(&elsewhere).expect("readable"), whole, "it was not written");
+            fs::remove_file(&path).expect("it is there");
+        }
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().expect("it starts").success());
+        assert_eq!(store.load(), SavedState::default());
+        store.save(&saved).expect("saved in its place");
+        assert_eq!(store.load(), saved);
     }
 
     #[test]

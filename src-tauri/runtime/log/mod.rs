@@ -7,7 +7,6 @@
 #[cfg_attr(not(target_os = "linux"), path = "other.rs")]
 mod journal;
 
-use std::fs;
 use std::io::{IsTerminal, stderr};
 use std::path::{Path, PathBuf};
 use tracing_appender::rolling::{RollingFileAppender, Rotation};
@@ -73,7 +72,8 @@ pub fn folder() -> Option<PathBuf> {
 }
 
 fn file(folder: &Path) -> anyhow::Result<RollingFileAppender> {
-    fs::create_dir_all(folder)?;
+    // The folder keeps others out of the files, whatever rights these are made with.
+    super::store::create_private_dir(folder)?;
     let mut files = RollingFileAppender::builder()
         .rotation(Rotation::DAILY)
         .filename_prefix("vigie")

@@ -1,6 +1,7 @@
 //! In processes of their own: there is one log a process.
 
 use super::*;
+use std::fs;
 use std::process::{Command, Stdio};
 
 /// Not a test of its own: what the processes below run.
