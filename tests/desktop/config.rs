@@ -11,6 +11,9 @@ fn vigie(desktop: &Desktop, arguments: &[&str]) -> (String, String, Option<i32>)
     (text(&output.stdout), text(&output.stderr), output.status.code())
 }
 
+/// Keeps the state of the machine that runs the tests out of the icon.
+const NO_MACHINE_WARNINGS: &str = "[panel]\nwarn_disk_free_percent = 0\nwarn_uptime_days = 10000\n";
+
 fn path(path: &Path) -> &str {
     path.to_str().expect("the path is UTF-8")
 }
@@ -19,6 +22,7 @@ fn path(path: &Path) -> &str {
 fn a_broken_file_is_reported_and_the_tray_runs() {
     let vpn = TestVpn::start();
     let desktop = Desktop::at_home(&vpn);
+    desktop.configure(NO_MACHINE_WARNINGS);
     desktop.skip_first_run();
     vpn.unplug();
     let (vigie, item) = desktop.start_vigie();
@@ -27,7 +31,8 @@ fn a_broken_file_is_reported_and_the_tray_runs() {
     let plain = item.icon();
     drop(vigie);
 
-    let file = desktop.configure("[vpn]\nprobe_timeout_seconds = 1\nprobe_seconds = \"souvent\"\n");
+    let file = desktop
+        .configure(&format!("[vpn]\nprobe_timeout_seconds = 1\nprobe_seconds = \"souvent\"\n\n{NO_MACHINE_WARNINGS}"));
     let (_vigie, item) = desktop.start_vigie();
     let warning = desktop.notifications().wait(0, "Configuration de Vigie en partie ignorée");
     let place = format!("{}, ligne 11, «\u{a0}vpn.probe_seconds\u{a0}»", file.display());

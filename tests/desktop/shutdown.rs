@@ -2,6 +2,7 @@
 
 use crate::harness::login1::FakeLogind;
 use crate::harness::notifications::ObservedNotification;
+use crate::harness::page::{WebPage, allow_webdriver};
 use crate::harness::vpn::TestVpn;
 use crate::harness::{ChildProcess, DEADLINE, Desktop, around_noon, wait_for};
 use jiff::tz::TimeZone;
@@ -171,7 +172,8 @@ fn without_a_notification_server_the_panel_shows_reminder_and_question() {
     let desktop = desktop_with_shutdown_in(&vpn, 64, "1");
     let login1 = FakeLogind::start(&desktop);
     desktop.stop_notification_server();
-    let (_vigie, item) = desktop.start_vigie();
+    let vigie = desktop.spawn("vigie", allow_webdriver(&mut desktop.vigie()));
+    let item = desktop.item_of(vigie.pid());
     desktop.wait_for_window("Vigie", true);
     let question = || {
         let status = desktop.vigie().args(["status", "--json"]).output().expect("vigie starts");
@@ -183,11 +185,22 @@ fn without_a_notification_server_the_panel_shows_reminder_and_question() {
     desktop.press_key("Vigie", "Escape");
     desktop.wait_for_window("Vigie", false);
     item.click(&["Arrêt automatique", "Éteindre maintenant…"]);
-    desktop.wait_for_window("Vigie", true);
+    let page = WebPage::of(&desktop);
+    page.wait_for_text("section:has(#prompt)", "Éteindre l’ordinateur maintenant ?");
+    let wait_for_focus = |label: &str| {
+        let focused = "return document.activeElement.closest('section:has(#prompt) button')?.innerText ?? ''";
+        wait_for(&format!("the focus on {label:?}"), DEADLINE, || {
+            (page.run::<String>(focused, &[]) == label).then_some(())
+        });
+    };
+    wait_for_focus("Annuler");
     desktop.screenshot("panel-asks");
     assert!(!login1.calls().iter().any(|call| call.starts_with("PowerOff")));
-    // The first button on the page.
+    // For a moment, a key or click meant for what was there before must not answer.
+    let inert = "return document.querySelector('section:has(#prompt) button[inert]') !== null";
+    wait_for("the answers to become active", DEADLINE, || (!page.run::<bool>(inert, &[])).then_some(()));
     desktop.press_key("Vigie", "Tab");
+    wait_for_focus("Éteindre");
     desktop.press_key("Vigie", "Return");
     wait_for("the call to logind", DEADLINE, || login1.calls().contains(&"PowerOff(true)".into()).then_some(()));
 }
