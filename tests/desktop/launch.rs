@@ -188,8 +188,7 @@ fn each_telephone_code_is_copied_or_dialled() {
     let dialled: Vec<_> = guide.codes.iter().filter(|code| !code.takes_number).collect();
     assert_eq!(dialled.len(), 4);
     for (n, code) in dialled.iter().enumerate() {
-        let label = format!("{} : {}", code.label, code.code);
-        item.click(&["Téléphonie", "Composer avec le téléphone logiciel", &label]);
+        item.click(&["Téléphonie", &format!("Composer {} ({})", code.code, code.label)]);
         assert_eq!(phone.next_call(n), [format!("tel:{}", code.code)]);
     }
 }
@@ -225,10 +224,10 @@ fn the_site_is_saved_without_other_changes_to_the_users_file() {
     let before = fs::read_to_string(&file).expect("the file was just written");
     let (_vigie, item) = desktop.start_vigie();
     let menu = item.wait_for_menu("\n  (o) Caen (Calvados, Manche, Orne)\n  ( ) Rouen (Seine-Maritime, Eure)\n");
-    assert!(menu.contains("\n    Tribu (par l’intranet)\n"), "{menu}");
+    assert!(menu.contains("\n  Tribu (par l’intranet)\n"), "{menu}");
     item.click(&["Mon site", "Rouen (Seine-Maritime, Eure)"]);
     let menu = item.wait_for_menu("\n  ( ) Caen (Calvados, Manche, Orne)\n  (o) Rouen (Seine-Maritime, Eure)\n");
-    assert!(menu.contains("\n    Envoi de fichiers (FileSender)\n") && !menu.contains("par l’intranet"), "{menu}");
+    assert!(menu.contains("\n  Envoi de fichiers (FileSender)\n") && !menu.contains("par l’intranet"), "{menu}");
     let after = fs::read_to_string(&file).expect("the file exists");
     assert_eq!(after, before.replace("site = \"caen\"", "site = \"rouen\""));
 

@@ -24,7 +24,7 @@ fn the_site_is_asked_for_once_and_the_answer_is_saved() {
     let question = desktop.notifications().wait(0, "Quel est votre site\u{a0}?");
     assert_eq!(question.buttons(), ["Caen", "Rouen"]);
     let menu = item.wait_for_menu("\n  ( ) Caen (Calvados, Manche, Orne)\n  ( ) Rouen (Seine-Maritime, Eure)\n");
-    assert!(menu.contains("\n    Intranet (Caen)\n    Intranet (Rouen)\n"), "{menu}");
+    assert!(menu.contains("\nIntranet ▸\n  Intranet (Caen)\n  Intranet (Rouen)\n"), "{menu}");
     desktop.screenshot("site");
 
     vigie.signal(Signal::TERM);

@@ -151,7 +151,7 @@ impl TrayItem {
         wait_for_described(|| format!("{text:?} in the menu:\n{}", self.menu()), DEADLINE, menu)
     }
 
-    /// Clicks the menu item with this path of labels, such as `&["Applications", "Intranet", "AMIGO"]`.
+    /// Clicks the menu item with this path of labels, such as `&["Applications", "AMIGO"]`.
     ///
     /// # Panics
     /// Panics if there is no such item, or if it or a submenu on the path is disabled.
