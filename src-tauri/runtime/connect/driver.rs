@@ -137,8 +137,10 @@ pub async fn drive(
             }
             Err(error) => DriverStep::Failed(ConnectError::Unknown(error.to_string())),
         };
-        // Once the client was answered, a line that is not known may repeat an answer in a form that nobody thought of.
-        if matches!(event, Ok(Some(OutputEvent::Line(_)))) && !(has_answered && matches!(step, DriverStep::Unknown)) {
+        // Once the client was answered, a line that is not known may repeat an answer in a form that nobody thought of. Once
+        // the tunnel is up, nothing tells whether a line repeats it.
+        let may_repeat_secret = is_up || has_answered && matches!(step, DriverStep::Unknown);
+        if !may_repeat_secret && matches!(event, Ok(Some(OutputEvent::Line(_)))) {
             output.keep_line();
         }
         let reason = match step {
@@ -160,6 +162,8 @@ pub async fn drive(
                 continue;
             }
             DriverStep::Connected => {
+                // The tunnel may last for hours.
+                output.forget_secret();
                 if let Some(connected) = connected.take() {
                     connected();
                 }

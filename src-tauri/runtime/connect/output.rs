@@ -196,6 +196,11 @@ impl ClientOutput {
         self.kept.push_front(line);
     }
 
+    /// Overwrites the secret: the client has it. From then on no line may be kept.
+    pub fn forget_secret(&mut self) {
+        self.secret = SecretFilter(None);
+    }
+
     /// Returns the last kept lines.
     pub fn kept_lines(&self) -> String {
         self.kept.iter().rev().cloned().collect::<Vec<_>>().join(" / ")
