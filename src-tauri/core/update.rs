@@ -140,7 +140,8 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
         Event::PowerOffFailed(PowerOffError::Other(_)) => effects.push(Effect::Notify(Notification::ShutdownFailed)),
         Event::NotSaved(why) => effects.push(Effect::Notify(Notification::NotSaved(why))),
         Event::Copied(what, Ok(())) => {
-            if what == ClipboardContent::Passcode {
+            // An attempt that the client's window has prevented raised it already, and the form says why.
+            if what == ClipboardContent::Passcode && state.connect.phase == connect::Phase::Idle {
                 // The user pastes it into the client's own window.
                 connect::open_client(effects);
                 effects.push(Effect::CloseConnect);

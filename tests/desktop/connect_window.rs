@@ -324,9 +324,10 @@ fn an_open_cisco_window_blocks_the_connection_and_is_raised() {
     let vpn = TestVpn::start();
     let (desktop, _keyring) = desktop(&vpn, false);
     let settings = desktop.install_cisco();
+    let (vigie, item, page) = open(&desktop, &vpn, &settings);
+    // After Vigie has looked for it.
     let _window = desktop.spawn("vpnui", &desktop.command("vpnui"));
     desktop.wait_for_window("Cisco Secure Client", true);
-    let (vigie, item, page) = open(&desktop, &vpn, &settings);
     let digits = TestVpn::otp(0);
     page.press_keys(&format!("{}{TAB}", TestVpn::USER));
     submit(&desktop, &page, &digits);

@@ -560,6 +560,9 @@ fn an_attempt_that_fails_is_told_where_its_window_is_closed_and_wrong_tries_are_
     assert_eq!(state.vpn.status(), VpnStatus::Disconnected);
     let client = Effect::Launch(LaunchTarget::Client);
     assert_eq!(failed(&mut state, ConnectError::Held), [client], "brought to the front");
+    let copied = ClipboardContent::Passcode;
+    let told = Effect::Notify(Notification::Copied(copied.clone()));
+    assert_eq!(state.on(Event::Copied(copied, Ok(())), "10:01"), [told], "the form says why, and stays");
     state.on(Event::ConnectWindowOpen(false), "10:02");
     let told = Effect::Notify(Notification::ConnectFailed(ConnectError::Unreachable));
     assert_eq!(failed(&mut state, ConnectError::Unreachable), [told]);
