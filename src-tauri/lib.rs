@@ -1,15 +1,15 @@
 //! Vigie: the academy's guide, live on the desktop.
 //!
-//! Data goes one way. Sensors turn the machine's facts into [`vigie_core::message::Event`]s; one task owns the state and lets
-//! [`vigie_core::update::update`] change it; the views turn it into pictures (tray, panel, status), and the shell does what
-//! the core asked.
+//! Data flows one way. Sensors turn facts about the machine into [`vigie_core::message::Event`]s; one task owns the state,
+//! and [`vigie_core::update::update`] changes it; the views show it (tray, panel, status), and the runtime carries out the
+//! effects.
 //!
-//! - [`profile`]: what the guide says, as typed data, and the files that may change it
-//! - [`core`]: pure; verdicts, reminders, hours. Told what time it is
-//! - [`view`]: pure; the state in French
+//! - [`vigie_profile`]: the guide as typed data, and the configuration files
+//! - [`vigie_core`]: events in, state and effects out; pure
+//! - [`vigie_view`]: the state in French; pure
 //! - [`sensors`]: each watches one thing and sends events
-//! - [`shell`]: the loop, the tray, notifications, starting programs
-//! - [`cli`]: the command line; [`doctor`]: every sensor, asked once
+//! - [`runtime`]: the event loop, the tray, notifications, starting programs
+//! - [`cli`]: the command line; [`doctor`]: the report of every sensor
 
 mod cisco;
 pub mod cli;
@@ -23,7 +23,7 @@ pub mod win32;
 #[cfg(all(test, windows))]
 mod wine;
 
-/// Where everything that happens is sent; one task reads it and owns the state.
+/// The channel of events; the task that owns the state reads it.
 pub type Events = tokio::sync::mpsc::UnboundedSender<vigie_core::message::Event>;
 
 /// Sends an event. Without the loop, which then is ending, nobody needs it any more.

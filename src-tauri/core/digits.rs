@@ -1,23 +1,23 @@
-//! Numbers that are typed: of a telephone, of a session.
+//! Numbers that the user types: of a telephone or a session.
 
 use serde::{Deserialize, Serialize};
 
-/// Digits alone, at least one. What is handed to programs and telephones is made of nothing else.
+/// At least one digit and nothing else, so that it is safe to pass to programs and telephones.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Digits(String);
 
 impl Digits {
-    /// More than any number has: a telephone number has 15 at most (ITU-T E.164), a session's has 8 or so.
-    pub const MOST: usize = 20;
+    /// The most digits accepted: a telephone number has 15 at most (ITU-T E.164), a session's about 8.
+    pub const MAX_LEN: usize = 20;
 
-    /// The digits, where there is nothing else.
+    /// Returns the digits if the text holds nothing else.
     pub fn new(text: &str) -> Option<Digits> {
-        let fits = (1..=Digits::MOST).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+        let fits = (1..=Digits::MAX_LEN).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
         fits.then(|| Digits(text.to_owned()))
     }
 
-    /// As text.
+    /// Returns the digits as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn digits_and_nothing_else() {
+    fn only_digits_are_accepted() {
         for good in ["0", "12345678", "06123456780612345678"] {
             assert_eq!(Digits::new(good).as_ref().map(Digits::as_str), Some(good));
         }

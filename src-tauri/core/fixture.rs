@@ -1,4 +1,4 @@
-//! What the tests of core and view start from.
+//! Fixtures for the tests of core and view.
 
 use super::Now;
 use super::message::{
@@ -98,14 +98,14 @@ pub fn interface(index: u32, name: &str, address: IpAddr) -> Interface {
     Interface { index, name: name.into(), description: None, addresses: vec![address], tunnel: false }
 }
 
-/// A user of Caen who has met Vigie before, on 24 November 2026 at ten.
+/// A user in Caen who has started Vigie before, on 24 November 2026 at ten.
 pub fn known() -> State {
     let profile = Profile { user: UserChoices { site: Some("caen".into()) }, ..(*guide()).clone() };
     let memory = SavedState { welcomed: true, asked_site: true, ..SavedState::default() };
     State::new(Arc::new(profile), [].into(), memory, 7, now("2026-11-24T10:00"))
 }
 
-/// The same user, for whom that verdict stands since 14 h 02, on a machine of which everything is known.
+/// The same user, with that status since 14 h 02, on a machine of which everything is known.
 pub fn standing(verdict: VpnStatus) -> State {
     let mut state = known();
     let now = now("2026-11-24T14:02");
@@ -151,7 +151,7 @@ pub fn standing(verdict: VpnStatus) -> State {
         })),
         Event::Power(Reading::Known(Some(Battery { percent: 80, plugged: true }))),
         Event::Host(Arc::new(host)),
-        // A look before, so that a tunnel is seen to come up.
+        // Links read before, so that a tunnel is seen to come up.
         Event::Links(Links::default()),
     ];
     // The slow tunnel is silent past its time.

@@ -1,14 +1,14 @@
-//! AMIGO, open or closed, and until when (guide, section 8).
+//! Whether the helpdesk AMIGO is open, and until when (guide, section 8).
 
 use jiff::ZonedDateTime;
 use jiff::civil::{Date, Time, Weekday};
 use jiff::tz::TimeZone;
 use vigie_profile::{Day, Hours, Profile};
 
-/// So many days ahead the next opening is looked for: the hours repeat weekly, and no holidays last a year.
-const HORIZON_DAYS: i64 = 366;
+/// How many days ahead the next opening is searched: the hours repeat weekly, and no holidays last a year.
+const SEARCH_DAYS: i64 = 366;
 
-/// Whether somebody is there.
+/// The helpdesk's state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Helpdesk {
     /// Open.
@@ -18,20 +18,20 @@ pub enum Helpdesk {
     },
     /// Closed.
     Closed {
-        /// When it opens next, as far as the calendar tells.
+        /// When it opens next, as far as the calendar is known.
         opens: Option<ZonedDateTime>,
     },
-    /// The calendar does not speak of today: nothing is claimed.
+    /// The calendar does not cover today.
     OutOfCalendar,
 }
 
-/// The state of the helpdesk.
+/// Returns the state of the helpdesk.
 pub fn state(profile: &Profile, now: &ZonedDateTime) -> Helpdesk {
     let covers = &profile.calendar.covers;
     if !(covers.from..=covers.to).contains(&now.date()) {
         return Helpdesk::OutOfCalendar;
     }
-    let until = stretches(profile, now.date(), now.time_zone())
+    let until = periods(profile, now.date(), now.time_zone())
         .filter(|(from, to)| from <= now && now < to)
         .map(|(_, to)| to)
         .max();
@@ -41,7 +41,7 @@ pub fn state(profile: &Profile, now: &ZonedDateTime) -> Helpdesk {
     }
 }
 
-/// When [`state`] may say something else next, as far as the calendar tells.
+/// Returns when [`state`] changes next, as far as the calendar is known.
 pub fn next_change(profile: &Profile, now: &ZonedDateTime) -> Option<ZonedDateTime> {
     let covers = &profile.calendar.covers;
     let zone = now.time_zone();
@@ -79,7 +79,7 @@ fn easter(year: i16) -> Date {
     first_of_march.saturating_add(jiff::Span::new().days(h + l - 7 * m + 21))
 }
 
-/// The hours of that day: closed on public holidays, else by the school calendar.
+/// Returns the hours of that day: none on public holidays, else by the school calendar.
 fn hours(profile: &Profile, date: Date) -> impl Iterator<Item = &Hours> {
     let away = profile.calendar.holidays.iter().any(|holiday| holiday.from <= date && date < holiday.back);
     let table = if away { &profile.helpdesk.holidays } else { &profile.helpdesk.school };
@@ -87,32 +87,32 @@ fn hours(profile: &Profile, date: Date) -> impl Iterator<Item = &Hours> {
     table.iter().filter(move |hours| open && hours.days.iter().any(|day| weekday(*day) == date.weekday()))
 }
 
-/// The stretches of that day in which somebody is there. (Where a clock change takes such a time away, jiff moves it.)
-fn stretches(profile: &Profile, date: Date, zone: &TimeZone) -> impl Iterator<Item = (ZonedDateTime, ZonedDateTime)> {
+/// Returns the opening periods of that day. A time that a clock change skips is moved by jiff.
+fn periods(profile: &Profile, date: Date, zone: &TimeZone) -> impl Iterator<Item = (ZonedDateTime, ZonedDateTime)> {
     let at = move |time: Time| date.to_datetime(time).to_zoned_datetime(zone.clone()).ok();
     hours(profile, date).filter_map(move |hours| Some((at(hours.from)?, at(hours.to)?)))
 }
 
-/// The end of the opening that contains or touches `until`: 8 to 12 and 12 to 17 are one stretch.
+/// Returns the end of the opening that contains or touches `until`: 8 to 12 and 12 to 17 are one period.
 fn through(profile: &Profile, until: ZonedDateTime) -> ZonedDateTime {
-    let mut stretches: Vec<_> = stretches(profile, until.date(), until.time_zone()).collect();
-    stretches.sort();
-    stretches.into_iter().fold(until, |until, (from, to)| if from <= until && until < to { to } else { until })
+    let mut periods: Vec<_> = periods(profile, until.date(), until.time_zone()).collect();
+    periods.sort();
+    periods.into_iter().fold(until, |until, (from, to)| if from <= until && until < to { to } else { until })
 }
 
 fn next_opening(profile: &Profile, now: &ZonedDateTime) -> Option<ZonedDateTime> {
     let last = horizon(profile, now.date());
     let days = now.date().series(jiff::Span::new().days(1)).take_while(|date| *date <= last);
     days.filter_map(|date| {
-        let from = stretches(profile, date, now.time_zone()).filter(|(from, to)| now < from && from < to);
+        let from = periods(profile, date, now.time_zone()).filter(|(from, to)| now < from && from < to);
         from.map(|(from, _)| from).min()
     })
     .next()
 }
 
-/// The last day to look at.
+/// Returns the last day to search.
 fn horizon(profile: &Profile, today: Date) -> Date {
-    profile.calendar.covers.to.min(today.saturating_add(jiff::Span::new().days(HORIZON_DAYS)))
+    profile.calendar.covers.to.min(today.saturating_add(jiff::Span::new().days(SEARCH_DAYS)))
 }
 
 fn midnight(date: Date, zone: &TimeZone) -> Option<ZonedDateTime> {
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn the_guides_hours() {
+    fn hours_follow_the_guide() {
         let says = |now: &str| state(&guide(), &at(now));
         // School period, Tuesday 24 and Wednesday 25 November 2026.
         assert_eq!(says("2026-11-24T07:59:59"), closed("2026-11-24T08:00"));
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn closed_on_public_holidays() {
+    fn helpdesk_is_closed_on_public_holidays() {
         let says = |now: &str| state(&guide(), &at(now));
         assert_eq!(says("2026-11-11T10:00"), closed("2026-11-12T08:00"));
         // Christmas 2026 is a Friday in the holidays; the next opening is Monday at 9.
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn easter_as_published() {
+    fn easter_matches_published_dates() {
         // The bounds (22 March, 25 April) among them.
         let dates = [(1818, 3, 22), (1943, 4, 25), (1999, 4, 4), (2000, 4, 23), (2024, 3, 31), (2025, 4, 20)];
         for (year, month, day) in dates.into_iter().chain([(2026, 4, 5), (2027, 3, 28), (2038, 4, 25)]) {
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn out_of_the_calendar_nothing_is_claimed() {
+    fn outside_the_calendar_the_state_is_unknown() {
         let mut profile = (*guide()).clone();
         profile.calendar.covers.from = Date::constant(2026, 9, 1);
         profile.calendar.covers.to = Date::constant(2026, 11, 24);
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_helpdesk_that_never_opens_costs_a_bounded_search() {
+    fn search_for_an_opening_is_bounded() {
         let mut profile = (*guide()).clone();
         profile.helpdesk.school.clear();
         profile.helpdesk.holidays.clear();
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn stretches_that_touch_are_one() {
+    fn adjacent_periods_are_merged() {
         let mut profile = (*guide()).clone();
         let afternoon =
             Hours { days: vec![Day::Wednesday], from: Time::constant(13, 0, 0, 0), to: Time::constant(16, 0, 0, 0) };
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn hours_across_a_clock_change() {
+    fn hours_span_a_clock_change() {
         let mut profile = (*guide()).clone();
         // Sunday 25 October 2026: 3:00 becomes 2:00. Sunday 28 March 2027: 2:00 becomes 3:00.
         let night = Hours { days: vec![Day::Sunday], from: Time::constant(1, 0, 0, 0), to: Time::constant(4, 0, 0, 0) };
@@ -254,7 +254,7 @@ mod tests {
     proptest! {
         /// Between now and `next_change` nothing changes; at that moment something does, and it lies ahead.
         #[test]
-        fn the_next_change_is_the_next_change(seconds in 1_750_000_000_i64..1_830_000_000, part in 0.0..1.0) {
+        fn next_change_is_exact(seconds in 1_750_000_000_i64..1_830_000_000, part in 0.0..1.0) {
             let profile = guide();
             let now = jiff::Timestamp::from_second(seconds).unwrap().to_zoned_datetime(TimeZone::get("Europe/Paris").unwrap());
             let before = state(&profile, &now);

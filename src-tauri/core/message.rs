@@ -17,17 +17,17 @@ pub enum Action {
     ShowPanel,
     /// Open the program or the link of that id.
     Open(Id),
-    /// Connect to the VPN: open the window for it, or the client's own where the profile says so.
+    /// Connect to the VPN: open the window for it, or the client's own if the profile says so.
     Connect,
     /// Disconnect the VPN.
     Disconnect,
-    /// Give up the attempt to connect that is under way.
+    /// Cancel the attempt to connect that is under way.
     CancelConnect,
     /// Open the VPN client's own window.
     OpenClient,
     /// Delete what the keyring holds: identifier and PIN.
     ForgetCredentials,
-    /// SensorRequest again at once, and say what is seen: is the inside within reach?
+    /// Read everything again now and notify the resulting status.
     Refresh,
     /// Start the remote support program, and join the session of that number.
     Join(#[cfg_attr(feature = "typescript", ts(type = "string"))] Digits),
@@ -39,7 +39,7 @@ pub enum Action {
     OpenDrive(char),
     /// Put the texts that the helpdesk asks for on the clipboard.
     CopySupportInfo,
-    /// Keep this choice of the user's.
+    /// Save this choice of the user's.
     Choose(Choice),
     /// Start with the session, or no longer.
     SetAutostart(bool),
@@ -53,7 +53,7 @@ pub enum Action {
     RemindLater,
     /// No more reminders until the date changes.
     NotTonight,
-    /// Say what Vigie is.
+    /// Show what Vigie is.
     About,
     /// End the program.
     Quit,
@@ -88,12 +88,12 @@ pub struct Call {
 }
 
 impl Call {
-    /// The code alone.
+    /// Returns the code without a number.
     pub fn of(code: impl Into<Id>) -> Call {
         Call { code: code.into(), number: None }
     }
 
-    /// What is dialled, `*210612345678`; `None` where there is no such code, or where it takes no number.
+    /// Returns what is dialled, `*210612345678`; `None` if there is no such code, or it takes no number.
     pub fn dialled(&self, profile: &Profile) -> Option<String> {
         let code = profile.code(&self.code)?;
         match &self.number {
@@ -106,7 +106,7 @@ impl Call {
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// The asked-for moment has come, or may have: look at the clock.
+    /// The requested moment may have come.
     Tick,
     /// The wall clock or the time zone was set.
     ClockChanged,
@@ -114,13 +114,13 @@ pub enum Event {
     Sleeping,
     /// The machine is awake again.
     Woke,
-    /// The interfaces and routes, whole, after something about them changed.
+    /// All interfaces and routes, after a change.
     Links(vpn::Links),
     /// A probe has ended, or has a strong answer.
     Probed(vpn::Probe),
-    /// The counters of an interface; `None` where they cannot be read.
+    /// The counters of an interface; `None` if they cannot be read.
     Traffic(Option<vpn::Traffic>),
-    /// What Cisco's command line says; `None` where it could not be asked or understood.
+    /// The state that Cisco's command line reports; `None` if there was no usable answer.
     ClientState(Option<vpn::ClientState>),
     /// The site that Cisco's files name, or that they name none.
     SiteFound(Option<Id>),
@@ -132,7 +132,7 @@ pub enum Event {
     Drives(Reading<Vec<DriveState>>),
     /// The installed printers.
     Printers(Reading<Printers>),
-    /// What WAPT's agent says.
+    /// What WAPT's agent reports.
     Wapt(Reading<Wapt>),
     /// Battery and mains.
     Power(Reading<Option<Battery>>),
@@ -153,13 +153,13 @@ pub enum Event {
     ConnectWindowOpen(bool),
     /// What keeps the client from connecting was looked for.
     ConnectObstacle(Option<connect::Obstacle>),
-    /// The client that would be used, where one can be driven, and what the keyring holds.
+    /// The client that would be used, if one can be driven, and what the keyring holds.
     ConnectReady(Option<connect::VpnClient>, connect::StoredCredentials),
     /// The user sent the form. (Its secrets print as `[secret]`.)
     FormSubmitted(connect::Submission),
     /// How far that attempt to connect is, or why it failed.
     ConnectProgress(RequestId, Result<connect::ConnectProgress, connect::ConnectError>),
-    /// The VPN was to be disconnected; why it was not, for the log.
+    /// Whether the VPN was disconnected; if not, why, for the log.
     Disconnected(Result<(), String>),
     /// Whether what the keyring held is gone (if not, why, for the log), and what it holds now.
     CredentialsForgotten(Result<(), String>, connect::StoredCredentials),
@@ -179,7 +179,7 @@ pub enum Event {
     Action(Action),
 }
 
-/// A value that a sensor was asked for: had, not had yet, or not to be had, and why.
+/// A value that a sensor reads.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(tag = "state", content = "value", rename_all = "kebab-case")]
 pub enum Reading<T> {
@@ -188,7 +188,7 @@ pub enum Reading<T> {
     Pending,
     /// The value.
     Known(T),
-    /// It cannot be had; why, in English, for the log and the doctor.
+    /// It cannot be read; why, in English, for the log and the doctor.
     Unavailable(String),
 }
 
@@ -199,7 +199,7 @@ pub struct Host {
     pub name: String,
     /// The user's login name.
     pub user: String,
-    /// Windows domain, or DNS domain on Linux; `None` where there is none.
+    /// Windows domain, or DNS domain on Linux; `None` if there is none.
     pub domain: Option<String>,
     /// System and version, "Windows 11 Pro 23H2 (22631)".
     pub system: String,
@@ -213,12 +213,12 @@ pub struct Host {
     pub disk: Reading<Space>,
 }
 
-/// So much room, so much of it free.
+/// Storage and how much of it is free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Space {
-    /// All of it, in bytes.
+    /// Total size in bytes.
     pub total: u64,
-    /// What is free, in bytes.
+    /// Free space in bytes.
     pub free: u64,
 }
 
@@ -227,11 +227,11 @@ pub struct Space {
 pub struct DriveState {
     /// The letter of the profile's drive.
     pub letter: char,
-    /// Where it stands.
+    /// How it is mounted.
     pub mount: DriveMount,
 }
 
-/// Where a drive stands.
+/// How a drive is mounted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", content = "at", rename_all = "kebab-case")]
 pub enum DriveMount {
@@ -239,7 +239,7 @@ pub enum DriveMount {
     Connected(String),
     /// Known to the system, but not connected now; the path to open, which may connect it.
     Disconnected(String),
-    /// The system does not know it.
+    /// Unknown to the system.
     Absent,
 }
 
@@ -264,7 +264,7 @@ pub struct Printer {
     pub installed: bool,
 }
 
-/// What WAPT's agent says.
+/// What WAPT's agent reports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wapt {
     /// The agent's version.
@@ -302,7 +302,7 @@ pub enum PowerOffError {
     Other(String),
 }
 
-/// What came of a start.
+/// How a start ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LaunchOutcome {
     /// It was started.
@@ -311,9 +311,9 @@ pub enum LaunchOutcome {
     MissingOpenedSelfService,
     /// It is missing; the download address was opened.
     MissingOpenedDownload,
-    /// It is missing, and nothing helps.
+    /// It is missing, and nothing could be opened instead.
     Missing,
-    /// It was there but did not start; why, in the system's words, for the log.
+    /// It did not start; the system's message, for the log.
     Failed(String),
 }
 
@@ -335,16 +335,16 @@ pub enum WindowError {
     Failed(String),
 }
 
-/// Something worth telling the user. `view::notice` gives it words.
+/// Something to notify the user of. `view::notice` has the texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notification {
-    /// A verdict has held long enough, and the user has to know.
+    /// A status that has lasted.
     Vpn(vpn::VpnStatus),
-    /// The shutdown comes in so many minutes, at that time of day; `last` where no later reminder follows.
+    /// A reminder of the automatic shutdown.
     Shutdown(shutdown::Reminder),
     /// "Éteindre maintenant" was asked for: confirm.
     ConfirmShutdown,
-    /// The shutdown could not be started; why, for the log.
+    /// The shutdown could not be started.
     ShutdownFailed,
     /// The shutdown was refused because another user is logged on.
     OthersLoggedOn,
@@ -354,15 +354,15 @@ pub enum Notification {
     WindowFailed(WindowKind, WindowError),
     /// A configuration file is broken, and Vigie runs without it.
     ConfigBroken,
-    /// No tray host: the panel stands in for the icon.
+    /// No tray host: the panel replaces the icon.
     NoTrayHost,
     /// Something is on the clipboard now.
     Copied(ClipboardContent),
-    /// The clipboard did not take it.
+    /// The clipboard refused it.
     CopyFailed,
     /// A choice of the user's could not be kept.
     NotSaved(SaveFailure),
-    /// An attempt to connect came to nothing, and its window is closed.
+    /// An attempt to connect failed while its window was closed.
     ConnectFailed(connect::ConnectError),
     /// The VPN could not be disconnected.
     DisconnectFailed,
@@ -375,7 +375,7 @@ pub enum Notification {
 }
 
 impl Notification {
-    /// Whether it answers what the user just did; the open panel says it too.
+    /// Whether it answers what the user just did; the open panel shows it too.
     pub fn is_answer(&self) -> bool {
         match self {
             Notification::Launch(_)
@@ -421,14 +421,14 @@ pub enum ClipboardContent {
     Passcode,
 }
 
-/// What the core asks of the shell.
+/// What the core asks of the runtime.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
-    /// Let a sensor look; what it sees comes back as an event.
+    /// Let a sensor read something; the result comes back as an event.
     Request(SensorRequest),
     /// Show a notification; it replaces the one of its category.
     Notify(Notification),
-    /// Take back what was shown in that category, if it still stands.
+    /// Withdraw what is shown in that category.
     Withdraw(Category),
     /// Start a program, open a link or a drive.
     Launch(LaunchTarget),
@@ -440,11 +440,11 @@ pub enum Effect {
     ShowConnect,
     /// Close it.
     CloseConnect,
-    /// SensorRequest which client can be driven and what the keyring holds; the answer is an [`Event::ConnectReady`].
+    /// Find which client can be driven and what the keyring holds; the answer is an [`Event::ConnectReady`].
     PrepareConnect,
     /// Connect; the answers are [`Event::ConnectProgress`].
     Connect(connect::ConnectRequest),
-    /// Give up the attempt that is under way: its client is ended.
+    /// Cancel the attempt that is under way and end its client.
     CancelConnect,
     /// Put PIN and digits on the clipboard for a short while; the answer is an [`Event::Copied`], or an
     /// [`Event::ConnectProgress`] with that id if the keyring no longer gives the PIN.
@@ -465,7 +465,7 @@ pub enum Effect {
     Quit,
 }
 
-/// What a sensor is asked to look at.
+/// What a sensor is asked to read.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SensorRequest {
     /// Interfaces and routes; the answer is an [`Event::Links`].
@@ -478,8 +478,7 @@ pub enum SensorRequest {
     Traffic(u32),
     /// Cisco's command line; the answer is an [`Event::ClientState`].
     Client,
-    /// The clock: send [`Event::Tick`] at that moment (and none where it is `None`). Replaces the moment asked for
-    /// before.
+    /// The clock: send [`Event::Tick`] at that moment, or never if `None`. Replaces the moment requested before.
     WakeAt(Option<jiff::Timestamp>),
     /// The profile has changed: use this one from now on.
     Profile(Arc<Profile>),
@@ -502,14 +501,14 @@ pub enum LaunchTarget {
     Call(Call),
 }
 
-/// Notifications of one category replace one another; two never stand side by side.
+/// Notifications of one category replace each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Category {
-    /// The VPN's verdict.
+    /// The VPN's status.
     Vpn,
     /// The automatic shutdown.
     Shutdown,
-    /// Starts and clipboard: the answer to what the user just did.
+    /// The answer to what the user just did.
     Answer,
     /// Vigie itself: its configuration, its place on the desktop.
     Program,

@@ -2,7 +2,7 @@
 
 use vigie_profile::{NamedCode, Printing};
 
-/// What a name says.
+/// The parts of a queue's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name {
     /// Department number, `14`.
@@ -11,7 +11,7 @@ pub struct Name {
     pub place: String,
     /// Division, `DSI`.
     pub division: String,
-    /// Number, where a division has several.
+    /// Number, if the division has several.
     pub number: Option<u8>,
     /// Building, `B`.
     pub building: Option<char>,
@@ -19,10 +19,10 @@ pub struct Name {
     pub floor: Option<String>,
 }
 
-/// Decodes a queue's name, in either case; `None` where it does not follow the scheme.
+/// Decodes a queue's name, in either case; `None` if it does not follow the scheme.
 ///
 /// A queue on the print server is listed as `\\172.26.66.73\I14RC-DSI-RDC` or, as in the guide's pictures,
-/// "I14RC-DSI-RDC sur 172.26.66.73" ("on" where Windows speaks English): what is around the name is left out.
+/// "I14RC-DSI-RDC sur 172.26.66.73" ("on" in an English Windows): what surrounds the name is ignored.
 pub fn decode(printing: &Printing, name: &str) -> Option<Name> {
     let name = name.rsplit(['\\', '/']).next()?.trim().to_ascii_uppercase();
     let name = name.split_whitespace().collect::<Vec<_>>();
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_guides_examples() {
+    fn examples_of_the_guide_are_decoded() {
         let caen = Some(name("14", "RC", "DSI", None));
         let rouen = Some(Name { building: Some('B'), floor: Some("4".into()), ..name("76", "RC", "DSI", Some(4)) });
         for around in
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn every_part_of_the_scheme() {
+    fn every_part_of_the_scheme_is_decoded() {
         let ground = Name { building: Some('C'), ..name("50", "DN", "DIPER", Some(2)) };
         assert_eq!(decoded("I50DN-DIPER2-CRDC"), Some(ground.clone()));
         assert_eq!(decoded("I50DN-DIPER2-C0"), Some(ground));
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_follow_the_scheme_is_not_decoded() {
+    fn other_names_are_not_decoded() {
         for text in [
             "",
             "I",

@@ -60,7 +60,7 @@ struct ShownReminder {
 /// Plans the reminders.
 #[derive(Debug, Clone)]
 pub struct Planner {
-    /// The profile's time of day, where its policy applies.
+    /// The profile's time of day, if its policy applies.
     policy: Option<Time>,
     /// Minutes ahead, greatest first.
     leads: Vec<u16>,
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn an_evening() {
+    fn each_lead_of_an_evening_is_due_once() {
         let mut planner = planner();
         assert_eq!(due(&mut planner, "2026-11-24T20:59:59"), None);
         for (at, reminder, next) in [
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn started_late_one_reminder_at_once_with_the_minutes_that_are_left() {
+    fn late_start_gives_one_reminder_with_the_minutes_left() {
         let mut planner = planner();
         assert_eq!(due(&mut planner, "2026-11-24T21:20"), Some((10, false)));
         assert_eq!(due(&mut planner, "2026-11-24T21:20:01"), None);
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn asleep_over_several_one_on_wake() {
+    fn sleep_over_several_leads_gives_one_reminder_on_waking() {
         let mut planner = planner();
         assert_eq!(due(&mut planner, "2026-11-24T20:50"), None);
         assert_eq!(due(&mut planner, "2026-11-24T21:26"), Some((4, true)));
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restart_does_not_repeat() {
+    fn restart_does_not_repeat_a_reminder() {
         let mut planner = planner();
         assert_eq!(due(&mut planner, "2026-11-24T21:15"), Some((15, false)));
         let text = serde_json::to_string(planner.history()).unwrap();
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn the_machines_own_plan_wins_where_it_is_earlier() {
+    fn earlier_plan_of_the_machine_applies() {
         let mut planner = planner();
         planner.set_machine(Some(at("2026-11-24T18:00").timestamp()));
         assert_eq!(due(&mut planner, "2026-11-24T17:30"), Some((30, false)));
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_policy_only_the_machine_speaks() {
+    fn without_a_policy_only_the_machines_plan_applies() {
         let off = vigie_profile::ShutdownConfig { enabled: false, ..guide().shutdown.clone() };
         let mut planner = Planner::new(&off, ReminderHistory::default());
         assert_eq!((due(&mut planner, "2026-11-24T21:25"), planner.next_wake(&now("2026-11-24T21:00"))), (None, None));
@@ -342,13 +342,13 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_without_leads_never_reminds() {
+    fn profile_without_leads_never_reminds() {
         let mut planner = Planner::new(&policy("21:30", &[]), ReminderHistory::default());
         assert_eq!((due(&mut planner, "2026-11-24T21:29"), planner.next_wake(&now("2026-11-24T21:00"))), (None, None));
     }
 
     #[test]
-    fn a_clock_set_back_does_not_repeat_and_another_zone_is_another_moment() {
+    fn clock_set_back_repeats_nothing_and_another_zone_is_another_moment() {
         let mut planner = planner();
         assert_eq!(due(&mut planner, "2026-11-24T21:00"), Some((30, false)));
         assert_eq!(due(&mut planner, "2026-11-24T21:15"), Some((15, false)));
@@ -368,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn nights_of_a_clock_change() {
+    fn clock_changes_at_night_are_handled() {
         // 28 March 2027: 2:30 does not exist and becomes 3:30. 25 October 2026: the first 2:30.
         for (date, at, lead) in [
             ("2027-03-28T00:30", "2027-03-28T03:30+02:00", "2027-03-28T01:30+01:00"),
@@ -436,8 +436,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(48))]
 
-        /// Stretches awake and asleep over years: every lead that falls while awake is told at that very moment; leads
-        /// that fall in a sleep yield one reminder on wake, if the shutdown is still ahead; nothing else is told.
+        /// Periods awake and asleep over years: every lead that falls while awake is due at that very moment; leads that
+        /// fall in a sleep yield one reminder on waking if the shutdown is still ahead; nothing else is due.
         #[test]
         fn exactly_the_reminders_that_are_due(
             start in 1_100_000_000_i64..1_900_000_000,
@@ -464,7 +464,7 @@ mod tests {
                     planner = Planner::new(&profile, serde_json::from_str(&history).unwrap());
                 }
             }
-            // What should have been told, from the calendar alone.
+            // What should have been shown, from the calendar alone.
             let mut expected: Vec<(Timestamp, Timestamp)> = Vec::new();
             let mut shutdowns: Vec<Timestamp> = Vec::new();
             let first = begin.to_zoned_datetime(zone.clone()).date().yesterday().unwrap();
@@ -536,7 +536,7 @@ mod tests {
                     let lead = *leads.iter().filter(|lead| left <= SignedDuration::from_mins(i64::from(**lead))).min().unwrap();
                     let told = (reminder.at.timestamp(), lead);
                     let recent = said.iter().rev().take(MAX_HISTORY);
-                    prop_assert!(recent.clone().all(|(_, at, lead)| (*at, *lead) != told), "told twice: {told:?}");
+                    prop_assert!(recent.clone().all(|(_, at, lead)| (*at, *lead) != told), "shown twice: {told:?}");
                     said.push((when, told.0, told.1));
                 }
             }
@@ -544,7 +544,7 @@ mod tests {
 
         /// However close a plan of the machine's lies to the policy, waking at `next_wake` yields the reminder.
         #[test]
-        fn a_wake_up_is_never_for_nothing(
+        fn every_wake_up_yields_a_reminder(
             start in 1_100_000_000_i64..1_900_000_000,
             minute in 0..1440_i32,
             leads in proptest::collection::vec(0..4000_u16, 0..5),

@@ -14,7 +14,7 @@ use vigie_profile::{Id, Problem, Profile, Site};
 /// All that Vigie knows at one moment. One task owns it; the views show it.
 #[derive(Debug, Clone)]
 pub struct State {
-    /// What the guide and the configuration say.
+    /// The guide and the configuration.
     pub profile: Arc<Profile>,
     /// What is wrong with the configuration files.
     pub problems: Arc<[Problem]>,
@@ -36,7 +36,7 @@ pub struct State {
     pub drives: Reading<Vec<DriveState>>,
     /// The installed printers.
     pub printers: Reading<Printers>,
-    /// What WAPT's agent says.
+    /// What WAPT's agent reports.
     pub wapt: Reading<Wapt>,
     /// The battery, if there is one.
     pub battery: Reading<Option<Battery>>,

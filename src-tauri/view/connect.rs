@@ -31,7 +31,7 @@ pub struct Form {
     pub sites: Vec<SiteChoice>,
     /// The one that is chosen at first.
     pub site: Option<Id>,
-    /// The identifier to begin with; empty where none is remembered.
+    /// The stored identifier; empty if there is none.
     pub identifier: String,
     /// What to type as identifier.
     pub identifier_hint: String,
@@ -45,11 +45,11 @@ pub struct Form {
     pub pin_min: u8,
     /// Characters that a PIN has at most.
     pub pin_max: u8,
-    /// How many forms the user has sent. Tells an answer with the same errors from no answer yet.
+    /// How many forms the user has sent; distinguishes an answer with the same errors from no answer yet.
     pub submissions: u32,
     /// What is wrong with the form that was sent, one a field at most.
     pub faults: Vec<FieldError>,
-    /// What there is to say above the fields.
+    /// The message above the fields.
     pub message: Option<Message>,
     /// Whether an attempt is under way.
     pub busy: bool,
@@ -82,13 +82,13 @@ pub struct FieldError {
     pub text: String,
 }
 
-/// What there is to say above the fields.
+/// A message above the fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Message {
-    /// How to take it.
+    /// How serious it is.
     pub tone: Tone,
-    /// In a few words.
+    /// The heading.
     pub title: String,
     /// What to do.
     pub text: String,
@@ -96,23 +96,23 @@ pub struct Message {
     pub buttons: Vec<Button>,
 }
 
-/// How to take a message.
+/// How serious a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum Tone {
-    /// It goes on.
+    /// Under way.
     Info,
-    /// It is done.
+    /// Done.
     Success,
     /// Something is not as usual.
     Warning,
-    /// It came to nothing.
+    /// It failed.
     Error,
 }
 
 impl Form {
-    /// Whether it offers that action. The page may ask for nothing else.
+    /// Whether it offers that action. The page may request nothing else.
     pub fn offers(&self, action: &Action) -> bool {
         let helping = self.message.iter().flat_map(|message| &message.buttons);
         self.buttons.iter().chain(helping).any(|button| button.action == *action)
@@ -169,7 +169,7 @@ pub fn form(state: &State) -> Form {
     }
 }
 
-/// What the user calls the client.
+/// Returns the client's name.
 pub(super) fn client(state: &State) -> &str {
     state.profile.program(&state.profile.vpn.client).map_or("le client VPN", |program| &program.label)
 }
@@ -189,7 +189,7 @@ fn fault(fault: FormError, vpn: &VpnConfig) -> String {
     }
 }
 
-/// What to say above the fields. It follows the status, whoever opened or closed the tunnel.
+/// Returns the message above the fields. It follows the status, no matter who opened or closed the tunnel.
 fn message(state: &State) -> Option<Message> {
     let connect = &state.connect;
     let status = state.vpn.status();
@@ -225,7 +225,7 @@ fn message(state: &State) -> Option<Message> {
     }
 }
 
-/// What to say before anything was tried.
+/// Returns the message before anything was tried.
 fn idle(state: &State) -> Option<Message> {
     let connect = &state.connect;
     if connect.client == ClientDetection::None {
@@ -272,7 +272,7 @@ fn stopped(state: &State) -> Message {
     say(Tone::Error, title, text, vec![amigo(state)])
 }
 
-/// Why it came to nothing, and what to do.
+/// Returns why an attempt failed, and what to do.
 pub fn failed(reason: &ConnectError, state: &State) -> Message {
     let open = || button(format!("Ouvrir {}", client(state)), Action::OpenClient);
     let (tone, title, text, buttons) = match reason {
@@ -437,7 +437,7 @@ mod tests {
     }
 
     #[test]
-    fn the_form_begins_with_what_is_known() {
+    fn form_is_prefilled_with_what_is_known() {
         let state = at_the_form(Some(VpnClient::Cisco), StoredCredentials::default());
         let empty = form(&state);
         assert_eq!(empty.sites.iter().map(|site| site.id.as_str()).collect::<Vec<_>>(), ["caen", "rouen"]);
@@ -453,7 +453,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_that_opens_by_itself_says_why() {
+    fn window_that_opens_by_itself_gives_the_reason() {
         let mut state = at_the_form(Some(VpnClient::Cisco), StoredCredentials::default());
         assert_eq!(says(&state), "");
         state.connect.opened_after_sleep = true;
@@ -462,7 +462,7 @@ mod tests {
     }
 
     #[test]
-    fn each_fault_stands_at_its_field() {
+    fn errors_belong_to_their_fields() {
         let mut state = at_the_form(Some(VpnClient::Cisco), StoredCredentials::default());
         let wrong = Submission {
             site: "paris".into(),
@@ -486,7 +486,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_on_the_way() {
+    fn progress_has_its_messages() {
         let rows = [
             (
                 Ok(ConnectProgress::Stage(Stage::Contacting)),
@@ -582,7 +582,7 @@ mod tests {
     }
 
     #[test]
-    fn after_too_many_wrong_tries_only_amigo_is_left() {
+    fn after_too_many_refusals_only_the_helpdesk_is_offered() {
         let mut state = at_the_form(None, StoredCredentials::default());
         let wrong = AttemptHistory { wrong: 3, locked: false, last: Some(state.now.wall.timestamp()) };
         state.connect = vigie_core::connect::ConnectState::new(wrong);
@@ -594,7 +594,7 @@ mod tests {
     }
 
     #[test]
-    fn where_no_client_can_be_driven_its_window_is_offered() {
+    fn clients_window_is_offered_if_no_client_can_be_driven() {
         let form = form(&at_the_form(None, StoredCredentials::default()));
         assert!(!form.can_connect && !form.may_remember_pin && form.offers(&Action::OpenClient));
         assert_eq!(form.by_hand.as_deref(), Some("Copier le code et ouvrir Cisco Secure Client"));
@@ -626,7 +626,7 @@ mod tests {
     }
 
     #[test]
-    fn a_keyring_that_cannot_be_used_is_said_and_stands_in_nobodys_way() {
+    fn unusable_keyring_is_reported_and_blocks_nothing() {
         for (keyring, begins) in
             [(Keyring::Locked, "Le trousseau de clés est verrouillé"), (Keyring::Absent, "Aucun trousseau de clés")]
         {

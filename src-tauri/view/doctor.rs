@@ -1,13 +1,13 @@
-//! What every sensor saw, as lines for the helpdesk.
+//! The report of every sensor, for the helpdesk.
 
 use std::time::Duration;
 
-/// What one sensor saw.
+/// What one sensor found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// Which sensor.
     pub sensor: Sensor,
-    /// What it saw, as JSON, or why it saw nothing.
+    /// What it found, as JSON, or why it failed.
     pub seen: Result<String, String>,
     /// How long it took.
     pub took: Duration,
@@ -15,7 +15,7 @@ pub struct Finding {
 
 /// The sensors, in the order of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "named after the rooms in `sensors` and `shell`")]
+#[expect(missing_docs, reason = "named after the modules in `sensors` and `runtime`")]
 pub enum Sensor {
     Config,
     Network,
@@ -32,7 +32,7 @@ pub enum Sensor {
     Running,
 }
 
-/// One line a sensor: sign, name, time, and what it saw.
+/// Returns one line per sensor: sign, name, time and finding.
 pub fn report(findings: &[Finding]) -> String {
     let line = |finding: &Finding| {
         let took = finding.took.as_millis();

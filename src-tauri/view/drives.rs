@@ -1,16 +1,16 @@
-//! The network drives in words.
+//! The texts about the network drives.
 
 use vigie_core::message::{DriveMount, Reading};
 use vigie_core::state::State;
 use vigie_core::vpn::VpnStatus;
 use vigie_profile::{Drive, DriveUse};
 
-/// Whether a click on the drive has a chance.
+/// Whether the drive can be opened now.
 pub fn can_open(state: &State, drive: &Drive) -> bool {
     why_not(state, drive).is_none()
 }
 
-/// The menu's line: the letter, what belongs there, and the reason where it cannot be opened.
+/// Returns the menu's entry: letter, purpose, and why it cannot be opened.
 pub fn line(state: &State, drive: &Drive) -> String {
     let what = format!("{}: {}", drive.letter, purpose(drive.holds));
     match why_not(state, drive) {
@@ -27,7 +27,7 @@ pub fn purpose(holds: DriveUse) -> &'static str {
     }
 }
 
-/// Why the drive cannot be opened now.
+/// Returns why the drive cannot be opened now.
 pub fn why_not(state: &State, drive: &Drive) -> Option<&'static str> {
     match state.vpn.status() {
         VpnStatus::Offline => return Some("hors d’atteinte : pas de réseau"),

@@ -5,11 +5,11 @@ use jiff::civil::{Date, Time, Weekday};
 use vigie_core::printers::Name;
 use vigie_profile::{Printing, Site};
 
-/// A no-break space: a number and its unit stay on one line.
+/// A no-break space: it keeps a number and its unit on one line.
 const NBSP: char = '\u{a0}';
 
-/// Sets the spaces as French wants them: none breaks before a double sign, a percent sign or within guillemets. Every
-/// text that a view hands out has gone through here, so that the sources may be written with plain spaces.
+/// Replaces spaces that must not break in French: before double signs and percent signs, and within guillemets. Every
+/// text of a view passes through here, so the sources can be written with plain spaces.
 pub fn typeset(text: impl Into<String>) -> String {
     let signs = [" :", " ;", " !", " ?", " »", " %"];
     let text = signs.iter().fold(text.into(), |text, sign| text.replace(sign, &sign.replace(' ', "\u{a0}")));
@@ -59,7 +59,7 @@ pub fn moment(at: &ZonedDateTime, now: &ZonedDateTime) -> String {
     format!("{} à {}", day(at.date(), now.date()), time(at.time()))
 }
 
-/// "depuis 14 h 02"; with the day where it is not today's.
+/// "depuis 14 h 02", with the day if it is not today.
 pub fn since(at: &ZonedDateTime, now: &ZonedDateTime) -> String {
     if at.date() == now.date() {
         return format!("depuis {}", time(at.time()));
@@ -128,7 +128,7 @@ pub fn bytes(bytes: u64) -> String {
     if bytes < GIB {
         return format!("{}{NBSP}Mo", bytes / MIB);
     }
-    // Tenths, rounded down: free room is never overstated.
+    // Tenths, rounded down: free space is never overstated.
     let tenths = u128::from(bytes) * 10 / u128::from(GIB);
     if tenths >= 1000 {
         return format!("{}{NBSP}Go", tenths / 10);
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn since_names_the_day_only_where_it_is_another() {
+    fn since_names_the_day_only_if_it_is_another() {
         let now = at("2026-11-24T16:00");
         assert_eq!(since(&at("2026-11-24T14:02"), &now).replace('\u{a0}', " "), "depuis 14 h 02");
         assert_eq!(since(&at("2026-11-23T14:02"), &now).replace('\u{a0}', " "), "depuis hier à 14 h 02");

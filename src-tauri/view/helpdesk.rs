@@ -1,10 +1,10 @@
-//! AMIGO's hours in words.
+//! The texts about the helpdesk's hours.
 
 use super::french;
 use vigie_core::helpdesk::Helpdesk;
 use vigie_core::state::State;
 
-/// The menu's line.
+/// Returns the menu's entry.
 pub fn line(state: &State) -> String {
     format!("Assistance AMIGO ({})", hours(state))
 }

@@ -1,4 +1,4 @@
-//! Pure: State → what is shown. Everything that a user reads is French and stands here (and in `ui/`).
+//! What is shown for a state. Everything that users read is French and is defined here (and in `ui/`).
 
 pub mod config;
 pub mod connect;

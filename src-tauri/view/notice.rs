@@ -1,4 +1,4 @@
-//! What a notification says.
+//! The texts of the notifications.
 
 use super::{drives, french, panel, shutdown, vpn};
 use vigie_core::message::{
@@ -9,7 +9,7 @@ use vigie_core::state::State;
 use vigie_core::vpn::{Reason, VpnStatus};
 use vigie_profile::Choice;
 
-/// A notification in words.
+/// A notification as shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
     /// It replaces the one of the same category.
@@ -20,9 +20,9 @@ pub struct Notice {
     pub body: String,
     /// Buttons, in order.
     pub actions: Vec<(String, Action)>,
-    /// Whether it stays until it is dealt with, and may break through "do not disturb".
+    /// Whether it stays until the user reacts, and may override "do not disturb".
     pub urgent: bool,
-    /// Whether it needs no place in the notification list (an answer to a click, shown a few seconds).
+    /// Whether it is shown for a few seconds only and not listed (an answer to a click).
     pub transient: bool,
 }
 
@@ -46,7 +46,7 @@ impl Notice {
     }
 }
 
-/// Puts a notification into words.
+/// Returns the notification's texts and buttons.
 pub fn notice(notification: &Notification, state: &State) -> Notice {
     match notification {
         Notification::Vpn(verdict) => vpn(*verdict, state),
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_of_each_verdict() {
+    fn each_status_has_its_texts() {
         let rows = [
             (
                 VpnStatus::Offline,
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_of_the_shutdown() {
+    fn reminders_have_their_texts() {
         let state = standing(VpnStatus::Connected);
         let reminder = |minutes, last| Notification::Shutdown(Reminder { at: at("2026-11-24T21:30"), minutes, last });
         let work = "Cet ordinateur s’éteindra à 21 h 30. Enregistrez votre travail et fermez vos documents.";
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_of_a_start() {
+    fn results_of_a_start_have_their_texts() {
         let state = standing(VpnStatus::Connected);
         let launch = |target, outcome| says(&Notification::Launch(LaunchResult { target, outcome }), &state);
         let isl = || LaunchTarget::Program("isl-light".into());
@@ -444,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_of_the_rest() {
+    fn other_notifications_have_their_texts() {
         let state = standing(VpnStatus::Connected);
         let rows = [
             (Notification::NoTrayHost, "L’icône de Vigie ne peut pas s’afficher | Ce bureau n’a pas de zone de notification. Le panneau de Vigie la remplace ; relancez Vigie pour le revoir.".to_owned()),

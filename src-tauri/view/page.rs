@@ -1,5 +1,5 @@
 //! All that the opened panel's page is given: the panel, what the guide offers, the settings, and the last answer. Each
-//! part is told again only when it has changed.
+//! part is sent again only when it has changed.
 
 use super::panel::{Button, Panel, button, panel};
 use super::settings::{Setting, settings};
@@ -58,9 +58,9 @@ pub struct Guide {
 pub struct Tool {
     /// What the user reads first.
     pub label: String,
-    /// What it is for, in the guide's words; what happens on a click.
+    /// What it is for, as the guide puts it, or what a click does.
     pub detail: String,
-    /// Other words by which it is found.
+    /// Other words that find it.
     pub keywords: String,
     /// What the click asks for.
     pub action: Action,
@@ -72,7 +72,7 @@ pub struct Tool {
 pub struct Session {
     /// Where its number comes from.
     pub advice: String,
-    /// Opens the program, for whoever has no number.
+    /// Opens the program without a number.
     pub open: Button,
 }
 
@@ -96,9 +96,9 @@ pub struct Code {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Answer {
-    /// Differs from the one before, where the words may not.
+    /// Differs from the one before, even if the texts are the same.
     pub number: u32,
-    /// In a few words.
+    /// The heading.
     pub title: String,
     /// One sentence more.
     pub text: String,
@@ -121,7 +121,7 @@ impl Page {
             || self.settings.iter().any(|setting| setting.offers(action))
     }
 
-    /// The parts that differ from another page's; all of them, where there is none.
+    /// Returns the parts that differ from another page's, or all of them.
     pub fn parts(&self, before: Option<&Page>) -> Vec<Part> {
         let mut parts = Vec::new();
         if before.is_none_or(|before| before.guide != self.guide) {
@@ -139,7 +139,7 @@ impl Page {
         parts
     }
 
-    /// Takes a part's place.
+    /// Replaces a part.
     pub fn take(&mut self, part: Part) {
         match part {
             Part::Panel(panel) => self.panel = panel,
@@ -200,7 +200,7 @@ fn guide_model(state: &State) -> Guide {
                 note: code.note.as_deref().map(french::typeset),
             })
             .collect(),
-        max_digits: Digits::MOST,
+        max_digits: Digits::MAX_LEN,
     }
 }
 
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_of_the_guide_can_be_searched() {
+    fn search_covers_the_whole_guide() {
         let state = known();
         let (profile, tools) = (&state.profile, guide_model(&state).tools);
         let finds = |action: Action| tools.iter().any(|tool| tool.action == action);
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_site_both_sites_links_are_found_and_told_apart() {
+    fn without_a_site_links_of_every_site_are_found_by_name() {
         let mut state = known();
         let mut profile = Profile::clone(&state.profile);
         profile.user.site = None;
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn it_offers_what_it_shows_and_nothing_else() {
+    fn page_offers_only_what_it_shows() {
         let page = page(&standing(VpnStatus::Disconnected));
         let number = || Digits::new("0612345678");
         let call = |code: &str, number| Call { code: code.into(), number };
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_has_changed_is_told_again() {
+    fn only_changed_parts_are_sent_again() {
         let mut state = standing(VpnStatus::Connected);
         let first = page(&state);
         let mut shown = Page::default();
@@ -361,7 +361,7 @@ mod tests {
         let before = page(&state);
         update(&mut state, Event::Profile(Arc::new(profile), [].into()), now("2026-11-25T00:00"));
         assert!(page(&state).parts(Some(&before)).iter().any(|part| matches!(part, Part::Guide(_))));
-        // What is told each time is small beside what is told once.
+        // What is sent each time is small beside what is sent once.
         let bytes = |part: &Part| serde_json::to_string(part).expect("a part is JSON").len();
         for part in first.parts(None) {
             assert!(bytes(&part) < 20_000, "{}", bytes(&part));

@@ -15,11 +15,11 @@ use vigie_profile::{Choice, RowKind};
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Panel {
-    /// The heading: the verdict in a few words.
+    /// The heading: the status in a few words.
     pub title: String,
     /// One sentence under the heading.
     pub subtitle: String,
-    /// The verdict, for the heading's colour and picture.
+    /// The status, for the heading's colour and picture.
     pub verdict: Option<VpnStatus>,
     /// Something to answer first.
     pub question: Option<Prompt>,
@@ -29,16 +29,16 @@ pub struct Panel {
     pub groups: Vec<Group>,
 }
 
-/// The panel that stands on the desktop, under every window.
+/// The panel pinned to the desktop, under every window.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Pinned {
     /// What it shows: rows, and the way to the whole panel.
     pub panel: Panel,
     /// Opacity of its ground, in percent.
     pub opacity_percent: u8,
-    /// Width, in logical pixels, where the screen has room for it.
+    /// Width in logical pixels, if the screen is large enough.
     pub width: u16,
-    /// Height, in logical pixels, where the screen has room for it.
+    /// Height in logical pixels, if the screen is large enough.
     pub height: u16,
 }
 
@@ -58,22 +58,22 @@ pub struct Group {
 pub struct Row {
     /// A stable name.
     pub id: String,
-    /// What it is a row of; absent for what is said in any case.
+    /// Its kind; absent for rows that cannot be hidden.
     pub fact: Option<RowKind>,
     /// What it is.
     pub label: String,
     /// The fact, or why there is none.
     pub value: String,
-    /// How to take it.
+    /// How serious it is.
     pub mark: Severity,
-    /// What there is to know beyond it, for whoever asks.
+    /// Details shown on request.
     pub details: Vec<String>,
-    /// The moment that it speaks of, in seconds since 1970: the page says how long it is until then.
+    /// The moment that it is about, in seconds since 1970: the page shows the time left.
     #[cfg_attr(test, ts(type = "number | null"))]
     pub until: Option<i64>,
 }
 
-/// How to take a row.
+/// How serious a row is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
@@ -83,7 +83,7 @@ pub enum Severity {
     Normal,
     /// The user should do something about it.
     Warning,
-    /// The value cannot be had; `value` says why.
+    /// The value cannot be read; `value` gives the reason.
     Unavailable,
 }
 
@@ -93,7 +93,7 @@ pub enum Severity {
 pub struct Button {
     /// What the user reads.
     pub label: String,
-    /// What the click asks for.
+    /// What a click requests.
     pub action: Action,
 }
 
@@ -110,7 +110,7 @@ pub struct Prompt {
 }
 
 impl Panel {
-    /// Whether it offers that action. The page may ask for nothing else.
+    /// Whether it offers that action. The page may request nothing else.
     pub fn offers(&self, action: &Action) -> bool {
         let answers = self.question.iter().flat_map(|question| &question.answers);
         self.buttons.iter().chain(answers).any(|button| button.action == *action)
@@ -118,7 +118,7 @@ impl Panel {
 }
 
 impl Panel {
-    /// The panel without the rows of these facts.
+    /// Returns the panel without rows of these kinds.
     pub fn without(mut self, hidden: &[RowKind]) -> Panel {
         for group in &mut self.groups {
             group.rows.retain(|row| row.fact.is_none_or(|fact| !hidden.contains(&fact)));
@@ -142,7 +142,7 @@ pub fn left(ahead: Duration) -> Option<(String, Duration)> {
         let words = format!("dans plus de {hours}\u{a0}heures");
         return Some((words, Duration::from_millis(ahead - hours * HOUR + 1)));
     }
-    // Rounded up: what is left is not more than what is said for more than a minute.
+    // Rounded up, so that the text is at most a minute too long.
     let minutes = ahead.div_ceil(MINUTE);
     let words = match (minutes / 60, minutes % 60) {
         (0, 1) => "dans moins d’une minute".to_owned(),
@@ -153,8 +153,8 @@ pub fn left(ahead: Duration) -> Option<(String, Duration)> {
     Some((words, Duration::from_millis(ahead - (minutes - 1) * MINUTE)))
 }
 
-/// The pinned panel for a state; `None` where none is wanted. It has the facts alone: what is to be clicked or answered
-/// stands in the opened one, and in notifications.
+/// Returns the pinned panel for a state; `None` if none is wanted. It shows facts only: questions and actions are in the
+/// opened panel and in notifications.
 pub fn pinned(state: &State) -> Option<Pinned> {
     let wanted = &state.profile.panel;
     if !wanted.pinned {
@@ -170,7 +170,7 @@ pub fn pinned(state: &State) -> Option<Pinned> {
     })
 }
 
-/// The panel for a state.
+/// Returns the panel for a state.
 pub fn panel(state: &State) -> Panel {
     Panel {
         title: french::typeset(vpn::headline(state)),
@@ -319,7 +319,7 @@ fn computer(state: &State) -> Vec<Row> {
         Reading::Unavailable(_) => {
             rows.push(unavailable(RowKind::Battery, "Batterie", "le système n’indique pas son état"));
         }
-        // A computer without one has nothing to say of it.
+        // A computer without a battery has no such row.
         Reading::Known(None) | Reading::Pending => {}
     }
     rows.push(normal(RowKind::Version, "Vigie", env!("CARGO_PKG_VERSION")));
@@ -497,7 +497,7 @@ mod tests {
     use vigie_core::update::update;
 
     #[test]
-    fn offers_its_buttons_and_answers_and_nothing_else() {
+    fn panel_offers_only_its_buttons_and_answers() {
         let question = Prompt {
             title: "Éteindre ?".into(),
             text: String::new(),
@@ -517,7 +517,7 @@ mod tests {
     }
 
     #[test]
-    fn says_how_long_it_is_and_when_the_words_change() {
+    fn time_left_is_worded_and_changes_in_time() {
         let said =
             |seconds| left(Duration::from_secs(seconds)).map(|(words, next)| (words.replace('\u{a0}', " "), next));
         let next = |seconds, millis| Duration::from_secs(seconds) + Duration::from_millis(millis);
@@ -537,7 +537,7 @@ mod tests {
     }
 
     #[test]
-    fn pins_the_facts_where_the_profile_wants_it() {
+    fn pinned_panel_shows_facts_if_the_profile_wants_it() {
         let mut state = known();
         assert_eq!(pinned(&state), None);
         let mut profile = (*state.profile).clone();
@@ -618,7 +618,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_hidden_but_never_what_is_wrong_with_the_configuration() {
+    fn rows_can_be_hidden_except_configuration_problems() {
         let mut state = standing(VpnStatus::Connected);
         let problem = vigie_profile::Problem {
             file: "/etc/vigie/vigie.toml".into(),
@@ -643,7 +643,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_had_is_said_with_why() {
+    fn unavailable_values_give_their_reason() {
         let mut state = standing(VpnStatus::OnSite);
         let why = || Reading::Unavailable("for the log".into());
         let host = state.host.take().expect("it is known");
@@ -706,7 +706,7 @@ mod tests {
     }
 
     #[test]
-    fn the_names_of_what_waits_and_the_time_of_the_shutdown_stand_behind_their_rows() {
+    fn rows_carry_pending_packages_and_the_time_of_the_shutdown() {
         let panel = panel(&standing(VpnStatus::Connected));
         let rows: Vec<&Row> = panel.groups.iter().flat_map(|group| &group.rows).collect();
         let row = |id: &str| *rows.iter().find(|row| row.id == id).expect("it is there");

@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_force_is_chosen() {
+    fn current_values_are_chosen() {
         let mut state = known();
         let mut profile = Profile::clone(&state.profile);
         profile.panel.hidden = vec![RowKind::Dns];
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_administrator_has_fixed_offers_nothing() {
+    fn locked_settings_offer_nothing() {
         let mut state = known();
         let locked = ["panel.height", "user", "shutdown.leads_minutes"].map(String::from).into();
         state.profile = Arc::new(Profile { locked, ..Profile::clone(&state.profile) });

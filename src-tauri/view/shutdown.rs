@@ -1,4 +1,4 @@
-//! The automatic shutdown in words (guide, section 13).
+//! The texts about the automatic shutdown (guide, section 13).
 
 use super::french;
 use vigie_core::shutdown::Reminder;
@@ -19,7 +19,7 @@ pub fn is_near(state: &State) -> bool {
     left.is_some_and(|left| left <= jiff::SignedDuration::from_mins(i64::from(lead)))
 }
 
-/// The reminder's title.
+/// Returns the reminder's title.
 pub fn title(reminder: &Reminder) -> String {
     match reminder.minutes {
         0 | 1 => "Arrêt automatique dans une minute".into(),

@@ -114,7 +114,7 @@ pub enum Field {
     Digits,
 }
 
-/// What is wrong with the form. `view::connect` gives it words.
+/// What is wrong with the form. `view::connect` has the texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FormError {
     /// No site of that name.
@@ -125,7 +125,7 @@ pub enum FormError {
     OddIdentifier,
     /// No PIN.
     NoPin,
-    /// The PIN is shorter or longer than the profile says.
+    /// The PIN is shorter or longer than the profile allows.
     PinLength,
     /// The PIN has a blank or an accent.
     OddPin,

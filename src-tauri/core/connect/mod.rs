@@ -84,7 +84,7 @@ pub enum Obstacle {
 pub enum ConnectProgress {
     /// Under way.
     Stage(Stage),
-    /// The tunnel stands.
+    /// The tunnel is up.
     Connected,
     /// A tunnel that was up is gone.
     Ended,

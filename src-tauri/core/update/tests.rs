@@ -75,12 +75,12 @@ const LINKS: Effect = Effect::Request(SensorRequest::Links);
 const MACHINE: Effect = Effect::Request(SensorRequest::Host);
 
 #[test]
-fn the_first_run_shows_the_panel_and_asks_for_the_site_once() {
+fn first_run_shows_the_panel_and_asks_for_the_site_once() {
     let mut state = stranger();
     let remembered = SavedState { welcomed: true, ..SavedState::default() };
     assert_eq!(state.begin(), [LINKS, MACHINE, Effect::ShowPanel, Effect::SaveState(remembered)]);
     let asked = SavedState { welcomed: true, asked_site: true, ..SavedState::default() };
-    // The panel is on its way, and requests; a notification beside it would ask twice.
+    // The panel is opening and asks; a notification would ask twice.
     let effects = state.on(Event::SiteFound(None), "10:00");
     assert_eq!(effects, [Effect::SaveState(asked)]);
     assert_eq!(state.question, Some(Question::Site));
@@ -95,7 +95,7 @@ fn the_first_run_shows_the_panel_and_asks_for_the_site_once() {
 }
 
 #[test]
-fn the_machine_is_looked_at_again_when_the_inside_comes_or_goes() {
+fn host_is_read_again_when_the_intranet_comes_or_goes() {
     let mut state = known();
     assert!(state.begin().contains(&MACHINE));
     let looks = |effects: Vec<Effect>| effects.contains(&MACHINE);
@@ -109,7 +109,7 @@ fn the_machine_is_looked_at_again_when_the_inside_comes_or_goes() {
 }
 
 #[test]
-fn a_notification_asks_for_the_site_where_the_panel_does_not() {
+fn notification_asks_for_the_site_if_the_panel_does_not() {
     let mut state = stranger();
     state.begin();
     state.on(Event::SiteFound(None), "10:00");
@@ -123,7 +123,7 @@ fn a_notification_asks_for_the_site_where_the_panel_does_not() {
 }
 
 #[test]
-fn ciscos_files_tell_the_site_where_the_user_has_not() {
+fn site_of_ciscos_files_applies_if_the_user_has_chosen_none() {
     let mut state = stranger();
     state.on(Event::SiteFound(None), "10:00");
     let effects = state.on(Event::SiteFound(Some("rouen".into())), "10:01");
@@ -136,7 +136,7 @@ fn ciscos_files_tell_the_site_where_the_user_has_not() {
 }
 
 #[test]
-fn while_no_site_is_known_every_gateway_may_answer_and_then_only_its_own() {
+fn every_gateway_is_probed_until_the_site_is_known() {
     let gateways = |state: &mut State| -> Vec<String> {
         let effects = state.on(Event::Links(home()), "10:00");
         State::probe(&effects).gateways.into_iter().map(|gateway| gateway.host).collect()
@@ -150,7 +150,7 @@ fn while_no_site_is_known_every_gateway_may_answer_and_then_only_its_own() {
 }
 
 #[test]
-fn another_site_is_another_question() {
+fn changed_site_discards_the_evidence() {
     let mut state = known().connected();
     let rouen = Profile { user: UserChoices { site: Some("rouen".into()) }, ..(*guide()).clone() };
     let rouen = Arc::new(rouen);
@@ -161,7 +161,7 @@ fn another_site_is_another_question() {
 }
 
 #[test]
-fn a_profile_that_changes_nothing_of_the_watch_keeps_the_verdict() {
+fn profile_with_the_same_vpn_settings_keeps_the_status() {
     let mut state = known().connected();
     let profile = state.profile.clone();
     assert_eq!(
@@ -178,7 +178,7 @@ fn a_profile_that_changes_nothing_of_the_watch_keeps_the_verdict() {
 }
 
 #[test]
-fn a_broken_file_at_the_start_is_told_once() {
+fn broken_file_is_reported_once_at_the_start() {
     let mut state = State::new(
         guide(),
         problems(),
@@ -190,7 +190,7 @@ fn a_broken_file_at_the_start_is_told_once() {
 }
 
 #[test]
-fn lost_is_told_when_it_has_held_and_back_too() {
+fn loss_and_return_are_notified_once_they_have_lasted() {
     let mut state = known().connected();
     assert_eq!(notified(&state.see(home(), None, "11:00")), Vec::<&Notification>::new());
     assert_eq!(state.vpn.status(), VpnStatus::Disconnected);
@@ -202,7 +202,7 @@ fn lost_is_told_when_it_has_held_and_back_too() {
 }
 
 #[test]
-fn with_the_panel_open_nothing_pops_up() {
+fn status_is_not_notified_while_the_panel_is_open() {
     let mut state = known().connected();
     state.on(Event::PanelOpen(true), "10:59");
     state.see(home(), None, "11:00");
@@ -242,7 +242,7 @@ fn a_steady_tunnel_wants_its_probe_and_a_look_at_its_counters() {
 }
 
 #[test]
-fn at_rest_only_words_that_change_want_a_wake_up() {
+fn idle_state_wakes_only_when_a_text_changes() {
     let mut state = known();
     state.see(home(), None, "10:00");
     state.on(Event::Tick, "10:00:05");
@@ -260,7 +260,7 @@ fn at_rest_only_words_that_change_want_a_wake_up() {
 }
 
 #[test]
-fn asleep_nothing_is_asked_and_nothing_is_said() {
+fn nothing_is_requested_or_notified_during_sleep() {
     let mut state = known().connected();
     assert_eq!(state.on(Event::Sleeping, "20:59:58"), []);
     assert_eq!(state.vpn.status(), VpnStatus::Unknown);
@@ -276,7 +276,7 @@ fn asleep_nothing_is_asked_and_nothing_is_said() {
 }
 
 #[test]
-fn where_the_news_of_the_waking_is_lost_a_click_or_a_late_timer_brings_it() {
+fn click_or_late_timer_shows_that_the_machine_is_awake() {
     let mut state = known();
     state.on(Event::Sleeping, "10:00");
     assert_eq!(state.on(Event::Tick, "10:00:30"), []);
@@ -287,7 +287,7 @@ fn where_the_news_of_the_waking_is_lost_a_click_or_a_late_timer_brings_it() {
 }
 
 #[test]
-fn a_clock_that_was_set_leaves_nothing_certain() {
+fn changed_clock_discards_the_evidence() {
     let mut state = known().connected();
     assert_eq!(state.on(Event::ClockChanged, "10:00:10"), [LINKS]);
     assert_eq!(state.vpn.status(), VpnStatus::Unknown);
@@ -299,7 +299,7 @@ fn a_clock_that_was_set_leaves_nothing_certain() {
 }
 
 #[test]
-fn the_hours_of_amigo_follow_the_clock() {
+fn helpdesk_hours_follow_the_clock() {
     let mut state = known();
     let open = helpdesk::Helpdesk::Open { until: now("2026-11-24T17:00").wall };
     assert_eq!(state.helpdesk, open);
@@ -312,7 +312,7 @@ fn the_hours_of_amigo_follow_the_clock() {
 }
 
 #[test]
-fn an_evening_of_reminders() {
+fn reminders_of_an_evening_can_be_delayed_and_silenced() {
     let mut state = known();
     let remembered = |effects: &[Effect]| effects.iter().any(|effect| matches!(effect, Effect::SaveState(_)));
     let effects = state.on(Event::Tick, "21:00");
@@ -327,7 +327,7 @@ fn an_evening_of_reminders() {
 }
 
 #[test]
-fn a_reminder_does_not_outlive_its_shutdown() {
+fn reminder_is_withdrawn_after_its_shutdown() {
     let mut state = known();
     state.on(Event::Tick, "21:25");
     assert_eq!(state.on(Event::Tick, "21:29"), []);
@@ -389,7 +389,7 @@ fn reminder_that_ended_with_its_server_is_shown_again_with_the_minutes_left() {
 }
 
 #[test]
-fn the_computer_is_switched_off_only_after_the_question() {
+fn computer_is_switched_off_only_after_confirmation() {
     let mut state = known();
     assert_eq!(state.asked(Action::ConfirmShutDown), []);
     assert_eq!(state.asked(Action::ShutDown), [Effect::Notify(Notification::ConfirmShutdown)]);
@@ -412,14 +412,14 @@ fn the_computer_is_switched_off_only_after_the_question() {
     state.asked(Action::ShutDown);
     state.on(Event::Woke, "10:10");
     assert_eq!(state.question, None);
-    // Without a notification server the panel requests.
+    // Without a notification server the panel asks.
     state.asked(Action::ShutDown);
     assert_eq!(state.on(Event::NotificationServer(false), "10:11"), [Effect::ShowPanel]);
     assert_eq!(state.asked(Action::ShutDown), [Effect::Notify(Notification::ConfirmShutdown), Effect::ShowPanel]);
 }
 
 #[test]
-fn what_each_click_starts() {
+fn each_action_has_its_effect() {
     let missing =
         |target| Effect::Notify(Notification::Launch(LaunchResult { target, outcome: LaunchOutcome::Missing }));
     let digits = |text| Digits::new(text).expect("digits");
@@ -491,19 +491,19 @@ fn at_the_form() -> State {
     state
 }
 
-fn dial(effects: &[Effect]) -> connect::ConnectRequest {
-    let [Effect::Connect(dial)] = effects else { panic!("{effects:?}") };
-    dial.clone()
+fn connect_request(effects: &[Effect]) -> connect::ConnectRequest {
+    let [Effect::Connect(request)] = effects else { panic!("{effects:?}") };
+    request.clone()
 }
 
 #[test]
-fn a_form_that_is_right_connects_and_the_verdict_says_so_meanwhile() {
+fn valid_form_connects_and_the_status_is_connecting_meanwhile() {
     use connect::{ConnectProgress, Phase, Stage};
     let mut state = at_the_form();
     let wrong = connect::Submission { digits: "12".to_owned().into(), ..form() };
     assert_eq!(state.on(Event::FormSubmitted(wrong), "10:01"), []);
     assert_eq!(state.connect.form_errors, [connect::FormError::Digits]);
-    let id = dial(&state.on(Event::FormSubmitted(form()), "10:01")).id;
+    let id = connect_request(&state.on(Event::FormSubmitted(form()), "10:01")).id;
     assert_eq!((state.vpn.status(), &state.connect.form_errors[..]), (VpnStatus::Connecting, &[][..]));
     assert_eq!(state.on(Event::FormSubmitted(form()), "10:01"), [], "twice at once");
     let verifying = Ok(ConnectProgress::Stage(Stage::Verifying));
@@ -519,7 +519,7 @@ fn a_form_that_is_right_connects_and_the_verdict_says_so_meanwhile() {
 /// Sends the form, and lets the client report its tunnel at 10:01:02.
 fn reported_tunnel() -> State {
     let mut state = at_the_form();
-    let id = dial(&state.on(Event::FormSubmitted(form()), "10:01")).id;
+    let id = connect_request(&state.on(Event::FormSubmitted(form()), "10:01")).id;
     let connected = Event::ConnectProgress(id, Ok(connect::ConnectProgress::Connected));
     state.on(connected, "10:01:02");
     state
@@ -547,12 +547,12 @@ fn a_reported_tunnel_that_never_appears_is_not_waited_for_long() {
 }
 
 #[test]
-fn an_attempt_that_fails_is_told_where_its_window_is_closed_and_wrong_tries_are_remembered() {
+fn failed_attempt_is_notified_if_its_window_is_closed_and_refusals_are_kept() {
     use connect::ConnectError;
     let mut state = at_the_form();
     let failed = |state: &mut State, reason: ConnectError| {
         let now = state.now.clone();
-        let id = dial(&update(state, Event::FormSubmitted(form()), now.clone())).id;
+        let id = connect_request(&update(state, Event::FormSubmitted(form()), now.clone())).id;
         update(state, Event::ConnectProgress(id, Err(reason)), now)
     };
     let effects = failed(&mut state, ConnectError::WrongPasscode);
@@ -569,20 +569,20 @@ fn an_attempt_that_fails_is_told_where_its_window_is_closed_and_wrong_tries_are_
 }
 
 #[test]
-fn an_attempt_can_be_given_up() {
+fn attempt_can_be_cancelled() {
     let mut state = at_the_form();
     assert_eq!(state.asked(Action::CancelConnect), []);
-    let id = dial(&state.on(Event::FormSubmitted(form()), "10:01")).id;
+    let id = connect_request(&state.on(Event::FormSubmitted(form()), "10:01")).id;
     assert_eq!(state.asked(Action::CancelConnect), [Effect::CancelConnect]);
     assert_eq!(state.vpn.status(), VpnStatus::Disconnected);
     assert_eq!(state.on(Event::ConnectProgress(id, Ok(connect::ConnectProgress::Connected)), "10:01:01"), []);
 }
 
 #[test]
-fn the_clients_own_window_gets_the_passcode_by_the_clipboard() {
+fn passcode_reaches_the_clients_window_by_the_clipboard() {
     let mut state = at_the_form();
     let by_hand = connect::Submission { way: connect::ConnectMethod::Clipboard, ..form() };
-    // Who he is, and where he connects, its own window requests.
+    // Its own window asks for the identifier and the gateway.
     let by_hand = connect::Submission { site: "".into(), identifier: String::new(), ..by_hand };
     let client = Effect::Launch(LaunchTarget::Client);
     let copied = ClipboardContent::Passcode;
@@ -600,7 +600,7 @@ fn the_clients_own_window_gets_the_passcode_by_the_clipboard() {
 }
 
 #[test]
-fn where_the_administrator_wants_it_no_client_is_driven() {
+fn administrator_can_forbid_driving_the_client() {
     let mut state = known();
     let mut profile = (*state.profile).clone();
     profile.vpn.connect = ConnectMode::ByHand;
@@ -614,7 +614,7 @@ fn where_the_administrator_wants_it_no_client_is_driven() {
 }
 
 #[test]
-fn where_the_administrator_wants_it_only_the_clients_window_opens() {
+fn administrator_can_require_the_clients_window() {
     let mut state = known();
     let mut profile = (*state.profile).clone();
     profile.vpn.connect = ConnectMode::OpenClient;
@@ -625,7 +625,7 @@ fn where_the_administrator_wants_it_only_the_clients_window_opens() {
 }
 
 #[test]
-fn after_sleep_the_window_opens_where_the_profile_wants_it_and_the_vpn_is_lost() {
+fn window_opens_after_sleep_if_configured_and_the_vpn_is_lost() {
     let sleeps = |wanted: bool, connected: bool| {
         let mut state = if connected { known().connected() } else { known() };
         let mut profile = (*state.profile).clone();
@@ -645,7 +645,7 @@ fn after_sleep_the_window_opens_where_the_profile_wants_it_and_the_vpn_is_lost()
 }
 
 #[test]
-fn showing_the_panel_looks_at_everything_again() {
+fn showing_the_panel_reads_everything_again() {
     let mut state = known().connected();
     let effects = state.asked(Action::ShowPanel);
     assert!([LINKS, MACHINE, Effect::Request(SensorRequest::Client)].iter().all(|look| effects.contains(look)));
@@ -655,7 +655,7 @@ fn showing_the_panel_looks_at_everything_again() {
 }
 
 #[test]
-fn who_looks_again_is_answered_even_where_nothing_has_changed() {
+fn refresh_is_answered_even_if_nothing_has_changed() {
     let mut state = known();
     state.see(home(), None, "10:00");
     state.on(Event::Tick, "10:00:05");
@@ -668,7 +668,7 @@ fn who_looks_again_is_answered_even_where_nothing_has_changed() {
 }
 
 #[test]
-fn what_the_sensors_say_is_kept() {
+fn sensor_readings_are_kept() {
     let mut state = known();
     let host = Arc::new(Host {
         name: "PC-14-042".into(),
@@ -707,7 +707,7 @@ fn what_the_sensors_say_is_kept() {
 }
 
 #[test]
-fn without_a_tray_the_panel_stands_in() {
+fn without_a_tray_the_panel_is_shown() {
     let mut state = known();
     assert_eq!(
         state.on(Event::TrayHost(false), "10:00"),
@@ -719,7 +719,7 @@ fn without_a_tray_the_panel_stands_in() {
 }
 
 #[test]
-fn what_came_of_a_click_is_told_where_it_is_not_seen() {
+fn failed_starts_and_copies_are_notified() {
     let mut state = known();
     let launch = |outcome| LaunchResult { target: LaunchTarget::Client, outcome };
     assert_eq!(state.on(Event::Launched(launch(LaunchOutcome::Started)), "10:00"), []);
@@ -734,7 +734,7 @@ fn what_came_of_a_click_is_told_where_it_is_not_seen() {
 }
 
 #[test]
-fn on_site_the_drives_are_within_reach() {
+fn on_site_the_intranet_is_reachable() {
     let mut state = known();
     assert_eq!(state.reaches_inside(), None);
     state.see(home(), Some(HOME), "10:00");
@@ -742,5 +742,64 @@ fn on_site_the_drives_are_within_reach() {
     for status in VpnStatus::ALL {
         let state = standing(status);
         assert!(!(state.reaches_inside() == Some(true) && state.can_connect()));
+    }
+}
+
+/// What the notification server does with requests.
+#[derive(Debug, Clone, Copy)]
+enum Server {
+    Works,
+    /// Answers with errors, or hangs.
+    Fails,
+    /// Nobody owns its name.
+    Absent,
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(128))]
+    /// Whatever the server does, each lead is seen exactly once, in a notification or in the panel.
+    #[test]
+    fn each_reminder_is_seen_exactly_once(
+        servers in proptest::collection::vec(
+            proptest::sample::select(vec![Server::Works, Server::Fails, Server::Absent]), 3),
+        panel_open in proptest::arbitrary::any::<bool>(),
+        lost in proptest::arbitrary::any::<bool>(),
+    ) {
+        let mut state = known();
+        let mut known_absent = false;
+        state.on(Event::PanelOpen(panel_open), "20:58");
+        for (server, lead) in servers.into_iter().zip(["21:00", "21:15", "21:25"]) {
+            let absent = matches!(server, Server::Absent);
+            // The runtime reports a server that comes back; one that is gone it often finds out by a request.
+            let mut effects = Vec::new();
+            if known_absent && !absent {
+                effects.extend(state.on(Event::NotificationServer(true), lead));
+                known_absent = false;
+            }
+            effects.extend(state.on(Event::Tick, lead));
+            let requested = |effects: &[Effect]| {
+                notified(effects).iter().filter(|one| matches!(one, Notification::Shutdown(_))).count()
+            };
+            let mut seen = 0;
+            match (requested(&effects), server) {
+                (0, _) => {}
+                (count, Server::Works) => seen += count,
+                (_, Server::Fails) => effects.extend(state.on(Event::NotificationFailed(Category::Shutdown), lead)),
+                (_, Server::Absent) => {
+                    known_absent = true;
+                    effects.extend(state.on(Event::NotificationServer(false), lead));
+                    effects.extend(state.on(Event::NotificationFailed(Category::Shutdown), lead));
+                }
+            }
+            let in_panel = effects.iter().filter(|effect| **effect == Effect::ShowPanel).count();
+            seen += if in_panel == 0 && panel_open && seen == 0 { 1 } else { in_panel };
+            proptest::prop_assert_eq!(seen, 1, "{:?} at {}: {:?}", server, lead, effects);
+            proptest::prop_assert!(state.reminded.is_some());
+            if lost && matches!(server, Server::Works) {
+                // Its server died and came back: the same reminder again, and nothing else.
+                let again = state.on(Event::NotificationLost(Category::Shutdown), lead);
+                proptest::prop_assert_eq!(requested(&again), 1);
+            }
+        }
     }
 }

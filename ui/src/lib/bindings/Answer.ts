@@ -5,11 +5,11 @@
  */
 export type Answer = { 
 /**
- * Differs from the one before, where the words may not.
+ * Differs from the one before, even if the texts are the same.
  */
 number: number, 
 /**
- * In a few words.
+ * The heading.
  */
 title: string, 
 /**

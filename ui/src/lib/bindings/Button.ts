@@ -10,6 +10,6 @@ export type Button = {
  */
 label: string, 
 /**
- * What the click asks for.
+ * What a click requests.
  */
 action: Action, };

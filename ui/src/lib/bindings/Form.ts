@@ -17,7 +17,7 @@ sites: Array<SiteChoice>,
  */
 site: string | null, 
 /**
- * The identifier to begin with; empty where none is remembered.
+ * The stored identifier; empty if there is none.
  */
 identifier: string, 
 /**
@@ -45,7 +45,7 @@ pin_min: number,
  */
 pin_max: number, 
 /**
- * How many forms the user has sent. Tells an answer with the same errors from no answer yet.
+ * How many forms the user has sent; distinguishes an answer with the same errors from no answer yet.
  */
 submissions: number, 
 /**
@@ -53,7 +53,7 @@ submissions: number,
  */
 faults: Array<FieldError>, 
 /**
- * What there is to say above the fields.
+ * The message above the fields.
  */
 message: Message | null, 
 /**

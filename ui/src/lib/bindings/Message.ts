@@ -3,15 +3,15 @@ import type { Button } from "./Button";
 import type { Tone } from "./Tone";
 
 /**
- * What there is to say above the fields.
+ * A message above the fields.
  */
 export type Message = { 
 /**
- * How to take it.
+ * How serious it is.
  */
 tone: Tone, 
 /**
- * In a few words.
+ * The heading.
  */
 title: string, 
 /**

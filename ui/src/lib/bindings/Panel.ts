@@ -9,7 +9,7 @@ import type { VpnStatus } from "./VpnStatus";
  */
 export type Panel = { 
 /**
- * The heading: the verdict in a few words.
+ * The heading: the status in a few words.
  */
 title: string, 
 /**
@@ -17,7 +17,7 @@ title: string,
  */
 subtitle: string, 
 /**
- * The verdict, for the heading's colour and picture.
+ * The status, for the heading's colour and picture.
  */
 verdict: VpnStatus | null, 
 /**

@@ -11,7 +11,7 @@ export type Row = {
  */
 id: string, 
 /**
- * What it is a row of; absent for what is said in any case.
+ * Its kind; absent for rows that cannot be hidden.
  */
 fact: RowKind | null, 
 /**
@@ -23,14 +23,14 @@ label: string,
  */
 value: string, 
 /**
- * How to take it.
+ * How serious it is.
  */
 mark: Severity, 
 /**
- * What there is to know beyond it, for whoever asks.
+ * Details shown on request.
  */
 details: Array<string>, 
 /**
- * The moment that it speaks of, in seconds since 1970: the page says how long it is until then.
+ * The moment that it is about, in seconds since 1970: the page shows the time left.
  */
 until: number | null, };

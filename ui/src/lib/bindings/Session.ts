@@ -10,6 +10,6 @@ export type Session = {
  */
 advice: string, 
 /**
- * Opens the program, for whoever has no number.
+ * Opens the program without a number.
  */
 open: Button, };

@@ -10,11 +10,11 @@ export type Tool = {
  */
 label: string, 
 /**
- * What it is for, in the guide's words; what happens on a click.
+ * What it is for, as the guide puts it, or what a click does.
  */
 detail: string, 
 /**
- * Other words by which it is found.
+ * Other words that find it.
  */
 keywords: string, 
 /**
