@@ -1,6 +1,6 @@
 //! The Windows Installer runs as the system, in a session of its own. It reaches each user's Vigie by the pipe, whose name
 //! contains user and session, and starts it again with the token of the session's user. Credentials, which Windows opens
-//! only to their user, and the files and keys of users who are logged on are removed by a process of that user too.
+//! only to their user, are removed by a process of that user; files and keys by the installer itself.
 
 use crate::runtime::instance::{IpcClient, Request};
 use crate::runtime::{autostart, notify};
