@@ -60,6 +60,9 @@ fn run() -> Result<ExitCode, String> {
     if std::env::args_os().len() != 1 {
         return Err("no arguments are taken".into());
     }
+    // pkexec has this program end with Vigie, at once: OpenConnect would be left behind if it does not heed a signal.
+    // The end of the input is enough.
+    set_parent_process_death_signal(None).map_err(message)?;
     print(STARTED);
     // Not through `io::stdin`, whose buffer would keep the passcode.
     let mut input = File::from(io::stdin().as_fd().try_clone_to_owned().map_err(message)?);
