@@ -5,8 +5,9 @@ use crate::harness::connect::build_helper;
 use crate::harness::processes::{descendants, files_containing, find_secret, process_name};
 use crate::harness::tray::TrayItem;
 use crate::harness::vpn::{INTRANET_HOST, PIN, TestVpn};
-use crate::harness::{ChildProcess, DEADLINE, Desktop, run, wait_for};
+use crate::harness::{ChildProcess, DEADLINE, Desktop, run, wait_for, wait_for_described};
 use jiff::{Timestamp, ToSpan};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::fs;
 use std::process::Command;
@@ -257,6 +258,57 @@ fn twice_at_once_is_once_and_what_is_given_up_ends() {
     home.is_clean();
     home.vpn.resume_server();
     home.connects(&digits);
+}
+
+#[test]
+fn the_first_of_two_groups_is_chosen() {
+    let home = Home::start("");
+    home.vpn.offer_groups();
+    home.connects(&TestVpn::otp(0));
+    home.item.click(&["Se déconnecter du VPN"]);
+    home.item.wait_for_menu("VPN déconnecté");
+    home.is_clean();
+    // A wrong code is one, with groups too.
+    home.item.click(&["Se connecter au VPN…"]);
+    home.desktop.wait_for_form("the window again", |form| form["can_connect"] == true);
+    home.is_told(PIN, "000000", "Code refusé");
+}
+
+#[test]
+fn a_second_question_is_no_refused_code() {
+    let home = Home::start("");
+    home.vpn.require_second_answer();
+    for number in 0..4 {
+        let form = home.is_told(PIN, &TestVpn::otp(number), "Le serveur VPN demande autre chose qu’un code");
+        assert_eq!(form["can_connect"], true, "after {number}");
+        home.is_clean();
+    }
+}
+
+#[test]
+fn no_client_outlives_vigie() {
+    for signal in [Signal::TERM, Signal::KILL] {
+        for is_connected in [false, true] {
+            let mut home = Home::start("");
+            if is_connected {
+                home.connects(&TestVpn::otp(0));
+            } else {
+                home.vpn.freeze_server();
+                home.desktop.submit_form(PIN, &TestVpn::otp(0));
+            }
+            let is_running = || home.vpn.client_processes().iter().any(|name| name.starts_with("openconnect"));
+            wait_for("the client", DEADLINE, || is_running().then_some(()));
+            // Vigie alone, not its group: the programs that run as root do not get the user's signals.
+            let vigie = Pid::from_raw(i32::try_from(home.vigie.pid()).expect("a pid")).expect("a pid");
+            kill_process(vigie, signal).expect("it runs");
+            home.vigie.wait(DEADLINE);
+            let what =
+                || format!("{signal:?}, connected: {is_connected}: the end of {:?}", home.vpn.client_processes());
+            wait_for_described(what, DEADLINE, || home.vpn.client_processes().is_empty().then_some(()));
+            let links = run(Command::new("ip").args(["-n", home.vpn.home_namespace(), "-o", "link"]));
+            assert!(!links.contains("tun"), "{links}");
+        }
+    }
 }
 
 /// What the policy file allows: as an ordinary user, with the program where the package lays it.

@@ -320,29 +320,52 @@ fn without_a_client_to_drive_it_connects_by_hand_and_keeps_what_is_copied_later(
 }
 
 #[test]
-fn an_open_cisco_window_blocks_the_connection_and_is_raised() {
+fn an_open_cisco_window_is_given_the_passcode_by_hand() {
+    let vpn = TestVpn::start();
+    let (desktop, _keyring) = desktop(&vpn, false);
+    let settings = desktop.install_cisco();
+    let _window = desktop.spawn("vpnui", &desktop.command("vpnui"));
+    desktop.wait_for_window("Cisco Secure Client", true);
+    let (vigie, _item, page) = open(&desktop, &vpn, &settings);
+    // Known before anything is typed.
+    page.wait_for_text("[role=status]", "Cisco Secure Client est déjà ouvert");
+    capture_accessible(&desktop, &page, "connexion-cisco-ouvert");
+    let digits = TestVpn::otp(0);
+    submit(&desktop, &page, &digits);
+    drop(page);
+    desktop.notifications().wait(0, "Votre code est copié pour 30 secondes");
+    assert_eq!(desktop.clipboard_text(), format!("{PIN}{digits}"));
+    wait_for("Cisco's window to be called", DEADLINE, || (desktop.cisco_window_starts() == 2).then_some(()));
+    desktop.wait_for_window(TITLE, false);
+    for secret in [PIN, &format!("{PIN}{digits}")] {
+        assert_not_leaked(&desktop, &vigie, secret);
+    }
+}
+
+#[test]
+fn a_passcode_that_cisco_did_not_take_is_copied() {
     let vpn = TestVpn::start();
     let (desktop, _keyring) = desktop(&vpn, false);
     let settings = desktop.install_cisco();
     let (vigie, item, page) = open(&desktop, &vpn, &settings);
-    // After Vigie has looked for it.
-    let _window = desktop.spawn("vpnui", &desktop.command("vpnui"));
-    desktop.wait_for_window("Cisco Secure Client", true);
+    // Another program of Cisco's takes the connection while the user types.
+    desktop.write("vpn.held", "");
     let digits = TestVpn::otp(0);
     page.press_keys(&format!("{}{TAB}", TestVpn::USER));
     submit(&desktop, &page, &digits);
-    page.wait_for_text("[role=status]", "Cisco Secure Client est déjà ouvert");
-    wait_for("Cisco's window to be called", DEADLINE, || (desktop.cisco_window_starts() == 2).then_some(()));
-    capture_accessible(&desktop, &page, "connexion-cisco-ouvert");
-    page.click("Ouvrir Cisco Secure Client");
-    wait_for("Cisco's window to be called again", DEADLINE, || (desktop.cisco_window_starts() == 3).then_some(()));
+    drop(page);
+    desktop.notifications().wait(0, "Votre code est copié pour 30 secondes");
+    assert_eq!(desktop.clipboard_text(), format!("{PIN}{digits}"));
+    assert_eq!(desktop.clipboard("x-kde-passwordManagerHint").as_deref(), Some("secret"));
+    wait_for("Cisco's window to be called", DEADLINE, || (desktop.cisco_window_starts() > 0).then_some(()));
+    desktop.wait_for_window(TITLE, false);
 
     // The digits were not sent and are still valid.
-    desktop.press_key("Cisco Secure Client", "Return");
-    desktop.wait_for_window("Cisco Secure Client", false);
+    fs::remove_file(desktop.home().join("vpn.held")).expect("it was just written");
+    let page = open_window(&desktop, &item);
+    page.press_keys(&format!("{}{TAB}", TestVpn::USER));
     submit(&desktop, &page, &digits);
     drop(page);
-    desktop.wait_for_window(TITLE, false);
     item.wait_for_menu("VPN connecté");
     assert!(vpn.is_reachable(INTRANET_HOST));
     for secret in [PIN, &format!("{PIN}{digits}")] {

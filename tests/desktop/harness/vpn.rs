@@ -43,6 +43,8 @@ pub struct TestVpn {
     client: RefCell<Option<ChildProcess>>,
     server: RefCell<Option<ChildProcess>>,
     auth_method: RefCell<String>,
+    /// Lines of ocserv's configuration that some tests add.
+    extra_config: RefCell<String>,
     home: NetworkNamespace,
     gateway: NetworkNamespace,
     intranet: NetworkNamespace,
@@ -107,6 +109,7 @@ impl TestVpn {
             client: RefCell::new(None),
             server: RefCell::new(None),
             auth_method: RefCell::new(String::new()),
+            extra_config: RefCell::new(String::new()),
             home: NetworkNamespace::new("home", number),
             gateway: NetworkNamespace::new("gateway", number),
             intranet: NetworkNamespace::new("intranet", number),
@@ -209,12 +212,13 @@ impl TestVpn {
              max-clients = 8\nmax-same-clients = 8\nkeepalive = 60\ndpd = 10\nmobile-dpd = 10\ntry-mtu-discovery = false\n\
              auth-timeout = 60\nmax-ban-score = 0\ncookie-timeout = 60\nrekey-time = 86400\nrekey-method = ssl\n\
              cisco-client-compat = true\ndtls-legacy = true\nuse-occtl = false\npredictable-ips = true\ndevice = vpns\n\
-             ipv4-network = 10.20.30.0\nipv4-netmask = 255.255.255.0\nroute = {route}\n",
+             ipv4-network = 10.20.30.0\nipv4-netmask = 255.255.255.0\nroute = {route}\n{}",
             self.auth_method.borrow(),
             at("ocserv.sock"),
             at("ocserv.pid"),
             at(&format!("{certificate}.pem")),
             at(&format!("{certificate}.key")),
+            self.extra_config.borrow(),
         );
         fs::write(self.file("ocserv.conf"), config).expect("the folder is writable");
         let mut command = self.gateway.command("ocserv");
@@ -348,6 +352,35 @@ impl TestVpn {
         fs::write(pam.join("ocserv"), rules).expect("the folder was just made");
         *self.auth_method.borrow_mut() = "pam".into();
         self.start_server();
+    }
+
+    /// Makes the gateway offer two groups, `Agents` first.
+    pub fn offer_groups(&self) {
+        self.kill_server();
+        *self.extra_config.borrow_mut() = "select-group = agents[Agents]\nselect-group = secours[Secours]\n".into();
+        self.start_server();
+    }
+
+    /// Makes the gateway ask a second question after the one-time password, as [`TestVpn::require_otp`] does not.
+    pub fn require_second_answer(&self) {
+        self.kill_server();
+        let keys = self.file("second-keys");
+        fs::write(&keys, format!("HOTP\t{}\t-\t{OTP_SECRET}\n", TestVpn::USER)).expect("the folder is writable");
+        let rules = PathBuf::from(format!("/etc/netns/{}/pam.d/ocserv", self.gateway.name));
+        let first = fs::read_to_string(&rules).expect("require_otp was called");
+        let second = format!("auth required pam_oath.so usersfile={} digits=6 window=20\n", keys.display());
+        fs::write(rules, first.replacen("account", &format!("{second}account"), 1)).expect("needs root");
+        self.start_server();
+    }
+
+    /// Returns the names of the programs at home that belong to a VPN client.
+    pub fn client_processes(&self) -> Vec<String> {
+        let pids = run(Command::new("ip").args(["netns", "pids", self.home_namespace()]));
+        let names =
+            pids.lines().map(|pid| fs::read_to_string(format!("/proc/{}/comm", pid.trim())).unwrap_or_default());
+        names
+            .filter(|name| ["openconnect", "vigie-openconn", "pkexec"].iter().any(|client| name.starts_with(client)))
+            .collect()
     }
 
     /// Returns the one-time password with this counter. The gateway accepts each once, and only in ascending order.
