@@ -99,20 +99,28 @@ mod tests {
     async fn askers_of_one_name_share_one_lookup() {
         static LOOKUPS: LazyLock<Lookups> = LazyLock::new(Lookups::default);
         static STARTED: AtomicUsize = AtomicUsize::new(0);
+        static JOINED: AtomicUsize = AtomicUsize::new(0);
         let (release, released) = channel();
         let released = std::sync::Arc::new(Mutex::new(released));
         let ask = || {
             let released = released.clone();
-            tokio::spawn(shared(&LOOKUPS, "slow.test", move |_| {
+            let shared = shared(&LOOKUPS, "slow.test", move |_| {
                 STARTED.fetch_add(1, Ordering::Relaxed);
                 released.lock().unwrap().recv().unwrap();
                 Ok(vec![[10, 0, 0, 1].into()])
-            }))
+            });
+            tokio::spawn(async move {
+                JOINED.fetch_add(1, Ordering::Relaxed);
+                shared.await
+            })
         };
         let askers: Vec<_> = (0..400).map(|_| ask()).collect();
         // Giving up does not start another one either.
         let impatient = ask();
-        tokio::task::yield_now().await;
+        // Whoever asks after the answer starts a lookup of their own.
+        while JOINED.load(Ordering::Relaxed) < 401 {
+            tokio::task::yield_now().await;
+        }
         impatient.abort();
         release.send(()).unwrap();
         for asker in askers {
