@@ -1,6 +1,6 @@
 //! The window for connecting as a value.
 //!
-//! How the page uses it. The window is `vigie-panel` with [`ToPanel::Connect`](vigie::runtime::panel::ToPanel::Connect)
+//! How the page uses it. The window is `vigie-panel` with `ToPanel::Connect`
 //! as its first line; its label is `connect`. The page calls `watch_form` with a channel and gets a [`Form`] now and
 //! whenever it changes, `rendered` once it is on the page, `request` with an action of [`Form::buttons`] or
 //! [`Message::buttons`], `close`, and `submit` with a [`Submission`] when the user sends the form.

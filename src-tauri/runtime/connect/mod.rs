@@ -1,8 +1,8 @@
 //! Connects the VPN: drives the client that is installed, and reads and keeps credentials.
 //!
-//! Each client has a [`driver::ClientDriver`], which names the program to start and decides what follows from its output:
+//! Each client has a `ClientDriver`, which names the program to start and decides what follows from its output:
 //! progress, or an answer on its standard input (the only way that a secret takes), when it is asked for and once.
-//! [`driver::drive`] does the rest for all: it starts the client, reads it in bounds and in time, and ends it when the
+//! `driver::drive` does the rest for all: it starts the client, reads it in bounds and in time, and ends it when the
 //! attempt is given up.
 
 mod cisco;

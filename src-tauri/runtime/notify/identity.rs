@@ -51,7 +51,7 @@ fn names(root: HKEY, command: &str) -> bool {
     key.and_then(|key| key.get_value("")).is_ok_and(|known: String| known.eq_ignore_ascii_case(command))
 }
 
-/// The keys that [`register`] writes, relative to the user's.
+/// The keys that `register` writes, relative to the user's.
 pub fn keys() -> [String; 2] {
     [format!(r"{CLASSES}\AppUserModelId\{APP_ID}"), format!(r"{CLASSES}\CLSID\{}", class())]
 }

@@ -1,4 +1,4 @@
-//! The icon in the tray, its tooltip and its menu, as [`vigie_view::tray::Tray`](vigie_view::tray::Tray) describes them.
+//! The icon in the tray, its tooltip and its menu, as [`vigie_view::tray::Tray`] describes them.
 //!
 //! On Linux it is a StatusNotifierItem (`ksni`), because Tauri's tray has neither clicks nor a tooltip there. On Windows
 //! it is Tauri's, whose event loop owns the main thread.
