@@ -269,7 +269,7 @@ async fn change_place(
     request: &[&str],
     reached: impl Fn(&[i32; 4]) -> bool,
 ) -> anyhow::Result<[i32; 4]> {
-    let mut last = display.place(OPENED)?;
+    let mut last = [0; 4];
     wait_for("the panel in its new place", || {
         let place = display.place(OPENED)?;
         let kept = place == last;
