@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::sync::{Mutex, Once, PoisonError};
 use std::{env, fs};
 use tempfile::TempDir;
 use zbus::Connection;
@@ -17,7 +17,10 @@ pub struct TestBus {
 
 impl TestBus {
     pub fn start() -> TestBus {
-        let folder = tempfile::tempdir().expect("a directory");
+        TestBus::in_folder(tempfile::tempdir().expect("a directory"))
+    }
+
+    fn in_folder(folder: TempDir) -> TestBus {
         let daemon = TestBus::daemon(folder.path());
         TestBus { folder, daemon }
     }
@@ -30,7 +33,7 @@ impl TestBus {
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
-            .expect("dbus-daemon not found: install the test dependencies");
+            .expect("dbus-daemon not found: run scripts/setup test");
         // Printed when it listens.
         let output = daemon.stdout.as_mut().expect("its output is piped");
         BufReader::new(output).read_line(&mut String::new()).expect("its address");
@@ -76,25 +79,18 @@ impl Drop for TestBus {
     }
 }
 
-/// Runs `body` with a private session bus. Its address is an environment variable, which all threads share, so the test
-/// runs in a process of its own, which this starts.
+/// Runs `body` with a private session bus. The libraries read its address from the environment, which all threads share,
+/// so such tests run one after the other, each with a new bus at the same address.
 pub fn with_session_bus(body: impl Future<Output = ()>) {
-    const INSIDE: &str = "VIGIE_TEST_BUS";
-    let thread = std::thread::current();
-    // The test runner names its threads after the tests.
-    let test = thread.name().expect("a test's thread has its name");
-    if env::var(INSIDE).is_ok_and(|inside| inside == test) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(async { tokio::time::timeout(Duration::from_secs(30), body).await.expect("in time") });
-        return;
-    }
-    let bus = TestBus::start();
-    let output = Command::new(env::current_exe().expect("this program"))
-        .args(["--exact", test, "--nocapture"])
-        .env(INSIDE, test)
-        .env("DBUS_SESSION_BUS_ADDRESS", bus.address())
-        .output()
-        .expect("this program starts");
-    let output_text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && output_text.contains("1 passed"), "{output_text}");
+    static TURN: Mutex<()> = Mutex::new(());
+    static ADDRESS: Once = Once::new();
+    // A test that failed has poisoned it.
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let name = format!("vigie-test-bus-{}", std::process::id());
+    let folder = tempfile::Builder::new().prefix(&name).rand_bytes(0).tempdir().expect("a directory");
+    let bus = TestBus::in_folder(folder);
+    // SAFETY: set once, before the first test that reads it.
+    ADDRESS.call_once(|| unsafe { env::set_var("DBUS_SESSION_BUS_ADDRESS", bus.address()) });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(body);
 }

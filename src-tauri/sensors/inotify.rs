@@ -92,7 +92,7 @@ mod tests {
     use std::time::Duration;
     use tokio::time::timeout;
 
-    const DEADLINE: Duration = Duration::from_secs(5);
+    const DEADLINE: Duration = Duration::from_secs(30);
 
     #[tokio::test]
     async fn replaced_file_is_reported_and_its_neighbours_are_not() {

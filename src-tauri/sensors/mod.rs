@@ -179,7 +179,7 @@ mod tests {
         use test_support::{in_namespace, profile, run};
         use tokio::time::timeout;
         use vigie_core::vpn::ProbeRequest;
-        const DEADLINE: Duration = Duration::from_secs(10);
+        const DEADLINE: Duration = Duration::from_secs(30);
 
         async fn next(received: &mut UnboundedReceiver<Event>, wanted: impl Fn(&Event) -> bool) -> Event {
             loop {
@@ -255,7 +255,7 @@ mod tests {
     async fn requests_during_a_read_lead_to_one_more() {
         use std::sync::{LazyLock, Mutex};
         static GATE: LazyLock<Mutex<()>> = LazyLock::new(Mutex::default);
-        const DEADLINE: Duration = Duration::from_secs(10);
+        const DEADLINE: Duration = Duration::from_secs(30);
         let requests = watch::Sender::new(());
         let (_profiles, profile) = watch::channel(Arc::new(test_support::profile()));
         let (events, mut received) = mpsc::unbounded_channel();

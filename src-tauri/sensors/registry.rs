@@ -85,7 +85,7 @@ mod tests {
                 sender.send(watches.iter().position(|watch| std::ptr::eq(watch, changed))).unwrap();
             }
         });
-        let next = || receiver.recv_timeout(Duration::from_secs(5)).unwrap();
+        let next = || receiver.recv_timeout(Duration::from_secs(30)).unwrap();
         assert_eq!(next(), None);
         value.set_value("Device", &"I14RC-DSI-RDC").unwrap();
         assert_eq!(next(), Some(1));

@@ -476,7 +476,7 @@ async fn a_question_may_come_a_byte_at_a_time() {
 async fn secrets_reach_cisco_on_its_input_alone() {
     let [transcript] = Transcript::all("connect-5.1-connects").try_into().ok().unwrap();
     let client = FakeClient::new(&transcript.output, "");
-    let (outcome, mut progress) = client.drive(Duration::from_secs(20), None).await;
+    let (outcome, mut progress) = client.drive(Duration::from_secs(120), None).await;
     assert_eq!(outcome, DriveOutcome::default());
     let stages =
         [Stage::Contacting, Stage::Verifying, Stage::Establishing].map(|stage| Ok(ConnectProgress::Stage(stage)));
@@ -505,21 +505,21 @@ async fn a_refusal_ends_the_client_at_once() {
     // It would ask again.
     let client = FakeClient::new("Password: {?}\n  >> Login failed.\n", "exec sleep 60");
     let begin = std::time::Instant::now();
-    let (outcome, _) = client.drive(Duration::from_secs(30), None).await;
+    let (outcome, _) = client.drive(Duration::from_secs(120), None).await;
     assert_eq!(outcome, interrupted(ConnectError::WrongPasscode));
-    assert!(begin.elapsed() < Duration::from_secs(10));
+    assert!(begin.elapsed() < Duration::from_secs(50), "the client was not ended");
 }
 
 #[cfg(unix)]
 #[tokio::test]
 async fn a_client_is_read_in_time_and_in_bounds() {
     let client = FakeClient::new(">> notice: Contacting vpn.example.\n", "exec sleep 60");
-    let (outcome, progress) = client.drive(Duration::from_secs(1), None).await;
+    let (outcome, progress) = client.drive(Duration::from_secs(5), None).await;
     assert_eq!(outcome, interrupted(ConnectError::TimedOut));
     assert_eq!(progress, [Ok(ConnectProgress::Stage(Stage::Contacting))]);
 
     for endless in ["exec yes", "exec tr '\\0' x </dev/zero", "exec yes >&2"] {
-        let (outcome, _) = FakeClient::new("", endless).drive(Duration::from_secs(20), None).await;
+        let (outcome, _) = FakeClient::new("", endless).drive(Duration::from_secs(120), None).await;
         assert!(
             matches!(outcome.failed, Some(ConnectError::Unknown(ref why)) if why.contains("without end")),
             "{outcome:?}"
@@ -527,7 +527,7 @@ async fn a_client_is_read_in_time_and_in_bounds() {
     }
 
     let client = FakeClient::new("something else\nPassword: 4321123456\n", "exit 3");
-    let (outcome, _) = client.drive(Duration::from_secs(20), None).await;
+    let (outcome, _) = client.drive(Duration::from_secs(120), None).await;
     assert_eq!(
         outcome.failed,
         Some(ConnectError::Unknown("something else".into())),
@@ -545,7 +545,7 @@ async fn a_client_is_read_in_time_and_in_bounds() {
 async fn lines_that_are_not_known_are_dropped_after_an_answer() {
     let output = "first\nUsername: {!}\n123-4\nPassword: {!}\n65432 1\nuwxyz\n>> error: 21123\n>> error: Ended.\n";
     let client = FakeClient::new(output, "exit 3");
-    let (outcome, _) = client.drive(Duration::from_secs(20), None).await;
+    let (outcome, _) = client.drive(Duration::from_secs(120), None).await;
     assert_eq!(outcome.failed, Some(ConnectError::Unknown("first / >> error: Ended.".into())));
 }
 

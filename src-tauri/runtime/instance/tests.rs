@@ -1,8 +1,7 @@
-//! Tests with real sockets, and with real processes if it takes several.
+//! Tests with real sockets. (tests/desktop/item.rs kills a real process, and starts the next one.)
 
 use super::*;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinHandle;
 use vigie_view::panel::Panel;
@@ -226,89 +225,61 @@ fn a_fifo_in_place_of_the_lock_is_an_error() {
     assert!(transport::IpcListener::claim(&endpoint_of(dir.path())).is_err());
 }
 
-/// Not a test of its own: the processes below run it. It claims the endpoint, writes down the result and, if it is the
-/// first, serves until it is killed.
-#[test]
-fn a_process_that_claims() {
-    let Some(folder) = std::env::var_os("VIGIE_TEST_CLAIM").map(PathBuf::from) else { return };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async {
-        std::fs::write(folder.join(format!("ready-{}", std::process::id())), "").expect("written");
-        // All processes of the race start at one moment.
-        while !folder.join("go").exists() {
-            std::thread::yield_now();
-        }
-        let result = folder.join(format!("result-{}", std::process::id()));
-        let endpoint = endpoint_of(&folder);
-        match transport::IpcListener::claim(&endpoint).expect("claimed") {
-            Some(listener) => {
-                std::fs::write(result, "first").expect("written");
-                let (events, _kept) = unbounded_channel();
-                let (_status, receiver) = watch::channel(status("race"));
-                IpcServer { listener }.serve(events, receiver).await;
+/// Lets that many threads, each in the place of a process, claim the endpoint at one moment, and serves the first. Returns
+/// what each has become: the first, or a client that the first has answered.
+fn race(endpoint: &transport::Endpoint, threads: usize) -> Vec<String> {
+    let start = std::sync::Barrier::new(threads);
+    // The first must serve until all others are answered.
+    let done = tokio::sync::Semaphore::new(0);
+    let contender = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            start.wait();
+            match transport::IpcListener::claim(endpoint).expect("claimed") {
+                Some(listener) => {
+                    let (events, _kept) = unbounded_channel();
+                    let (_status, receiver) = watch::channel(status("race"));
+                    let serving = tokio::spawn(IpcServer { listener }.serve(events, receiver));
+                    let others = u32::try_from(threads - 1).expect("a few");
+                    done.acquire_many(others).await.expect("never closed").forget();
+                    serving.abort();
+                    let _ = serving.await;
+                    "first".to_owned()
+                }
+                None => {
+                    let seen = IpcClient { endpoint: endpoint.clone() }.status().await;
+                    done.add_permits(1);
+                    seen.expect("the first answers").panel.title.clone()
+                }
             }
-            None => {
-                let seen = IpcClient { endpoint }.status().await.expect("the first answers");
-                std::fs::write(result, seen.panel.title).expect("written");
-            }
-        }
+        })
+    };
+    let mut results: Vec<String> = std::thread::scope(|scope| {
+        let contenders: Vec<_> = (0..threads).map(|_| scope.spawn(contender)).collect();
+        contenders.into_iter().map(|contender| contender.join().expect("no panic")).collect()
     });
-}
-
-fn racer(folder: &Path) -> std::process::Child {
-    Command::new(std::env::current_exe().expect("this program"))
-        .args(["--exact", "runtime::instance::tests::a_process_that_claims"])
-        .env("VIGIE_TEST_CLAIM", folder)
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("started")
-}
-
-/// Waits for a file that each of the processes writes, and returns their contents.
-fn written(folder: &Path, name: &str, children: &[std::process::Child]) -> Vec<String> {
-    let deadline = std::time::Instant::now() + Duration::from_secs(30);
-    let read = |child: &std::process::Child| std::fs::read_to_string(folder.join(format!("{name}-{}", child.id())));
-    loop {
-        let texts: Vec<String> = children.iter().filter_map(|child| read(child).ok()).collect();
-        // An empty result is still being written.
-        if texts.len() == children.len() && (name == "ready" || texts.iter().all(|text| !text.is_empty())) {
-            return texts;
-        }
-        assert!(std::time::Instant::now() < deadline, "not all processes have written {name}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
-/// Lets that many processes start at one moment, and returns what they have become.
-fn race(folder: &Path, processes: usize) -> Vec<String> {
-    let _ = std::fs::remove_file(folder.join("go"));
-    let mut racers: Vec<_> = (0..processes).map(|_| racer(folder)).collect();
-    written(folder, "ready", &racers);
-    std::fs::write(folder.join("go"), "").expect("started");
-    let mut results = written(folder, "result", &racers);
     results.sort();
-    for racer in &mut racers {
-        // SIGKILL for the first; the others have ended.
-        racer.kill().expect("killed");
-        racer.wait().expect("ended");
-    }
     results
 }
 
 #[test]
-fn one_of_several_racing_processes_is_first_and_the_next_one_after_its_crash() {
+fn one_of_several_is_first_each_time() {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    assert_eq!(race(dir.path(), 6), ["first", "race", "race", "race", "race", "race"]);
-    #[cfg(unix)]
-    assert!(dir.path().join("socket").exists(), "left by the crash");
-    assert_eq!(race(dir.path(), 1), ["first"]);
+    // A child that another test forks holds the lock, too, until it executes its program: each round has a lock of its own.
+    let endpoint = |round: usize| endpoint_of(&dir.path().join(round.to_string()));
+    for round in 0..50 {
+        assert_eq!(race(&endpoint(round), 2), ["first", "race"], "round {round}");
+    }
+    assert_eq!(race(&endpoint(50), 6), ["first", "race", "race", "race", "race", "race"]);
 }
 
-#[test]
-fn one_of_two_starts_is_first_fifty_times() {
+#[cfg(unix)]
+#[tokio::test]
+async fn a_socket_that_a_crash_has_left_is_replaced() {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    // Under wine a process takes seconds to start.
-    for round in 0..if cfg!(windows) { 3 } else { 50 } {
-        assert_eq!(race(dir.path(), 2), ["first", "race"], "round {round}");
-    }
+    drop(std::os::unix::net::UnixListener::bind(dir.path().join("socket")).expect("bound"));
+    assert!(dir.path().join("socket").exists());
+    assert!(transport::connect(&endpoint_of(dir.path())).await.is_err(), "nobody listens");
+    let _listener = transport::IpcListener::claim(&endpoint_of(dir.path())).expect("claimed").expect("first");
+    assert!(transport::connect(&endpoint_of(dir.path())).await.is_ok());
 }

@@ -220,16 +220,23 @@ async fn program_that_exits_at_once_or_cannot_be_started_has_failed() {
 #[tokio::test]
 async fn started_program_is_independent_and_reaped() {
     let fixture = fixture();
+    let release = fixture.path("release");
+    rustix::fs::mknodat(rustix::fs::CWD, &release, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("a FIFO");
+    // Opening the FIFO for writing waits until the test reads it.
     fixture.script(
         "bin/isl-light",
         &format!(
             "read -r line < /proc/$$/stat; fds=$(readlink /proc/$$/fd/0 /proc/$$/fd/1 /proc/$$/fd/2)
-             echo \"$line\" > {0}/stat; echo \"$fds\" > {0}/fds; sleep 1.3; exit 1",
+             echo \"$line\" > {0}/stat; echo \"$fds\" > {0}/fds; echo > {0}/release; exit 1",
             fixture.dir.path().display()
         ),
     );
-    // The script calls readlink and sleep by their names on the test's own PATH.
+    // The script calls readlink by its name on the test's own PATH.
     assert_eq!(fixture.program("isl").await, LaunchOutcome::Started);
+    // It has written both files by then.
+    let released = tokio::task::spawn_blocking(move || fs::read(release));
+    let released = tokio::time::timeout(Duration::from_secs(30), released).await.expect("in time");
+    released.expect("no panic").expect("read");
     let stat = fs::read_to_string(fixture.path("stat")).expect("it ran");
     // proc(5): pid (comm) state ppid pgrp …
     let pid = stat.split(' ').next().expect("a process id");

@@ -1,22 +1,11 @@
-//! In processes of their own: there is one log a process.
+//! There is one log in a process, so each test runs once more in a process of its own.
 
 use super::*;
 use std::fs;
 use std::process::{Command, Stdio};
 
-/// Not a test of its own: what the processes below run.
-#[test]
-fn a_process_that_logs() {
-    let Ok(what) = std::env::var("VIGIE_TEST_LOG") else { return };
-    init(Some("warn"), true);
-    tracing::info!("an information");
-    tracing::warn!(answer = 42, "a warning");
-    tracing::info!(target: "library", "a library's information");
-    tracing::debug!("a detail");
-    if what == "panic" {
-        panic!("all is lost");
-    }
-}
+/// Says that this is the process of its own.
+const INSIDE: &str = "VIGIE_TEST_LOG";
 
 struct Logged {
     file: String,
@@ -24,30 +13,47 @@ struct Logged {
     names: Vec<String>,
 }
 
-fn logged(what: &str, more: &[(&str, &str)]) -> Logged {
+/// Returns what `body` logs in a process of its own with these variables; `None` in that process, which ends with `body`.
+fn logged(variables: &[(&str, &str)], body: fn()) -> Option<Logged> {
+    if std::env::var_os(INSIDE).is_some() {
+        init(Some("warn"), true);
+        body();
+        return None;
+    }
+    let thread = std::thread::current();
     let dir = tempfile::tempdir().expect("a temporary folder");
     let output = Command::new(std::env::current_exe().expect("this program"))
-        .args(["--exact", "--nocapture", "runtime::log::tests::a_process_that_logs"])
-        .env("VIGIE_TEST_LOG", what)
+        // The test runner names its threads after the tests.
+        .args(["--exact", "--nocapture", thread.name().expect("a test's thread has its name")])
+        .env(INSIDE, "1")
         .env("XDG_STATE_HOME", dir.path())
         .env_remove(VARIABLE)
         .env_remove("JOURNAL_STREAM")
-        .envs(more.iter().copied())
+        .envs(variables.iter().copied())
         .stdin(Stdio::null())
         .output()
         .expect("started");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(printed.contains("running 1 test"), "{printed}");
     let folder = dir.path().join("vigie/log");
     let names = fs::read_dir(&folder).into_iter().flatten().flatten();
-    Logged {
+    Some(Logged {
         file: fs::read_to_string(folder.join("vigie.log")).unwrap_or_default(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         names: names.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect(),
-    }
+    })
+}
+
+fn of_every_level() {
+    tracing::info!("an information");
+    tracing::warn!(answer = 42, "a warning");
+    tracing::info!(target: "library", "a library's information");
+    tracing::debug!("a detail");
 }
 
 #[test]
 fn the_file_begins_with_a_banner_and_standard_error_keeps_to_its_level() {
-    let logged = logged("plain", &[]);
+    let Some(logged) = logged(&[], of_every_level) else { return };
     let first = logged.file.lines().next().expect("a banner");
     assert!(first.contains(concat!("Vigie ", env!("CARGO_PKG_VERSION"), " on ")), "{first}");
     assert!(first.contains(std::env::consts::ARCH), "{first}");
@@ -61,27 +67,27 @@ fn the_file_begins_with_a_banner_and_standard_error_keeps_to_its_level() {
 
 #[test]
 fn the_variable_overrules_and_a_wrong_one_harms_nothing() {
-    let all = logged("plain", &[(VARIABLE, "debug")]);
+    let Some(all) = logged(&[(VARIABLE, "debug")], of_every_level) else { return };
     assert!(all.file.contains("a detail") && all.stderr.contains("a library's"), "{}", all.file);
-    let wrong = logged("plain", &[(VARIABLE, "vigie=warn,=[=nonsense")]);
+    let Some(wrong) = logged(&[(VARIABLE, "vigie=warn,=[=nonsense")], of_every_level) else { return };
     assert!(wrong.file.contains("a warning") && !wrong.file.contains("an information"), "{}", wrong.file);
 }
 
 #[test]
 fn a_panic_is_logged() {
-    let logged = logged("panic", &[]);
+    let Some(logged) = logged(&[], || panic!("all is lost")) else { return };
     assert!(logged.file.contains("ERROR") && logged.file.contains("all is lost"), "{}", logged.file);
     assert!(logged.file.contains("log/tests.rs:"), "where it happened: {}", logged.file);
 }
 
 #[test]
 fn a_state_folder_that_cannot_be_made_stops_nothing() {
-    let logged = logged("plain", &[("XDG_STATE_HOME", "/proc")]);
+    let Some(logged) = logged(&[("XDG_STATE_HOME", "/proc")], of_every_level) else { return };
     assert!(logged.stderr.contains("no log file") && logged.stderr.contains("a warning"), "{}", logged.stderr);
 }
 
 #[test]
 fn another_streams_journal_is_not_used() {
-    let logged = logged("plain", &[("JOURNAL_STREAM", "1:2")]);
+    let Some(logged) = logged(&[("JOURNAL_STREAM", "1:2")], of_every_level) else { return };
     assert!(logged.stderr.contains("a warning"), "{}", logged.stderr);
 }

@@ -26,7 +26,7 @@ const SERVER: &str = "org.freedesktop.Notifications";
 const PATH: &str = "/org/freedesktop/Notifications";
 
 /// How long after the request a text may still be shown: "dans 15 minutes" is wrong afterwards.
-const TEXT_LIFETIME: Duration = Duration::from_secs(60);
+pub(super) const TEXT_LIFETIME: Duration = Duration::from_secs(60);
 
 /// How long a server that is there may take to show an urgent notice before the core is to find another way.
 const URGENT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -55,13 +55,8 @@ pub struct Backend {
 
 impl Backend {
     pub fn new(events: Events) -> Backend {
-        Backend::with_text_lifetime(events, TEXT_LIFETIME)
-    }
-
-    /// As `new`, with another limit than [`TEXT_LIFETIME`].
-    pub fn with_text_lifetime(events: Events, text_lifetime: Duration) -> Backend {
         let (orders, inbox) = mpsc::unbounded_channel();
-        Backend { orders, task: tokio::spawn(NotificationTask::new(events, text_lifetime).run(inbox)) }
+        Backend { orders, task: tokio::spawn(NotificationTask::new(events).run(inbox)) }
     }
 
     pub fn show(&self, notice: Notice) {
@@ -133,7 +128,6 @@ enum Reply {
 
 struct NotificationTask {
     events: Events,
-    text_lifetime: Duration,
     session: Option<Session>,
     connecting: Option<BoxFuture<'static, zbus::Result<Session>>>,
     capabilities: Option<Capabilities>,
@@ -153,10 +147,9 @@ struct NotificationTask {
 }
 
 impl NotificationTask {
-    fn new(events: Events, text_lifetime: Duration) -> NotificationTask {
+    fn new(events: Events) -> NotificationTask {
         NotificationTask {
             events,
-            text_lifetime,
             session: None,
             connecting: None,
             capabilities: None,
@@ -351,7 +344,7 @@ impl NotificationTask {
     /// When the notice is given up.
     fn expiry(&self, request: &Request) -> Instant {
         let waits_for_server = !self.available || !request.notice.urgent;
-        request.requested + if waits_for_server { self.text_lifetime } else { URGENT_TIMEOUT.min(self.text_lifetime) }
+        request.requested + if waits_for_server { TEXT_LIFETIME } else { URGENT_TIMEOUT }
     }
 
     fn on_deadline(&mut self) {
@@ -435,7 +428,7 @@ impl NotificationTask {
             if self.waiting.contains_key(&category) || request.notice.transient {
                 continue;
             }
-            if request.requested.elapsed() < self.text_lifetime {
+            if request.requested.elapsed() < TEXT_LIFETIME {
                 // A server that ends because of this very notice is not asked in a tight loop.
                 request.retry_at = Some(Instant::now() + backoff(request.failures));
                 request.failures += 1;

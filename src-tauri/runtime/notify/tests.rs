@@ -1,4 +1,5 @@
 use super::Notifier;
+use super::platform::TEXT_LIFETIME;
 use crate::test_bus::with_session_bus;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -119,6 +120,13 @@ async fn click(server: &Connection, id: u32, key: &str) {
     server.emit_signal(None::<&str>, path, name, "ActionInvoked", &(id, key)).await.expect("sent");
 }
 
+/// Lets this time pass at once.
+async fn pass(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
 /// Waits for this notification, and returns the keys of its buttons.
 async fn shown(calls: &mut UnboundedReceiver<Call>, wanted_title: &str, wanted_replaces: u32) -> Vec<String> {
     match calls.recv().await.expect("a call") {
@@ -219,8 +227,7 @@ fn server_gets_only_what_it_supports() {
 fn late_server_gets_the_latest_notice_of_each_category_and_nothing_stale() {
     with_session_bus(async {
         let (sender, mut events) = unbounded_channel();
-        let backend = super::platform::Backend::with_text_lifetime(sender, Duration::from_secs(2));
-        let mut notifier = Notifier { backend };
+        let mut notifier = Notifier::new(sender);
         notifier.show(notice(Category::Shutdown, "dans 30 minutes", &[]));
         assert_eq!(events.recv().await, Some(Event::NotificationServer(false)));
         notifier.show(notice(Category::Shutdown, "dans 15 minutes", &[]));
@@ -233,7 +240,7 @@ fn late_server_gets_the_latest_notice_of_each_category_and_nothing_stale() {
 
         notifier.show(notice(Category::Shutdown, "dans 5 minutes", &[]));
         assert_eq!(events.recv().await, Some(Event::NotificationServer(false)));
-        tokio::time::sleep(Duration::from_millis(2100)).await;
+        pass(TEXT_LIFETIME).await;
         let (_second, mut calls) = server(&[]).await;
         notifier.show(notice(Category::Program, "Bonjour", &[]));
         shown(&mut calls, "Bonjour", 0).await;
@@ -339,8 +346,7 @@ fn notice_that_ended_with_its_server_is_shown_again_while_it_is_true() {
     with_session_bus(async {
         let (first, mut calls) = server(&["actions"]).await;
         let (sender, mut events) = unbounded_channel();
-        let backend = super::platform::Backend::with_text_lifetime(sender, Duration::from_secs(3));
-        let mut notifier = Notifier { backend };
+        let mut notifier = Notifier::new(sender);
         notifier.show(reminder("dans 30 minutes"));
         shown(&mut calls, "dans 30 minutes", 0).await;
         // Shown only once the next one is: calls of one category follow each other.
@@ -350,8 +356,14 @@ fn notice_that_ended_with_its_server_is_shown_again_while_it_is_true() {
         let (second, mut calls) = server(&["actions"]).await;
         let keys = shown(&mut calls, "dans 15 minutes", 0).await;
 
+        // By the time that another notification is closed, the answer about this one has been handled.
+        notifier.show(notice(Category::Program, "Bonjour", &[]));
+        shown(&mut calls, "Bonjour", 0).await;
+        notifier.withdraw(Category::Program);
+        assert!(matches!(calls.recv().await, Some(Call::Close(42))));
+
         // Its text is out of date when the third server comes: the core is to say what is true now.
-        tokio::time::sleep(Duration::from_millis(3100)).await;
+        pass(TEXT_LIFETIME).await;
         second.close().await.expect("gone");
         let (third, mut calls) = server(&["actions"]).await;
         assert_eq!(events.recv().await, Some(Event::NotificationLost(Category::Shutdown)));

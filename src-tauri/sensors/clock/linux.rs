@@ -118,7 +118,7 @@ mod tests {
     use tokio::sync::mpsc::unbounded_channel;
     use tokio::time::timeout;
 
-    const DEADLINE: Duration = Duration::from_secs(10);
+    const DEADLINE: Duration = Duration::from_secs(30);
 
     #[tokio::test]
     async fn alarm_fires_once_at_the_latest_requested_time() {

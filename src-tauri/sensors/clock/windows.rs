@@ -114,7 +114,7 @@ mod tests {
     use tokio::time::timeout;
     use windows::Win32::UI::WindowsAndMessaging::{FindWindowW, SendMessageW};
 
-    const DEADLINE: Duration = Duration::from_secs(10);
+    const DEADLINE: Duration = Duration::from_secs(30);
 
     #[tokio::test]
     async fn alarm_fires_once_at_the_latest_requested_time() {

@@ -360,8 +360,8 @@ mod tests {
     use vigie_core::message::Event;
     use vigie_core::vpn::Links;
 
-    const DEADLINE: Duration = Duration::from_secs(5);
-    const QUIET: Duration = Duration::from_millis(300);
+    const DEADLINE: Duration = Duration::from_secs(30);
+    const QUIET: Duration = Duration::from_secs(1);
 
     fn eth0() -> &'static [&'static str] {
         &[

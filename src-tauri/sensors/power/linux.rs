@@ -253,7 +253,7 @@ mod tests {
     use tempfile::TempDir;
     use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-    const DEADLINE: Duration = Duration::from_secs(10);
+    const DEADLINE: Duration = Duration::from_secs(30);
 
     async fn next(events: &mut UnboundedReceiver<Event>) -> Event {
         tokio::time::timeout(DEADLINE, events.recv()).await.expect("an event in time").expect("the watch runs")

@@ -128,7 +128,7 @@ mod tests {
         let (events, mut sent) = tokio::sync::mpsc::unbounded_channel();
         watch(events).await;
         let mut now = async || {
-            let next = tokio::time::timeout(Duration::from_secs(10), sent.recv()).await.unwrap().unwrap();
+            let next = tokio::time::timeout(Duration::from_secs(30), sent.recv()).await.unwrap().unwrap();
             let Event::Printers(vigie_core::message::Reading::Known(Printers::Computer(list))) = next else {
                 panic!("{next:?}")
             };

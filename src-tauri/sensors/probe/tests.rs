@@ -11,7 +11,8 @@ use std::thread;
 
 /// So long that it is never reached by a handshake on a busy machine.
 const LIMIT: Duration = Duration::from_secs(10);
-const SHORT: Duration = Duration::from_millis(300);
+/// The limit of a test that waits for it: long enough to connect to this machine all the same.
+const SHORT: Duration = Duration::from_secs(2);
 const LOCALHOST: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 const ENDS: Ends = Ends { local: LOCALHOST, remote: LOCALHOST };
 
@@ -114,10 +115,10 @@ fn answering(answer: impl Into<Vec<u8>>) -> u16 {
     })
 }
 
+/// A server that accepts connections, and says nothing until the client closes them.
 fn holding() -> u16 {
-    server(|stream| {
-        thread::sleep(2 * LIMIT);
-        drop(stream);
+    server(|mut stream| {
+        let _ = std::io::copy(&mut stream, &mut std::io::sink());
     })
 }
 
@@ -192,16 +193,15 @@ async fn whatever_is_not_the_protocol_is_no_answer() {
         ("garbage", answering(garbage), Answer::Wrong(ENDS)),
         ("closed", closed_port(), Answer::Refused),
     ];
-    for (what, port, _) in servers {
+    for (what, port, expected) in servers {
         for scheme in ["smb", "ipp", "https"] {
             let limit = if what == "holds" { SHORT } else { LIMIT };
             let answer = answer(&format!("{scheme}://127.0.0.1:{port}"), limit).await;
             assert!(!matches!(answer, Answer::Correct(_)), "{scheme} {what}: {answer:?}");
+            if scheme == "smb" {
+                assert_eq!(answer, expected, "{what}");
+            }
         }
-    }
-    for (what, port, expected) in servers {
-        let limit = if what == "holds" { SHORT } else { LIMIT };
-        assert_eq!(answer(&format!("smb://127.0.0.1:{port}"), limit).await, expected, "{what}");
     }
     assert_eq!(answer("smb://no-such-host.invalid", LIMIT).await, Answer::Unresolved);
 }
@@ -315,7 +315,7 @@ async fn silence_refusal_and_unknown_names_are_told_apart() {
             if stream.write_all(&[*byte]).is_err() {
                 return;
             }
-            thread::sleep(SHORT / 3);
+            thread::sleep(SHORT / 10);
         }
     });
     let stream = TcpStream::connect(("127.0.0.1", drip)).unwrap();
@@ -348,7 +348,7 @@ async fn the_first_strong_answer_is_reported_before_the_end() {
     let file_server = format!("smb://127.0.0.1:{}", answering(smb_frame(&smb::tests::response())));
     let hosts = [format!("smb://127.0.0.1:{}", holding()), file_server];
     let mut reports = Vec::new();
-    probe(request(&hosts, &[]), Duration::from_secs(1), |probe| reports.push(probe)).await;
+    probe(request(&hosts, &[]), SHORT, |probe| reports.push(probe)).await;
     let kinds: Vec<(bool, usize)> = reports.iter().map(|report| (report.complete, report.witnesses.len())).collect();
     assert_eq!(kinds, [(false, 1), (true, 2)]);
     let answers: Vec<Answer> = reports[1].witnesses.iter().map(|witness| witness.answer).collect();

@@ -112,7 +112,7 @@ mod tests {
     }
 
     async fn next(events: &mut UnboundedReceiver<Event>) -> Option<Timestamp> {
-        let event = tokio::time::timeout(Duration::from_secs(5), events.recv()).await.expect("an event in time");
+        let event = tokio::time::timeout(Duration::from_secs(30), events.recv()).await.expect("an event in time");
         match event {
             Some(Event::MachineShutdown(at)) => at,
             other => panic!("{other:?}"),
