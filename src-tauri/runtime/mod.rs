@@ -1,4 +1,4 @@
-//! Carries out the core's effects; nothing is decided here.
+//! Carries out the core's effects; it makes no decisions of its own.
 
 pub mod app;
 pub mod autostart;
@@ -13,6 +13,8 @@ pub mod log;
 pub mod notify;
 pub mod panel;
 pub mod power_off;
+#[cfg(target_os = "linux")]
+mod session_bus;
 pub mod signals;
 pub mod store;
 pub mod tray;

@@ -1,11 +1,12 @@
 //! Notifications on Linux: `org.freedesktop.Notifications` over one connection of Vigie's own
 //! (docs/decisions/0002-notifications-linux.md).
 //!
-//! The task never waits for a peer: connecting and every call are futures beside the orders and the signals, so a bus
-//! or a server that hangs delays nothing else.
+//! The task never waits for a peer: connecting and calls are futures that are polled together with the commands and the
+//! signals, so a bus or a server that hangs delays nothing else.
 
-use super::escape_markup;
+use super::{BackendCommand, escape_markup};
 use crate::Events;
+use crate::runtime::session_bus::{self, Backoff, Watch};
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
@@ -19,7 +20,7 @@ use vigie_view::notice::Notice;
 use zbus::message::{Flags, Header, Type};
 use zbus::names::OwnedUniqueName;
 use zbus::zvariant::Value;
-use zbus::{Connection, MatchRule, Message, MessageStream};
+use zbus::{Connection, Message};
 
 /// Bus name and interface (Desktop Notifications specification 1.2).
 const SERVER: &str = "org.freedesktop.Notifications";
@@ -28,12 +29,11 @@ const PATH: &str = "/org/freedesktop/Notifications";
 /// How long after the request a text may still be shown: "dans 15 minutes" is wrong afterwards.
 pub(super) const TEXT_LIFETIME: Duration = Duration::from_secs(60);
 
-/// How long a server that is there may take to show an urgent notice before the core is to find another way.
+/// How long an available server may take to show an urgent notice before the core is notified that it failed.
 const URGENT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The first and the longest pause before a failed call, or connecting to the bus, is tried again.
-const RETRY_BACKOFF: Duration = Duration::from_millis(500);
-const MAX_RETRY_BACKOFF: Duration = Duration::from_secs(30);
+/// The pauses before a failed call, or connecting to the bus, is tried again.
+const RETRY_BACKOFF: Backoff = Backoff { first: Duration::from_millis(500), longest: Duration::from_secs(30) };
 
 /// How long the program's end waits for the server to close notifications.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
@@ -41,36 +41,31 @@ const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long an answer to a click is shown, in milliseconds.
 const SHORT_DISPLAY: i32 = 4000;
 
-enum Order {
-    Show(Notice),
-    Withdraw(Category),
-}
-
-/// Hands orders to the [`NotificationTask`].
+/// Sends commands to the [`NotificationTask`].
 #[derive(Debug)]
 pub struct Backend {
-    orders: UnboundedSender<Order>,
+    commands: UnboundedSender<BackendCommand>,
     task: JoinHandle<()>,
 }
 
 impl Backend {
     pub fn new(events: Events) -> Backend {
-        let (orders, inbox) = mpsc::unbounded_channel();
-        Backend { orders, task: tokio::spawn(NotificationTask::new(events).run(inbox)) }
+        let (commands, inbox) = mpsc::unbounded_channel();
+        Backend { commands, task: tokio::spawn(NotificationTask::new(events).run(inbox)) }
     }
 
     pub fn show(&self, notice: Notice) {
         // The task ends only with this sender or with the runtime.
-        let _ = self.orders.send(Order::Show(notice));
+        let _ = self.commands.send(BackendCommand::Show(notice));
     }
 
     pub fn withdraw(&self, category: Category) {
-        let _ = self.orders.send(Order::Withdraw(category));
+        let _ = self.commands.send(BackendCommand::Withdraw(category));
     }
 
     /// Closes what is shown. Does not wait for a server that does not answer.
     pub async fn close(self) {
-        drop(self.orders);
+        drop(self.commands);
         if timeout(CLOSE_TIMEOUT, self.task).await.is_err() {
             tracing::debug!("notifications stay open: the server does not answer");
         }
@@ -78,7 +73,7 @@ impl Backend {
 }
 
 /// A notice that is to be shown.
-struct Request {
+struct PendingNotice {
     /// Part of the buttons' keys: a click on the predecessor, which had the same id, has no effect.
     number: u64,
     notice: Notice,
@@ -86,20 +81,20 @@ struct Request {
     failures: u32,
     /// When to try again after a failure.
     retry_at: Option<Instant>,
-    /// No longer wanted: closed at once if the call under way shows it after all.
+    /// Whether the notice is no longer wanted: if the call under way shows it nevertheless, it is closed at once.
     obsolete: bool,
 }
 
 /// A notification that the server shows.
 struct Active {
-    /// The server's number for it; 0 from a server that has no numbers.
+    /// The server's id; 0 if the server assigns none.
     id: u32,
     server: OwnedUniqueName,
-    request: Request,
+    request: PendingNotice,
 }
 
 impl Active {
-    /// Whether the signal is about it. Each server numbers its notifications for itself.
+    /// Whether a signal is about this notification. Each server has its own ids.
     fn matches(&self, header: &Header, id: u32) -> bool {
         self.id == id && header.sender().is_some_and(|sender| self.server == *sender)
     }
@@ -113,13 +108,7 @@ struct Capabilities {
     markup: bool,
 }
 
-/// The connection, and all its incoming messages.
-struct Session {
-    bus: Connection,
-    messages: MessageStream,
-}
-
-/// How a call ended.
+/// The result of a call.
 enum Reply {
     Capabilities(zbus::Result<Capabilities>),
     /// The id, and the server that gave it.
@@ -128,13 +117,13 @@ enum Reply {
 
 struct NotificationTask {
     events: Events,
-    session: Option<Session>,
-    connecting: Option<BoxFuture<'static, zbus::Result<Session>>>,
+    watch: Option<Watch>,
+    connecting: Option<BoxFuture<'static, zbus::Result<Watch>>>,
     capabilities: Option<Capabilities>,
     calls: FuturesUnordered<BoxFuture<'static, Reply>>,
-    waiting: BTreeMap<Category, Request>,
+    waiting: BTreeMap<Category, PendingNotice>,
     /// One call at a time in each category, so that each notice replaces the last.
-    in_flight: BTreeMap<Category, Request>,
+    in_flight: BTreeMap<Category, PendingNotice>,
     active: BTreeMap<Category, Active>,
     /// Urgent notifications that ended with their server, and whose text is out of date.
     lost: BTreeSet<Category>,
@@ -142,7 +131,7 @@ struct NotificationTask {
     /// When to connect, or to ask for the capabilities, again, and how often that has failed.
     probe_at: Option<Instant>,
     probe_failures: u32,
-    /// What [`Event::NotificationServer`] said last.
+    /// The last value of [`Event::NotificationServer`].
     available: bool,
 }
 
@@ -150,7 +139,7 @@ impl NotificationTask {
     fn new(events: Events) -> NotificationTask {
         NotificationTask {
             events,
-            session: None,
+            watch: None,
             connecting: None,
             capabilities: None,
             calls: FuturesUnordered::new(),
@@ -165,7 +154,7 @@ impl NotificationTask {
         }
     }
 
-    async fn run(mut self, mut inbox: UnboundedReceiver<Order>) {
+    async fn run(mut self, mut inbox: UnboundedReceiver<BackendCommand>) {
         loop {
             let deadline = self.next_deadline();
             let connected = async {
@@ -175,30 +164,30 @@ impl NotificationTask {
                 }
             };
             let message = async {
-                match &mut self.session {
-                    Some(session) => session.messages.next().await,
+                match &mut self.watch {
+                    Some(watch) => watch.messages.next().await,
                     None => std::future::pending().await,
                 }
             };
             tokio::select! {
                 // A reply is handled before the signals that followed it on the bus.
                 biased;
-                order = inbox.recv() => match order {
-                    Some(Order::Show(notice)) => self.show(notice),
-                    Some(Order::Withdraw(category)) => self.withdraw(category).await,
+                command = inbox.recv() => match command {
+                    Some(BackendCommand::Show(notice)) => self.show(notice),
+                    Some(BackendCommand::Withdraw(category)) => self.withdraw(category).await,
                     None => break,
                 },
                 Some(reply) = self.calls.next(), if !self.calls.is_empty() => self.on_reply(reply).await,
-                session = connected => self.on_connected(session),
+                watch = connected => self.on_connected(watch),
                 message = message => match message {
                     Some(Ok(message)) => self.on_message(&message).await,
                     Some(Err(error)) => tracing::debug!(%error, "invalid message on the session bus"),
-                    None => self.session = None,
+                    None => self.watch = None,
                 },
                 () = until(deadline) => self.on_deadline(),
             }
         }
-        // Nobody would receive their buttons' signals any more.
+        // Nothing would receive the signals of their buttons any more.
         for category in self.active.keys().chain(self.in_flight.keys()).copied().collect::<Vec<_>>() {
             self.withdraw(category).await;
         }
@@ -212,7 +201,7 @@ impl NotificationTask {
         let category = notice.category;
         let (number, requested) = (self.last_number, Instant::now());
         self.lost.remove(&category);
-        let request = Request { number, notice, requested, failures: 0, retry_at: None, obsolete: false };
+        let request = PendingNotice { number, notice, requested, failures: 0, retry_at: None, obsolete: false };
         self.waiting.insert(category, request);
         self.start(category);
     }
@@ -222,11 +211,11 @@ impl NotificationTask {
         if self.in_flight.contains_key(&category) {
             return;
         }
-        let Some(session) = &self.session else { return self.connect() };
+        let Some(watch) = &self.watch else { return self.connect() };
         let Some(mut request) = self.waiting.remove(&category) else { return };
         request.retry_at = None;
         let replaces = self.active.get(&category).map_or(0, |active| active.id);
-        let (bus, known, notice) = (session.bus.clone(), self.capabilities.clone(), request.notice.clone());
+        let (bus, known, notice) = (watch.bus.clone(), self.capabilities.clone(), request.notice.clone());
         let number = request.number;
         self.in_flight.insert(category, request);
         let call = async move { Reply::Shown(category, notify(&bus, known, &notice, number, replaces).await) };
@@ -236,15 +225,16 @@ impl NotificationTask {
     fn connect(&mut self) {
         if self.connecting.is_none() {
             self.probe_at = None;
-            self.connecting = Some(connect().boxed());
+            let signals = format!("interface='{SERVER}'");
+            self.connecting = Some(async move { session_bus::watch(SERVER, &signals, None).await }.boxed());
         }
     }
 
-    fn on_connected(&mut self, session: zbus::Result<Session>) {
+    fn on_connected(&mut self, watch: zbus::Result<Watch>) {
         self.connecting = None;
-        match session {
-            Ok(session) => {
-                self.session = Some(session);
+        match watch {
+            Ok(watch) => {
+                self.watch = Some(watch);
                 self.probe_failures = 0;
                 for category in self.waiting.keys().copied().collect::<Vec<_>>() {
                     self.start(category);
@@ -261,16 +251,16 @@ impl NotificationTask {
         }
     }
 
-    /// Finds out whether notifications can be shown, with no notice at hand.
+    /// Finds out whether notifications can be shown, without showing one.
     fn probe(&mut self) {
         self.probe_at = None;
-        let Some(session) = &self.session else { return self.connect() };
-        let bus = session.bus.clone();
+        let Some(watch) = &self.watch else { return self.connect() };
+        let bus = watch.bus.clone();
         self.calls.push(async move { Reply::Capabilities(capabilities(&bus).await) }.boxed());
     }
 
     fn probe_later(&mut self) {
-        self.probe_at = Some(Instant::now() + backoff(self.probe_failures));
+        self.probe_at = Some(Instant::now() + RETRY_BACKOFF.after(self.probe_failures));
         self.probe_failures += 1;
     }
 
@@ -280,7 +270,7 @@ impl NotificationTask {
             // The next owner of the name is probed anew.
             Reply::Capabilities(Err(error)) if is_absent(&error) => {}
             Reply::Capabilities(Err(error)) => {
-                tracing::debug!(%error, "the notification server does not work");
+                tracing::debug!(%error, "the notification server does not answer");
                 if !self.available || !self.lost.is_empty() {
                     self.probe_later();
                 }
@@ -306,8 +296,8 @@ impl NotificationTask {
         }
     }
 
-    /// Only a missing server is worth waiting for; every other error may be over in a moment.
-    fn on_failure(&mut self, category: Category, mut request: Request, error: &zbus::Error) {
+    /// Tries again later: for a missing server when one appears, after any other error soon.
+    fn on_failure(&mut self, category: Category, mut request: PendingNotice, error: &zbus::Error) {
         tracing::warn!(%error, "cannot be shown yet: {}", request.notice.title);
         if is_absent(error) {
             self.capabilities = None;
@@ -317,9 +307,9 @@ impl NotificationTask {
             return;
         }
         if is_absent(error) {
-            request.retry_at = Some(Instant::now() + MAX_RETRY_BACKOFF);
+            request.retry_at = Some(Instant::now() + RETRY_BACKOFF.longest);
         } else {
-            request.retry_at = Some(Instant::now() + backoff(request.failures));
+            request.retry_at = Some(Instant::now() + RETRY_BACKOFF.after(request.failures));
             request.failures += 1;
         }
         self.waiting.insert(category, request);
@@ -342,7 +332,7 @@ impl NotificationTask {
     }
 
     /// When the notice is given up.
-    fn expiry(&self, request: &Request) -> Instant {
+    fn expiry(&self, request: &PendingNotice) -> Instant {
         let waits_for_server = !self.available || !request.notice.urgent;
         request.requested + if waits_for_server { TEXT_LIFETIME } else { URGENT_TIMEOUT }
     }
@@ -384,12 +374,12 @@ impl NotificationTask {
 
     /// Does not wait for the answer.
     async fn close(&mut self, id: u32) {
-        // 0 is no id: the server could not tell which one is meant.
-        let (Some(session), true) = (&self.session, id != 0) else { return };
+        // 0 is not an id, so the server could not identify the notification.
+        let (Some(watch), true) = (&self.watch, id != 0) else { return };
         let call = async {
             let message = Message::method_call(PATH, "CloseNotification")?.destination(SERVER)?.interface(SERVER)?;
             let message = message.with_flags(Flags::NoReplyExpected)?.with_flags(Flags::NoAutoStart)?;
-            session.bus.send(&message.build(&id)?).await
+            watch.bus.send(&message.build(&id)?).await
         };
         if let Err(error) = call.await {
             tracing::debug!(%error, "a notification was not closed");
@@ -407,7 +397,7 @@ impl NotificationTask {
             }
             "NotificationClosed" => {
                 let Ok((id, _reason)) = body.deserialize::<(u32, u32)>() else { return };
-                // Without numbers it may be any of them.
+                // Without ids it may be any of them.
                 self.active.retain(|_, active| id == 0 || !active.matches(&header, id));
             }
             "NameOwnerChanged" => {
@@ -418,7 +408,7 @@ impl NotificationTask {
         }
     }
 
-    /// What the old server showed has gone with it; the new one shows again what is still true.
+    /// Handles a change of the server: notifications of the old one are gone, and are shown again if they are still true.
     fn on_owner(&mut self, old: &str, new: &str) {
         self.capabilities.take_if(|capabilities| capabilities.server != new);
         let gone: Vec<Category> =
@@ -430,7 +420,7 @@ impl NotificationTask {
             }
             if request.requested.elapsed() < TEXT_LIFETIME {
                 // A server that ends because of this very notice is not asked in a tight loop.
-                request.retry_at = Some(Instant::now() + backoff(request.failures));
+                request.retry_at = Some(Instant::now() + RETRY_BACKOFF.after(request.failures));
                 request.failures += 1;
                 self.waiting.insert(category, request);
             } else if request.notice.urgent {
@@ -477,23 +467,6 @@ async fn until(deadline: Option<Instant>) {
         Some(deadline) => sleep_until(deadline).await,
         None => std::future::pending().await,
     }
-}
-
-fn backoff(failures: u32) -> Duration {
-    RETRY_BACKOFF.saturating_mul(1 << failures.min(16)).min(MAX_RETRY_BACKOFF)
-}
-
-async fn connect() -> zbus::Result<Session> {
-    let bus = Connection::session().await?;
-    let messages = MessageStream::from(&bus);
-    let daemon = zbus::fdo::DBusProxy::new(&bus).await?;
-    for rule in [
-        format!("type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',arg0='{SERVER}'"),
-        format!("type='signal',sender='{SERVER}',interface='{SERVER}'"),
-    ] {
-        daemon.add_match_rule(MatchRule::try_from(rule.as_str())?).await?;
-    }
-    Ok(Session { bus, messages })
 }
 
 /// Whether the error says that nobody owns the server's name, and that the bus can start nobody.
@@ -545,7 +518,7 @@ fn sender(header: &Header) -> zbus::Result<OwnedUniqueName> {
     header.sender().map(|name| name.to_owned().into()).ok_or(zbus::Error::InvalidReply)
 }
 
-/// What the server sends back when the button is clicked.
+/// Returns the key of a button, which the server sends back when it is clicked.
 fn key(number: u64, index: usize) -> String {
     format!("{number}.{index}")
 }

@@ -1,5 +1,5 @@
-//! Notifications: one at a time in each category; a later one replaces it. A button of one that was replaced or
-//! withdrawn has no effect.
+//! Notifications: at most one in each category; a later one replaces it. The buttons of a replaced or withdrawn notification
+//! have no effect.
 
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
 #[cfg_attr(windows, path = "windows.rs")]
@@ -14,10 +14,17 @@ use crate::Events;
 use vigie_core::message::Category;
 use vigie_view::notice::Notice;
 
-/// Shows notifications. Its calls never wait: the requests are carried out in order by a task or thread of its own.
+/// Shows notifications. Its calls never wait: a task or thread of its own carries them out in order.
 #[derive(Debug)]
 pub struct Notifier {
     backend: platform::Backend,
+}
+
+/// What the backend's task or thread is to do.
+#[derive(Debug)]
+enum BackendCommand {
+    Show(Notice),
+    Withdraw(Category),
 }
 
 impl Notifier {

@@ -12,6 +12,7 @@ mod identity;
 
 pub use identity::keys as identity_keys;
 
+use super::BackendCommand;
 use crate::Events;
 use crate::win32::{Com, UNIX_EPOCH_TICKS};
 use identity::{APP_ID, CLASS};
@@ -49,15 +50,9 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Shows notices, on a thread of its own.
 #[derive(Debug)]
 pub struct Backend {
-    orders: Sender<Order>,
+    commands: Sender<BackendCommand>,
     /// Closed with the thread.
     ended: oneshot::Receiver<()>,
-}
-
-#[derive(Debug)]
-enum Order {
-    Show(Notice),
-    Withdraw(Category),
 }
 
 impl Backend {
@@ -65,8 +60,8 @@ impl Backend {
         Backend::with(move |inbox| run(events, inbox))
     }
 
-    fn with(run: impl FnOnce(&Receiver<Order>) + Send + 'static) -> Backend {
-        let (orders, inbox) = channel();
+    fn with(run: impl FnOnce(&Receiver<BackendCommand>) + Send + 'static) -> Backend {
+        let (commands, inbox) = channel();
         let (end, ended) = oneshot::channel();
         let thread = std::thread::Builder::new().name("notifications".into()).spawn(move || {
             let _end: oneshot::Sender<()> = end;
@@ -75,25 +70,25 @@ impl Backend {
         if let Err(error) = thread {
             tracing::error!(%error, "no thread for notifications");
         }
-        Backend { orders, ended }
+        Backend { commands, ended }
     }
 
     pub fn show(&self, notice: Notice) {
-        self.order(Order::Show(notice));
+        self.send(BackendCommand::Show(notice));
     }
 
     pub fn withdraw(&self, category: Category) {
-        self.order(Order::Withdraw(category));
+        self.send(BackendCommand::Withdraw(category));
     }
 
-    fn order(&self, order: Order) {
+    fn send(&self, command: BackendCommand) {
         // The thread ends with this value, or did not start, which was logged.
-        let _ = self.orders.send(order);
+        let _ = self.commands.send(command);
     }
 
     /// Removes what is shown, from the screen and the Action Centre. Does not wait for a service that does not answer.
     pub async fn close(self) {
-        drop(self.orders);
+        drop(self.commands);
         if timeout(CLOSE_TIMEOUT, self.ended).await.is_err() {
             tracing::debug!("notifications stay open: Windows does not answer");
         }
@@ -108,7 +103,7 @@ fn lock(active: &ActiveToasts) -> MutexGuard<'_, BTreeMap<Category, (u64, Vec<Ac
     active.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn run(events: Events, inbox: &Receiver<Order>) {
+fn run(events: Events, inbox: &Receiver<BackendCommand>) {
     let active = ActiveToasts::default();
     let _com = Com::new(COINIT_MULTITHREADED);
     if let Err(error) = identity::register().and_then(|()| listen(&active, &events)) {
@@ -117,9 +112,9 @@ fn run(events: Events, inbox: &Receiver<Order>) {
     // The numbers of an earlier run are not used again: clicks on its toasts have no effect.
     let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut number = u64::try_from(started.as_millis()).unwrap_or_default();
-    while let Ok(order) = inbox.recv() {
-        match order {
-            Order::Show(notice) => {
+    while let Ok(command) = inbox.recv() {
+        match command {
+            BackendCommand::Show(notice) => {
                 number += 1;
                 let actions = notice.actions.iter().map(|(_, action)| action.clone()).collect();
                 lock(&active).insert(notice.category, (number, actions));
@@ -130,7 +125,7 @@ fn run(events: Events, inbox: &Receiver<Order>) {
                     let _ = events.send(Event::NotificationFailed(notice.category));
                 }
             }
-            Order::Withdraw(category) => {
+            BackendCommand::Withdraw(category) => {
                 if lock(&active).remove(&category).is_some() {
                     log_failure(withdraw(category));
                 }
@@ -335,7 +330,7 @@ mod tests {
         let _com = Com::new(COINIT_MULTITHREADED);
         let active = ActiveToasts::default();
         lock(&active).insert(Category::Vpn, (3, vec![Action::Connect]));
-        let (events, mut heard) = unbounded_channel();
+        let (events, mut received) = unbounded_channel();
         listen(&active, &events).unwrap();
         // SAFETY: the class is registered; the strings outlive the calls.
         unsafe {
@@ -345,7 +340,7 @@ mod tests {
             let (id, arguments) = (HSTRING::from(APP_ID), HSTRING::from("3/0"));
             activator.Activate(&id, &arguments, &[]).unwrap();
         }
-        assert_eq!(heard.try_recv().unwrap(), Event::Action(Action::Connect));
+        assert_eq!(received.try_recv().unwrap(), Event::Action(Action::Connect));
         assert!(lock(&active).is_empty());
     }
 
@@ -361,15 +356,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn close_waits_for_pending_orders() {
-        let (done, told) = channel();
+    async fn close_waits_for_pending_commands() {
+        let (done, finished) = channel();
         let backend = Backend::with(move |inbox| {
             while inbox.recv().is_ok() {}
             done.send(()).unwrap();
         });
         backend.withdraw(Category::Vpn);
         backend.close().await;
-        told.try_recv().unwrap();
+        finished.try_recv().unwrap();
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! The tray on Linux: a StatusNotifierItem with a com.canonical.dbusmenu menu on the session bus.
 //!
 //! One task keeps the item registered and up to date, another one follows the tray hosts. A watcher that does not answer
-//! keeps these two waiting, and nothing else.
+//! delays only these two.
 
 use super::pictures;
 use crate::Events;
+use crate::runtime::session_bus::{self, Backoff, Watch};
 use futures_util::{FutureExt, StreamExt};
 use ksni::TrayMethods;
 use ksni::menu::{CheckmarkItem, MenuItem, RadioGroup, RadioItem, StandardItem, SubMenu};
@@ -16,14 +17,14 @@ use tokio::time::{sleep, timeout};
 use vigie_core::message::{Action, Event};
 use vigie_view::tray::{self as view, Entry};
 use zbus::zvariant::Value;
-use zbus::{Connection, MatchRule, Message, MessageStream};
+use zbus::{Connection, Message, MessageStream};
 
 /// The service that items register with, and its object (StatusNotifierItem specification, "StatusNotifierWatcher").
 const WATCHER: &str = "org.kde.StatusNotifierWatcher";
 const WATCHER_PATH: &str = "/StatusNotifierWatcher";
 
-/// How long a tray host may be missing before that is reported: at the start of a session it starts at the same time as
-/// Vigie, and a restart of the panel takes it away for a moment.
+/// How long a tray host may be missing before that is reported: at the beginning of a session it starts at the same time
+/// as Vigie, and while the desktop's panel restarts there is none.
 const HOST_GRACE_PERIOD: Duration = Duration::from_secs(5);
 
 /// How long the watcher may take to answer.
@@ -32,9 +33,8 @@ const WATCHER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a registration may take before its absence from the watcher's list means something.
 const REGISTRATION_TIME: Duration = Duration::from_secs(1);
 
-/// The first and the longest pause before registering, or connecting to the bus, is tried again.
-const RETRY_BACKOFF: Duration = Duration::from_secs(1);
-const MAX_RETRY_BACKOFF: Duration = Duration::from_secs(60);
+/// The pauses before registering, or connecting to the bus, is tried again.
+const RETRY_BACKOFF: Backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(60) };
 
 /// A click and the opening of the menu this close to each other are one click. Under GNOME the first click after log-in
 /// does both (<https://github.com/ubuntu/gnome-shell-extension-appindicator/issues/575>).
@@ -82,7 +82,7 @@ async fn keep_item(mut wanted: watch::Receiver<view::Tray>, forgotten: Arc<Notif
         let value = wanted.borrow_and_update().clone();
         // It registers later by itself if the watcher is not there yet.
         let item = Item::new(value, events.clone()).assume_sni_available(true);
-        // One that hangs may be replaced by another one, which knows nothing of the call.
+        // A watcher that hangs may be replaced by another one, which will not answer this call.
         let registered = tokio::select! {
             registered = timeout(WATCHER_TIMEOUT, item.spawn()) => registered,
             () = closed(&wanted) => return,
@@ -95,7 +95,7 @@ async fn keep_item(mut wanted: watch::Receiver<view::Tray>, forgotten: Arc<Notif
             Ok(handle) => {
                 failures = 0;
                 let item = Registered(handle);
-                // What was missed before is not missed any more.
+                // A notification from before the registration is out of date.
                 let _ = forgotten.notified().now_or_never();
                 loop {
                     tokio::select! {
@@ -115,7 +115,7 @@ async fn keep_item(mut wanted: watch::Receiver<view::Tray>, forgotten: Arc<Notif
             Err(error) => {
                 tracing::warn!(%error, "the icon cannot be registered");
                 tokio::select! {
-                    () = sleep(backoff(failures)) => {}
+                    () = sleep(RETRY_BACKOFF.after(failures)) => {}
                     () = forgotten.notified() => {}
                     () = closed(&wanted) => return,
                 }
@@ -128,10 +128,6 @@ async fn keep_item(mut wanted: watch::Receiver<view::Tray>, forgotten: Arc<Notif
 async fn closed(wanted: &watch::Receiver<view::Tray>) {
     let mut wanted = wanted.clone();
     while wanted.changed().await.is_ok() {}
-}
-
-fn backoff(failures: u32) -> Duration {
-    RETRY_BACKOFF.saturating_mul(1 << failures.min(16)).min(MAX_RETRY_BACKOFF)
 }
 
 /// The item on the bus; dropping it removes it.
@@ -288,40 +284,30 @@ fn escape_access_key(label: &str) -> String {
     label.replace('_', "__")
 }
 
-/// Reports whether a tray host is there, each time that changes. When the session bus ends, so does the session, and
-/// Vigie quits: nobody would see the icon any more, and the next session, which starts its own Vigie, would find this one
-/// still running.
+/// Reports the coming and going of tray hosts. When the session bus ends, so does the session, and Vigie quits: otherwise
+/// the next session would find this process still running, without an icon.
 async fn watch_host(forgotten: Arc<Notify>, events: Events) {
     let mut hosts = Hosts { forgotten, events, reported: None };
     let mut failures = 0;
-    let (bus, signals) = loop {
+    let Watch { bus, messages } = loop {
         match connect().await {
             Ok(connected) => break connected,
             Err(error) => {
                 tracing::warn!(%error, "no session bus for the tray");
                 hosts.report(false);
-                sleep(backoff(failures)).await;
+                sleep(RETRY_BACKOFF.after(failures)).await;
                 failures += 1;
             }
         }
     };
-    hosts.follow(&bus, signals).await;
+    hosts.follow(&bus, messages).await;
     tracing::info!("the session bus has ended");
     let _ = hosts.events.send(Event::Action(Action::Quit));
 }
 
-async fn connect() -> zbus::Result<(Connection, MessageStream)> {
-    let bus = zbus::connection::Builder::session()?.method_timeout(WATCHER_TIMEOUT).build().await?;
-    let signals = MessageStream::from(&bus);
-    let daemon = zbus::fdo::DBusProxy::new(&bus).await?;
-    for rule in [
-        format!("type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',arg0='{WATCHER}'"),
-        // PropertiesChanged too: some watchers announce a host by nothing else.
-        format!("type='signal',sender='{WATCHER}',path='{WATCHER_PATH}'"),
-    ] {
-        daemon.add_match_rule(MatchRule::try_from(rule.as_str())?).await?;
-    }
-    Ok((bus, signals))
+async fn connect() -> zbus::Result<Watch> {
+    // By the path, because some watchers announce a host only by PropertiesChanged.
+    session_bus::watch(WATCHER, &format!("path='{WATCHER_PATH}'"), Some(WATCHER_TIMEOUT)).await
 }
 
 /// What is known about the tray hosts.
@@ -351,7 +337,7 @@ impl Hosts {
         }
     }
 
-    /// Has the item registered again if the watcher has forgotten it; some do when the screen wakes up.
+    /// Has the item registered again if the watcher has dropped it; some do when the screen wakes up.
     async fn check_item(&self, bus: &Connection, signal: &Message) {
         const SIGNALS: [&str; 3] =
             ["StatusNotifierItemUnregistered", "StatusNotifierHostRegistered", "PropertiesChanged"];
@@ -387,7 +373,7 @@ async fn next_signal(messages: &mut MessageStream) -> Option<Message> {
     }
 }
 
-/// Whether the watcher is there and knows a host.
+/// Returns whether the watcher runs and knows a host.
 async fn has_host(bus: &Connection) -> bool {
     let host = property(bus, "IsStatusNotifierHostRegistered", |value| bool::try_from(value).ok()).await;
     host.unwrap_or_else(|error| {
@@ -396,7 +382,7 @@ async fn has_host(bus: &Connection) -> bool {
     })
 }
 
-/// Whether the item is in the watcher's list; `None` if there is no list.
+/// Returns whether the item is in the watcher's list; `None` if there is no list.
 async fn is_registered(bus: &Connection) -> Option<bool> {
     let items =
         property(bus, "RegisteredStatusNotifierItems", |value| Vec::<String>::try_from(value).ok()).await.ok()?;
