@@ -1,12 +1,12 @@
-//! A TLS server's identity, and what is wrong with it: enough to tell a wrong clock from an expired certificate, and
-//! both from another server.
+//! Checks a TLS server's identity, and distinguishes a wrong clock, an expired certificate, and another server.
 //!
-//! The handshake blocks: reading the system's certificates takes some milliseconds, and on Windows the system may use
-//! the network before it trusts one. It runs on a thread for that.
+//! The handshake is blocking, so it runs on a thread of its own: reading the system's certificates takes some
+//! milliseconds, and Windows may use the network to verify one.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
@@ -19,28 +19,26 @@ use std::time::{Duration, Instant};
 use vigie_core::vpn::Gateway;
 use webpki::{EndEntityCert, KeyUsage};
 
-/// A certificate that expired so long ago is an unlikely one for a server in use: the clock is ahead.
+/// A server in use is unlikely to have a certificate that expired so long ago: rather, this computer's clock is ahead.
 const EXPIRED_LONG_AGO: Duration = Duration::from_secs(90 * 86_400);
-/// When this program was built; no clock is right that shows an earlier time. (Zero where the build did not say.)
+/// When this program was built: a clock that shows an earlier time is wrong. (Zero if the build did not set it.)
 const BUILT: Duration = Duration::from_secs(match u64::from_str_radix(env!("VIGIE_BUILD_TIME"), 10) {
     Ok(seconds) => seconds,
     Err(_) => 0,
 });
 
-/// Whether the server proves its identity: a certificate that the system trusts for that name, or, where there are pins
-/// (`pin-sha256:…`), one of those keys. `None` where this machine cannot tell, for want of certificates to trust.
+/// Returns how the server proves its identity: by a certificate that the system trusts for that name, or, if there are
+/// pins (`pin-sha256:…`), by one of those keys. `None` if this machine has no trusted certificates to judge by.
 pub(super) fn identity(stream: TcpStream, name: &str, pins: &[String], until: Instant) -> Option<Gateway> {
     let Ok(server) = ServerName::try_from(name.to_owned()) else { return Some(Gateway::OtherName) };
-    let provider = Arc::new(default_provider());
-    let inner: Arc<dyn ServerCertVerifier> = match rustls_platform_verifier::Verifier::new(provider.clone()) {
-        Ok(verifier) => Arc::new(verifier),
-        Err(error) if pins.is_empty() => {
-            tracing::debug!("no certificates to trust: {error}");
-            return None;
-        }
-        Err(_) => Arc::new(NobodyTrusted(provider.clone())),
+    let trust = if pins.is_empty() {
+        let platform = rustls_platform_verifier::Verifier::new(Arc::new(default_provider()));
+        Trust::Platform(platform.inspect_err(|error| tracing::debug!("no certificates to trust: {error}")).ok()?)
+    } else {
+        Trust::Pins(pins.to_vec())
     };
-    let verifier = Arc::new(Verifier { inner, pins: pins.to_vec(), presented: Mutex::default() });
+    let algorithms = default_provider().signature_verification_algorithms;
+    let verifier = Arc::new(Verifier { trust, algorithms, presented: Mutex::default() });
     match handshake(stream, server.clone(), verifier.clone(), until) {
         Ok(()) => Some(Gateway::Answered),
         Err(error) => {
@@ -71,7 +69,7 @@ fn handshake(stream: TcpStream, name: ServerName<'static>, verifier: Arc<Verifie
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             if let Err(error) = connection.process_new_packets() {
-                // The alert, as far as it still gets there.
+                // Sends the alert, if the connection still allows it.
                 let _ = connection.write_tls(&mut stream);
                 return Err(io::Error::new(io::ErrorKind::InvalidData, error));
             }
@@ -87,19 +85,28 @@ fn left(until: Instant) -> io::Result<Duration> {
     if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
 
-/// What the server sent to prove its identity.
+/// The certificates that the server presented.
 #[derive(Debug)]
 struct Presented {
     certificate: CertificateDer<'static>,
-    /// Whether certificates of its issuers came with it.
+    /// Whether it sent certificates of its issuers as well.
     with_issuers: bool,
 }
 
-/// Accepts pinned keys; where there are no pins, what the system trusts. Keeps what was presented.
+/// Which certificates are accepted.
+#[derive(Debug)]
+enum Trust {
+    /// Those that the system trusts for the server's name.
+    Platform(rustls_platform_verifier::Verifier),
+    /// Those with one of these keys.
+    Pins(Vec<String>),
+}
+
+/// Verifies a certificate, and records what was presented.
 #[derive(Debug)]
 struct Verifier {
-    inner: Arc<dyn ServerCertVerifier>,
-    pins: Vec<String>,
+    trust: Trust,
+    algorithms: WebPkiSupportedAlgorithms,
     presented: Mutex<Option<Presented>>,
 }
 
@@ -115,13 +122,15 @@ impl ServerCertVerifier for Verifier {
         let presented =
             Presented { certificate: end_entity.clone().into_owned(), with_issuers: !intermediates.is_empty() };
         *self.presented.lock().unwrap_or_else(PoisonError::into_inner) = Some(presented);
-        if self.pins.is_empty() {
-            return self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        match &self.trust {
+            Trust::Platform(platform) => {
+                platform.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+            }
+            Trust::Pins(pins) if pins.iter().any(|pin| is_pinned(end_entity, pin)) => {
+                Ok(ServerCertVerified::assertion())
+            }
+            Trust::Pins(_) => Err(CertificateError::ApplicationVerificationFailure.into()),
         }
-        if self.pins.iter().any(|pin| is_pinned(end_entity, pin)) {
-            return Ok(ServerCertVerified::assertion());
-        }
-        Err(CertificateError::ApplicationVerificationFailure.into())
     }
 
     fn verify_tls12_signature(
@@ -130,7 +139,7 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls12_signature(message, cert, dss)
+        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -139,61 +148,22 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls13_signature(message, cert, dss)
+        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.inner.supported_verify_schemes()
+        self.algorithms.supported_schemes()
     }
 }
 
-/// Checks signatures alone: for pinned keys on a machine that trusts no issuer.
-#[derive(Debug)]
-struct NobodyTrusted(Arc<rustls::crypto::CryptoProvider>);
-
-impl ServerCertVerifier for NobodyTrusted {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Err(CertificateError::UnknownIssuer.into())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
-}
-
-/// Whether the pin (`pin-sha256:…`, or the hash alone) is the one of this certificate's public key.
+/// Returns whether the pin (`pin-sha256:…`, or the hash alone) is that of this certificate's public key.
 fn is_pinned(certificate: &CertificateDer<'_>, pin: &str) -> bool {
     let Ok(certificate) = EndEntityCert::try_from(certificate) else { return false };
     let hash = ring::digest::digest(&ring::digest::SHA256, &certificate.subject_public_key_info());
     pin.strip_prefix("pin-sha256:").unwrap_or(pin) == BASE64_STANDARD.encode(hash)
 }
 
-/// What an error of the handshake says about the server.
+/// Returns what an error of the handshake says about the server.
 fn judge(
     error: &io::Error,
     presented: Option<&Presented>,
