@@ -1,8 +1,8 @@
-//! rtnetlink(7): one dump each of links, addresses and routes to read, one subscription to the same to watch.
-//! resolv.conf(5) for the DNS servers.
-#![expect(clippy::wildcard_enum_match_arm, reason = "rtnetlink says far more than is asked of it here")]
+//! rtnetlink(7): dumps of links, addresses and routes, and a subscription to their changes. The DNS servers come from
+//! resolv.conf(5).
+#![expect(clippy::wildcard_enum_match_arm, reason = "rtnetlink has many more attributes than are needed here")]
 
-use super::{BURST, Raw, Route};
+use super::{BURST_DELAY, Raw, Route};
 use crate::sensors::inotify::{FileWatch, readable};
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
@@ -31,14 +31,14 @@ const RESOLV_CONF: &str = "/etc/resolv.conf";
 const RESOLVED: &str = "/run/systemd/resolve/resolv.conf";
 /// The stub that systemd-resolved writes into resolv.conf.
 const STUB: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 53));
-/// How often a dump is tried that a change interrupted.
-const TRIES: usize = 5;
+/// How often a dump is attempted that a concurrent change interrupts.
+const DUMP_ATTEMPTS: usize = 5;
 
 pub(super) fn read() -> io::Result<Raw> {
-    let mut tries = 1;
+    let mut attempts = 1;
     let (links, addresses, routes) = loop {
         match dumps() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted && tries < TRIES => tries += 1,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted && attempts < DUMP_ATTEMPTS => attempts += 1,
             dumped => break dumped?,
         }
     };
@@ -48,7 +48,7 @@ pub(super) fn read() -> io::Result<Raw> {
             interface.addresses.push(address);
         }
     }
-    let mut routes: Vec<(bool, u32, DefaultRoute)> = routes.into_iter().filter_map(default_route).collect();
+    let mut routes: Vec<(bool, u32, DefaultRoute)> = routes.iter().filter_map(default_route).collect();
     routes.sort_by_key(|(six, metric, _)| (*six, *metric));
     let routes = routes.into_iter().map(|(_, _, route)| route).collect();
     let listed = |path| fs::read_to_string(path).map(|text| name_servers(&text)).unwrap_or_default();
@@ -62,7 +62,7 @@ pub(super) fn read() -> io::Result<Raw> {
     Ok(Raw { interfaces, routes, dns })
 }
 
-/// Where the kernel would send a packet to each of these hosts; a host without a route is left out.
+/// Returns the route by which the kernel would send a packet to each of these hosts. A host without a route is left out.
 pub(super) fn routes(hosts: &[IpAddr]) -> io::Result<Vec<(IpAddr, Route)>> {
     let socket = Socket::new(NETLINK_ROUTE)?;
     let mut found = Vec::new();
@@ -79,7 +79,7 @@ pub(super) fn routes(hosts: &[IpAddr]) -> io::Result<Vec<(IpAddr, Route)>> {
         // "Network is unreachable" is an answer too.
         let _ = exchange(&socket, RouteNetlinkMessage::GetRoute(message), NLM_F_ACK, |answer| {
             if let RouteNetlinkMessage::NewRoute(message) = answer {
-                route = host_route(message);
+                route = host_route(&message);
             }
         });
         if let Some((interface, router)) = route {
@@ -90,22 +90,35 @@ pub(super) fn routes(hosts: &[IpAddr]) -> io::Result<Vec<(IpAddr, Route)>> {
     Ok(found)
 }
 
-/// The interface of a route to one host, and the router.
-fn host_route(message: RouteMessage) -> Option<(u32, Option<IpAddr>)> {
-    if !matches!(message.header.kind, RouteType::Unicast | RouteType::Local) {
-        return None;
-    }
-    let (mut interface, mut router) = (None, None);
-    for attribute in message.attributes {
-        match attribute {
-            RouteAttribute::Oif(index) => interface = Some(index),
-            RouteAttribute::Gateway(address) => router = ip(&address),
-            RouteAttribute::Via(RouteVia::Inet(address)) => router = Some(address.into()),
-            RouteAttribute::Via(RouteVia::Inet6(address)) => router = Some(address.into()),
-            _ => {}
+/// Returns the interface of a route to one host, and the router.
+fn host_route(message: &RouteMessage) -> Option<(u32, Option<IpAddr>)> {
+    let leads_there = matches!(message.header.kind, RouteType::Unicast | RouteType::Local);
+    next_hop(&message.attributes).filter(|_| leads_there)
+}
+
+/// Returns the interface and the router of a route. Of several next hops the first that is up counts.
+fn next_hop(attributes: &[RouteAttribute]) -> Option<(u32, Option<IpAddr>)> {
+    attributes.iter().find_map(|attribute| match attribute {
+        RouteAttribute::Oif(index) => Some((*index, router(attributes))),
+        RouteAttribute::MultiPath(hops) => {
+            let down = RouteNextHopFlags::Dead | RouteNextHopFlags::Linkdown;
+            let hop = hops.iter().find(|hop| !hop.flags.intersects(down))?;
+            Some((hop.interface_index, router(&hop.attributes)))
         }
-    }
-    Some((interface?, router))
+        _ => None,
+    })
+}
+
+fn router(attributes: &[RouteAttribute]) -> Option<IpAddr> {
+    attributes.iter().find_map(|attribute| match attribute {
+        RouteAttribute::Gateway(RouteAddress::Inet(address)) | RouteAttribute::Via(RouteVia::Inet(address)) => {
+            Some((*address).into())
+        }
+        RouteAttribute::Gateway(RouteAddress::Inet6(address)) | RouteAttribute::Via(RouteVia::Inet6(address)) => {
+            Some((*address).into())
+        }
+        _ => None,
+    })
 }
 
 fn name(socket: &Socket, interface: u32) -> io::Result<String> {
@@ -165,8 +178,7 @@ fn dumps() -> io::Result<Dumps> {
     Ok((links, addresses, routes))
 }
 
-/// Sends a request and reads its answers to the end, which a dump has of itself and other requests with an
-/// acknowledgement (`flags`).
+/// Sends a request and reads its answers to the end. A dump marks its end; other requests need the flag `NLM_F_ACK`.
 fn exchange(
     socket: &Socket,
     request: RouteNetlinkMessage,
@@ -187,7 +199,7 @@ fn exchange(
         while let Some(length) = rest.first_chunk::<4>().map(|length| u32::from_ne_bytes(*length)) {
             let length = usize::try_from(length).unwrap_or(usize::MAX);
             let Some(one) = rest.get(..length).filter(|one| one.len() >= 16) else {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "a netlink message is cut short"));
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "truncated netlink message"));
             };
             rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
             match NetlinkMessage::<RouteNetlinkMessage>::deserialize(one) {
@@ -204,13 +216,14 @@ fn exchange(
                         _ => {}
                     }
                 }
-                Err(error) => tracing::warn!("a netlink message is not understood: {error}"),
+                Err(error) => tracing::warn!("cannot parse a netlink message: {error}"),
             }
         }
     }
 }
 
-/// An interface that is up and has a carrier. A tunnel has the operational state "unknown", so the flags decide.
+/// Returns the interface if it is up and has a carrier. The flags decide, because the operational state of a tunnel is
+/// "unknown".
 fn interface(message: LinkMessage) -> Option<Interface> {
     if !message.header.flags.contains(LinkFlags::Up | LinkFlags::LowerUp) {
         return None;
@@ -222,13 +235,14 @@ fn interface(message: LinkMessage) -> Option<Interface> {
     Some(Interface { index: message.header.index, name, description: None, addresses: Vec::new(), tunnel: false })
 }
 
-/// An address that is in use: IPv6 addresses are tried first (RFC 4862, section 5.4), and may turn out a duplicate.
+/// Returns the address and its interface, unless it is an IPv6 address that is still being checked for duplicates
+/// (RFC 4862, section 5.4) or is one.
 fn address(message: AddressMessage) -> Option<(u32, IpAddr)> {
     let (mut own, mut other, mut unusable) = (None, None, false);
     for attribute in message.attributes {
         match attribute {
             AddressAttribute::Local(address) => own = Some(address),
-            // On a point-to-point link that is the other end, where there is a `Local` too.
+            // On a point-to-point link, which has a `Local` as well, this is the other end.
             AddressAttribute::Address(address) => other = Some(address),
             AddressAttribute::Flags(flags) => {
                 unusable = flags.intersects(AddressFlags::Tentative | AddressFlags::Dadfailed);
@@ -240,9 +254,10 @@ fn address(message: AddressMessage) -> Option<(u32, IpAddr)> {
     Some((message.header.index, address))
 }
 
-/// A default route of the main table that leads somewhere: whether it is IPv6, its metric, and where it leads.
-fn default_route(message: RouteMessage) -> Option<(bool, u32, DefaultRoute)> {
-    let header = message.header;
+/// Returns whether a default route is IPv6, its metric, and the route; `None` for other routes, other tables than the main
+/// one, and routes whose link is down.
+fn default_route(message: &RouteMessage) -> Option<(bool, u32, DefaultRoute)> {
+    let header = &message.header;
     let six = header.address_family == AddressFamily::Inet6;
     let ours = header.destination_prefix_length == 0
         && header.table == RouteHeader::RT_TABLE_MAIN
@@ -251,36 +266,12 @@ fn default_route(message: RouteMessage) -> Option<(bool, u32, DefaultRoute)> {
     if !ours {
         return None;
     }
-    let (mut interface, mut router, mut metric) = (None, None, 0);
-    for attribute in message.attributes {
-        match attribute {
-            RouteAttribute::Oif(index) => interface = Some(index),
-            RouteAttribute::Gateway(address) => router = ip(&address),
-            RouteAttribute::Via(RouteVia::Inet(address)) => router = Some(address.into()),
-            RouteAttribute::Via(RouteVia::Inet6(address)) => router = Some(address.into()),
-            RouteAttribute::Priority(priority) => metric = priority,
-            RouteAttribute::MultiPath(hops) => {
-                let down = RouteNextHopFlags::Dead | RouteNextHopFlags::Linkdown;
-                if let Some(hop) = hops.iter().find(|hop| !hop.flags.intersects(down)) {
-                    interface = Some(hop.interface_index);
-                    router = hop.attributes.iter().find_map(|attribute| match attribute {
-                        RouteAttribute::Gateway(address) => ip(address),
-                        _ => None,
-                    });
-                }
-            }
-            _ => {}
-        }
-    }
-    Some((six, metric, DefaultRoute { interface: interface?, router }))
-}
-
-fn ip(address: &RouteAddress) -> Option<IpAddr> {
-    match address {
-        RouteAddress::Inet(address) => Some((*address).into()),
-        RouteAddress::Inet6(address) => Some((*address).into()),
+    let metric = message.attributes.iter().find_map(|attribute| match attribute {
+        RouteAttribute::Priority(metric) => Some(*metric),
         _ => None,
-    }
+    });
+    let (interface, router) = next_hop(&message.attributes)?;
+    Some((six, metric.unwrap_or_default(), DefaultRoute { interface, router }))
 }
 
 fn name_servers(resolv_conf: &str) -> Vec<IpAddr> {
@@ -293,7 +284,7 @@ fn name_servers(resolv_conf: &str) -> Vec<IpAddr> {
     resolv_conf.lines().filter_map(server).collect()
 }
 
-/// Tells that links, addresses, routes or DNS servers have changed.
+/// A subscription to changes of links, addresses, routes and DNS servers.
 pub(super) struct Changes {
     socket: AsyncFd<OwnedFd>,
     dns: Option<FileWatch>,
@@ -302,24 +293,24 @@ pub(super) struct Changes {
 impl Changes {
     pub(super) fn new() -> io::Result<Changes> {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        // No protocol number is zero, and that is NETLINK_ROUTE.
+        // `None` is protocol 0, NETLINK_ROUTE.
         let socket = socket_with(Family::NETLINK, SocketType::RAW, flags, None)?;
         bind(&socket, &netlink::SocketAddrNetlink::new(0, GROUPS))?;
         let mut files = vec![PathBuf::from(RESOLV_CONF), PathBuf::from(RESOLVED)];
         files.extend(fs::canonicalize(RESOLV_CONF));
         let dns = FileWatch::new(&files)
-            .inspect_err(|error| tracing::warn!("new DNS servers will be noticed late: {error}"))
+            .inspect_err(|error| tracing::warn!("cannot watch resolv.conf, new DNS servers are noticed late: {error}"))
             .ok();
         Ok(Changes { socket: readable(socket)?, dns })
     }
 
-    /// Waits for a change, and for the burst around it to pass.
+    /// Waits for a change, and a little longer for those that come with it.
     pub(super) async fn next(&mut self) -> io::Result<()> {
         tokio::select! {
             ready = self.socket.readable() => drop(ready?),
             changed = changed(self.dns.as_mut()) => changed?,
         }
-        tokio::time::sleep(BURST).await;
+        tokio::time::sleep(BURST_DELAY).await;
         match self.socket.try_io(Interest::READABLE, drain) {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
             Err(_) | Ok(()) => Ok(()),
@@ -327,7 +318,8 @@ impl Changes {
     }
 }
 
-/// Empties the socket: what the messages say is read anew anyway. Ends in an error, "would block" where all is well.
+/// Empties the socket; the messages' contents are not needed, because everything is read anew. Always returns an error,
+/// which is "would block" on success.
 fn drain(socket: &OwnedFd) -> io::Result<()> {
     loop {
         match recv(socket, &mut [0_u8; 16], RecvFlags::empty()) {
@@ -402,7 +394,7 @@ mod tests {
             assert_eq!(tunnel.name, "cscotun0");
             assert_eq!(links.default_route, Some(DefaultRoute { interface: tunnel.index, router: None }));
 
-            // The carrier goes: the address and the route still stand, but lead nowhere.
+            // Without a carrier, address and route still exist, but lead nowhere.
             run("ip link set far1 down");
             let links = read();
             assert_eq!(names(&links), ["eth0"]);
@@ -424,16 +416,16 @@ mod tests {
         });
     }
 
-    async fn next(heard: &mut UnboundedReceiver<Event>) -> Links {
-        let told = timeout(DEADLINE, heard.recv()).await.expect("something is told").expect("the sensor lives");
-        let Event::Links(links) = told else { panic!("{told:?}") };
+    async fn next(received: &mut UnboundedReceiver<Event>) -> Links {
+        let event = timeout(DEADLINE, received.recv()).await.expect("an event in time").expect("the sensor runs");
+        let Event::Links(links) = event else { panic!("{event:?}") };
         links
     }
 
-    /// The first links told of which this holds.
-    async fn until(heard: &mut UnboundedReceiver<Event>, holds: impl Fn(&Links) -> bool) -> Links {
+    /// Returns the first links that fulfil a condition.
+    async fn until(received: &mut UnboundedReceiver<Event>, holds: impl Fn(&Links) -> bool) -> Links {
         loop {
-            let links = next(heard).await;
+            let links = next(received).await;
             if holds(&links) {
                 return links;
             }
@@ -441,45 +433,45 @@ mod tests {
     }
 
     #[test]
-    fn tells_every_change_that_matters_and_no_other() {
+    fn every_relevant_change_is_reported_and_no_other() {
         in_namespace(UnshareFlags::NEWNET, async {
             let (profiles, read) = watch::channel(Arc::new(profile()));
-            let look = Arc::new(Notify::new());
-            let (events, mut heard): (Events, _) = unbounded_channel();
-            let sensor = tokio::spawn(network::watch(read, look.clone(), events));
+            let reread = Arc::new(Notify::new());
+            let (events, mut received): (Events, _) = unbounded_channel();
+            let sensor = tokio::spawn(network::watch(read, reread.clone(), events));
 
-            look.notify_one();
-            assert_eq!(names(&next(&mut heard).await), [""; 0]);
-            look.notify_one();
-            next(&mut heard).await;
+            reread.notify_one();
+            assert_eq!(names(&next(&mut received).await), [""; 0]);
+            reread.notify_one();
+            next(&mut received).await;
 
             eth0().iter().for_each(|command| run(command));
-            let links = until(&mut heard, |links| links.default_route.is_some()).await;
+            let links = until(&mut received, |links| links.default_route.is_some()).await;
             assert_eq!(names(&links), ["eth0"]);
 
             run("ip route replace default via 10.9.0.254");
             let other = Some("10.9.0.254".parse().unwrap());
-            until(&mut heard, |links| links.default_route.as_ref().is_some_and(|route| route.router == other)).await;
+            until(&mut received, |links| links.default_route.as_ref().is_some_and(|route| route.router == other)).await;
 
             run("ip link set far0 down");
-            until(&mut heard, |links| links.interfaces.is_empty() && links.default_route.is_none()).await;
+            until(&mut received, |links| links.interfaces.is_empty() && links.default_route.is_none()).await;
             run("ip link set far0 up");
-            until(&mut heard, |links| links.default_route.is_some()).await;
+            until(&mut received, |links| links.default_route.is_some()).await;
 
             run("ip address add 10.9.0.3/24 dev eth0");
-            until(&mut heard, |links| links.interfaces[0].addresses.len() == 2).await;
-            while timeout(QUIET, heard.recv()).await.is_ok() {}
+            until(&mut received, |links| links.interfaces[0].addresses.len() == 2).await;
+            while timeout(QUIET, received.recv()).await.is_ok() {}
 
-            // Nothing that matters: a neighbour, a route to a corner, an MTU.
+            // Irrelevant changes: a neighbour, a route to another network, an MTU.
             run("ip neighbour add 10.9.0.77 lladdr 02:00:00:00:00:01 dev eth0");
             run("ip route add 192.0.2.0/24 via 10.9.0.1");
             run("ip link set eth0 mtu 1400");
-            assert!(timeout(QUIET, heard.recv()).await.is_err(), "told for nothing");
+            assert!(timeout(QUIET, received.recv()).await.is_err(), "an irrelevant change is reported");
 
             let mut changed = profile();
             changed.vpn.tunnel_names = vec!["ETH*".to_owned()];
             profiles.send(Arc::new(changed)).unwrap();
-            assert_eq!(next(&mut heard).await.tunnel().unwrap().name, "eth0");
+            assert_eq!(next(&mut received).await.tunnel().unwrap().name, "eth0");
 
             drop(profiles);
             timeout(DEADLINE, sensor).await.expect("ends with its profile").unwrap();
@@ -487,7 +479,7 @@ mod tests {
     }
 
     #[test]
-    fn resolv_conf_in_all_its_forms() {
+    fn name_servers_are_read_from_resolv_conf() {
         let text = "# nameserver 1.1.1.1\nnameserver 172.26.1.1\n  nameserver\tfe80::1%eth0  \nnameserver x\nnameserver\n\
                     search ac-caen.fr\nnameservers 9.9.9.9\n";
         let expected: Vec<IpAddr> = vec!["172.26.1.1".parse().unwrap(), "fe80::1".parse().unwrap()];

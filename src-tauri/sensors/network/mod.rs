@@ -1,7 +1,7 @@
-//! Interfaces, addresses, routes and counters, read whole and watched by the system's own events.
+//! Interfaces, addresses, routes and counters, read anew after each change that the system reports.
 //!
-//! On Linux one rtnetlink socket reports links, addresses and routes, and the same protocol reads them (docs:
-//! decisions/0003). On Windows `netwatcher` reports interfaces and addresses, `NotifyRouteChange2` routes.
+//! On Linux rtnetlink both reports and reads links, addresses and routes (docs/decisions/0003-network-on-linux.md). On
+//! Windows `netwatcher` reports interfaces and addresses, `NotifyRouteChange2` routes.
 
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
 #[cfg_attr(windows, path = "windows.rs")]
@@ -19,19 +19,19 @@ use vigie_core::message::Event;
 use vigie_core::vpn::{DefaultRoute, Interface, IntranetRoute, Links, Traffic};
 use vigie_profile::{Profile, VpnConfig};
 
-/// How long a burst of changes is gathered (an address rarely comes without its routes).
-const BURST: Duration = Duration::from_millis(3);
+/// How long to wait for further changes before reading: an address rarely comes without its routes.
+const BURST_DELAY: Duration = Duration::from_millis(3);
 
-/// What the system reports, before it is judged.
+/// What the system reports, unfiltered.
 struct Raw {
-    /// Interfaces that are up and can carry something now.
+    /// Interfaces that are up and have a carrier.
     interfaces: Vec<Interface>,
     /// Default routes, the preferred one first.
     routes: Vec<DefaultRoute>,
     dns: Vec<IpAddr>,
 }
 
-/// A route that the kernel would use.
+/// The route by which the kernel would reach a host.
 struct Route {
     interface: u32,
     /// The interface's name.
@@ -42,7 +42,7 @@ struct Route {
 /// Reads interfaces and routes.
 ///
 /// # Errors
-/// Where the system does not answer.
+/// If the system does not answer.
 pub fn read(profile: &Profile) -> io::Result<Links> {
     let mut hosts: Vec<IpAddr> = Vec::new();
     for host in profile.sites.iter().flat_map(|site| site.intranet_hosts()).filter_map(|host| host.address()) {
@@ -50,24 +50,24 @@ pub fn read(profile: &Profile) -> io::Result<Links> {
             hosts.push(host);
         }
     }
-    Ok(judge(sys::read()?, sys::routes(&hosts)?, &profile.vpn))
+    Ok(reduce(sys::read()?, sys::routes(&hosts)?, &profile.vpn))
 }
 
-/// The counters of an interface.
+/// Returns the counters of an interface.
 pub fn traffic(interface: u32) -> Option<Traffic> {
     sys::traffic(interface).inspect_err(|error| tracing::debug!("no counters of interface {interface}: {error}")).ok()
 }
 
-/// Sends [`Event::Links`] whenever something about them has changed, and each time that `look` asks for it. Ends with
-/// the sender of `profile`.
-pub async fn watch(mut profile: watch::Receiver<Arc<Profile>>, look: Arc<Notify>, events: Events) {
+/// Sends [`Event::Links`] whenever they have changed, and each time that `reread` is notified. Ends when the sender of
+/// `profile` is dropped.
+pub async fn watch(mut profile: watch::Receiver<Arc<Profile>>, reread: Arc<Notify>, events: Events) {
     let mut changes = sys::Changes::new()
         .inspect_err(|error| tracing::error!("changes of the network will not be noticed: {error}"))
         .ok();
-    let mut told = None;
+    let mut last = None;
     loop {
         let asked = tokio::select! {
-            () = look.notified() => true,
+            () = reread.notified() => true,
             changed = profile.changed() => {
                 if changed.is_err() {
                     return;
@@ -85,8 +85,8 @@ pub async fn watch(mut profile: watch::Receiver<Arc<Profile>>, look: Arc<Notify>
         let current = profile.borrow_and_update().clone();
         match read(&current) {
             Ok(links) => {
-                if asked || told.as_ref() != Some(&links) {
-                    told = Some(links.clone());
+                if asked || last.as_ref() != Some(&links) {
+                    last = Some(links.clone());
                     let _ = events.send(Event::Links(links));
                 }
             }
@@ -102,18 +102,18 @@ async fn next(changes: Option<&mut sys::Changes>) -> io::Result<()> {
     }
 }
 
-/// Keeps what matters, in a fixed order, and finds the academy's tunnel: an interface with the name or description of
-/// one, through which the kernel reaches the intranet hosts. Where it reaches none of them through such an interface
-/// (their routes are on the way, or the profile names no address), only a name or description of the academy's own
-/// client counts, not one that every program's tunnel has.
-fn judge(raw: Raw, routes: Vec<(IpAddr, Route)>, vpn: &VpnConfig) -> Links {
+/// Keeps what matters, in a fixed order, and finds the academy's tunnel: an interface with the name or description of a
+/// tunnel, through which the kernel reaches the intranet hosts. If it reaches none of them through such an interface
+/// (their routes are not there yet, or the profile names no address), only the name or description of the academy's own
+/// client counts, not a generic one that any VPN's tunnel may have.
+fn reduce(raw: Raw, routes: Vec<(IpAddr, Route)>, vpn: &VpnConfig) -> Links {
     let mut interfaces = raw.interfaces;
     let leads_in = |index: u32| routes.iter().any(|(_, route)| route.interface == index);
     for interface in &mut interfaces {
         interface.addresses.retain(|address| can_leave(*address));
         interface.addresses.sort_unstable();
         interface.addresses.dedup();
-        // Cisco's adapter stays there while it is disconnected; the gateway gives it an IPv4 address.
+        // Cisco's adapter exists while it is disconnected, too; only the gateway gives it an IPv4 address.
         interface.tunnel = interface.addresses.iter().any(IpAddr::is_ipv4) && is_tunnel(interface, vpn);
     }
     let found = interfaces.iter().any(|interface| interface.tunnel && leads_in(interface.index));
@@ -134,7 +134,7 @@ fn judge(raw: Raw, routes: Vec<(IpAddr, Route)>, vpn: &VpnConfig) -> Links {
         name: route.name,
         on_link: route.router.is_none(),
     };
-    // Of a route by the way out nothing else matters.
+    // A route by the default route's interface and through a router says nothing more.
     let notable = |route: &IntranetRoute| {
         route.on_link || default_route.as_ref().is_none_or(|default| default.interface != route.interface)
     };
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_can_leave_the_machine_stays_in_a_fixed_order() {
+    fn only_addresses_that_reach_beyond_the_machine_are_kept_in_a_fixed_order() {
         let raw = Raw {
             interfaces: vec![
                 interface(3, "wlan0", None, &["2a01:e0a::9", "192.168.1.20", "fe80::1", "192.168.1.20"]),
@@ -186,28 +186,28 @@ mod tests {
             routes: vec![route(2), route(3)],
             dns: Vec::new(),
         };
-        let links = judge(raw, Vec::new(), &vpn());
+        let links = reduce(raw, Vec::new(), &vpn());
         assert_eq!(links.interfaces, [interface(3, "wlan0", None, &["192.168.1.20", "2a01:e0a::9"])]);
         assert_eq!(links.default_route, Some(route(3)), "a route over an interface without an address leads nowhere");
     }
 
     #[test]
-    fn a_tunnel_is_known_by_name_or_description_and_by_its_ipv4_address() {
+    fn a_tunnel_has_a_known_name_or_description_and_an_ipv4_address() {
         let cisco = Some("Cisco AnyConnect Virtual Miniport Adapter for Windows x64");
-        let judged =
-            |interface| judge(Raw { interfaces: vec![interface], routes: vec![], dns: vec![] }, vec![], &vpn());
-        let tunnel = |interface| judged(interface).tunnel().is_some();
+        let reduced =
+            |interface| reduce(Raw { interfaces: vec![interface], routes: vec![], dns: vec![] }, vec![], &vpn());
+        let tunnel = |interface| reduced(interface).tunnel().is_some();
         assert!(tunnel(interface(9, "cscotun0", None, &["172.26.5.1"])));
         assert!(tunnel(interface(9, "CSCOTUN0", None, &["172.26.5.1"])));
         assert!(tunnel(interface(9, "Ethernet 2", cisco, &["172.26.5.1"])));
         assert!(!tunnel(interface(9, "Ethernet 2", Some("Intel(R) Ethernet"), &["172.26.5.1"])));
-        assert!(!tunnel(interface(9, "Ethernet 2", cisco, &["169.254.3.4", "2a01::1"])), "there, but disconnected");
+        assert!(!tunnel(interface(9, "Ethernet 2", cisco, &["169.254.3.4", "2a01::1"])), "present, but disconnected");
         assert!(!tunnel(interface(9, "cscotun0", None, &["fe80::1"])));
     }
 
     const HOST: &str = "172.26.66.73";
 
-    /// The tunnel's name where the kernel would reach the intranet host through that interface.
+    /// Returns the tunnel's name if the kernel would reach the intranet host through that interface.
     fn tunnel_of(names: &[&str], leads_in: Option<usize>, router: Option<&str>) -> Option<String> {
         let addresses = ["10.8.0.2"];
         let index = |position: usize| u32::try_from(position).unwrap() + 1;
@@ -219,7 +219,7 @@ mod tests {
             (HOST.parse().unwrap(), route)
         });
         let raw = Raw { interfaces, routes: vec![route_of(1)], dns: vec![] };
-        judge(raw, route.into_iter().collect(), &vpn()).tunnel().map(|tunnel| tunnel.name.clone())
+        reduce(raw, route.into_iter().collect(), &vpn()).tunnel().map(|tunnel| tunnel.name.clone())
     }
 
     fn route_of(interface: u32) -> DefaultRoute {
@@ -239,7 +239,7 @@ mod tests {
         assert_eq!(
             tunnel_of(&["eth0", "cscotun0"], Some(0), router).as_deref(),
             Some("cscotun0"),
-            "its routes are on the way"
+            "its routes are not there yet"
         );
         assert_eq!(tunnel_of(&["eth0", "tun0", "cscotun0"], Some(0), router).as_deref(), Some("cscotun0"));
         assert_eq!(tunnel_of(&["eth0", "wg0"], Some(1), None), None, "WireGuard");

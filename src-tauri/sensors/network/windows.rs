@@ -1,10 +1,10 @@
 //! IP Helper: `GetAdaptersAddresses` and `GetIpForwardTable2` to read; `netwatcher` (`NotifyIpInterfaceChange`,
 //! `NotifyUnicastIpAddressChange`) and `NotifyRouteChange2` to watch.
 //!
-//! (`netdev` asks a router that is not in the neighbour table for its hardware address by ARP, and waits for the
-//! answer: some seconds, just after a change of network.)
+//! The crate `netdev` is not used: just after a change of network it waits some seconds for the router's answer to an ARP
+//! request.
 
-use super::{BURST, Raw, Route};
+use super::{BURST_DELAY, Raw, Route};
 use netwatcher::async_adapter::Tokio;
 use std::ffi::c_void;
 use std::io;
@@ -38,7 +38,7 @@ pub(super) fn read() -> io::Result<Raw> {
     })
 }
 
-/// Where the system would send a packet to each of these hosts; a host without a route is left out.
+/// Returns the route by which the system would send a packet to each of these hosts. A host without a route is left out.
 pub(super) fn routes(hosts: &[IpAddr]) -> io::Result<Vec<(IpAddr, Route)>> {
     let mut found = Vec::new();
     for host in hosts {
@@ -89,16 +89,16 @@ fn socket_address(address: IpAddr) -> SOCKADDR_INET {
 
 struct Adapter {
     interface: Interface,
-    /// Its number for IPv6 routes, mostly the same.
+    /// Its index in IPv6 routes, mostly the same.
     index6: u32,
-    /// What its routes cost more, for IPv4 and IPv6.
+    /// What it adds to the metric of its IPv4 and IPv6 routes.
     metrics: (u32, u32),
     dns: Vec<IpAddr>,
 }
 
-/// The adapters that are up, the preferred one first.
+/// Returns the adapters that are up, the preferred one first.
 fn adapters() -> io::Result<Vec<Adapter>> {
-    // Microsoft recommends 15 KB to begin with. Of u64, because the structures must be aligned so.
+    // Microsoft recommends 15 KB to begin with. `u64` gives the structures their alignment.
     let mut buffer: Vec<u64> = vec![0; 15 * 1024 / 8];
     loop {
         let mut size = u32::try_from(buffer.len() * 8).unwrap_or(u32::MAX);
@@ -128,7 +128,7 @@ fn adapters() -> io::Result<Vec<Adapter>> {
 }
 
 /// # Safety
-/// The adapter must come from `GetAdaptersAddresses`, in a buffer that still stands.
+/// The adapter must come from `GetAdaptersAddresses`, and its buffer must still exist.
 unsafe fn read_adapter(adapter: &IP_ADAPTER_ADDRESSES_LH) -> Adapter {
     let mut addresses = Vec::new();
     let mut dns = Vec::new();
@@ -161,7 +161,8 @@ unsafe fn read_adapter(adapter: &IP_ADAPTER_ADDRESSES_LH) -> Adapter {
     }
 }
 
-/// The site-local servers that Windows lists where IPv6 has none (deprecated by RFC 3879).
+/// Whether the address is one of the site-local servers that Windows lists if there is no IPv6 server (deprecated by
+/// RFC 3879).
 fn is_placeholder(address: IpAddr) -> bool {
     matches!(address, IpAddr::V6(address) if address.segments()[0] & 0xffc0 == 0xfec0)
 }
@@ -194,10 +195,10 @@ fn failed(error: WIN32_ERROR) -> io::Error {
     io::Error::from_raw_os_error(error.0.cast_signed())
 }
 
-/// Default routes: whether each is IPv6, what it costs, where it leads.
+/// Returns the default routes, each with whether it is IPv6 and its metric.
 fn default_routes(adapters: &[Adapter]) -> io::Result<Vec<(bool, u32, DefaultRoute)>> {
     let mut table = std::ptr::null_mut();
-    // SAFETY: `table` is where the call puts a table that it allocates.
+    // SAFETY: the call stores a table that it allocates in `table`.
     let result = unsafe { GetIpForwardTable2(AF_UNSPEC, &mut table) };
     if result != NO_ERROR {
         return Err(failed(result));
@@ -227,7 +228,7 @@ fn default_route(row: &MIB_IPFORWARD_ROW2, adapters: &[Adapter]) -> Option<(bool
     Some((six, metric, DefaultRoute { interface: adapter.interface.index, router }))
 }
 
-/// Tells that interfaces, addresses or routes have changed.
+/// A subscription to changes of interfaces, addresses and routes.
 pub(super) struct Changes {
     interfaces: netwatcher::AsyncWatch,
     routes: Routes,
@@ -239,7 +240,7 @@ impl Changes {
         Ok(Changes { interfaces, routes: Routes::new()? })
     }
 
-    /// Waits for a change, and for the burst around it to pass.
+    /// Waits for a change, and a little longer for those that come with it.
     pub(super) async fn next(&mut self) -> io::Result<()> {
         loop {
             tokio::select! {
@@ -247,7 +248,7 @@ impl Changes {
                 () = self.routes.changed.notified() => break,
             }
         }
-        tokio::time::sleep(BURST).await;
+        tokio::time::sleep(BURST_DELAY).await;
         Ok(())
     }
 }
@@ -277,7 +278,7 @@ impl Drop for Routes {
         // SAFETY: the handle comes from the subscription, and is cancelled once. The call waits for callbacks to end.
         let result = unsafe { CancelMibChangeNotify2(self.handle) };
         if result != NO_ERROR {
-            // The system may still call back: its context must outlive us.
+            // The system may still call back, so the context must not be freed.
             std::mem::forget(self.changed.clone());
         }
     }
@@ -288,7 +289,7 @@ unsafe extern "system" fn route_changed(
     _: *const MIB_IPFORWARD_ROW2,
     _: MIB_NOTIFICATION_TYPE,
 ) {
-    // SAFETY: the context is the `Notify` that the subscription was made with, and it stands until it is cancelled.
+    // SAFETY: the context is the `Notify` of the subscription, which exists until the subscription is cancelled.
     if let Some(changed) = unsafe { context.cast::<Notify>().as_ref() } {
         changed.notify_one();
     }
@@ -299,7 +300,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_up_and_where_it_leads_can_be_read() {
+    fn interfaces_and_routes_can_be_read() {
         let raw = read().unwrap();
         assert!(raw.interfaces.iter().any(|interface| interface.addresses.iter().any(IpAddr::is_loopback)));
         assert!(raw.interfaces.iter().all(|interface| interface.index != 0 && !interface.name.is_empty()));
