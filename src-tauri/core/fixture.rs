@@ -105,7 +105,7 @@ pub fn known() -> State {
     State::new(Arc::new(profile), [].into(), memory, 7, now("2026-11-24T10:00"))
 }
 
-/// The same user, with that status since 14 h 02, on a machine of which everything is known.
+/// The same user, with that status since 14 h 02, on a machine whose sensors have all answered.
 pub fn standing(verdict: VpnStatus) -> State {
     let mut state = known();
     let now = now("2026-11-24T14:02");
@@ -154,13 +154,13 @@ pub fn standing(verdict: VpnStatus) -> State {
         // Links read before, so that a tunnel is seen to come up.
         Event::Links(Links::default()),
     ];
-    // The slow tunnel is silent past its time.
+    // The tunnel is silent beyond its grace period.
     let seen = if verdict == VpnStatus::Stalled { self::now("2026-11-24T14:01:50") } else { now.clone() };
     for fact in facts {
         update(&mut state, fact, seen.clone());
     }
     let mut effects = update(&mut state, Event::Links(links), seen);
-    // A silent tunnel is asked twice.
+    // Two silent probes make a tunnel stalled.
     for _ in 0..2 {
         let number = effects.iter().find_map(|effect| {
             let Effect::Request(SensorRequest::Probe(request)) = effect else { return None };

@@ -3,10 +3,10 @@
 /// The longest name that is shown, in characters.
 const MAX_CHARS: usize = 200;
 
-/// Returns the text on one line, without characters that act instead of being seen.
+/// Returns the text on one line, without characters that have an effect but no shape of their own.
 ///
 /// Names of hosts, shares, printers and packages come from services and networks that Vigie does not control. Control
-/// characters would drive a terminal, bidirectional ones would reorder what stands around them in a menu or a page, and
+/// characters would control a terminal, bidirectional ones would reorder the text around them in a menu or a page, and
 /// invisible ones would make two different names look the same. White space becomes a space; text of more than
 /// 200 characters is cut.
 pub fn sanitize(text: &str) -> String {

@@ -43,7 +43,6 @@ fn whole_minutes(left: SignedDuration) -> u16 {
 #[serde(default)]
 pub struct ReminderHistory {
     /// What was shown, oldest first.
-    #[serde(rename = "told")]
     shown: Vec<ShownReminder>,
     /// The day on which the user wanted no more reminders.
     not_tonight: Option<Date>,
@@ -477,23 +476,23 @@ mod tests {
                 let mut fallen: Vec<Timestamp> = leads.iter().map(|lead| at - SignedDuration::from_mins(i64::from(*lead))).collect();
                 fallen.sort();
                 fallen.dedup();
-                let mut told_until = Timestamp::MIN;
+                let mut shown_until = Timestamp::MIN;
                 for (from, to) in &awake {
-                    let late = fallen.iter().any(|lead| told_until < *lead && lead < from) && *from < at;
+                    let late = fallen.iter().any(|lead| shown_until < *lead && lead < from) && *from < at;
                     if late {
                         expected.push((*from, at));
-                        told_until = *from;
+                        shown_until = *from;
                     }
                     // Woken at the very moment of a lead: one reminder for both.
                     for lead in fallen.iter().filter(|lead| from <= *lead && *lead < to && !(late && *lead == from)) {
                         expected.push((*lead, at));
-                        told_until = *lead;
+                        shown_until = *lead;
                     }
                 }
             }
             expected.sort();
-            let told: Vec<(Timestamp, Timestamp)> = said.iter().map(|(when, reminder)| (*when, reminder.at.timestamp())).collect();
-            prop_assert_eq!(told, expected);
+            let reminded: Vec<(Timestamp, Timestamp)> = said.iter().map(|(when, reminder)| (*when, reminder.at.timestamp())).collect();
+            prop_assert_eq!(reminded, expected);
             for (when, reminder) in &said { check(*when, reminder, &leads) }
         }
 
@@ -534,10 +533,10 @@ mod tests {
                     prop_assert_ne!(Some(there(when, &zone).wall.date()), put_off);
                     let left = reminder.at.timestamp().duration_since(when);
                     let lead = *leads.iter().filter(|lead| left <= SignedDuration::from_mins(i64::from(**lead))).min().unwrap();
-                    let told = (reminder.at.timestamp(), lead);
+                    let shown = (reminder.at.timestamp(), lead);
                     let recent = said.iter().rev().take(MAX_HISTORY);
-                    prop_assert!(recent.clone().all(|(_, at, lead)| (*at, *lead) != told), "shown twice: {told:?}");
-                    said.push((when, told.0, told.1));
+                    prop_assert!(recent.clone().all(|(_, at, lead)| (*at, *lead) != shown), "shown twice: {shown:?}");
+                    said.push((when, shown.0, shown.1));
                 }
             }
         }

@@ -618,7 +618,7 @@ mod tests {
         connect.phase = Phase::Idle;
         try_at(&mut connect, "10:03", Err(ConnectError::Locked));
         assert!(connect.is_blocked(&now("2026-11-24T10:04"), &vpn()), "a locked account is not tried again");
-        // It is known as locked after a restart, and no number of wrong tries is taken for it.
+        // A restart keeps the lock, and it is not mistaken for a number of wrong tries.
         assert!(ConnectState::new(connect.history().clone()).is_locked());
         let wrong = AttemptHistory { wrong: u8::MAX, ..AttemptHistory::default() };
         let mut connect = ConnectState { history: wrong, ..ready() };

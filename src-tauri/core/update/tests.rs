@@ -37,7 +37,7 @@ impl State {
         update(self, Event::Action(action), now)
     }
 
-    /// The number of the question that stands among the effects.
+    /// The number of the probe that is requested among the effects.
     fn probe(effects: &[Effect]) -> ProbeRequest {
         let request = effects.iter().find_map(|effect| {
             let Effect::Request(SensorRequest::Probe(request)) = effect else { return None };
@@ -54,7 +54,7 @@ impl State {
         self.on(Event::Probed(probe), time)
     }
 
-    /// A steady tunnel, of which the user was told whatever there is to tell.
+    /// A steady tunnel, about which the user has been notified already.
     fn connected(mut self) -> State {
         self.see(with_tunnel(home()), Some(TUNNEL), "10:00");
         self.on(Event::Tick, "10:00:05");
@@ -129,7 +129,7 @@ fn site_of_ciscos_files_applies_if_the_user_has_chosen_none() {
     let effects = state.on(Event::SiteFound(Some("rouen".into())), "10:01");
     assert_eq!(effects, [LINKS, Effect::Withdraw(Category::Program)]);
     assert_eq!((state.site().map(|site| site.id.as_str()), state.question), (Some("rouen"), None));
-    // The user's own choice stands above them.
+    // The user's own choice takes precedence.
     let mut state = known();
     assert_eq!(state.on(Event::SiteFound(Some("rouen".into())), "10:00"), []);
     assert_eq!(state.site().map(|site| site.id.as_str()), Some("caen"));
@@ -169,7 +169,7 @@ fn profile_with_the_same_vpn_settings_keeps_the_status() {
         [Effect::Notify(Notification::ConfigBroken), Effect::Request(SensorRequest::Profile(profile.clone())),]
     );
     assert!(state.badge());
-    // The same problems again are not told again.
+    // The same problems are not notified again.
     assert_eq!(
         state.on(Event::Profile(profile.clone(), problems()), "10:02"),
         [Effect::Request(SensorRequest::Profile(profile))]
@@ -210,7 +210,7 @@ fn status_is_not_notified_while_the_panel_is_open() {
 }
 
 #[test]
-fn a_steady_tunnel_wants_its_probe_and_a_look_at_its_counters() {
+fn a_steady_tunnel_needs_probes_and_readings_of_its_counters() {
     let mut state = known().connected();
     let (mut probes, mut looks) = (0, 0);
     let mut wakes = Vec::new();
@@ -291,7 +291,7 @@ fn changed_clock_discards_the_evidence() {
     let mut state = known().connected();
     assert_eq!(state.on(Event::ClockChanged, "10:00:10"), [LINKS]);
     assert_eq!(state.vpn.status(), VpnStatus::Unknown);
-    // Told by nobody, it shows: the wall clock has gone on for an hour, the machine for a second.
+    // Without an event it is noticed too: the wall clock has advanced by an hour, the uptime by a second.
     let mut state = known().connected();
     let jumped = Now { wall: now("2026-11-24T11:00").wall, uptime: state.now.uptime + Duration::from_secs(1) };
     assert_eq!(update(&mut state, Event::Autostart(true), jumped), [LINKS]);
@@ -360,7 +360,7 @@ fn without_a_notification_server_each_reminder_is_shown_in_the_panel() {
 }
 
 #[test]
-fn panel_stands_in_for_a_reminder_that_could_not_be_shown() {
+fn panel_replaces_a_reminder_that_could_not_be_shown() {
     let failed = || Event::NotificationFailed(Category::Shutdown);
     let mut state = known();
     assert_eq!(state.on(failed(), "20:59"), [], "nothing to be reminded of");
@@ -512,7 +512,7 @@ fn valid_form_connects_and_the_status_is_connecting_meanwhile() {
     assert_eq!(state.on(connected, "10:01:02"), [Effect::CloseConnect, LINKS]);
     state.see(with_tunnel(home()), Some(TUNNEL), "10:01:03");
     let effects = state.on(Event::Tick, "10:01:08");
-    assert_eq!(notified(&effects), [] as [&Notification; 0], "told before");
+    assert_eq!(notified(&effects), [] as [&Notification; 0], "notified before");
     assert_eq!((state.vpn.status(), &state.connect.phase), (VpnStatus::Connected, &Phase::Idle));
 }
 
@@ -561,11 +561,11 @@ fn failed_attempt_is_notified_if_its_window_is_closed_and_refusals_are_kept() {
     let client = Effect::Launch(LaunchTarget::Client);
     assert_eq!(failed(&mut state, ConnectError::Held), [client], "brought to the front");
     let copied = ClipboardContent::Passcode;
-    let told = Effect::Notify(Notification::Copied(copied.clone()));
-    assert_eq!(state.on(Event::Copied(copied, Ok(())), "10:01"), [told], "the form says why, and stays");
+    let notified = Effect::Notify(Notification::Copied(copied.clone()));
+    assert_eq!(state.on(Event::Copied(copied, Ok(())), "10:01"), [notified], "the form says why, and stays");
     state.on(Event::ConnectWindowOpen(false), "10:02");
-    let told = Effect::Notify(Notification::ConnectFailed(ConnectError::Unreachable));
-    assert_eq!(failed(&mut state, ConnectError::Unreachable), [told]);
+    let notified = Effect::Notify(Notification::ConnectFailed(ConnectError::Unreachable));
+    assert_eq!(failed(&mut state, ConnectError::Unreachable), [notified]);
 }
 
 #[test]
@@ -590,8 +590,8 @@ fn passcode_reaches_the_clients_window_by_the_clipboard() {
         let copy = Effect::CopyPasscode(RequestId::new(number), form().pin, form().digits);
         assert_eq!(state.on(Event::FormSubmitted(by_hand.clone()), "10:01"), [copy]);
     }
-    let told = Effect::Notify(Notification::Copied(copied.clone()));
-    assert_eq!(state.on(Event::Copied(copied, Ok(())), "10:01"), [client, Effect::CloseConnect, told]);
+    let notified = Effect::Notify(Notification::Copied(copied.clone()));
+    assert_eq!(state.on(Event::Copied(copied, Ok(())), "10:01"), [client, Effect::CloseConnect, notified]);
     let wrong = connect::Submission { digits: "12".to_owned().into(), ..by_hand };
     assert_eq!(state.on(Event::FormSubmitted(wrong), "10:01"), []);
     // The keyring was locked meanwhile.
@@ -770,7 +770,7 @@ proptest::proptest! {
         state.on(Event::PanelOpen(panel_open), "20:58");
         for (server, lead) in servers.into_iter().zip(["21:00", "21:15", "21:25"]) {
             let absent = matches!(server, Server::Absent);
-            // The runtime reports a server that comes back; one that is gone it often finds out by a request.
+            // The runtime reports a server that comes back; that one is gone, it often learns from a request.
             let mut effects = Vec::new();
             if known_absent && !absent {
                 effects.extend(state.on(Event::NotificationServer(true), lead));

@@ -1,15 +1,15 @@
-//! The form of what Cisco's command line prints: `>> KEY: VALUE`, with carriage returns between the lines and `VPN> `
-//! prompts around them.
+//! Parses what Cisco's command line prints: lines of the form `>> KEY: VALUE`, with carriage returns between the lines
+//! and `VPN> ` prompts around them.
 //!
-//! Known from what users of the versions 2 to 5 have shown of it in public (src-tauri/transcripts), not from a
-//! specification: whole keys and whole words count, and whatever else is said is nothing said. The keys are English in
-//! every language; the words after them are the client's own, which is_notable the language of the system.
+//! There is no specification of it; the format is known from output that users of versions 2 to 5 have published
+//! (src-tauri/transcripts). Only whole keys and whole values are recognised, everything else is ignored. The keys are
+//! English in every language; the values are in the language of the client, which is that of the system.
 
 use super::ClientState;
 
 const PROMPT: &str = "VPN>";
 
-/// A line without the prompts around it.
+/// Returns a line without the prompts around it.
 pub fn without_prompts(line: &str) -> &str {
     let mut line = line.trim();
     while let Some(rest) = line.strip_prefix(PROMPT) {
@@ -21,14 +21,14 @@ pub fn without_prompts(line: &str) -> &str {
     line
 }
 
-/// The value of a line whose key is that one, and nothing longer ("Connection State", …).
+/// Returns the value of a line that has this key exactly; a longer one such as "Connection State" does not count.
 pub fn value<'a>(line: &'a str, key: &str) -> Option<&'a str> {
     let (found, value) = without_prompts(line).strip_prefix(">>")?.split_once(':')?;
     found.trim().eq_ignore_ascii_case(key).then_some(value.trim())
 }
 
-/// The state of that name. No French output was found: the two French words are those that can mean nothing else. Only
-/// the plain letters are compared, because a code page may have spoilt the others.
+/// Returns the state of that name. No French output was found; the two French names are those that can mean nothing
+/// else. Only ASCII letters are compared, because a wrong code page may have garbled the others.
 pub fn state(name: &str) -> Option<ClientState> {
     const NAMES: [(&str, ClientState); 9] = [
         ("Connected", ClientState::Connected),
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn states_in_english_and_in_french_whatever_became_of_the_accents() {
+    fn states_are_recognised_in_english_and_in_french_despite_garbled_accents() {
         let rows = [
             ("connected", Some(ClientState::Connected)),
             ("Connecté", Some(ClientState::Connected)),

@@ -1,4 +1,4 @@
-//! The VPN status: evidence in, status and its reason out.
+//! The VPN status: takes evidence, returns a status and its reason.
 
 pub mod cisco;
 mod notification_policy;
@@ -50,7 +50,7 @@ impl VpnStatus {
         VpnStatus::OnSite,
     ];
 
-    /// Whether the shared drives and the business applications are within reach; `None` where that is not known.
+    /// Whether the shared drives and the business applications are within reach; `None` if that is not known.
     pub fn reaches_inside(self) -> Option<bool> {
         match self {
             VpnStatus::Unknown | VpnStatus::Connecting => None,
@@ -161,7 +161,7 @@ pub struct Interface {
     pub index: u32,
     /// `eth0`, `cscotun0`; on Windows the alias, "Ethernet 2".
     pub name: String,
-    /// The driver's description, where the system has one.
+    /// The driver's description, if the system has one.
     pub description: Option<String>,
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
@@ -174,7 +174,7 @@ pub struct Interface {
 pub struct DefaultRoute {
     /// The index of its interface.
     pub interface: u32,
-    /// The router, where the route has one (a tunnel's has none).
+    /// The router, if the route has one (a tunnel's has none).
     pub router: Option<IpAddr>,
 }
 
@@ -185,7 +185,7 @@ pub struct ProbeRequest {
     pub number: u64,
     /// The intranet hosts to ask.
     pub hosts: Vec<IntranetHost>,
-    /// The gateways to try: the site's, or every site's while none is chosen. Empty where the gateway need not be
+    /// The gateways to try: the site's, or every site's while none is chosen. Empty if the gateway need not be
     /// asked.
     pub gateways: Vec<GatewayAddress>,
     /// DNS servers for [`vigie_profile::Protocol::Dns`].
@@ -199,7 +199,7 @@ pub struct GatewayAddress {
     pub host: String,
     /// Its TCP port.
     pub port: u16,
-    /// Hashes of its public keys (`pin-sha256:…`); where there are any, no other key is accepted.
+    /// Hashes of its public keys (`pin-sha256:…`); if there are any, no other key is accepted.
     pub pins: Vec<String>,
 }
 
@@ -223,14 +223,14 @@ impl ProbeRequest {
     }
 }
 
-/// What came of a probe.
+/// The result of a probe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probe {
     /// The request's number.
     pub number: u64,
     /// The hosts that have answered or have been given up so far, in the request's order.
     pub witnesses: Vec<Witness>,
-    /// What the gateway answered; `None` where it was not asked, or cannot be judged.
+    /// What the gateway answered; `None` if it was not asked, or cannot be judged.
     pub gateway: Option<Gateway>,
     /// This computer's end of the connection to the gateway.
     pub gateway_local: Option<IpAddr>,
@@ -323,7 +323,7 @@ pub enum ClientState {
 }
 
 impl Links {
-    /// The tunnel, where one is up.
+    /// The tunnel, if one is up.
     pub fn tunnel(&self) -> Option<&Interface> {
         self.interfaces.iter().find(|interface| interface.tunnel)
     }
@@ -382,7 +382,7 @@ pub struct Traffic {
 pub struct Evidence {
     /// Interfaces and routes.
     pub links: Option<Links>,
-    /// What the intranet hosts answered; `None` where they have not been asked since the last change.
+    /// What the intranet hosts answered; `None` if they have not been asked since the last change.
     pub witnesses: Option<Vec<Witness>>,
     /// What the gateway answered.
     pub gateway: Option<Gateway>,
@@ -412,7 +412,7 @@ impl Evidence {
     }
 }
 
-/// Returns the status that the evidence proves, and why. Where it proves none, that is [`VpnStatus::Unknown`]: a wrong
+/// Returns the status that the evidence proves, and why. If it proves none, that is [`VpnStatus::Unknown`]: a wrong
 /// "connected" or "on site" is worse than none.
 pub fn assess(evidence: &Evidence) -> Assessment {
     let (status, reason) = judge(evidence);

@@ -13,14 +13,14 @@ use vigie_profile::VpnConfig;
 
 /// First pause before a silent intranet is asked again; it doubles up to the profile's interval.
 const RETRY: Duration = Duration::from_secs(5);
-/// How long a probe waits for its answer while a tunnel is young: routes come after the address, and packets sent in
+/// How long a probe waits for its answer while a tunnel is new: routes come after the address, and packets sent in
 /// between took another way and are lost.
 const GRACE_RETRY: Duration = Duration::from_millis(500);
 /// How long Cisco's report that it is connecting is believed without a tunnel.
 const CONNECTING_TIMEOUT: Duration = Duration::from_secs(120);
 /// Silent probes in a row before a tunnel counts as stalled.
 const SILENCES_UNTIL_STALLED: u32 = 2;
-/// Pause between two looks at the counters of a tunnel that is in use.
+/// Pause between two readings of the counters of a tunnel that is in use.
 const TRAFFIC_INTERVAL: Duration = Duration::from_secs(5);
 /// The same, while nothing goes through it.
 const IDLE_TRAFFIC_INTERVAL: Duration = Duration::from_secs(20);
@@ -28,7 +28,7 @@ const IDLE_TRAFFIC_INTERVAL: Duration = Duration::from_secs(20);
 const UNANSWERED_PACKETS: u64 = 3;
 /// Pause between two probes for unanswered packets: some programs never get an answer.
 const UNANSWERED_PAUSE: Duration = Duration::from_secs(30);
-/// Bytes that must come through the tunnel between two looks: more than the gateway's own chatter (router
+/// Bytes that must come through the tunnel between two readings: more than the gateway sends by itself (router
 /// solicitations, "host unreachable").
 const MIN_TRAFFIC_BYTES: u64 = 1024;
 /// The same, for a tunnel from which the intranet has not answered yet.
@@ -64,7 +64,7 @@ pub struct Tracker {
     silences: u32,
     /// Whether the gateway is only assumed to answer because a working tunnel existed a moment ago.
     gateway_inferred: bool,
-    /// The tunnel's counters at the last look.
+    /// The tunnel's counters at the last reading.
     counters: Option<Traffic>,
     traffic_at: Option<Duration>,
     /// Packets sent into the tunnel since something notable came out of it.
@@ -81,7 +81,7 @@ pub struct Tracker {
 }
 
 impl Tracker {
-    /// Knows nothing yet. `seed` spreads the probes of a fleet over time.
+    /// Creates a tracker without evidence. `seed` spreads the probes of a fleet over time.
     pub fn new(profile: &VpnConfig, seed: u64, now: &Now) -> Tracker {
         Tracker {
             interval: Duration::from_secs(profile.probe_seconds.into()),
@@ -154,7 +154,7 @@ impl Tracker {
         [self.probe_at, self.traffic_at, believed_until].into_iter().flatten().min()
     }
 
-    /// Interfaces and routes, seen just now.
+    /// Handles interfaces and routes that were read just now.
     pub fn on_links(&mut self, links: Links, now: &Now) -> TrackerRequests {
         let old = self.evidence.links.take();
         let same_tunnel = match (old.as_ref().and_then(Links::tunnel), links.tunnel()) {
@@ -170,7 +170,7 @@ impl Tracker {
             return TrackerRequests::default();
         }
         let lost_tunnel = !tunnel && !same_tunnel && same_underlay;
-        // On site with a tunnel beside it, the answer came by the other way, which still exists.
+        // On site with a tunnel up as well, the answer came by the other way, which still exists.
         let still_answers = same_underlay
             && self
                 .evidence
@@ -218,7 +218,7 @@ impl Tracker {
         }
     }
 
-    /// A probe has ended, or has a strong answer before its end. An answer to an older request is discarded.
+    /// Handles the end of a probe, or its first strong answer. An answer to an older request is discarded.
     pub fn on_probe(&mut self, probe: Probe, now: &Now) -> TrackerRequests {
         let Some(links) = &self.evidence.links else { return TrackerRequests::default() };
         if probe.number != self.number {
@@ -231,7 +231,7 @@ impl Tracker {
         if answered {
             self.tunnel_proven |= proven(&probe.witnesses, Path::Tunnel, links) >= Some(Strength::Strong);
             self.in_flight = !probe.complete;
-            // The probe's own bytes prove nothing more.
+            // The probe's own bytes are not new evidence.
             self.counters = None;
             self.unanswered = 0;
             self.silences = 0;
@@ -244,12 +244,12 @@ impl Tracker {
         self.in_flight = false;
         let reached = self.status().reaches_inside() == Some(true);
         if self.in_grace(now) && !reached {
-            // Too early to tell. A tunnel that came up is still connecting, one that existed before stays unknown.
+            // Too early to judge. A tunnel that came up is still connecting, one that existed before stays unknown.
             return self.judge_and_pause(now);
         }
         self.silences = self.silences.saturating_add(1);
-        // One lost probe is no loss: a second one must confirm that what worked works no more, or that a tunnel carries
-        // nothing.
+        // One lost probe proves nothing: a second one must confirm that what worked no longer works, or that a tunnel
+        // carries nothing.
         if (reached || self.has_tunnel()) && self.silences < SILENCES_UNTIL_STALLED {
             let probe = Some(self.request(now));
             return TrackerRequests { probe, traffic: self.tunnel_index(), ..TrackerRequests::default() };
@@ -276,15 +276,15 @@ impl Tracker {
         }
     }
 
-    /// The counters of an interface were read. Packets that come through the tunnel prove that it carries, so nothing
-    /// needs to be probed; packets that are sent and not answered call for a probe.
+    /// Handles the counters of an interface. Packets that come through the tunnel prove that it works, so nothing needs to
+    /// be probed; packets that are sent and not answered call for a probe.
     pub fn on_traffic(&mut self, traffic: Option<Traffic>, now: &Now) -> TrackerRequests {
         let tunnel = self.evidence.links.as_ref().and_then(Links::tunnel);
         let Some((tunnel, traffic)) = tunnel.zip(traffic).filter(|(tunnel, traffic)| tunnel.index == traffic.interface)
         else {
             return TrackerRequests::default();
         };
-        // Anybody's tunnel carries something; only the academy's proves something.
+        // Any VPN's tunnel carries traffic; only the academy's proves something.
         let least = match (self.tunnel_proven, tunnel.is_generic_tunnel()) {
             (true, _) => MIN_TRAFFIC_BYTES,
             (false, false) => UNPROVEN_TRAFFIC_BYTES,
@@ -317,7 +317,7 @@ impl Tracker {
         requests
     }
 
-    /// Cisco's command line has answered.
+    /// Handles the answer of Cisco's command line.
     pub fn on_client(&mut self, client: Option<ClientState>, now: &Now) -> TrackerRequests {
         self.evidence.client = client;
         self.client_since = now.uptime;
@@ -357,7 +357,7 @@ impl Tracker {
         TrackerRequests { links: true, probe, traffic: self.tunnel_index(), client: true }
     }
 
-    /// Time has passed.
+    /// Handles a wake-up requested by [`Tracker::next_wake`].
     pub fn tick(&mut self, now: &Now) -> TrackerRequests {
         let mut requests = TrackerRequests::default();
         if self.claims_connecting() && now.uptime >= self.client_since + CONNECTING_TIMEOUT {
@@ -381,7 +381,7 @@ impl Tracker {
         matches!(self.evidence.client, Some(ClientState::Connecting | ClientState::Reconnecting))
     }
 
-    /// Whether the tunnel is so young that silence means nothing yet.
+    /// Whether the tunnel is so new that silence means nothing yet.
     fn in_grace(&self, now: &Now) -> bool {
         self.tunnel_since.is_some_and(|since| now.uptime < since + self.grace_period)
     }
@@ -394,7 +394,7 @@ impl Tracker {
         self.evidence.links.as_ref()?.tunnel().map(|tunnel| tunnel.index)
     }
 
-    /// Makes answers that are under way stale, and asks for nothing more.
+    /// Invalidates answers that are under way, and schedules no more requests.
     fn stop_probing(&mut self) {
         self.number += 1;
         self.in_flight = false;
@@ -402,33 +402,33 @@ impl Tracker {
         self.traffic_at = None;
     }
 
-    /// A new probe; answers to older ones become stale.
+    /// Starts a new probe; answers to older ones are then discarded.
     fn request(&mut self, now: &Now) -> (u64, bool) {
         self.number += 1;
         self.in_flight = true;
         // Should the answer not come, it is asked for again.
         self.probe_at = Some(now.uptime + if self.in_grace(now) { GRACE_RETRY } else { self.interval.max(RETRY) });
-        // A tunnel that carries nothing may be somebody else's: how the gateway is reached tells.
+        // A tunnel that carries nothing may be another VPN's; the way by which the gateway is reached shows that.
         let doubtful = self.evidence.links.as_ref().and_then(Links::tunnel).is_none_or(|tunnel| {
             self.silences > 0 || (tunnel.is_generic_tunnel() && !self.tunnel_proven && !self.in_grace(now))
         });
         (self.number, doubtful)
     }
 
-    /// After a probe: the status, and when the next probe is due.
+    /// Updates the status after a probe, and schedules the next one.
     fn judge_and_pause(&mut self, now: &Now) -> TrackerRequests {
         self.judge(now);
         self.probe_at = self.pause(now).map(|pause| now.uptime + self.jittered(pause));
         TrackerRequests::default()
     }
 
-    /// How long to wait before the next probe, where one is needed without an event.
+    /// Returns how long to wait before the next probe, if one is needed without an event.
     fn pause(&self, now: &Now) -> Option<Duration> {
         match self.status() {
             VpnStatus::Unknown | VpnStatus::Connecting if self.in_grace(now) => Some(GRACE_RETRY),
             VpnStatus::Connecting => Some(RETRY),
             VpnStatus::Connected => Some(self.interval),
-            // A portal tells nobody that it has let the user through, and a gateway not that it is back.
+            // No event says that a portal has let the user through, or that a gateway is back.
             VpnStatus::Stalled | VpnStatus::Captive => {
                 let doubled = RETRY.saturating_mul(1_u32 << self.silences.saturating_sub(1).min(16));
                 Some(doubled.min(self.interval))
@@ -438,7 +438,7 @@ impl Tracker {
             VpnStatus::Disconnected => {
                 let events_tell =
                     matches!(self.reason(), Reason::NoTunnel | Reason::AddressConflict | Reason::OtherVpn);
-                // No event tells that a clock was corrected or a certificate renewed.
+                // No event says that a clock was corrected or a certificate renewed.
                 (!events_tell).then_some(self.interval)
             }
             VpnStatus::Unknown if self.reason() == Reason::Unproven => Some(self.interval),
@@ -446,7 +446,7 @@ impl Tracker {
         }
     }
 
-    /// Up to a tenth more or less, so that a fleet does not probe in step.
+    /// Returns the pause, up to a tenth longer or shorter, so that a fleet does not probe in step.
     fn jittered(&mut self, pause: Duration) -> Duration {
         pause * self.random.u32(900..=1100) / 1000
     }
@@ -466,7 +466,7 @@ impl Tracker {
     }
 }
 
-/// Whether packets leave the machine by the same interface and router. A default route through the tunnel hides them;
+/// Whether packets leave the machine by the same interface and router. A default route through the tunnel hides these;
 /// they count as the same as long as the other interfaces exist.
 fn same_underlay(old: &Links, new: &Links) -> bool {
     let exists = |way: &Interface, links: &Links| links.interfaces.iter().any(|other| same_interface(way, other));
@@ -499,7 +499,7 @@ mod tests {
     use crate::vpn::{DefaultRoute, Interface};
     use proptest::prelude::*;
 
-    /// A machine whose sensors answer at once where something answers, after 3 s where nothing does.
+    /// A simulated machine whose probes end at once if the intranet answers, after 3 s if it does not.
     struct World {
         tracker: Tracker,
         links: Links,
@@ -507,14 +507,14 @@ mod tests {
         intranet: Option<IpAddr>,
         /// The tunnel's counters.
         traffic: Traffic,
-        /// Bytes that come, and packets that go, each second.
+        /// Bytes received and packets sent per second.
         flow: (u64, u64),
         gateway: Gateway,
         client: Option<ClientState>,
         seconds: f64,
-        /// Questions under way: when the answer comes, its number, whether the gateway is asked too.
+        /// Probes under way: when the answer comes, its number, whether the gateway is asked too.
         asked: Vec<(f64, u64, bool)>,
-        /// When each question was put.
+        /// When each probe was started.
         probes: Vec<f64>,
         wakes: usize,
     }
@@ -551,7 +551,7 @@ mod tests {
             self.obey(requests);
         }
 
-        /// The network becomes this one.
+        /// Changes the network.
         fn becomes(&mut self, links: Links, intranet: Option<IpAddr>) {
             self.links = links;
             self.intranet = intranet;
@@ -656,19 +656,19 @@ mod tests {
         world.pass(2.0);
         world.intranet = Some(TUNNEL);
         world.until(VpnStatus::Connected, 5.5);
-        // Cisco's word is no longer needed, nor asked for.
+        // Cisco's report is no longer needed, nor requested.
         world.pass(1.0);
         assert_eq!(world.tracker.evidence().client, None);
     }
 
     #[test]
-    fn ciscos_word_that_it_connects_is_not_believed_for_ever() {
+    fn ciscos_report_that_it_connects_is_not_believed_for_ever() {
         let mut world = World::new(home());
         world.until(VpnStatus::Disconnected, 3.5);
         let requests = world.tracker.on_client(Some(ClientState::Connecting), &world.now());
         world.obey(requests);
         assert_eq!(world.status(), VpnStatus::Connecting);
-        // Asked again, it says nothing any more.
+        // When asked again, it no longer answers.
         world.pass(130.0);
         assert_eq!((world.status(), world.tracker.next_wake()), (VpnStatus::Disconnected, None));
     }
@@ -683,7 +683,7 @@ mod tests {
     }
 
     #[test]
-    fn an_idle_tunnel_costs_one_probe_an_interval_and_a_look_at_its_counters_each_20_s() {
+    fn an_idle_tunnel_costs_one_probe_per_interval_and_one_counter_reading_per_20_s() {
         let mut world = connected();
         (world.probes, world.wakes) = (Vec::new(), 0);
         world.pass(86_400.0);
@@ -740,7 +740,7 @@ mod tests {
     #[test]
     fn routes_that_come_after_the_address_hold_nothing_up() {
         let mut world = World::new(home());
-        // The first question goes out by the old way, where nothing answers.
+        // The first probe goes out by the old way, where nothing answers.
         world.becomes(with_tunnel(home()), None);
         world.pass(0.1);
         world.intranet = Some(TUNNEL);
@@ -748,7 +748,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tunnel_taken_down_shows_at_once() {
+    fn a_tunnel_that_is_taken_down_is_noticed_at_once() {
         let mut world = connected();
         world.becomes(home(), None);
         assert_eq!(world.status(), VpnStatus::Disconnected);
@@ -784,7 +784,7 @@ mod tests {
         let mut world = connected();
         world.becomes(Links::default(), None);
         assert_eq!((world.status(), world.tracker.next_wake()), (VpnStatus::Offline, None));
-        // The answer to a question of before counts no more.
+        // The answer to an earlier probe no longer counts.
         world.pass(100.0);
         assert_eq!((world.status(), world.asked.len()), (VpnStatus::Offline, 0));
         world.becomes(home(), None);
@@ -816,7 +816,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_matter_changes_nothing() {
+    fn irrelevant_changes_of_the_network_are_ignored() {
         let mut world = connected();
         let (since, probes) = (world.tracker.since().clone(), world.probes.len());
         // A privacy address, another DNS server, a bridge that comes and goes.
@@ -849,7 +849,7 @@ mod tests {
     }
 
     #[test]
-    fn a_portal_is_asked_until_it_lets_the_user_through() {
+    fn a_portal_is_probed_until_it_lets_the_user_through() {
         let mut world = World::new(home());
         world.gateway = Gateway::OtherName;
         world.until(VpnStatus::Captive, 3.5);
@@ -973,7 +973,7 @@ mod tests {
         world.pass(30.0);
         world.becomes(home(), Some(HOME));
         assert_eq!(world.status(), VpnStatus::OnSite);
-        // One lost probe on demand is no reason to say that the inside is gone.
+        // One lost probe on demand does not mean that the intranet is gone.
         world.intranet = None;
         let requests = world.tracker.refresh(&world.now());
         world.obey(requests);
@@ -984,14 +984,14 @@ mod tests {
     }
 
     #[test]
-    fn after_sleep_nothing_is_claimed_until_it_was_seen() {
+    fn after_sleep_nothing_is_claimed_until_it_is_observed() {
         let mut world = connected();
         world.tracker.reset(&world.now());
         assert_eq!((world.status(), world.tracker.next_wake()), (VpnStatus::Unknown, None));
         // An answer from before the sleep.
         world.pass(5.0);
         assert_eq!(world.status(), VpnStatus::Unknown);
-        // The tunnel still stands but is dead: Connected is never said.
+        // The tunnel still exists but is dead: the status is never Connected.
         world.intranet = None;
         world.on_links();
         for _ in 0..100 {
@@ -999,7 +999,7 @@ mod tests {
             world.pass(0.25);
         }
         assert_eq!(world.status(), VpnStatus::Stalled);
-        // It lives.
+        // This one works.
         world.tracker.reset(&world.now());
         world.intranet = Some(TUNNEL);
         world.on_links();
@@ -1007,7 +1007,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_without_an_answer_is_put_again() {
+    fn a_probe_without_an_answer_is_repeated() {
         let mut world = World::new(with_tunnel(home()));
         world.asked.clear();
         world.intranet = Some(TUNNEL);
@@ -1090,7 +1090,7 @@ mod tests {
             }
         }
 
-        /// The status that fits the world, with the client silent.
+        /// The status that is true in the simulated world, with the client silent.
         fn truth(&self) -> VpnStatus {
             let evidence = Evidence {
                 links: Some(self.links.clone()),
@@ -1124,7 +1124,7 @@ mod tests {
             world.obey(requests);
             world.pass(400.0);
             prop_assert_eq!(world.status(), world.truth());
-            // And holding still costs at most one probe an interval.
+            // Without changes, at most one probe per interval.
             let before = world.probes.len();
             world.pass(1800.0);
             prop_assert!(world.probes.len() - before <= 36, "{} probes", world.probes.len() - before);

@@ -1,4 +1,4 @@
-//! Witnesses: who was asked whether the intranet is within reach, what came of it, and how much that proves.
+//! Witnesses: which hosts were asked whether the intranet is within reach, what they answered, and how much that proves.
 
 use super::Links;
 use serde::{Deserialize, Serialize};
@@ -12,10 +12,10 @@ pub struct Witness {
     pub kind: WitnessKind,
     /// Who was asked, as the profile names it.
     pub host: String,
-    /// What came of it.
+    /// The answer.
     #[serde(flatten)]
     pub answer: Answer,
-    /// How long that took.
+    /// How long it took.
     pub milliseconds: u32,
 }
 
@@ -43,7 +43,7 @@ impl From<Protocol> for WitnessKind {
     }
 }
 
-/// What came of a question.
+/// A host's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "kebab-case")]
 pub enum Answer {
@@ -51,7 +51,7 @@ pub enum Answer {
     Correct(Ends),
     /// The connection was accepted; nothing more came, or nothing more was asked.
     Accepted(Ends),
-    /// Something else than the protocol came: a web page, garbage, another server's certificate.
+    /// The answer was not of the protocol: a web page, garbage, another server's certificate.
     Wrong(Ends),
     /// The host refused the connection.
     Refused,
@@ -74,7 +74,7 @@ pub struct Ends {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Strength {
-    /// Whatever sits in between can do as much.
+    /// Any machine in between could have answered so.
     Weak,
     /// A correct answer of a protocol that nothing else speaks by chance.
     Strong,
@@ -92,7 +92,7 @@ pub enum Path {
 }
 
 impl Answer {
-    /// The connection's ends, where one was made.
+    /// Returns the connection's ends, if one was made.
     pub fn ends(&self) -> Option<Ends> {
         match self {
             Answer::Correct(ends) | Answer::Accepted(ends) | Answer::Wrong(ends) => Some(*ends),
@@ -102,13 +102,13 @@ impl Answer {
 }
 
 impl Witness {
-    /// What came of asking this host.
+    /// Creates the witness of a host and its answer.
     pub fn new(host: &IntranetHost, answer: Answer, milliseconds: u32) -> Witness {
         Witness { kind: host.protocol.into(), host: host.to_string(), answer, milliseconds }
     }
 
-    /// By which way the answer came. `None` where there is none, where the connection's interface is not known (any
-    /// more), and where a network of this computer alone owns the host's address (Docker, a virtual machine): such an
+    /// Returns the way by which the answer came. `None` if there is no answer, if the connection's interface is not known
+    /// (any more), and if a network of this computer alone owns the host's address (Docker, a virtual machine): such an
     /// answer proves nothing about the academy.
     pub fn path(&self, links: &Links) -> Option<Path> {
         let Ends { local, remote } = self.answer.ends()?;
@@ -119,7 +119,7 @@ impl Witness {
         (!links.is_local_only(interface, remote)).then_some(Path::Direct)
     }
 
-    /// How much the answer proves, whatever its path; `None` where it proves nothing.
+    /// Returns how much the answer proves, whatever its path; `None` if it proves nothing.
     pub fn strength(&self) -> Option<Strength> {
         match (self.kind, self.answer) {
             (WitnessKind::Https, Answer::Correct(_)) => Some(Strength::Proof),
@@ -129,8 +129,8 @@ impl Witness {
         }
     }
 
-    /// How much the answer proves about that path. A DNS server proves something only behind the tunnel: elsewhere any
-    /// provider's could answer for any zone.
+    /// Returns how much the answer proves about that path. A DNS server proves something only behind the tunnel:
+    /// elsewhere any provider's could answer for any zone.
     pub fn proves(&self, path: Path, links: &Links) -> Option<Strength> {
         if self.path(links) != Some(path) || (self.kind == WitnessKind::Dns && path == Path::Direct) {
             return None;
@@ -139,7 +139,7 @@ impl Witness {
     }
 }
 
-/// The most that these witnesses prove about that path.
+/// Returns the most that these witnesses prove about that path.
 pub fn proven(witnesses: &[Witness], path: Path, links: &Links) -> Option<Strength> {
     witnesses.iter().filter_map(|witness| witness.proves(path, links)).max()
 }
