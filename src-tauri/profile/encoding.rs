@@ -7,7 +7,7 @@ use super::error::ConfigError;
 const WINDOWS_1252: &str = "€\u{81}‚ƒ„…†‡ˆ‰Š‹Œ\u{8d}Ž\u{8f}\u{90}‘’“”•–—˜™š›œ\u{9d}žŸ";
 
 /// Returns the text of a configuration file. TOML is UTF-8, and what the user chooses is written into the file in UTF-8:
-/// another encoding is an error that names it if it can be told.
+/// another encoding is an error that names it if it can be recognised.
 pub(super) fn toml_text(bytes: Vec<u8>) -> Result<String, ConfigError> {
     if is_utf16(&bytes).is_some() {
         return Err(ConfigError::Utf16);

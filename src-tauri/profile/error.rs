@@ -7,7 +7,7 @@ use std::path::PathBuf;
 pub struct Problem {
     /// The file.
     pub file: PathBuf,
-    /// The line, where it is known; the first is 1.
+    /// The line, if it is known; the first is 1.
     pub line: Option<usize>,
     /// The key, `vpn.probe_seconds`, `link.amigo.url`.
     pub key: Option<String>,
@@ -18,11 +18,11 @@ pub struct Problem {
 /// What is wrong, and what is expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConfigError {
-    /// The file cannot be read, and why; `InvalidInput` where it is no regular file.
+    /// The file cannot be read, and why; `InvalidInput` if it is no regular file.
     Unreadable(std::io::ErrorKind),
-    /// The file has more bytes than a configuration can have.
+    /// The file is larger than a configuration file may be.
     TooLarge,
-    /// The file, or a folder on the way to it: an ordinary user owns it or may write it, so that what it says is not the
+    /// An ordinary user owns or may write this file, or this folder on the way to it, so its contents need not be the
     /// administrator's.
     Untrusted(PathBuf),
     /// The file is not UTF-8.
@@ -31,7 +31,7 @@ pub enum ConfigError {
     Utf16,
     /// The file is not TOML; why, in the parser's words.
     Syntax(String),
-    /// Nobody knows this key.
+    /// No such key exists.
     UnknownKey {
         /// The keys known there.
         known: &'static [&'static str],
@@ -45,14 +45,14 @@ pub enum ConfigError {
         /// What is expected.
         expected: Expected,
     },
-    /// The value is none of those that can stand there.
+    /// The value is none of the possible ones.
     NotOneOf {
         /// The value.
         found: String,
-        /// What can stand there.
+        /// The possible values.
         expected: &'static [&'static str],
     },
-    /// The value was refused; why, in the words of who refused it.
+    /// The value was refused; why, in the words of its parser.
     Refused(String),
     /// Because of this value, that of another key is wrong.
     Contradiction {
@@ -63,7 +63,7 @@ pub enum ConfigError {
     },
     /// Two entries of one list have the same name.
     Duplicate,
-    /// The name is taken by an entry of another list, and clicks could not tell them apart.
+    /// An entry of another list has the same name, and clicks could not tell them apart.
     NameTaken {
         /// The other list, `program`.
         by: &'static str,

@@ -27,8 +27,8 @@ impl Paths {
     }
 }
 
-/// Returns a known folder without looking whether it can be reached: it may be on a server that is away. (Nor is it taken
-/// from an environment variable, which whoever starts Vigie may set.)
+/// Returns a known folder without checking whether it can be reached: it may be on a server that is down. It is not read
+/// from an environment variable, which any process that starts Vigie could set.
 #[cfg(windows)]
 fn known_folder(id: &windows::core::GUID) -> Option<std::path::PathBuf> {
     use std::os::windows::ffi::OsStringExt;
@@ -36,7 +36,7 @@ fn known_folder(id: &windows::core::GUID) -> Option<std::path::PathBuf> {
     use windows::Win32::UI::Shell::{KF_FLAG_DONT_VERIFY, SHGetKnownFolderPath};
     // SAFETY: the id is a constant; the path is freed below.
     let path = unsafe { SHGetKnownFolderPath(id, KF_FLAG_DONT_VERIFY, None) }.ok()?;
-    // SAFETY: on success the path is there and ends with a zero.
+    // SAFETY: on success the path is not null and ends with a zero.
     let folder = std::ffi::OsString::from_wide(unsafe { path.as_wide() });
     // SAFETY: the path was allocated by the call above, and is not used any more.
     unsafe { CoTaskMemFree(Some(path.0.cast())) };

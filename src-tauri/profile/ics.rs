@@ -1,9 +1,9 @@
 //! School holidays from an .ics file in the ministry's form (data set fr-en-calendrier-scolaire).
 //!
 //! Its events are holidays ("Vacances de Noël - Zone B"), long weekends ("Pont de l'Ascension"), and single days: the
-//! first day of the summer, whose end is not known yet ("Début des Vacances d'Été"), and days of return, which only tell
-//! how far the calendar reaches. `DTEND` is the day of return. In the file for all zones, holidays are cut into pieces
-//! at the days on which another zone's begin or end.
+//! first day of the summer, whose end is not known yet ("Début des Vacances d'Été"), and days of return, which only mark
+//! the end of the calendar. `DTEND` is the day of return. In the file for all zones, holidays are split at the days on
+//! which another zone's begin or end.
 
 use super::encoding::ics_lines;
 use super::error::ConfigError;
@@ -12,7 +12,7 @@ use icalendar::parser::{Component, read_calendar, unfold};
 use jiff::civil::{Date, DateTime};
 use jiff::{SignedDuration, Timestamp};
 
-/// Components within components, at most: the parser calls itself for each.
+/// The deepest nesting of components: the parser is recursive.
 const MAX_DEPTH: usize = 8;
 
 /// Adds the holidays of a file. For the days that it covers, it replaces what the calendar has.
@@ -82,7 +82,7 @@ fn depth(lines: &[String]) -> usize {
     deepest
 }
 
-/// Returns a text of the file on one line, without what a terminal or a window would obey.
+/// Returns a text of the file on one line, without control characters.
 fn plain(text: &str) -> String {
     let obeyed = |c: char| {
         c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -121,7 +121,7 @@ fn concerns(event: &Component<'_>, summary: &str, zone: &str) -> bool {
 }
 
 /// Returns the day of a date or date-time. In UTC the ministry's days begin at 22:00 or 23:00 of the day before: two hours
-/// later it is the day that is meant, in summer as in winter, without a time zone database.
+/// later it is the intended day, in summer and in winter, without a time zone database.
 fn day(text: &str) -> Option<Date> {
     if let Ok(moment) = text.parse::<Timestamp>() {
         let moment = moment.checked_add(SignedDuration::from_hours(2)).ok()?;

@@ -1,4 +1,4 @@
-//! Intranet hosts: servers that answer from inside only, and the protocol in which they must answer.
+//! Intranet hosts: servers that answer only from the intranet, and the protocol in which they must answer.
 
 use super::check::is_host;
 use std::fmt::{self, Display};
@@ -30,9 +30,9 @@ pub enum Protocol {
     Ipp,
     /// A TLS server with a certificate that is valid for its name, or with the pinned public key.
     Https,
-    /// The SOA record of an inside zone, from a DNS server behind the tunnel.
+    /// The SOA record of an intranet zone, from a DNS server behind the tunnel.
     Dns,
-    /// A TCP connection. Weak: whatever sits in between can accept it.
+    /// A TCP connection. Weak: any machine in between can accept it.
     Tcp,
 }
 
@@ -73,13 +73,13 @@ impl Protocol {
 }
 
 impl IntranetHost {
-    /// The address, where the profile gives one instead of a name.
+    /// The address, if the profile gives one instead of a name.
     pub fn address(&self) -> Option<IpAddr> {
         self.host.parse().ok()
     }
 }
 
-/// The text is no intranet host.
+/// The error of a text that is not an intranet host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotAnIntranetHost;
 

@@ -1,8 +1,7 @@
 //! What the guide says, as typed data.
 //!
 //! `guide.toml` holds every fact of the academy's "Guide pour travailler en distanciel" once. A machine file and a
-//! user file may change it; [`load`] lays the three over each other, checks the whole, and remembers where each value
-//! came from.
+//! user file may change it; [`load`] merges the three, checks the result, and records where each value came from.
 
 mod check;
 mod credentials;
@@ -40,7 +39,7 @@ use std::net::IpAddr;
 /// A short ASCII name (`caen`, `amigo`, `isl-light`) by which the profile, the command line and clicks refer to a thing.
 pub type Id = String;
 
-/// The whole of what Vigie knows about its academy.
+/// Everything that Vigie knows about its academy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
@@ -73,7 +72,7 @@ pub struct Profile {
     /// Web addresses that Vigie can open, in the order in which the menu shows them.
     #[serde(rename = "link")]
     pub links: Vec<Link>,
-    /// The headings under which links stand in the menu, in order.
+    /// The menu's headings for links, in order.
     #[serde(rename = "section")]
     pub sections: Vec<Section>,
     /// The program (an id in `program`) with which the helpdesk takes the computer over (guide, section 9).
@@ -112,7 +111,7 @@ pub struct About {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UserChoices {
-    /// The user's site; absent until Cisco's files or the user tell it.
+    /// The user's site; absent until Cisco's files or the user name it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub site: Option<Id>,
 }
@@ -129,10 +128,10 @@ pub struct Site {
     pub departments: Vec<String>,
     /// The VPN gateway: a host name, or an address, without a port.
     pub gateway: String,
-    /// Servers that answer from inside only, as [`IntranetHost`] reads them: `smb://…`, `ipp://…`, `https://…`, `dns://…`,
+    /// Servers that answer only from the intranet, as [`IntranetHost`] reads them: `smb://…`, `ipp://…`, `https://…`, `dns://…`,
     /// `tcp://…`, or `host:port`.
     pub inside: Vec<String>,
-    /// Certificates of the gateway that OpenConnect takes though the system does not trust them (`pin-sha256:…`); where
+    /// Certificates of the gateway that OpenConnect takes though the system does not trust them (`pin-sha256:…`); if
     /// there are any, it takes no other.
     #[serde(default)]
     pub certificate_pins: Vec<String>,
@@ -152,9 +151,9 @@ pub struct VpnConfig {
     pub probe_seconds: u32,
     /// Seconds after which one connection attempt is given up.
     pub probe_timeout_seconds: u32,
-    /// Seconds that a verdict must hold before the user is told.
+    /// Seconds that a status must last before the user is notified.
     pub hold_seconds: u32,
-    /// Seconds that a fresh tunnel gets to carry its first connection before it counts as stalled.
+    /// Seconds that a new tunnel has to carry its first connection before it counts as stalled.
     pub settle_seconds: u32,
     /// The program that opens the VPN client's window (an id in `program`).
     pub client: Id,
@@ -162,15 +161,15 @@ pub struct VpnConfig {
     pub connect: ConnectMode,
     /// Whether the user may let the keyring hold the PIN.
     pub store_pin: bool,
-    /// Characters that a PIN has at least.
+    /// The least characters of a PIN.
     pub pin_min: u8,
-    /// Characters that a PIN has at most.
+    /// The most characters of a PIN.
     pub pin_max: u8,
-    /// Wrong passcodes after which Vigie tries no more for half an hour, so that nobody locks the account.
+    /// Wrong passcodes after which Vigie refuses to try for half an hour, so that the account is not locked.
     pub wrong_tries: u8,
-    /// Seconds that an attempt may take in all.
+    /// Seconds that an attempt to connect may take in all.
     pub connect_seconds: u32,
-    /// Whether the window for connecting opens by itself after sleep, where the VPN was connected before.
+    /// Whether the window for connecting opens by itself after sleep, if the VPN was connected before.
     pub reconnect_after_wake: bool,
     /// Cisco's command line, first that exists wins; per operating system.
     pub command_line: PerOs<Vec<String>>,
@@ -185,7 +184,7 @@ pub struct VpnConfig {
 pub enum ConnectMode {
     /// In Vigie's own window, through the client that is installed.
     Auto,
-    /// In the client's own window, with the passcode that Vigie's window puts on the clipboard. No client is driven.
+    /// In the client's own window, with the passcode that Vigie's window puts on the clipboard.
     ByHand,
     /// In the client's own window; Vigie asks for no secret.
     OpenClient,
@@ -246,7 +245,7 @@ pub struct TelephoneCode {
     /// Whether a number follows the code ("n° de poste ou n° de portable").
     #[serde(default)]
     pub takes_number: bool,
-    /// The guide's explanation, where it gives one.
+    /// The guide's explanation, if it gives one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
@@ -280,7 +279,7 @@ pub struct Hours {
 /// A day of the week.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "the names of the days say all")]
+#[expect(missing_docs, reason = "the names are self-explanatory")]
 pub enum Day {
     Monday,
     Tuesday,
@@ -351,18 +350,18 @@ pub struct Printing {
     /// Kinds of site (`RC`: Rectorat, …).
     #[serde(rename = "place")]
     pub places: Vec<NamedCode>,
-    /// Names of copiers that the guide gives as examples, one a site.
+    /// Names of copiers that the guide gives as examples, one per site.
     #[serde(rename = "example")]
     pub examples: Vec<PrinterExample>,
 }
 
-/// A code and what it stands for.
+/// A code and its meaning.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NamedCode {
     /// The code, `RC`.
     pub code: String,
-    /// What it stands for, "Rectorat".
+    /// Its meaning, "Rectorat".
     pub name: String,
 }
 
@@ -370,7 +369,7 @@ pub struct NamedCode {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PrinterExample {
-    /// The site it stands at.
+    /// The copier's site.
     pub site: Id,
     /// The name, `I14RC-DSI-RDC`.
     pub name: String,
@@ -380,7 +379,7 @@ pub struct PrinterExample {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShutdownConfig {
-    /// Local time at which machines are switched off, every day; absent where the profile says that nothing is.
+    /// Local time at which machines are switched off, every day; absent if the profile says that nothing is.
     /// (A machine file switches the policy off with `enabled = false`.)
     pub at: Time,
     /// Whether the policy applies.
@@ -403,10 +402,10 @@ pub struct Program {
     /// Arguments given always.
     #[serde(default)]
     pub arguments: Vec<String>,
-    /// The option before a search text (`--search=`), where the program has one.
+    /// The option before a search text (`--search=`), if the program has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search_option: Option<String>,
-    /// The option before a session number (`--connect`), where the program has one.
+    /// The option before a session number (`--connect`), if the program has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_option: Option<String>,
     /// What to search for in the Self Service (`wapt.program`) when the program is missing.
@@ -430,12 +429,12 @@ pub struct Link {
     pub description: Option<String>,
     /// http or https.
     pub url: String,
-    /// The heading it stands under (an id in `section`).
+    /// Its heading in the menu (an id in `section`).
     pub section: Id,
     /// The only site it concerns; absent for all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub site: Option<Id>,
-    /// Whether it only answers from inside (on site or through the VPN).
+    /// Whether it answers only from the intranet (on site or through the VPN).
     #[serde(default)]
     pub inside_only: bool,
 }
@@ -468,9 +467,9 @@ pub struct PanelConfig {
     pub warn_uptime_days: u32,
     /// Free space on the system disk, in percent, below which the panel warns.
     pub warn_disk_free_percent: u8,
-    /// Whether the panel stands on the desktop as long as Vigie runs, under the other windows.
+    /// Whether the panel is shown on the desktop as long as Vigie runs, below all windows.
     pub pinned: bool,
-    /// How much the pinned panel covers what is behind it, in percent: 100 hides it.
+    /// Opacity of the pinned panel, in percent: 100 hides what is behind it.
     pub opacity_percent: u8,
     /// Width of the pinned panel, in logical pixels.
     pub width: u16,
@@ -480,8 +479,8 @@ pub struct PanelConfig {
     pub hidden: Vec<RowKind>,
 }
 
-/// Declares an enum with its variants in order and their names in configuration files. (`strum` would do the same, and be
-/// one more crate in the program that runs as root.)
+/// Declares an enum with its variants in order and their names in configuration files. `strum` could do the same, but
+/// would be one more crate in the program that runs as root.
 macro_rules! named_variants {
     ($(#[$attribute:meta])* pub enum $name:ident { $($(#[$doc:meta])* $variant:ident = $id:literal,)* }) => {
         $(#[$attribute])*
@@ -551,7 +550,7 @@ named_variants! {
     }
 }
 
-/// What the guide advises, a sentence or two on each subject; empty where nothing is said.
+/// What the guide advises, a sentence or two on each subject; empty if nothing is said.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Advice {
@@ -589,7 +588,7 @@ impl Site {
 }
 
 impl Profile {
-    /// The user's site, where it is known.
+    /// The user's site, if it is known.
     pub fn site(&self) -> Option<&Site> {
         let id = self.user.site.as_deref()?;
         self.sites.iter().find(|site| site.id == id)

@@ -1,7 +1,7 @@
-//! The layers: the embedded guide, the machine's file, the user's file. Later wins, except for what the machine locks.
+//! The layers: the embedded guide, the machine's file, the user's file. Later ones win, except for what the machine locks.
 //!
-//! A value that cannot be used is left out and reported; the rest of its file counts. Only a file that cannot be read or
-//! parsed is left out as a whole, and one whose values contradict the lower layers in more than one place.
+//! A value that cannot be used is left out and reported; the rest of its file counts. A file is left out as a whole only
+//! if it cannot be read or parsed, or if its values contradict the lower layers in more than one place.
 
 use super::error::{ConfigError, Problem};
 use super::tree::{Found, Node, Origin, Value, written};
@@ -17,13 +17,14 @@ use std::sync::Arc;
 
 const GUIDE: &str = include_str!("guide.toml");
 
-/// Problems of one file that are reported; nobody reads more.
+/// The most problems of one file that are reported.
 const MAX_PROBLEMS: usize = 50;
 
-/// Attempts to read a file, each without the errors found before: an attempt finds one error of each table at least.
+/// The most attempts to read a file, each without the errors found before: an attempt finds at least one error of each
+/// table.
 const MAX_ATTEMPTS: usize = 128;
 
-/// Values that are tried as the cause of a contradiction with the lower layers.
+/// The most values that are tried as the cause of a contradiction with the lower layers.
 const MAX_SUSPECTS: usize = 256;
 
 /// Where a value comes from.
@@ -116,7 +117,7 @@ impl Loaded {
         }
     }
 
-    /// Merges a file into what is there, and reports what is left out of it.
+    /// Merges a file into the layers so far, and reports what is left out of it.
     fn add(&mut self, layer: Layer, file: &Path, source: &dyn ConfigSource, problems: &mut Vec<Problem>) {
         let problem = |line, key, error| Problem { file: file.to_owned(), line, key, error };
         let text = match source.read(layer, file).and_then(|bytes| bytes.map(encoding::toml_text).transpose()) {
@@ -298,8 +299,8 @@ pub(super) struct Merged {
     pub result: Option<(Node, Profile)>,
 }
 
-/// Merges a layer into a tree. Where something is wrong, it is left out and the rest is tried again, so that one check
-/// names all that is wrong.
+/// Merges a layer into a tree. Whatever is wrong is left out and the rest is tried again, so that one check reports
+/// every error.
 pub(super) fn merge(base: &Node, mut over: Node) -> Merged {
     let mut found = Vec::new();
     let mut reported = HashSet::new();
@@ -394,7 +395,7 @@ fn culprit((path, error): &Found) -> tree::Path {
 /// Returns the layer without the one value because of which values of lower layers are wrong, if it is one.
 fn find_contradiction(base: &Node, over: &Node, mut found: Vec<Found>, wrong: Vec<Found>) -> Merged {
     let mut suspects = over.units();
-    // What was written last is the most likely.
+    // The last value in the file is the most likely cause.
     suspects.reverse();
     for suspect in suspects.iter().take(MAX_SUSPECTS) {
         let mut rest = over.clone();

@@ -1,4 +1,4 @@
-//! Reading files that may be something else, or somebody else's, than what is expected.
+//! Reads files that may not be regular files, or may belong to another user than expected.
 
 use super::error::ConfigError;
 use std::fs::File;
@@ -33,7 +33,7 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
 }
 
 fn regular(file: File) -> io::Result<File> {
-    // Asked of the open file: what its name leads to may have changed.
+    // The open file is examined, because its name may meanwhile lead to another one.
     if file.metadata()?.is_file() { Ok(file) } else { Err(ErrorKind::InvalidInput.into()) }
 }
 

@@ -1,10 +1,10 @@
-//! What the profile's paths mean.
+//! Expands the profile's paths.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// The path with a leading `~` and every `%VAR%` replaced; a single `%` is part of a name. `None` where what they stand
-/// for is not known.
+/// Returns the path with a leading `~` and every `%VAR%` replaced; a single `%` is part of a name. `None` if the home
+/// folder or a variable is not known.
 pub fn expand(text: &str, home: Option<&Path>, variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let mut path = OsString::new();
     let mut rest = text;

@@ -1,4 +1,4 @@
-//! Deserializes a tree into a typed profile. Errors are a [`ConfigError`] and the path of the value, not a sentence.
+//! Deserializes a tree into a typed profile. An error is a [`ConfigError`] with the path of the value.
 
 use super::error::{ConfigError, Expected};
 use super::tree::{Found, Node, Path, Value, step, visit};
@@ -54,7 +54,7 @@ impl de::Error for ReadError {
     }
 }
 
-/// What is noticed on the way, whether the value can be read or not.
+/// Findings that are collected while reading, whether or not the value can be read.
 #[derive(Default)]
 pub(super) struct Notes {
     /// Keys that no field has; they are skipped.
@@ -129,8 +129,8 @@ impl<'de, V: Visitor<'de>> fmt::Display for Expecting<'_, V> {
     }
 }
 
-/// Dates, times (jiff) and addresses (the standard library) are deserialized from text: only the words of their visitors
-/// tell which is expected.
+/// Returns which kind of text a visitor expects. Dates, times (jiff) and addresses (the standard library) are all
+/// deserialized from text; only the visitor's message distinguishes them.
 fn expected_text<'de, V: Visitor<'de>>(visitor: &V) -> Expected {
     match Expecting(visitor).to_string().as_str() {
         "a date string" => Expected::Date,

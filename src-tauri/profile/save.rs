@@ -72,7 +72,7 @@ pub enum SaveError {
     /// The file could not be written.
     #[error("cannot write {0}: {1}")]
     Write(PathBuf, std::io::Error),
-    /// The file cannot be read, parsed or used at all: it would be overwritten without having been understood.
+    /// The file cannot be read or parsed; writing would destroy its contents.
     #[error("{} is broken", .0.file.display())]
     Broken(Problem),
     /// The machine's file locks it.
@@ -84,12 +84,12 @@ pub enum SaveError {
 }
 
 impl Loaded {
-    /// Returns the user's file with a choice written into it; the rest of it stays as it is, comments too. `text` is the
-    /// file as it is, empty if there is none.
+    /// Returns the user's file with a choice written into it; everything else, including comments, is kept. `text` is the
+    /// present file, empty if there is none.
     ///
     /// # Errors
     /// If nothing of the file can be used, the choice is not possible, or the machine's file locks it. Single values that
-    /// do not count are no error: the choice replaces its own, and the others stay as they are.
+    /// are left out are no error: the choice replaces its own, the others stay as they are.
     pub fn edited(&self, choice: &Choice, text: &str) -> Result<String, SaveError> {
         if choice.is_locked(&self.profile) {
             return Err(SaveError::Locked(self.paths.machine.clone()));

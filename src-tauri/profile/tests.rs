@@ -8,7 +8,7 @@ use std::path::Path;
 use vigie_profile::*;
 use vigie_view::config;
 
-/// The files of a test belong to whoever runs it; who may write them is tested in `open`.
+/// The files of a test belong to the user who runs it; `open` has tests of who may write them.
 const SOURCE: FileSource = FileSource { check_owner: false };
 
 fn save(paths: &Paths, choice: &Choice) -> Result<(), SaveError> {
@@ -639,7 +639,7 @@ fn each_row_has_its_name_in_files() {
 fn unknown_rows_are_reported() {
     let files = Files::with("", "[panel]\nhidden = [\"dns\", \"cafe\"]\n");
     let loaded = files.load();
-    let problem = loaded.problems.first().expect("it is told");
+    let problem = loaded.problems.first().expect("it is reported");
     assert_eq!((problem.line, problem.key.as_deref()), (Some(2), Some("panel.hidden[1]")));
     let said = config::problem(problem);
     assert!(said.contains("\"cafe\"") && said.contains("local-address"), "{said}");
@@ -788,7 +788,7 @@ fn pipes_and_devices_are_not_waited_for() {
     );
 }
 
-/// The ministry's file for all zones: holidays are cut into pieces where another zone's begin or end.
+/// The ministry's file for all zones: holidays are split where another zone's begin or end.
 const ICS: &str = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//education.gouv.fr//FR\r\n\
     BEGIN:VEVENT\r\nDTSTAMP:20270114T124531Z\r\nDTSTART;VALUE=DATE:20270703\r\nDTEND;VALUE=DATE:20270901\r\n\
     SUMMARY:Vacances d'Été - Zones A/B/C\r\nLOCATION:Zones A/B/C\r\nUID:1@x\r\nEND:VEVENT\r\n\

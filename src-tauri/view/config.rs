@@ -17,7 +17,7 @@ pub fn problem(problem: &Problem) -> String {
     format!("{text} : {}", explain(&problem.error, key))
 }
 
-/// Returns what `vigie config show` prints: one line a value, then what is wrong with the files.
+/// Returns what `vigie config show` prints: one line per value, then what is wrong with the files.
 pub fn show(loaded: &Loaded) -> String {
     let mut text: String = loaded.values().iter().map(|setting| line(setting) + "\n").collect();
     if !loaded.problems.is_empty() {
@@ -118,8 +118,8 @@ fn explain(error: &ConfigError, key: &str) -> String {
     }
 }
 
-/// Returns the word most like `word`, if one is so like it that it was probably meant: few letters were left out, added,
-/// swapped or mistaken. Neither word's case and accents count.
+/// Returns the candidate closest to `word`, if it is so close that it was probably meant: few letters were left out, added,
+/// swapped or mistyped. Case and accents are ignored.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = fold(word);
     let allowed = (word.chars().count() / 3).min(3);

@@ -1,15 +1,14 @@
 //! The window for connecting as a value.
 //!
-//! How the page uses it. The window is `vigie-panel` with `ToPanel::Connect`
-//! as its first line; its label is `connect`. The page calls `watch_form` with a channel and gets a [`Form`] now and
-//! whenever it changes, `rendered` once it is on the page, `request` with an action of [`Form::buttons`] or
-//! [`Message::buttons`], `close`, and `submit` with a [`Submission`] when the user sends the form.
+//! The window is `vigie-panel` with `ToPanel::Connect` as its first line; its label is `connect`. The page calls
+//! `watch_form` with a channel, and receives a [`Form`] at once and whenever it changes. It calls `rendered` when it has
+//! drawn the form, `request` with an action of [`Form::buttons`] or [`Message::buttons`], `submit` with a [`Submission`]
+//! when the user sends the form, and `close`.
 //!
-//! The page keeps what the user typed in its own fields and nothing else; the model never carries a secret. It empties
-//! PIN and digits as soon as the form is accepted: when [`Form::submissions`] grows without [`Form::faults`], or while
-//! [`Form::busy`]. It leaves blanks out of digits that were pasted ("123 456"), and nothing else: what is wrong
-//! with the form is found here ([`Form::faults`]), in words that stand ready. While [`Form::busy`] nothing can be sent.
-//! The tray closes the window when the tunnel stands.
+//! The page keeps only what the user typed, in its own fields; the model never carries a secret. It empties PIN and
+//! digits as soon as the form is accepted: when [`Form::submissions`] grows without [`Form::errors`], or while
+//! [`Form::busy`]. It removes blanks from digits that were pasted ("123 456"); everything else is checked here
+//! ([`Form::errors`]). While [`Form::busy`] nothing can be sent. The tray closes the window when the tunnel is up.
 
 use super::french;
 use super::panel::{Button, button};
@@ -41,13 +40,13 @@ pub struct Form {
     pub pin_remembered: bool,
     /// Whether the user may let the keyring hold the PIN.
     pub may_remember_pin: bool,
-    /// Characters that a PIN has at least.
+    /// The least characters of a PIN.
     pub pin_min: u8,
-    /// Characters that a PIN has at most.
+    /// The most characters of a PIN.
     pub pin_max: u8,
     /// How many forms the user has sent; distinguishes an answer with the same errors from no answer yet.
     pub submissions: u32,
-    /// What is wrong with the form that was sent, one a field at most.
+    /// What is wrong with the form that was sent, at most one error per field.
     pub faults: Vec<FieldError>,
     /// The message above the fields.
     pub message: Option<Message>,
@@ -56,9 +55,9 @@ pub struct Form {
     /// Whether the form can be sent to connect.
     pub can_connect: bool,
     /// Whether the form can be sent to put the passcode on the clipboard and open the client's own window
-    /// ([`ConnectMethod::Clipboard`]): the words on the button. Then PIN and digits are all that it asks for.
+    /// ([`ConnectMethod::Clipboard`]): the button's label. Then it asks for PIN and digits only.
     pub by_hand: Option<String>,
-    /// What can be asked for besides.
+    /// Other buttons.
     pub buttons: Vec<Button>,
 }
 
@@ -66,7 +65,7 @@ pub struct Form {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct SiteChoice {
-    /// What is sent.
+    /// What [`Submission::site`] is to hold.
     pub id: Id,
     /// What the user reads.
     pub label: String,
@@ -92,7 +91,7 @@ pub struct Message {
     pub title: String,
     /// What to do.
     pub text: String,
-    /// What helps.
+    /// Actions that may help.
     pub buttons: Vec<Button>,
 }
 
@@ -103,7 +102,7 @@ pub struct Message {
 pub enum Tone {
     /// Under way.
     Info,
-    /// Done.
+    /// It succeeded.
     Success,
     /// Something is not as usual.
     Warning,
@@ -112,13 +111,13 @@ pub enum Tone {
 }
 
 impl Form {
-    /// Whether it offers that action. The page may request nothing else.
+    /// Whether the form offers that action. The page may request no other.
     pub fn offers(&self, action: &Action) -> bool {
         let helping = self.message.iter().flat_map(|message| &message.buttons);
         self.buttons.iter().chain(helping).any(|button| button.action == *action)
     }
 
-    /// Whether it can be sent in that way. The page may send nothing else.
+    /// Whether the form can be sent in that way. The page may send it in no other.
     pub fn takes(&self, form: &Submission) -> bool {
         match form.way {
             ConnectMethod::Connect => self.can_connect,
@@ -127,7 +126,7 @@ impl Form {
     }
 }
 
-/// The window for a state.
+/// Returns the window for a state.
 pub fn form(state: &State) -> Form {
     let (profile, connect) = (&state.profile, &state.connect);
     let vpn = &profile.vpn;
@@ -153,7 +152,7 @@ pub fn form(state: &State) -> Form {
         identifier_hint: french::typeset(&profile.advice.vpn_username),
         passcode_hint: french::typeset(&profile.advice.vpn_passcode),
         pin_remembered: stored.pin,
-        // By hand it never proves right here.
+        // When connecting by hand, the gateway's answer is not known here.
         may_remember_pin: vpn.store_pin && stored.keyring == Keyring::Ready && !by_hand,
         pin_min: vpn.pin_min,
         pin_max: vpn.pin_max,
@@ -371,8 +370,8 @@ fn say(tone: Tone, title: impl Into<String>, text: &str, buttons: Vec<Button>) -
     Message { tone, title: french::typeset(title), text: french::typeset(text), buttons }
 }
 
-/// What to do about a gateway that wants more than the client can be driven to give: Cisco's own window can, OpenConnect has
-/// none.
+/// Returns what to do if the gateway asks for something that Vigie cannot have the client send: Cisco's own window can
+/// send it, OpenConnect has no window.
 fn by_other_means(title: &str, state: &State) -> Message {
     let (text, button) = if state.connect.client == ClientDetection::Found(VpnClient::OpenConnect) {
         ("Vigie ne peut pas répondre à votre place : contactez l’assistance AMIGO.", amigo(state))
@@ -428,7 +427,7 @@ mod tests {
         state
     }
 
-    /// What stands above the fields, in one line.
+    /// Returns the message above the fields, in one line.
     fn says(state: &State) -> String {
         let Some(message) = form(state).message else { return String::new() };
         let buttons: Vec<String> = message.buttons.iter().map(|button| format!("[{}]", button.label)).collect();
@@ -501,7 +500,7 @@ mod tests {
                 "La connexion s’établit… | Cela prend quelques secondes.",
             ),
             (
-                // Until the sensors have looked for the tunnel.
+                // Until the sensors have read the interfaces.
                 Ok(ConnectProgress::Connected),
                 "La connexion s’établit… | Cela prend quelques secondes.",
             ),
@@ -530,7 +529,7 @@ mod tests {
         };
         let connected = "VPN connecté | Vous pouvez fermer cette fenêtre. | [Se déconnecter du VPN]";
         assert_eq!(see(with_tunnel(home()), correct(TUNNEL), "10:00:01"), connected);
-        // Ended in Cisco's own window: nobody reports it but the interfaces.
+        // Ended in Cisco's own window: only the interfaces show it.
         assert_eq!(see(home(), silent(), "10:30"), "");
         assert!(form(&state).can_connect && !state.can_disconnect());
         let again = vigie_core::fixture::standing(VpnStatus::Connected);

@@ -1,4 +1,4 @@
-//! Property test: the views of one state never contradict each other, whatever order the events come in.
+//! Property test: the views of one state never contradict each other, in whatever order the events come.
 
 use crate::{connect, page, panel, status, tray};
 use proptest::prelude::*;

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-/// What one sensor found.
+/// The result of one sensor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// Which sensor.
     pub sensor: Sensor,
     /// What it found, as JSON, or why it failed.
-    pub seen: Result<String, String>,
+    pub result: Result<String, String>,
     /// How long it took.
     pub took: Duration,
 }
@@ -36,11 +36,11 @@ pub enum Sensor {
 pub fn report(findings: &[Finding]) -> String {
     let line = |finding: &Finding| {
         let took = finding.took.as_millis();
-        let (sign, seen) = match &finding.seen {
-            Ok(seen) => ("✓", seen),
+        let (sign, text) = match &finding.result {
+            Ok(found) => ("✓", found),
             Err(why) => ("✗", why),
         };
-        format!("{sign} {:<24} {took:>6} ms  {seen}\n", name(finding.sensor))
+        format!("{sign} {:<24} {took:>6} ms  {text}\n", name(finding.sensor))
     };
     findings.iter().map(line).collect()
 }

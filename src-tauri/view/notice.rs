@@ -12,7 +12,7 @@ use vigie_profile::Choice;
 /// A notification as shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// It replaces the one of the same category.
+    /// A notification replaces the one of the same category.
     pub category: Category,
     /// First line.
     pub title: String,
@@ -249,14 +249,14 @@ fn launched(LaunchResult { target, outcome }: &LaunchResult, state: &State) -> N
     }
 }
 
-/// What to do about something that did not open.
+/// What to do if something did not open.
 const TRY_AGAIN: &str = "Réessayez ; si cela se répète, contactez l’assistance AMIGO.";
 
 fn amigo(state: &State) -> Action {
     Action::Open(state.profile.helpdesk.link.clone())
 }
 
-/// What the user calls the thing that was to be started.
+/// Returns the name by which the user knows what was to be started.
 fn name(target: &LaunchTarget, state: &State) -> String {
     let profile = &state.profile;
     let program = |id: &str| profile.program(id).map_or_else(|| quoted(id), |program| quoted(&program.label));

@@ -1,5 +1,5 @@
-//! All that the opened panel's page is given: the panel, what the guide offers, the settings, and the last answer. Each
-//! part is sent again only when it has changed.
+//! The model of the opened panel's page: the panel, what the guide offers, the settings, and the last answer. Each part is
+//! sent again only when it has changed.
 
 use super::panel::{Button, Panel, button, panel};
 use super::settings::{Setting, settings};
@@ -14,13 +14,13 @@ use vigie_profile::{Link, Program};
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Page {
-    /// VpnStatus, question, buttons and facts.
+    /// Status, question, buttons and facts.
     pub panel: Panel,
     /// What can be searched, joined and dialled.
     pub guide: Guide,
     /// What the user may choose.
     pub settings: Vec<Setting>,
-    /// What came of the last thing that the user did.
+    /// The result of the user's last action.
     pub answer: Option<Answer>,
 }
 
@@ -92,23 +92,23 @@ pub struct Code {
     pub note: Option<String>,
 }
 
-/// What came of the last thing that the user did.
+/// The result of the user's last action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Answer {
-    /// Differs from the one before, even if the texts are the same.
+    /// Differs from that of the answer before, even if the texts are the same.
     pub number: u32,
     /// The heading.
     pub title: String,
-    /// One sentence more.
+    /// One more sentence.
     pub text: String,
 }
 
 impl Page {
-    /// Whether it offers that action. The page may ask for nothing else.
+    /// Whether the page offers that action. It may request no other.
     pub fn offers(&self, action: &Action) -> bool {
         let guide = &self.guide;
-        // Any number may be joined or dialled, as far as the type lets one through.
+        // Any number may be joined or dialled; the type admits digits only.
         if let Action::Join(_) = action {
             return guide.session.is_some();
         }
@@ -150,7 +150,7 @@ impl Page {
     }
 }
 
-/// The page for a state.
+/// Returns the page for a state.
 pub fn page(state: &State) -> Page {
     let answer = state.answer.as_ref().map(|(number, told)| {
         let notice = notice::notice(told, state);
@@ -172,7 +172,7 @@ fn guide_model(state: &State) -> Guide {
             tool(format!("{} : {}{number}", code.label, code.code), detail, keywords, action)
         };
         let copy = tool("Copier le code", Action::CopyCode(Call::of(&*code.id)));
-        // A code that wants a number is dialled on the telephone card.
+        // A code that takes a number is dialled on the telephone card.
         let dial = || tool("Composer avec le téléphone logiciel", Action::Dial(Call::of(&*code.id)));
         std::iter::once(copy).chain((!code.takes_number).then(dial))
     });

@@ -21,9 +21,9 @@ pub struct Panel {
     pub subtitle: String,
     /// The status, for the heading's colour and picture.
     pub verdict: Option<VpnStatus>,
-    /// Something to answer first.
+    /// A question to answer first.
     pub question: Option<Prompt>,
-    /// What to do, most wanted first.
+    /// What the user can do, most useful first.
     pub buttons: Vec<Button>,
     /// The facts.
     pub groups: Vec<Group>,
@@ -32,7 +32,7 @@ pub struct Panel {
 /// The panel pinned to the desktop, under every window.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Pinned {
-    /// What it shows: rows, and the way to the whole panel.
+    /// Its content: rows, and a button that opens the whole panel.
     pub panel: Panel,
     /// Opacity of its ground, in percent.
     pub opacity_percent: u8,
@@ -68,7 +68,7 @@ pub struct Row {
     pub mark: Severity,
     /// Details shown on request.
     pub details: Vec<String>,
-    /// The moment that it is about, in seconds since 1970: the page shows the time left.
+    /// The moment to count down to, in seconds since 1970: the page shows the time left.
     #[cfg_attr(test, ts(type = "number | null"))]
     pub until: Option<i64>,
 }
@@ -110,7 +110,7 @@ pub struct Prompt {
 }
 
 impl Panel {
-    /// Whether it offers that action. The page may request nothing else.
+    /// Whether the panel offers that action. The page may request no other.
     pub fn offers(&self, action: &Action) -> bool {
         let answers = self.question.iter().flat_map(|question| &question.answers);
         self.buttons.iter().chain(answers).any(|button| button.action == *action)
@@ -204,7 +204,7 @@ fn buttons(state: &State) -> Vec<Button> {
     buttons
 }
 
-/// What the present status calls for.
+/// Returns the buttons that help in the present status.
 fn vpn_buttons(state: &State) -> Vec<Button> {
     let mut buttons = Vec::new();
     if state.connect.is_busy() {
@@ -257,7 +257,7 @@ fn question(state: &State) -> Option<Prompt> {
     })
 }
 
-/// With the time of day alone: the minutes that are left would change while one reads.
+/// Returns a reminder as a prompt. It gives the time of day only: minutes left would change while the user reads.
 fn reminder(reminder: &Reminder) -> Prompt {
     let mut answers = vec![button("Éteindre maintenant", Action::ShutDown)];
     if !reminder.last {
@@ -715,7 +715,7 @@ mod tests {
         assert!(rows.iter().all(|row| row.until.is_none() || row.id == "shutdown"));
     }
 
-    /// The page's types are these types. A stale file is written anew, so that running the tests a second time passes.
+    /// The page's types are generated from these. An outdated file is rewritten, so a second run of the tests passes.
     #[test]
     fn the_page_knows_the_model() -> Result<(), Box<dyn std::error::Error>> {
         use ts_rs::TS;

@@ -1,4 +1,4 @@
-//! The settings page as a value: what the user may choose, what is chosen, and what the administrator has fixed.
+//! The settings as a value: what the user may choose, what is chosen, and what the administrator has fixed.
 
 use super::french;
 use super::panel::{Button, button};
@@ -15,11 +15,11 @@ pub struct Setting {
     pub id: String,
     /// What it is.
     pub title: String,
-    /// What to know before choosing.
+    /// An explanation to read before choosing.
     pub hint: String,
-    /// Whether one is chosen, or any.
+    /// Whether exactly one option can be chosen, or any number.
     pub kind: Kind,
-    /// Whether the administrator has fixed it: then nothing of it can be chosen.
+    /// Whether the administrator has fixed it: then no option can be chosen.
     pub locked: bool,
     /// What can be chosen, in order.
     pub options: Vec<SettingOption>,
@@ -30,9 +30,9 @@ pub struct Setting {
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// Each by itself is on or off.
+    /// Each option is on or off independently.
     Each,
-    /// One of them.
+    /// Exactly one option is chosen.
     One,
 }
 
@@ -40,20 +40,20 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct SettingOption {
-    /// The words, and what a click asks for: that it be chosen, or where it is [`Kind::Each`] and chosen, no longer.
+    /// Its label, and what a click requests: to choose it, or, if the kind is [`Kind::Each`] and it is chosen, to undo that.
     pub button: Button,
     /// Whether it is chosen now.
     pub chosen: bool,
 }
 
 impl Setting {
-    /// Whether it offers that action.
+    /// Whether the setting offers that action.
     pub fn offers(&self, action: &Action) -> bool {
         !self.locked && self.options.iter().any(|option| option.button.action == *action)
     }
 }
 
-/// The settings for a state.
+/// Returns the settings for a state.
 pub fn settings(state: &State) -> Vec<Setting> {
     vec![site(state), leads(state), pinned(state), opacity(state), size(state), rows(state), start(state)]
 }
@@ -67,7 +67,7 @@ fn site(state: &State) -> Setting {
     setting(state, "site", "Mon site", "Le serveur VPN et les liens en dépendent.", Kind::One, options.collect())
 }
 
-/// The leads that can be chosen, and any other that a file names.
+/// Returns the leads that can be chosen, and any other that a file names.
 fn leads(state: &State) -> Setting {
     let chosen = &state.profile.shutdown.leads_minutes;
     let mut leads = [60, 30, 15, 10, 5].to_vec();

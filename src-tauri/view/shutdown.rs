@@ -4,7 +4,7 @@ use super::french;
 use vigie_core::shutdown::Reminder;
 use vigie_core::state::State;
 
-/// "aujourd’hui à 21 h 30", or that none is planned.
+/// Returns "aujourd’hui à 21 h 30", or that none is planned.
 pub fn next(state: &State) -> String {
     match state.shutdown.next_shutdown(&state.now) {
         Some(at) => french::moment(&at, &state.now.wall),

@@ -15,7 +15,7 @@ pub struct Status {
     pub reason: Reason,
     /// When the status began.
     pub since: Timestamp,
-    /// Whether the drives and the business applications are within reach; `null` where that is not known.
+    /// Whether the drives and the business applications are within reach; `null` if that is not known.
     pub reaches_inside: Option<bool>,
     /// The intranet hosts that were asked, and what their answers prove.
     pub witnesses: Vec<WitnessReport>,
@@ -32,12 +32,12 @@ pub struct Status {
 /// An intranet host that was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WitnessReport {
-    /// Who was asked what, what came of it, and how long that took.
+    /// The host, its answer, and how long it took.
     #[serde(flatten)]
     pub witness: Witness,
-    /// How much that proves; `null` where it proves nothing.
+    /// How much that proves; `null` if it proves nothing.
     pub strength: Option<Strength>,
-    /// Whether the answer came through the tunnel; `null` where none came, or it came from this computer's own network.
+    /// Whether the answer came through the tunnel; `null` if none came, or it came from this computer's own network.
     pub through_tunnel: Option<bool>,
 }
 
@@ -50,7 +50,7 @@ fn report(witness: &Witness, links: &Links) -> WitnessReport {
     }
 }
 
-/// The status of a state.
+/// Returns the status for a state.
 pub fn status(state: &State) -> Status {
     Status {
         verdict: state.vpn.status(),
@@ -71,7 +71,7 @@ fn witnesses(state: &State) -> Vec<WitnessReport> {
     witnesses.iter().map(|witness| report(witness, links)).collect()
 }
 
-/// The status as text: one line a row, under its group's heading. With plain spaces, so that it can be searched.
+/// Returns the status as text: one line per row, under its group's heading, with plain spaces so that it can be searched.
 pub fn text(status: &Status) -> String {
     let mut text = format!("{}\n{}\n", status.panel.title, status.panel.subtitle);
     for group in &status.panel.groups {
@@ -83,7 +83,7 @@ pub fn text(status: &Status) -> String {
     text.replace('\u{a0}', " ")
 }
 
-/// What is copied for the helpdesk: the status, and when it was taken.
+/// Returns what is copied for the helpdesk: the status, and when it was taken.
 pub fn support_info(state: &State) -> String {
     let taken = state.now.wall.strftime("%d/%m/%Y %H:%M");
     format!("Vigie, le {taken}\n{}", text(&status(state)))
@@ -234,7 +234,7 @@ Assistance et arrêt automatique
         assert_eq!(labels(&standing(VpnStatus::Connected))[0], "Télémaintenance");
         assert_eq!(panel(&state).question, None);
         state.question = Some(Question::ShutDown);
-        let asked = panel(&state).question.expect("the question stands");
+        let asked = panel(&state).question.expect("the question is open");
         let answers: Vec<Action> = asked.answers.into_iter().map(|answer| answer.action).collect();
         assert_eq!(answers, [Action::Cancel, Action::ConfirmShutDown]);
     }

@@ -120,7 +120,7 @@ fn menu(state: &State) -> Vec<Entry> {
     menu
 }
 
-/// Connecting and disconnecting, or the client's own window if there is nothing to connect.
+/// Returns the entries for connecting and disconnecting, or the client's own window if there is nothing to connect.
 fn vpn(state: &State) -> Vec<Entry> {
     let mut entries = Vec::new();
     if state.connect.is_busy() {
@@ -136,8 +136,8 @@ fn vpn(state: &State) -> Vec<Entry> {
     entries
 }
 
-/// The links of the guide: those that are alone in their section in one submenu, each other section in its own. So no
-/// link is more than two levels deep.
+/// Returns the links of the guide: those that are alone in their section in one submenu, each other section in its own.
+/// So no link is more than two levels deep.
 fn applications(state: &State) -> Vec<Entry> {
     let (mut single, mut sections) = (Vec::new(), Vec::new());
     for section in &state.profile.sections {
@@ -153,7 +153,7 @@ fn applications(state: &State) -> Vec<Entry> {
     single.into_iter().chain(sections).collect()
 }
 
-/// Each code can be copied; those that need no number can be dialled.
+/// Returns the telephone codes: each can be copied, those that take no number can be dialled.
 fn telephony(state: &State) -> Vec<Entry> {
     let codes = &state.profile.codes;
     let copy = codes.iter().map(|code| {
@@ -166,7 +166,7 @@ fn telephony(state: &State) -> Vec<Entry> {
     copy.chain([Entry::Separator]).chain(dial).collect()
 }
 
-/// The printers, for information.
+/// Returns the printers, for information only.
 fn printers(state: &State) -> Vec<Entry> {
     panel::printer_texts(state).into_iter().map(|text| entry(text, None)).collect()
 }
@@ -244,7 +244,7 @@ mod tests {
                     Entry::Submenu { label, .. } => format!("{label} ▸"),
                     Entry::Separator => "—".into(),
                 };
-                writeln!(text, "{}{line}", "  ".repeat(depth)).expect("a String takes all");
+                writeln!(text, "{}{line}", "  ".repeat(depth)).expect("writing to a String never fails");
                 if let Entry::Submenu { entries, .. } = entry {
                     print(entries, depth + 1, text);
                 }

@@ -1,4 +1,4 @@
-//! The VPN status in words: what is so, and what to do.
+//! The VPN status in words: what is known, and what to do.
 
 use super::french;
 use vigie_core::state::State;
@@ -7,7 +7,7 @@ use vigie_profile::IntranetHost;
 
 const WITHIN_REACH: &str = "Les lecteurs réseau et les applications métiers sont accessibles.";
 
-/// The status in a few words: the title of a notification.
+/// Returns the status in a few words: the title of a notification.
 pub fn title(state: &State) -> String {
     match (state.vpn.status(), state.vpn.reason()) {
         (_, Reason::ClockWrong) => {
@@ -30,7 +30,7 @@ pub fn title(state: &State) -> String {
     }
 }
 
-/// The title and, where it matters, since when: the tooltip's first line and the panel's value.
+/// Returns the title and, if it matters, since when: the tooltip's first line and the panel's value.
 pub fn headline(state: &State) -> String {
     let title = title(state);
     let dated = match state.vpn.status() {
@@ -42,7 +42,7 @@ pub fn headline(state: &State) -> String {
     if dated { format!("{title} {}", french::since(state.vpn.since(), &state.now.wall)) } else { title }
 }
 
-/// The menu's first line: the headline and the gateway.
+/// Returns the menu's first line: the headline and the gateway.
 pub fn line(state: &State) -> String {
     match gateway(state) {
         Some(gateway) => format!("{} ({gateway})", headline(state)),
@@ -50,7 +50,7 @@ pub fn line(state: &State) -> String {
     }
 }
 
-/// One sentence that says what is so, and one that says what to do.
+/// Returns one sentence that says what is known, and one that says what to do.
 pub fn detail(state: &State) -> String {
     let text = match state.vpn.reason() {
         Reason::Checking => "Un instant : l’accès aux lecteurs et aux applications métiers est vérifié.",
@@ -133,13 +133,13 @@ pub fn detail(state: &State) -> String {
     text.into()
 }
 
-/// The sentence, and one for each intranet host that is silent beside others that answer.
+/// Returns the sentence, and one for each intranet host that is silent while others answer.
 fn with_silent_hosts(sentence: &str, state: &State) -> String {
     let silent = silent_hosts(state).into_iter().map(|name| format!("{name} ne répond pas."));
     std::iter::once(sentence.to_owned()).chain(silent).collect::<Vec<_>>().join(" ")
 }
 
-/// The intranet hosts of which every service is silent, in the user's words.
+/// Returns the intranet hosts of which every service is silent, by the names that users know.
 fn silent_hosts(state: &State) -> Vec<String> {
     let witnesses = state.vpn.evidence().witnesses.as_deref().unwrap_or_default();
     let parsed: Vec<(IntranetHost, &Witness)> =
@@ -162,7 +162,7 @@ fn silent_hosts(state: &State) -> Vec<String> {
     names
 }
 
-/// The site's gateway, where it plays a part in the status.
+/// Returns the site's gateway, if it plays a part in the status.
 pub fn gateway(state: &State) -> Option<&str> {
     let plays_a_part = match state.vpn.status() {
         VpnStatus::Offline | VpnStatus::OnSite | VpnStatus::Unknown => false,

@@ -41,7 +41,7 @@ const ADMINISTRATORS: [&str; 8] = [
     "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464",
 ];
 
-/// Returns whether the owner is an administrator and nobody else may write. What cannot be understood is a no.
+/// Returns whether the owner is an administrator and nobody else may write; false if the descriptor cannot be parsed.
 pub(super) fn only_administrators_write(sddl: &str) -> bool {
     parse(sddl).unwrap_or(false)
 }
@@ -51,7 +51,7 @@ fn parse(sddl: &str) -> Option<bool> {
     let end = ["G:", "D:"].iter().filter_map(|section| owner.find(section)).min()?;
     let list = &owner[owner.find("D:")? + 2..];
     let start = list.find('(');
-    // Without any list of rights, everybody has all.
+    // Without a list of rights, everybody has every right.
     if list[..start.unwrap_or(list.len())].contains("NO_ACCESS_CONTROL") {
         return Some(false);
     }
@@ -66,7 +66,7 @@ fn parse(sddl: &str) -> Option<bool> {
     (rest.is_empty() || rest.starts_with("S:")).then_some(denied)
 }
 
-/// Returns where the parenthesis that is open closes: a condition has its own within.
+/// Returns the index of the parenthesis that closes the open one; a condition contains others.
 fn closing(text: &str) -> Option<usize> {
     let mut depth = 1;
     text.char_indices().find_map(|(at, c)| {

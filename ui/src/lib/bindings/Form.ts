@@ -37,11 +37,11 @@ pin_remembered: boolean,
  */
 may_remember_pin: boolean, 
 /**
- * Characters that a PIN has at least.
+ * The least characters of a PIN.
  */
 pin_min: number, 
 /**
- * Characters that a PIN has at most.
+ * The most characters of a PIN.
  */
 pin_max: number, 
 /**
@@ -49,7 +49,7 @@ pin_max: number,
  */
 submissions: number, 
 /**
- * What is wrong with the form that was sent, one a field at most.
+ * What is wrong with the form that was sent, at most one error per field.
  */
 faults: Array<FieldError>, 
 /**
@@ -66,10 +66,10 @@ busy: boolean,
 can_connect: boolean, 
 /**
  * Whether the form can be sent to put the passcode on the clipboard and open the client's own window
- * ([`ConnectMethod::Clipboard`]): the words on the button. Then PIN and digits are all that it asks for.
+ * ([`ConnectMethod::Clipboard`]): the button's label. Then it asks for PIN and digits only.
  */
 by_hand: string | null, 
 /**
- * What can be asked for besides.
+ * Other buttons.
  */
 buttons: Array<Button>, };

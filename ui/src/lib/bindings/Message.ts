@@ -19,6 +19,6 @@ title: string,
  */
 text: string, 
 /**
- * What helps.
+ * Actions that may help.
  */
 buttons: Array<Button>, };

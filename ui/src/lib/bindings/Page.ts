@@ -9,7 +9,7 @@ import type { Setting } from "./Setting";
  */
 export type Page = { 
 /**
- * VpnStatus, question, buttons and facts.
+ * Status, question, buttons and facts.
  */
 panel: Panel, 
 /**
@@ -21,6 +21,6 @@ guide: Guide,
  */
 settings: Array<Setting>, 
 /**
- * What came of the last thing that the user did.
+ * The result of the user's last action.
  */
 answer: Answer | null, };

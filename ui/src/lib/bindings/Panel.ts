@@ -21,11 +21,11 @@ subtitle: string,
  */
 verdict: VpnStatus | null, 
 /**
- * Something to answer first.
+ * A question to answer first.
  */
 question: Prompt | null, 
 /**
- * What to do, most wanted first.
+ * What the user can do, most useful first.
  */
 buttons: Array<Button>, 
 /**

@@ -31,6 +31,6 @@ mark: Severity,
  */
 details: Array<string>, 
 /**
- * The moment that it is about, in seconds since 1970: the page shows the time left.
+ * The moment to count down to, in seconds since 1970: the page shows the time left.
  */
 until: number | null, };

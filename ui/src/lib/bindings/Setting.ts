@@ -15,15 +15,15 @@ id: string,
  */
 title: string, 
 /**
- * What to know before choosing.
+ * An explanation to read before choosing.
  */
 hint: string, 
 /**
- * Whether one is chosen, or any.
+ * Whether exactly one option can be chosen, or any number.
  */
 kind: Kind, 
 /**
- * Whether the administrator has fixed it: then nothing of it can be chosen.
+ * Whether the administrator has fixed it: then no option can be chosen.
  */
 locked: boolean, 
 /**

@@ -6,7 +6,7 @@ import type { Button } from "./Button";
  */
 export type SettingOption = { 
 /**
- * The words, and what a click asks for: that it be chosen, or where it is [`Kind::Each`] and chosen, no longer.
+ * Its label, and what a click requests: to choose it, or, if the kind is [`Kind::Each`] and it is chosen, to undo that.
  */
 button: Button, 
 /**

@@ -5,7 +5,7 @@
  */
 export type SiteChoice = { 
 /**
- * What is sent.
+ * What [`Submission::site`] is to hold.
  */
 id: string, 
 /**
