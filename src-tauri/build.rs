@@ -1,4 +1,4 @@
-//! Makes what the sources include: the icons and the web page.
+//! Generates what the sources include: the icons and the web page.
 
 #[path = "build/icons.rs"]
 mod icons;
@@ -12,7 +12,8 @@ fn main() {
     panel::build();
 }
 
-/// Tells the program when it was built: no clock is right that shows an earlier time. Reproducible builds name the time.
+/// Passes `SOURCE_DATE_EPOCH` to the program as its build time, or 0 if it is not set: a clock that shows an earlier time
+/// is wrong.
 fn build_time() {
     println!("cargo:rerun-if-env-changed=SOURCE_DATE_EPOCH");
     let named = std::env::var("SOURCE_DATE_EPOCH").ok().filter(|named| named.parse::<u64>().is_ok());

@@ -1,6 +1,6 @@
-//! The command line: what it takes, and how each command ends.
+//! The command line: its commands, and the exit code of each.
 //!
-//! Exit codes are part of the interface (docs/commande.md): scripts of the helpdesk read them.
+//! The exit codes are part of the interface (docs/commande.md): the helpdesk's scripts rely on them.
 
 use crate::runtime::app::{App, Parts, status_once};
 use crate::runtime::instance::{self, ClaimError, InstanceLock, IpcClient, Request};
@@ -20,15 +20,15 @@ use vigie_profile::Paths;
 use vigie_view::notice::notice;
 use vigie_view::status::Status;
 
-/// All went well; for `status`: the inside is within reach.
+/// Success; for `status`: the intranet is within reach.
 pub const OK: u8 = 0;
-/// What was asked for did not work, or `config check` and `doctor` found something wrong.
+/// The command failed, or `config check` or `doctor` found something wrong.
 pub const FAILED: u8 = 1;
-/// The command line was not understood (clap's own code).
+/// The command line is wrong (clap's own code).
 pub const USAGE: u8 = 2;
-/// `status`: drives and business applications are out of reach.
+/// `status`: the intranet is out of reach.
 pub const OUT_OF_REACH: u8 = 3;
-/// `status`: not known.
+/// `status`: unknown.
 pub const UNKNOWN: u8 = 4;
 
 const TEMPLATE: &str = "{about}\n\nUtilisation : {usage}\n\n{all-args}{after-help}\n";
@@ -53,7 +53,7 @@ struct Arguments {
     /// Affiche la version
     #[arg(short = 'V', long, action = clap::ArgAction::Version, help_heading = "Options")]
     version: Option<bool>,
-    /// The session begins: do not start where the user does not want it. The installer's entry says so.
+    /// Started with the session, by the installer's autostart entry: exits at once if the user has switched that off.
     #[arg(long, hide = true)]
     at_login: bool,
     #[command(subcommand)]
@@ -69,7 +69,7 @@ enum Command {
     Once(Once),
 }
 
-/// What is answered once, and needs no icon.
+/// Commands that exit by themselves and show no icon.
 #[derive(Debug, Subcommand)]
 enum Once {
     /// Dit où en sont le VPN, l’ordinateur et l’assistance
@@ -145,20 +145,20 @@ enum InstallerCommand {
     },
 }
 
-/// Parses the command line and does what it says.
+/// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
     let command = Arguments::command();
-    let arguments = command.try_get_matches_from(said()).and_then(|matches| Arguments::from_arg_matches(&matches));
+    let arguments = command.try_get_matches_from(arguments()).and_then(|matches| Arguments::from_arg_matches(&matches));
     let arguments = match arguments {
         Ok(arguments) => arguments,
-        // Help and version come this way too; a closed standard output is no reason to complain.
+        // Help and version arrive here as well. A closed standard output is not an error.
         Err(error) if !error.use_stderr() => {
             console::attach();
             let _ = error.print();
             return ExitCode::from(OK);
         }
         Err(error) => {
-            tell(&misunderstood(&error));
+            print_error(&misunderstood(&error));
             return ExitCode::from(USAGE);
         }
     };
@@ -190,18 +190,18 @@ pub fn main() -> ExitCode {
             }
         }
     });
-    // A sensor that still waits for the network must not hold the answer back.
+    // Does not wait for a sensor that still waits for the network.
     runtime.shutdown_background();
     code
 }
 
-/// What was said on the command line. Windows starts the program with `-Embedding` alone, for a click in the Action
-/// Centre while no Vigie runs: that is a start like any other.
-fn said() -> impl Iterator<Item = std::ffi::OsString> {
+/// Returns the arguments, the program's name included, without `-Embedding`: Windows passes that option when it starts
+/// Vigie for a click in the Action Centre, which is an ordinary start.
+fn arguments() -> impl Iterator<Item = std::ffi::OsString> {
     std::env::args_os().filter(|word| !(cfg!(windows) && word == "-Embedding"))
 }
 
-/// What was not understood, in French; clap knows English only.
+/// Returns a usage error in French; clap's own messages are English.
 fn misunderstood(error: &clap::Error) -> String {
     use clap::error::{ContextKind, ContextValue};
     let kinds = [ContextKind::InvalidSubcommand, ContextKind::InvalidValue, ContextKind::InvalidArg];
@@ -217,7 +217,7 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
-/// Starts the tray, with the panel where it is asked for, or shows the panel of the one that runs.
+/// Starts the tray, and opens the panel if `panel` is set. If Vigie runs already, shows its panel instead.
 fn start(panel: bool) -> ExitCode {
     log::init(None, true);
     tray::host(move |tray| {
@@ -263,10 +263,10 @@ async fn run(tray: Tray, panel: bool) -> ExitCode {
     let paths = Paths::system();
     let loaded = vigie_profile::load(&paths);
     let store = Store::system();
-    let memory = store.load();
-    let looks = sensors::start(loaded.profile.clone(), events.clone());
-    let parts = Parts { now: sensors::clock::now, looks, events: events.clone(), paths, store, tray };
-    let (app, status) = App::new(&loaded, memory, parts);
+    let saved = store.load();
+    let requests = sensors::start(loaded.profile.clone(), events.clone());
+    let parts = Parts { now: sensors::clock::now, requests, events: events.clone(), paths, store, tray };
+    let (app, status) = App::new(&loaded, saved, parts);
     let serving = tokio::spawn(server.serve(events.clone(), status));
     let quitting = tokio::spawn(quit_on_signal(events.clone()));
     let _ = events.send(Event::Autostart(autostart::enabled()));
@@ -275,7 +275,7 @@ async fn run(tray: Tray, panel: bool) -> ExitCode {
     }
     app.run(received).await;
     serving.abort();
-    // Now the door is closed.
+    // Afterwards no client can connect any more.
     let _ = serving.await;
     quitting.abort();
     tracing::info!("ended");
@@ -287,11 +287,11 @@ async fn run(tray: Tray, panel: bool) -> ExitCode {
     ExitCode::from(OK)
 }
 
-/// The session's end, `systemctl stop` and Ctrl-C quit as the menu does.
+/// Quits on the session's end, `systemctl stop` and Ctrl-C, as the menu does.
 async fn quit_on_signal(events: crate::Events) -> io::Result<EndReason> {
-    let word = signals::ended().await.inspect_err(|error| tracing::warn!(%error, "signals cannot be heard"))?;
+    let reason = signals::ended().await.inspect_err(|error| tracing::warn!(%error, "cannot listen for signals"))?;
     let _ = events.send(Event::Action(Action::Quit));
-    Ok(word)
+    Ok(reason)
 }
 
 async fn tell_status(json: bool, watch: bool) -> ExitCode {
@@ -313,27 +313,27 @@ async fn tell_status(json: bool, watch: bool) -> ExitCode {
         None => {
             let (events, received) = mpsc::unbounded_channel();
             let loaded = vigie_profile::load(&Paths::system());
-            let looks = sensors::start(loaded.profile.clone(), events);
-            status_once(&loaded, Store::system().load(), sensors::clock::now, looks, received).await
+            let requests = sensors::start(loaded.profile.clone(), events);
+            status_once(&loaded, Store::system().load(), sensors::clock::now, requests, received).await
         }
     };
-    if let Err(code) = write(&in_words(&status, json)) {
+    if let Err(code) = write(&format_status(&status, json)) {
         return code;
     }
-    ExitCode::from(reach(&status))
+    ExitCode::from(exit_code(&status))
 }
 
 async fn watch_status(client: &IpcClient, json: bool) -> io::Result<ExitCode> {
     let mut changes = client.watch().await?;
     while let Some(status) = changes.next().await? {
-        if let Err(code) = write(&in_words(&status, json)) {
+        if let Err(code) = write(&format_status(&status, json)) {
             return Ok(code);
         }
     }
     Ok(ExitCode::from(OK))
 }
 
-fn in_words(status: &Status, json: bool) -> String {
+fn format_status(status: &Status, json: bool) -> String {
     if json {
         // One line each, so that `--watch` can be read line by line.
         return serde_json::to_string(status)
@@ -342,7 +342,7 @@ fn in_words(status: &Status, json: bool) -> String {
     vigie_view::status::text(status)
 }
 
-fn reach(status: &Status) -> u8 {
+fn exit_code(status: &Status) -> u8 {
     match status.reaches_inside {
         Some(true) => OK,
         Some(false) => OUT_OF_REACH,
@@ -363,11 +363,11 @@ async fn open(id: Option<&str>) -> ExitCode {
     };
     let launched = launch::launch(profile, &what).await;
     let code = if launched.outcome == LaunchOutcome::Started { OK } else { FAILED };
-    // The same words as in the notification that a click would have brought.
+    // The same text as in the notification that a click in the menu would have shown.
     let problems = loaded.problems.clone();
     let state = State::new(profile.clone(), problems, SavedState::default(), 0, sensors::clock::now());
-    let said = notice(&Notification::Launch(launched), &state);
-    tell(format!("{} {}", said.title, said.body).trim_end());
+    let notice = notice(&Notification::Launch(launched), &state);
+    print_error(format!("{} {}", notice.title, notice.body).trim_end());
     ExitCode::from(code)
 }
 
@@ -398,7 +398,7 @@ fn check(file: &std::path::Path) -> ExitCode {
         return print(&format!("{} : aucun défaut.\n", file.display()));
     }
     for problem in &problems {
-        tell(&vigie_view::config::problem(problem));
+        print_error(&vigie_view::config::problem(problem));
     }
     ExitCode::from(FAILED)
 }
@@ -410,7 +410,7 @@ fn print(text: &str) -> ExitCode {
     }
 }
 
-/// Writes to standard output. A reader that has left (`vigie status | head -1`) ends the command without complaint.
+/// Writes to standard output. A reader that has closed it (`vigie status | head -1`) ends the command with success.
 fn write(text: &str) -> Result<(), ExitCode> {
     console::attach();
     let mut out = io::stdout().lock();
@@ -421,13 +421,13 @@ fn write(text: &str) -> Result<(), ExitCode> {
     }
 }
 
-/// A line on standard error; where there is none, nobody reads it.
-fn tell(text: &str) {
+/// Writes a line to standard error; a failure to do so is ignored.
+fn print_error(text: &str) {
     console::attach();
     let _ = writeln!(io::stderr(), "{text}");
 }
 
 fn failed(text: &str) -> ExitCode {
-    tell(text);
+    print_error(text);
     ExitCode::from(FAILED)
 }

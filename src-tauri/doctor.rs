@@ -1,4 +1,4 @@
-//! `vigie doctor`: asks every sensor once, and tells what it saw and how long it took.
+//! `vigie doctor`: asks every sensor once, and reports what it found and how long it took.
 
 use crate::runtime::{autostart, instance};
 use crate::sensors::{drives, host, network, power, printers, probe, shutdown, vpn_client, wapt};
@@ -10,17 +10,19 @@ use vigie_core::vpn::{Gateway, Probe, ProbeRequest};
 use vigie_profile::{Loaded, Profile};
 use vigie_view::doctor::{Finding, Sensor};
 
-/// The report in French, and whether every sensor saw something.
+/// Returns the report in French, and whether every sensor succeeded.
 pub async fn report(loaded: &Loaded) -> (String, bool) {
     let findings = examine(loaded).await;
-    let healthy = findings.iter().all(|finding| finding.seen.is_ok());
+    let healthy = findings.iter().all(|finding| finding.result.is_ok());
     (vigie_view::doctor::report(&findings), healthy)
 }
 
 async fn examine(loaded: &Loaded) -> Vec<Finding> {
     let profile = &loaded.profile;
     let mut findings = Vec::new();
-    let mut timed = |sensor, started: Instant, seen| findings.push(Finding { sensor, seen, took: started.elapsed() });
+    let mut timed = |sensor, started: Instant, result| {
+        findings.push(Finding { sensor, result, took: started.elapsed() });
+    };
 
     let problems: Vec<String> = loaded.problems.iter().map(vigie_view::config::problem).collect();
     let config = if problems.is_empty() { Ok("[]".to_owned()) } else { Err(problems.join("\n")) };
@@ -43,11 +45,11 @@ async fn examine(loaded: &Loaded) -> Vec<Finding> {
     let limit = Duration::from_secs(profile.vpn.probe_timeout_seconds.into());
     let mut probed = None;
     probe::probe(request, limit, |probe| probed = Some(probe)).await;
-    let heard = probed.as_ref().is_some_and(|probe: &Probe| {
+    let answered = probed.as_ref().is_some_and(|probe: &Probe| {
         probe.gateway == Some(Gateway::Answered) || probe.witnesses.iter().any(|witness| witness.strength().is_some())
     });
-    let seen = json(&probed);
-    timed(Sensor::Probe, started, if heard { seen } else { seen.and_then(Err) });
+    let result = json(&probed);
+    timed(Sensor::Probe, started, if answered { result } else { result.and_then(Err) });
 
     let started = Instant::now();
     timed(Sensor::VpnClient, started, json(vpn_client::state(profile).await));
@@ -70,7 +72,7 @@ async fn examine(loaded: &Loaded) -> Vec<Finding> {
     findings
 }
 
-/// The sensors that block are asked on a thread for that, as the running Vigie does.
+/// Runs a blocking sensor on a thread for blocking work, as the running Vigie does.
 async fn blocking<T: Send + 'static>(
     profile: &Arc<Profile>,
     read: impl FnOnce(&Profile) -> T + Send + 'static,

@@ -7,7 +7,7 @@
 //! - [`vigie_profile`]: the guide as typed data, and the configuration files
 //! - [`vigie_core`]: events in, state and effects out; pure
 //! - [`vigie_view`]: the state in French; pure
-//! - [`sensors`]: each watches one thing and sends events
+//! - [`sensors`]: each watches one subject and sends events
 //! - [`runtime`]: the event loop, the tray, notifications, starting programs
 //! - [`cli`]: the command line; [`doctor`]: the report of every sensor
 
@@ -26,9 +26,9 @@ mod wine;
 /// The channel of events; the task that owns the state reads it.
 pub type Events = tokio::sync::mpsc::UnboundedSender<vigie_core::message::Event>;
 
-/// Sends an event. Without the loop, which then is ending, nobody needs it any more.
+/// Sends an event. If the event loop has ended, the program is ending too, and the event is dropped.
 fn send(events: &Events, event: vigie_core::message::Event) {
     if let Err(lost) = events.send(event) {
-        tracing::debug!(event = ?lost.0, "the loop has ended; an event is lost");
+        tracing::debug!(event = ?lost.0, "the event loop has ended, event dropped");
     }
 }

@@ -1,4 +1,4 @@
-//! What several modules need of Windows.
+//! Helpers for the Windows API that several modules use.
 
 use std::marker::PhantomData;
 use windows::Win32::System::Com::{COINIT, CoInitializeEx, CoUninitialize};

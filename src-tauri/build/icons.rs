@@ -81,7 +81,7 @@ fn ico(images: &[(u32, Vec<u8>)]) -> Vec<u8> {
     file
 }
 
-/// Writes a file unless it is equal already: what depends on it would be built again.
+/// Writes a file unless it has this content already: a new one would make Cargo rebuild what depends on it.
 fn write(path: &Path, content: &[u8]) {
     if fs::read(path).ok().as_deref() != Some(content) {
         fs::write(path, content).unwrap_or_else(|error| panic!("{}: {error}", path.display()));

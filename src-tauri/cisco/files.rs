@@ -1,6 +1,6 @@
 //! Cisco's files: the user's preferences, those of the machine, and the installed profiles.
 //!
-//! The forms are those of Cisco Secure Client 5 and AnyConnect 4.
+//! The formats are those of Cisco Secure Client 5 and AnyConnect 4.
 
 use super::expand;
 use crate::sensors::glob;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use vigie_profile::{Id, Profile};
 
-/// How large a file of Cisco's may be to be read.
+/// The size of the largest file that is read.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
 /// What Cisco's files say.
@@ -126,7 +126,7 @@ fn matching(pattern: &str) -> Vec<PathBuf> {
     files
 }
 
-/// Whether the file holds the machine's preferences: `preferences_global.xml`, `.anyconnect_global`.
+/// Returns whether the file holds the machine's preferences: `preferences_global.xml`, `.anyconnect_global`.
 fn is_global(file: &Path) -> bool {
     file.file_stem().is_some_and(|name| name.to_string_lossy().to_lowercase().ends_with("_global"))
 }
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn without_preferences_the_only_site_offered_is_meant() {
+    fn without_preferences_the_only_site_of_the_profiles_is_found() {
         let one = installed(&[entry("portailotp.ac-caen.fr", ""), entry("Secours", "portailotp.ac-caen.fr/secours")]);
         assert_eq!(found(&[("profile/academie.xml", &one)]).as_deref(), Some("caen"));
         assert_eq!(found(&[("profile/academie.xml", &both())]), None);

@@ -1,4 +1,4 @@
-//! Cisco Secure Client and AnyConnect, as they are installed: their command line and their files.
+//! An installed Cisco Secure Client or AnyConnect: its command line and its files.
 
 pub mod files;
 #[cfg(test)]
@@ -13,7 +13,7 @@ pub fn command_line(profile: &Profile) -> Option<PathBuf> {
     profile.vpn.command_line.here().iter().filter_map(|path| expand(path)).find(|path| path.is_file())
 }
 
-/// Prepares a start of Cisco's command line: in English, if the client heeds it, and without a console window.
+/// Returns a command that starts Cisco's command line without a console window, and asks for English output.
 pub fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.env("LC_ALL", "C");

@@ -1,4 +1,4 @@
-//! What Cisco's command line was seen to print (src-tauri/transcripts), for tests.
+//! Reads the transcripts of Cisco's command line (src-tauri/transcripts), for tests.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ pub struct Transcript {
 }
 
 impl Transcript {
-    /// Reads those whose names begin so.
+    /// Reads the transcripts whose names have this prefix.
     pub fn all(prefix: &str) -> Vec<Transcript> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src-tauri/transcripts");
         let mut names: Vec<String> = fs::read_dir(&folder)

@@ -1,4 +1,4 @@
-//! The program as it is installed: what it refuses, what it links, and how it ends the client (a stand-in).
+//! Tests of the installed program: what it refuses, what it links, and how it ends the client, which is a fake.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -75,7 +75,7 @@ fn linked_crates_are_those_of_the_list() {
     assert_eq!(linked, DEPENDENCIES.lines().collect::<Vec<_>>());
 }
 
-/// The program with a stand-in for `openconnect`, in a mount namespace of its own.
+/// The program with a fake `openconnect`, in a mount namespace of its own.
 struct Connected {
     folder: tempfile::TempDir,
     program: Child,

@@ -1,5 +1,5 @@
-//! The window for connecting: it shows a [`Form`] and passes on what the user sends. PIN and digits come through here on
-//! their way to the tray, and are kept nowhere.
+//! The window for connecting: it shows a [`Form`] and passes on what the user sends. PIN and digits pass through this
+//! process on their way to the tray, and are not kept.
 
 use super::{Content, Current, ipc};
 use tauri::ipc::{Channel, InvokeBody, Request};
@@ -14,10 +14,10 @@ pub const LABEL: &str = "connect";
 /// The page's size in logical pixels: the form with a message above it and an error at each field.
 const SIZE: (f64, f64) = (420.0, 680.0);
 
-/// Length of a form that the page sends, at most. (The page's fields hold 256 characters each.)
+/// The longest form that the page may send. (The page's fields hold 256 characters each.)
 const MAX_FORM_BYTES: usize = 16 * 1024;
 
-/// Returns the window, not built yet.
+/// Returns the builder of the window.
 pub fn window(app: &AppHandle) -> WebviewWindowBuilder<'_, Wry, AppHandle> {
     WebviewWindowBuilder::new(app, LABEL, WebviewUrl::App("connect.html".into()))
         .title("Se connecter au VPN")

@@ -1,11 +1,12 @@
-//! What Tauri does not offer of the browser engine: the end of the page's process, and where the engine keeps its files.
+//! Functions of the browser engine that Tauri does not offer: noticing a crash of the page's process, and choosing the
+//! folder of the engine's files.
 
 use std::path::PathBuf;
 use tauri::WebviewWindow;
 
-/// Returns the folder for the engine's files of one window. WebView2 shares one browser process among the windows that
-/// share a folder: with a folder for each, that process, and what was typed there, ends with its window. Below Vigie's
-/// own folder.
+/// Returns the folder for the engine's files of one window, below Vigie's own folder. WebView2 shares one browser process
+/// among windows with the same folder. With a folder for each, that process, and what was typed in it, ends with its
+/// window.
 #[cfg(windows)]
 pub fn data_folder(window: &str) -> Option<PathBuf> {
     Some(vigie::runtime::store::state_dir()?.join("WebView2").join(window))

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, IsTerminal, Read, Write};
 use vigie::runtime::panel::{FromPanel, MAX_LINE_TO_PANEL_BYTES, ToPanel};
 use zeroize::Zeroizing;
 
-/// Room for a line to the tray, allocated at once: reallocating would leave copies of the secrets of a form.
+/// Capacity of a line to the tray, allocated at once: reallocating would leave copies of a form's secrets.
 const LINE_CAPACITY_BYTES: usize = 16 * 1024;
 
 /// Logs to standard error, which is the tray's.

@@ -1,5 +1,5 @@
-//! `vigie-panel`: one window, either the panel or the one for connecting. Started by the tray, which sends what to show
-//! ([`vigie::runtime::panel`]); ends when its window is closed, when the page crashes, or when the tray is gone.
+//! `vigie-panel`: one window, either the panel or the one for connecting. The tray starts it and sends what to show
+//! ([`vigie::runtime::panel`]). It ends when its window is closed, when the page crashes, or when the tray has ended.
 
 #![cfg_attr(windows, windows_subsystem = "windows")]
 

@@ -1,5 +1,5 @@
-//! `vigie-pinned`: the panel on the desktop, below all other windows, on Linux. Started by the tray, which sends what to
-//! show ([`vigie::runtime::panel`]); ends when the user closes it, or when the tray is gone.
+//! `vigie-pinned`: the panel on the desktop, below all other windows, on Linux. The tray starts it and sends what to show
+//! ([`vigie::runtime::panel`]). It ends when the user closes it, or when the tray has ended.
 //!
 //! It uses GTK's widgets, because a browser engine that runs all day costs too much
 //! (docs/decisions/0005-pinned-panel.md). On other systems `vigie-panel` is the pinned panel too.

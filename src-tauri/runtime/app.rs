@@ -24,12 +24,12 @@ use vigie_profile::{Choice, Loaded, Paths, SaveError};
 use vigie_view::notice::notice;
 use vigie_view::status::{Status, status, support_info};
 
-/// What the event loop needs from outside.
+/// What the event loop is given.
 pub struct Parts {
     /// The clock.
     pub now: fn() -> Now,
     /// Requests to the sensors.
-    pub looks: mpsc::UnboundedSender<SensorRequest>,
+    pub requests: mpsc::UnboundedSender<SensorRequest>,
     /// A sender of the events, for the answers of tasks.
     pub events: Events,
     /// The configuration files.
@@ -56,12 +56,12 @@ pub struct App {
     file_task: JoinHandle<()>,
 }
 
-/// How long reading or writing a file may take before that is reported as a failure, and how long the program's end waits
-/// for it.
+/// How long reading or writing a file may take before a failure is reported; also how long the program waits for it at its
+/// end.
 const FILE_TIMEOUT: Duration = Duration::from_secs(5);
 const FILE_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Work with files; done one after the other, beside the loop.
+/// Work on files. A task carries out one job after the other, so that the event loop does not wait for the disk.
 struct FileJob {
     work: Box<dyn FnOnce() -> Vec<Event> + Send>,
     /// What is reported if the disk does not answer in time.
@@ -87,7 +87,8 @@ async fn run_file_jobs(mut jobs: mpsc::UnboundedReceiver<FileJob>, events: Event
 }
 
 impl App {
-    /// Prepares everything and shows nothing. Returns the status too, for the programs that ask for it. Needs the runtime.
+    /// Prepares everything without showing it. Also returns the status, for the programs that ask for it. Must be called
+    /// within a tokio runtime.
     pub fn new(loaded: &Loaded, memory: SavedState, parts: Parts) -> (App, watch::Receiver<Arc<Status>>) {
         let state = State::new(loaded.profile.clone(), loaded.problems.clone(), memory, seed(), (parts.now)());
         let (status, watched) = watch::channel(Arc::new(status(&state)));
@@ -110,7 +111,7 @@ impl App {
         (app, watched)
     }
 
-    /// Runs until it is to quit, or until nobody can send events any more.
+    /// Runs until [`Effect::Quit`], or until all senders of events are dropped.
     pub async fn run(mut self, mut events: mpsc::UnboundedReceiver<Event>) {
         let first = self.state.begin();
         // The icon comes first: it is what the user waits for.
@@ -157,7 +158,7 @@ impl App {
         let wake_at = self.state.next_wake();
         if wake_at != self.wake_at {
             self.wake_at = wake_at;
-            self.look(SensorRequest::WakeAt(wake_at));
+            self.request(SensorRequest::WakeAt(wake_at));
         }
     }
 
@@ -165,7 +166,7 @@ impl App {
         for effect in effects {
             tracing::debug!(?effect, "effect");
             match effect {
-                Effect::Request(look) => self.look(look),
+                Effect::Request(request) => self.request(request),
                 Effect::Notify(notification) => self.notifier.show(notice(&notification, &self.state)),
                 Effect::Withdraw(category) => self.notifier.withdraw(category),
                 Effect::Launch(what) => {
@@ -217,8 +218,8 @@ impl App {
         std::ops::ControlFlow::Continue(())
     }
 
-    fn look(&self, look: SensorRequest) {
-        if self.parts.looks.send(look).is_err() {
+    fn request(&self, request: SensorRequest) {
+        if self.parts.requests.send(request).is_err() {
             tracing::error!("the sensors have ended");
         }
     }
@@ -306,7 +307,7 @@ pub async fn status_once(
     loaded: &Loaded,
     memory: SavedState,
     now: fn() -> Now,
-    looks: mpsc::UnboundedSender<SensorRequest>,
+    requests: mpsc::UnboundedSender<SensorRequest>,
     mut events: mpsc::UnboundedReceiver<Event>,
 ) -> Status {
     let mut state = State::new(loaded.profile.clone(), loaded.problems.clone(), memory, seed(), now());
@@ -316,12 +317,12 @@ pub async fn status_once(
     loop {
         let wake_at = SensorRequest::WakeAt(state.next_wake());
         for effect in effects.drain(..) {
-            if let Effect::Request(look) = effect {
+            if let Effect::Request(request) = effect {
                 // A sensor that has ended cannot answer; the time limit ends the wait.
-                let _ = looks.send(look);
+                let _ = requests.send(request);
             }
         }
-        let _ = looks.send(wake_at);
+        let _ = requests.send(wake_at);
         tokio::select! {
             event = events.recv() => match event {
                 Some(event) => effects = update(&mut state, event, now()),

@@ -1,8 +1,7 @@
 //! The clipboard.
 //!
-//! On Linux what was copied belongs to the program that copied it, and can be pasted as long as that program runs. So
-//! the connection is kept once something was copied (`arboard` serves it from a thread that waits for requests), and not
-//! made before.
+//! On Linux copied text can be pasted only as long as the program that copied it runs and serves it. So the connection
+//! to the display is made for the first copy, and kept afterwards (`arboard` serves requests on a thread of its own).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +14,7 @@ use zeroize::Zeroizing;
 /// How long a passcode stays on the clipboard: its six digits are not valid for longer.
 pub const PASSCODE_EXPIRY: Duration = Duration::from_secs(30);
 
-/// How long the display may take to accept something.
+/// How long the display may take to accept a text.
 const DISPLAY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What Vigie has copied.
@@ -146,16 +145,16 @@ mod windows_tests {
         const LASTS: Duration = Duration::from_secs(1);
         crate::wine::only();
         let clipboard = Arc::new(Mutex::new(Clipboard::new()));
-        let lend =
+        let copy =
             |secret: &str| Clipboard::copy_with_expiry(clipboard.clone(), Secret::from(secret.to_owned()), LASTS);
-        lend("4321123456").await.unwrap();
+        copy("4321123456").await.unwrap();
         assert_eq!((text().as_deref(), marked()), (Some("4321123456"), 3));
         let end = Instant::now() + 10 * LASTS;
         while text().is_some_and(|text| !text.is_empty()) {
             assert!(Instant::now() < end, "it is taken away");
             tokio::time::sleep(LASTS / 10).await;
         }
-        lend("4321654321").await.unwrap();
+        copy("4321654321").await.unwrap();
         clipboard.lock().await.set("*21".into()).await.unwrap();
         assert_eq!(marked(), 0, "a telephone code is no secret");
         tokio::time::sleep(2 * LASTS).await;
@@ -170,7 +169,7 @@ mod tests {
     use std::process::{Child, Command, Stdio};
     use std::time::{Duration, Instant};
 
-    /// A process that is ended with the test.
+    /// A process that ends with the test.
     struct Ended(Child);
 
     impl Drop for Ended {
@@ -187,7 +186,7 @@ mod tests {
         command
     }
 
-    /// Not tests of their own: what the processes of the test below run.
+    /// Not a test by itself: the child processes of the tests below run it.
     #[test]
     fn a_process_with_a_clipboard() {
         let role = std::env::var("VIGIE_TEST_CLIPBOARD").unwrap_or_default();
@@ -201,14 +200,14 @@ mod tests {
                 runtime.block_on(clipboard.set("*21 é".into())).expect("copied over it");
                 std::thread::sleep(Duration::from_secs(60));
             }
-            "lender" => runtime.block_on(async {
+            "copier" => runtime.block_on(async {
                 let clipboard = Arc::new(Mutex::new(Clipboard::new()));
-                let lend = |secret: &str| {
+                let copy = |secret: &str| {
                     Clipboard::copy_with_expiry(clipboard.clone(), Secret::from(secret.to_owned()), LASTS)
                 };
-                lend("4321123456").await.expect("copied");
+                copy("4321123456").await.expect("copied");
                 tokio::time::sleep(2 * LASTS).await;
-                lend("4321654321").await.expect("copied");
+                copy("4321654321").await.expect("copied");
                 clipboard.lock().await.set("*21".into()).await.expect("copied over it");
                 tokio::time::sleep(Duration::from_secs(60)).await;
             }),
@@ -225,7 +224,7 @@ mod tests {
 
     const LASTS: Duration = Duration::from_secs(3);
 
-    /// What another program pastes, in that form.
+    /// Returns what another program pastes, in that format.
     fn pasted(display: &str, form: &str) -> Option<String> {
         let mut command = Command::new("xclip");
         command.args(["-selection", "clipboard", "-out", "-target", form]).env("DISPLAY", display);
@@ -255,8 +254,8 @@ mod tests {
     #[test]
     fn secret_is_marked_and_removed_but_nothing_else_is() {
         let (_xvfb, display) = start_x();
-        let lender = this_program("a_process_with_a_clipboard", "lender", &display).stdout(Stdio::null()).spawn();
-        let _lender = Ended(lender.expect("started"));
+        let copier = this_program("a_process_with_a_clipboard", "copier", &display).stdout(Stdio::null()).spawn();
+        let _copier = Ended(copier.expect("started"));
         let text = || pasted(&display, "UTF8_STRING");
         wait_until("it is lent", || text().as_deref() == Some("4321123456"));
         assert_eq!(pasted(&display, "x-kde-passwordManagerHint").as_deref(), Some("secret"));
@@ -282,7 +281,7 @@ mod tests {
             assert!(Instant::now() < deadline, "it cannot be pasted");
             std::thread::sleep(Duration::from_millis(50));
         }
-        // Pasting takes nothing away, and keeping it costs nothing.
+        // The text can be pasted again, and keeping it costs no CPU time.
         std::thread::sleep(Duration::from_millis(300));
         let before = switches(owner.0.id());
         std::thread::sleep(Duration::from_secs(1));

@@ -1,17 +1,17 @@
-//! Where a command's words go on Windows: both programs are of the graphical kind, so that no console window ever
-//! opens, and such a program has no standard output unless somebody redirected it.
+//! Standard output of commands on Windows. Vigie is a graphical program, so that no console window opens; such a program
+//! has no standard output unless it is redirected.
 
-/// Writes into the console that started this program, where standard output or standard error leads nowhere. A
-/// redirection stays what it is. Costs nothing from the second call on, and does nothing on other systems.
+/// Directs standard output and standard error to the console that started this program, unless they are redirected.
+/// Only the first call has an effect.
 ///
-/// The icon never asks for it: it would end with the console's window.
+/// The tray does not call this: it would be ended when the console's window is closed.
 #[cfg(windows)]
 pub fn attach() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(windows::attach);
 }
 
-/// Writes into the console that started this program: elsewhere every program does.
+/// Does nothing: on this system every program has the standard output of its terminal.
 #[cfg(not(windows))]
 pub fn attach() {}
 
@@ -33,25 +33,26 @@ mod windows {
         if outputs.iter().all(|(_, handle)| handle.is_some()) {
             return;
         }
-        // SAFETY: a plain number. Refused where there is one already (wine hands it down); it fails otherwise where this
-        // program was not started from a console: nobody reads then.
+        // Access is denied if the program has a console already (under wine it is inherited). Any other error means that
+        // it was not started from a console, so there is no output to direct.
+        // SAFETY: the argument is a plain number.
         if let Err(error) = unsafe { AttachConsole(ATTACH_PARENT_PROCESS) }
             && error.code() != ERROR_ACCESS_DENIED.to_hresult()
         {
             return;
         }
         for (output, redirected) in outputs {
-            // Attaching may have replaced what was redirected.
+            // Attaching may have replaced redirected handles.
             if let Some(handle) = redirected.or_else(console) {
-                // SAFETY: the handle is open, and stays so to the end of the process.
+                // SAFETY: the handle stays open until the process ends.
                 let _ = unsafe { SetStdHandle(output, handle) };
             }
         }
     }
 
-    /// The handle, where it leads somewhere. (That of a console which was not handed down is only a number.)
+    /// Returns the handle if it is usable: that of a console which was not inherited is invalid.
     fn usable(output: STD_HANDLE) -> Option<HANDLE> {
-        // SAFETY: a plain number.
+        // SAFETY: the argument is a plain number.
         let handle =
             unsafe { GetStdHandle(output) }.ok().filter(|handle| !handle.is_invalid() && !handle.0.is_null())?;
         // SAFETY: the system checks the handle.
@@ -61,7 +62,7 @@ mod windows {
     fn console() -> Option<HANDLE> {
         let (access, share) = ((GENERIC_READ | GENERIC_WRITE).0, FILE_SHARE_READ | FILE_SHARE_WRITE);
         let plain = FILE_FLAGS_AND_ATTRIBUTES::default();
-        // SAFETY: the name is a constant; the other pointers are none.
+        // SAFETY: the name is a constant; the other pointers are null.
         unsafe { CreateFileW(w!("CONOUT$"), access, share, None, OPEN_EXISTING, plain, None) }.ok()
     }
 }

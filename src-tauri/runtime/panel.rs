@@ -1,7 +1,7 @@
-//! The panel and the window for connecting: a process each, `vigie-panel`, started when the window is shown and gone when
-//! it is closed, so that the tray carries no browser engine (docs/decisions/0001-panel-process.md). The pinned panel
-//! stays on the desktop as long as the profile wants it: it is `vigie-pinned` on Linux, where a browser engine would cost
-//! too much (docs/decisions/0005-pinned-panel.md), and `vigie-panel` elsewhere.
+//! The panel and the window for connecting. Each is a process `vigie-panel`, which runs only while its window is open, so
+//! that the tray loads no browser engine (docs/decisions/0001-panel-process.md). The pinned panel stays on the desktop as
+//! long as the profile wants it: it is `vigie-pinned` on Linux, where a browser engine would cost too much memory
+//! (docs/decisions/0005-pinned-panel.md), and `vigie-panel` elsewhere.
 //!
 //! IPC is JSON, one value per line, on the process's standard input ([`ToPanel`]) and output ([`FromPanel`]). The end of
 //! the input ends the process. A process that answers no [`ToPanel::Ping`] any more is killed.
@@ -27,7 +27,7 @@ use zeroize::{Zeroize, Zeroizing};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ToPanel {
-    /// Show this page. The first message is this, [`ToPanel::Pinned`] or [`ToPanel::Connect`], and tells which window it is.
+    /// Show this page. The first message, this one, [`ToPanel::Pinned`] or [`ToPanel::Connect`], determines the window.
     Panel(Box<Page>),
     /// Show this part of the page, which has changed.
     Part(Part),
@@ -57,13 +57,13 @@ pub enum FromPanel {
     Submitted(Submission),
 }
 
-/// Length of a line to a window's process, at most. (A page has about 25 kB.)
+/// The longest line to a window's process. (A page has about 25 kB.)
 pub const MAX_LINE_TO_PANEL_BYTES: u64 = 1 << 20;
 
-/// Length of a line from a window's process, at most.
+/// The longest line from a window's process.
 const MAX_LINE_FROM_PANEL_BYTES: usize = 64 * 1024;
 
-/// How long a pinned panel that crashed is not started again.
+/// Pause before a pinned panel that crashed is started again.
 const RESTART_BACKOFF: Duration = Duration::from_secs(10);
 
 /// How often, at most, a window that crashed while the user was using it is opened again.
@@ -72,7 +72,7 @@ const REOPEN_INTERVAL: Duration = Duration::from_secs(60);
 /// Pings without an answer after which a window counts as hung.
 const MAX_MISSED_PINGS: u32 = 3;
 
-/// The same while the window has not been shown yet: an engine starts slowly on a busy machine.
+/// The same before the window is shown for the first time: the engine starts slowly on a busy machine.
 const MAX_MISSED_PINGS_AT_START: u32 = 6;
 
 /// How long a process may take to read a message.
@@ -98,11 +98,11 @@ pub trait WindowModel: Clone + PartialEq + Send + Sync + 'static {
     const KIND: WindowKind;
     /// Whether the user types secrets in this window.
     const HAS_SECRETS: bool = false;
-    /// How often the window's process is asked for a sign of life.
+    /// How often the window's process is pinged.
     const PING_INTERVAL: Duration = Duration::from_secs(10);
     /// Returns the messages for a window that shows the model `before`, or nothing yet.
     fn messages(&self, before: Option<&Self>) -> Vec<ToPanel>;
-    /// Returns the event that the user sees the window now, or no longer.
+    /// Returns the event for the window's opening or closing, if there is one.
     fn opened(open: bool) -> Option<Event>;
 }
 
@@ -132,7 +132,7 @@ impl WindowModel for Form {
 
 impl WindowModel for Pinned {
     const KIND: WindowKind = WindowKind::Panel;
-    // It is there all day.
+    // It runs all day.
     const PING_INTERVAL: Duration = Duration::from_secs(60);
     fn messages(&self, before: Option<&Pinned>) -> Vec<ToPanel> {
         if before == Some(self) { Vec::new() } else { vec![ToPanel::Pinned(self.clone())] }
@@ -151,7 +151,7 @@ pub struct PanelWindow<M = Page> {
     target: Option<watch::Sender<Target<M>>>,
 }
 
-/// What the window is to show. Only the last value counts, so that a hung window holds nothing up.
+/// What the window is to show. Only the last value counts, so that a hung window delays nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Target<M> {
     model: M,
@@ -277,7 +277,7 @@ async fn run_pinned(program: PathBuf, mut target: watch::Receiver<Target<Pinned>
 fn has_engine() -> bool {
     #[cfg(windows)]
     if let Err(error) = tauri::webview_version() {
-        tracing::warn!("WebView2 is not installed, and without it there is no panel: {error}");
+        tracing::warn!("WebView2 is not installed, the panel cannot be shown: {error}");
         return false;
     }
     true

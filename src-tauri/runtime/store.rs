@@ -1,4 +1,4 @@
-//! What is remembered from one start to the next: small JSON files in the user's state folder, Vigie's own and that of
+//! State that is kept from one start to the next: small JSON files in the user's state folder, one of the tray and one of
 //! the panel's window.
 
 use serde::Serialize;
@@ -12,15 +12,15 @@ use vigie_core::state::SavedState;
 /// The size of the largest state file that is read.
 const MAX_STATE_BYTES: u64 = 1 << 20;
 
-/// Returns the folder of what Vigie keeps for the user: the state, the logs, and on a machine without a runtime folder
-/// the lock. `$XDG_STATE_HOME/vigie` (XDG Base Directory Specification), `%LOCALAPPDATA%\Vigie`;
-/// `None` where the user has no home.
+/// Returns the folder of Vigie's files for the user: the state, the logs, and, on a machine without a runtime folder, the
+/// lock. `$XDG_STATE_HOME/vigie` (XDG Base Directory Specification) or `%LOCALAPPDATA%\Vigie`; `None` if the user has
+/// no home folder.
 pub fn state_dir() -> Option<PathBuf> {
     let name = if cfg!(windows) { "Vigie" } else { "vigie" };
     Some(dirs::state_dir().or_else(dirs::data_local_dir)?.join(name))
 }
 
-/// A file that holds a value: the [`SavedState`], or where the panel's window stood.
+/// A file that holds a value: the [`SavedState`], or the position of the panel's window.
 #[derive(Debug, Clone)]
 pub struct Store<T> {
     path: Option<PathBuf>,
@@ -28,56 +28,57 @@ pub struct Store<T> {
 }
 
 impl Store<SavedState> {
-    /// The user's file, `state.json` in the [`state_dir`].
+    /// Returns the store of the tray's state, `state.json` in the [`state_dir`].
     pub fn system() -> Store<SavedState> {
         Store { path: state_dir().map(|dir| dir.join("state.json")), value: PhantomData }
     }
 }
 
 impl<T: Default + Serialize + DeserializeOwned> Store<T> {
-    /// The window's file, `panel.json` in the [`state_dir`].
+    /// Returns the store of the panel's window, `panel.json` in the [`state_dir`].
     pub fn panel() -> Store<T> {
         Store { path: state_dir().map(|dir| dir.join("panel.json")), value: PhantomData }
     }
 
-    /// A file of the caller's choice.
+    /// Returns a store for a file.
     pub fn at(path: impl Into<PathBuf>) -> Store<T> {
         Store { path: Some(path.into()), value: PhantomData }
     }
 
-    /// What was saved last; nothing remembered where there is no file. A file that cannot be understood is set aside
-    /// (`state.json.broken`), so that it can be looked at and does not stand in the way.
+    /// Loads the value that was saved last, or the default if there is none. A file that cannot be parsed is renamed to
+    /// `state.json.broken`, so that it can be examined later.
     pub fn load(&self) -> T {
         let Some(path) = &self.path else { return T::default() };
         let text = match read(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return T::default(),
             Err(error) => {
-                tracing::warn!("cannot read {}: {error}; starting without", path.display());
+                tracing::warn!("cannot read {}: {error}; using defaults", path.display());
                 return T::default();
             }
         };
         serde_json::from_slice(&text).unwrap_or_else(|error| {
-            let aside = beside(path, ".broken");
-            tracing::warn!("{} is broken ({error}); setting it aside as {}", path.display(), aside.display());
+            let aside = with_suffix(path, ".broken");
+            tracing::warn!("cannot parse {}: {error}; renaming it to {}", path.display(), aside.display());
             if let Err(error) = fs::rename(path, &aside) {
-                tracing::warn!("cannot set {} aside: {error}", path.display());
+                tracing::warn!("cannot rename {}: {error}", path.display());
             }
             T::default()
         })
     }
 
-    /// Saves the value. Whoever reads the file, after a crash or a power cut too, finds the old content or the new.
+    /// Saves the value atomically: a reader finds the old content or the new one, also after a crash or a power failure.
     ///
     /// # Errors
-    /// Where the folder or the file cannot be written, or the user has no home.
+    /// If the folder or the file cannot be written, or the user has no home folder.
     pub fn save(&self, value: &T) -> io::Result<()> {
         let Some(path) = &self.path else { return Err(io::Error::new(io::ErrorKind::NotFound, "no state folder")) };
         if let Some(folder) = path.parent() {
             create_private_dir(folder)?;
         }
-        // Only one process writes here, so a fixed name does. What a crash left there, or somebody's link, goes.
-        let new = beside(path, ".new");
+        // Only one process writes here, so a fixed name will do. A file that a crash left there, or a link that another
+        // program made, is removed.
+        let new = with_suffix(path, ".new");
         match fs::remove_file(&new) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => {}
@@ -94,7 +95,7 @@ impl<T: Default + Serialize + DeserializeOwned> Store<T> {
     }
 }
 
-/// Reads a state file. Neither a link nor a pipe is one, whoever has put it there.
+/// Reads a state file, which must be a regular file: links and pipes are refused.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     if !fs::symlink_metadata(path)?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
@@ -102,8 +103,8 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     vigie_profile::read_regular(path, MAX_STATE_BYTES)
 }
 
-/// Makes a folder that only the user can enter, also if it is there already. (On Windows it inherits that from the
-/// user's own folders.)
+/// Creates a folder that only the user can enter, or restricts an existing one to the user. (On Windows it inherits these
+/// rights from the user's own folders.)
 pub fn create_private_dir(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -121,9 +122,9 @@ pub fn create_private_dir(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
-fn beside(path: &Path, ending: &str) -> PathBuf {
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(ending);
+    name.push(suffix);
     name.into()
 }
 
@@ -148,11 +149,11 @@ mod tests {
         store.save(&SavedState::default()).expect("saved over the old one");
         assert_eq!(store.load(), SavedState::default());
         let names: Vec<_> = fs::read_dir(path.parent().expect("a folder")).expect("readable").collect();
-        assert_eq!(names.len(), 1, "nothing is left beside it: {names:?}");
+        assert_eq!(names.len(), 1, "nothing else is in the folder: {names:?}");
     }
 
     #[test]
-    fn a_broken_file_is_set_aside() {
+    fn a_broken_file_is_kept_under_another_name() {
         let (_dir, path, store) = store();
         store.save(&SavedState { welcomed: true, ..SavedState::default() }).expect("saved");
         let whole = fs::read(&path).expect("readable");
@@ -160,7 +161,7 @@ mod tests {
             fs::write(&path, broken).expect("written");
             assert_eq!(store.load(), SavedState::default());
             assert!(!path.exists());
-            assert_eq!(fs::read(beside(&path, ".broken")).expect("kept"), broken);
+            assert_eq!(fs::read(with_suffix(&path, ".broken")).expect("kept"), broken);
         }
         store.save(&SavedState::default()).expect("saved");
     }
@@ -187,7 +188,7 @@ mod tests {
         let elsewhere = dir.path().join("elsewhere");
         fs::rename(&path, &elsewhere).expect("moved");
         let whole = fs::read(&elsewhere).expect("readable");
-        for link in [&path, &beside(&path, ".new")] {
+        for link in [&path, &with_suffix(&path, ".new")] {
             std::os::unix::fs::symlink(&elsewhere, link).expect("a link");
             assert_eq!(store.load(), SavedState::default());
             store.save(&SavedState::default()).expect("saved in its place");
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_versions_file_is_understood() {
+    fn the_file_of_a_newer_version_is_loaded() {
         let (_dir, path, store) = store();
         fs::create_dir_all(path.parent().expect("a folder")).expect("made");
         fs::write(&path, r#"{"welcomed": true, "to-come": 1}"#).expect("written");
@@ -209,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_cannot_be_made_is_an_error() {
+    fn a_folder_that_cannot_be_created_is_an_error() {
         let (_dir, path, _) = store();
         fs::create_dir_all(path.parent().expect("a folder")).expect("made");
         fs::write(&path, "").expect("written");

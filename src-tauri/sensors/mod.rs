@@ -1,4 +1,4 @@
-//! Turns facts about the machine into events. Each sensor watches one thing, without polling.
+//! Turns facts about the machine into events. Each sensor watches one subject, without polling.
 
 pub mod clock;
 pub mod drives;
@@ -43,7 +43,7 @@ async fn serve(profile: Arc<Profile>, events: Events, mut requests: UnboundedRec
     let (alarm, wake_at) = watch::channel(None);
     let (profiles, current) = watch::channel(profile);
     let (links, wapt_refresh) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    // Dropping the set ends all of them.
+    // Dropping the set aborts all tasks in it.
     let mut watchers = JoinSet::new();
     watchers.spawn(clock::watch(wake_at, events.clone()));
     watchers.spawn(network::watch(current.clone(), links.clone(), events.clone()));

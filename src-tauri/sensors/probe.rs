@@ -1,4 +1,4 @@
-//! Does the intranet answer, each host in its own protocol, and does the gateway answer in its own name?
+//! Probes whether the intranet hosts answer, each in its own protocol, and whether the gateway proves its name.
 
 mod connect;
 mod dns;
@@ -18,10 +18,10 @@ use tokio::time::{Instant, sleep, timeout_at};
 use vigie_core::vpn::{Answer, Ends, Gateway, GatewayAddress, Probe, ProbeRequest, Strength, Witness};
 use vigie_profile::{IntranetHost, Protocol};
 
-/// Pause before the next intranet host is asked beside those that have not answered yet.
+/// Pause before the next intranet host is asked as well, while those before it have not answered.
 const STAGGER: Duration = Duration::from_millis(250);
 
-/// What came over a connection.
+/// What a server answered over a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     /// A correct answer of the protocol.
@@ -30,8 +30,8 @@ enum Outcome {
     Wrong,
 }
 
-/// Asks what the request asks for; each host and gateway is given up after `limit`. Calls `report` with the first
-/// strong answer, if the probe has not ended with it, and once more at the end. Dropping the future ends the probe.
+/// Probes the hosts and gateways of the request, and gives each up after `limit`. Calls `report` with the first strong
+/// answer, unless the probe ends with it, and once more at the end. Dropping the future cancels the probe.
 pub async fn probe(request: ProbeRequest, limit: Duration, mut report: impl FnMut(Probe)) {
     let mut hosts = JoinSet::new();
     for (position, host) in request.hosts.iter().cloned().enumerate() {
@@ -75,7 +75,7 @@ pub async fn probe(request: ProbeRequest, limit: Duration, mut report: impl FnMu
     report(probe);
 }
 
-/// Asks one intranet host, and says what came of it.
+/// Asks one intranet host, and returns its answer as a witness.
 async fn ask(host: &IntranetHost, dns: &[IpAddr], limit: Duration) -> Witness {
     let started = Instant::now();
     let answer = match host.protocol {
@@ -138,7 +138,7 @@ async fn tls_identity(stream: TcpStream, name: String, pins: Vec<String>, until:
     }
 }
 
-/// Asks the DNS servers at once; the first correct answer decides.
+/// Asks all DNS servers at the same time; the first correct answer decides.
 async fn ask_name_servers(host: &IntranetHost, servers: &[IpAddr], until: Instant) -> Answer {
     let mut attempts = JoinSet::new();
     for server in servers {
@@ -162,7 +162,7 @@ async fn ask_name_servers(host: &IntranetHost, servers: &[IpAddr], until: Instan
     best
 }
 
-/// The best that any of the gateways answered, and this computer's end of that connection.
+/// Returns the best answer of the gateways, and this computer's end of that connection.
 async fn gateways(gateways: Vec<GatewayAddress>, limit: Duration) -> (Option<Gateway>, Option<IpAddr>) {
     let mut attempts = JoinSet::new();
     for gateway in gateways {
@@ -184,7 +184,7 @@ async fn gateways(gateways: Vec<GatewayAddress>, limit: Duration) -> (Option<Gat
     best
 }
 
-/// Asks one gateway. No answer (`None`) where this machine cannot tell, for want of certificates to trust.
+/// Asks one gateway. The answer is `None` if this machine has no trusted certificates to judge by.
 async fn ask_gateway(gateway: GatewayAddress, limit: Duration) -> (Option<Gateway>, Option<IpAddr>) {
     let until = Instant::now() + limit;
     let stream = match connect(&gateway.host, gateway.port, until).await {

@@ -1,4 +1,4 @@
-//! Windows and macOS: the frame is known before the window is shown.
+//! On Windows, the frame is known before the window is shown.
 
 use super::Area;
 use tauri::{LogicalSize, Monitor, PhysicalPosition, PhysicalSize, Theme, WebviewWindow};

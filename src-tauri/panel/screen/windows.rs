@@ -1,4 +1,4 @@
-//! What Tauri does not offer for a window that is pinned to the desktop.
+//! Functions for a window that is pinned to the desktop, which Tauri does not offer.
 
 use tauri::WebviewWindow;
 use windows::Win32::Foundation::{COLORREF, HWND, LPARAM, LRESULT, WPARAM};

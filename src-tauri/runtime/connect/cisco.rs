@@ -1,8 +1,9 @@
 //! Cisco's command line.
 //!
-//! A question is answered when it is asked, once, and only if it is known: a client that is answered in advance takes each
-//! answer for whatever it asks (docs/decisions/0009-ciscos-questions.md). Its output is known from what users have shown
-//! of it (src-tauri/transcripts), not from a specification; what is not understood is no success.
+//! A question is answered only when it is asked, once, and if it is known: a client that is given its input in advance
+//! takes each line as the answer to whatever it asks (docs/decisions/0009-ciscos-questions.md). There is no specification
+//! of its output; it is known from what users have published (src-tauri/transcripts). Output that is not recognised never
+//! counts as success.
 
 use super::driver::{ClientDriver, DriverStep, answer_lines, spawn};
 use super::output::{ClientOutput, OutputEvent};
@@ -21,19 +22,19 @@ const ACCEPT: &str = "accept? [y/n]";
 pub struct CiscoDriver {
     program: PathBuf,
     gateway: String,
-    /// Until it is sent.
+    /// The identifier, until it is sent.
     identifier: Option<String>,
-    /// Until it is sent.
+    /// The passcode, until it is sent.
     passcode: Option<Secret>,
     /// Whether the server's default group was accepted.
     group_sent: bool,
-    /// Whether the gateway was contacted: a state that is reported before is an old one, or another client's.
+    /// Whether the gateway was contacted: a state that is reported earlier is an old one, or another client's.
     contacted: bool,
-    /// Whether the server shows a text that wants to be accepted.
+    /// Whether the server shows a banner that has to be accepted.
     has_banner: bool,
-    /// Whether the client has printed a line that is not known since the passcode was sent.
+    /// Whether the client has printed an unknown line since the passcode was sent.
     unknown_line: bool,
-    /// What has failed so far. It counts once the client asks, falls silent or ends: lines that follow may say more.
+    /// The failure reported so far. It takes effect when the client asks, falls silent or ends: the next lines may say more.
     failure: Option<Failure>,
 }
 
@@ -139,7 +140,7 @@ impl CiscoDriver {
     }
 
     fn note(&mut self, new: Failure) {
-        // Of two that weigh the same the first is the cause, but that the account is locked is more than a refused code.
+        // Of two equal weights the first is the cause, except that a locked account outweighs a refused code.
         let outweighs = |old: &Failure| {
             new.weight > old.weight || new.weight == old.weight && old.reason == Some(ConnectError::WrongPasscode)
         };
@@ -148,7 +149,7 @@ impl CiscoDriver {
         }
     }
 
-    /// Returns what the failure that was reported comes to.
+    /// Returns the step that follows from the reported failure.
     fn conclude(&mut self) -> DriverStep {
         match self.failure.take() {
             Some(Failure { reason: Some(reason), .. }) => DriverStep::Failed(reason),
@@ -162,7 +163,7 @@ impl CiscoDriver {
         let Some((label, has_default)) = question(text) else {
             return if is_quiet { self.conclude() } else { DriverStep::Unknown };
         };
-        // The server's own text may look like a question.
+        // The server's banner may look like a question.
         if self.has_banner && label != ACCEPT {
             return DriverStep::Unknown;
         }
@@ -189,7 +190,7 @@ impl CiscoDriver {
                     self.contacted = true;
                     answer(passcode.expose(), Stage::Verifying)
                 }
-                // A second factor is asked for in the same words.
+                // A second factor is requested in the same words.
                 None => DriverStep::Failed(ConnectError::UnsupportedPrompt),
             },
             ACCEPT if self.has_banner => {
@@ -205,7 +206,7 @@ impl CiscoDriver {
         }
     }
 
-    /// The log-in begins again, and no line has said why.
+    /// Returns the step if the log-in begins again, and no line has said why.
     fn asked_again(&self) -> DriverStep {
         if self.passcode.is_some() {
             DriverStep::Failed(ConnectError::UnsupportedPrompt)
@@ -275,7 +276,7 @@ fn failure(line: &str, is_sent: bool) -> Option<Failure> {
     Some(Failure { weight, reason })
 }
 
-/// Whether an error says no more than that there is no connection.
+/// Whether an error gives no reason for the missing connection.
 fn is_general(line: &str) -> bool {
     let lower = line.to_ascii_lowercase();
     ["unable to proceed", "unable to establish vpn", "connection attempt has failed"]
@@ -283,8 +284,8 @@ fn is_general(line: &str) -> bool {
         .any(|text| lower.contains(text))
 }
 
-/// Returns the reason that a text gives. Before the passcode is sent it cannot be wrong: what sounds so is the server's
-/// greeting.
+/// Returns the reason that a text gives. Before the passcode is sent it cannot be wrong: a text that says so is the
+/// server's greeting.
 fn known_reason(text: &str, is_sent: bool) -> Option<ConnectError> {
     let lower = text.to_ascii_lowercase();
     let known: [(ConnectError, &[&str]); 11] = [
@@ -355,7 +356,7 @@ fn known_reason(text: &str, is_sent: bool) -> Option<ConnectError> {
 /// `LABEL: ` or `LABEL: [DEFAULT] `. `None` if it is no question, or not one yet.
 fn question(text: &str) -> Option<(String, bool)> {
     let mut text = cisco::without_prompts(text);
-    // The default of the question before, which is answered.
+    // The default of the previous question, which has been answered.
     if let Some(left) = text.strip_prefix('[') {
         text = left.split_once(']')?.1.trim_start();
     }

@@ -1,4 +1,4 @@
-//! Drives a client: starts it, reads what it prints, answers what it asks, and ends it.
+//! Drives a client: starts it, reads its output, answers its questions, and ends it.
 
 use super::output::{ClientOutput, OutputEvent};
 use std::io;
@@ -21,29 +21,29 @@ pub type Progress = Result<ConnectProgress, ConnectError>;
 pub trait ClientDriver: Send {
     /// Returns the program with its arguments. None of them is secret.
     fn command(&self) -> Command;
-    /// Whether the client holds the tunnel, and gives it up when its input ends.
+    /// Whether the tunnel lasts only as long as the client runs, which ends with its input.
     fn holds_tunnel(&self) -> bool;
     /// Returns the passcode that the client is to be given.
     fn passcode(&self) -> Option<&Secret>;
     /// Decides what follows from what the client printed.
     fn on_output(&mut self, event: &OutputEvent) -> DriverStep;
-    /// Explains an end that no output has explained; `lines` are the last lines that were kept.
+    /// Returns why the client has ended, if its output has not said so; `lines` are the last lines that were kept.
     fn exit_reason(&self, code: Option<i32>, lines: String) -> ConnectError;
 }
 
-/// What follows from what a client printed.
+/// What to do after a client's output.
 pub enum DriverStep {
-    /// Nothing: the text is not known. It may be the server's own, or repeat an answer.
+    /// Nothing: the text is unknown. It may be the server's own, or repeat an answer.
     Unknown,
     /// Nothing: the text is known.
     Known,
-    /// The attempt has come so far.
+    /// The attempt has reached this stage.
     Stage(Stage),
     /// The tunnel is up.
     Connected,
-    /// The client is given this, once, on its standard input.
+    /// Write this to the client's standard input, once.
     Answer(Zeroizing<Vec<u8>>, Stage),
-    /// The client is started once more, with other arguments. The gateway has not seen the passcode.
+    /// Start the client again, with other arguments. The gateway has not received the passcode.
     #[cfg(target_os = "linux")]
     Restart,
     /// The attempt has failed.
@@ -80,7 +80,7 @@ impl DriveOutcome {
     }
 }
 
-/// Makes the lines of an answer. Allocated at full size: reallocating would leave copies of the secret.
+/// Returns the lines of an answer. Allocated at full size: reallocating would leave copies of the secret.
 pub fn answer_lines(texts: &[&str]) -> Zeroizing<Vec<u8>> {
     let mut lines = Zeroizing::new(Vec::with_capacity(texts.iter().map(|text| text.len() + 1).sum()));
     for text in texts {
@@ -137,8 +137,7 @@ pub async fn drive(
             }
             Err(error) => DriverStep::Failed(ConnectError::Unknown(error.to_string())),
         };
-        // Once the client was answered, a line that is not known may repeat an answer in a form that nobody thought of. Once
-        // the tunnel is up, nothing tells whether a line repeats it.
+        // After an answer, an unknown line may repeat it in an unforeseen form. Once the tunnel is up, any line may.
         let may_repeat_secret = is_up || has_answered && matches!(step, DriverStep::Unknown);
         if !may_repeat_secret && matches!(event, Ok(Some(OutputEvent::Line(_)))) {
             output.keep_line();
@@ -155,7 +154,7 @@ pub async fn drive(
                 has_answered = true;
                 output.mark_answered();
                 if let Some(stdin) = &mut stdin {
-                    // A client that is gone already says why.
+                    // If the client has ended, its output says why.
                     let _ = timeout_at(deadline, stdin.write_all(&answer)).await;
                 }
                 report(Ok(ConnectProgress::Stage(stage)));
@@ -200,7 +199,7 @@ fn start(driver: &dyn ClientDriver) -> io::Result<(Child, ClientOutput)> {
     Ok((child, output))
 }
 
-/// Starts a client. `ends_with_input`: even if Vigie is killed.
+/// Starts a client. If it does not end with its input (`ends_with_input`), the kernel ends it when Vigie is killed.
 pub fn spawn(mut command: Command, ends_with_input: bool) -> io::Result<Child> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(!ends_with_input);
     #[cfg(target_os = "linux")]
@@ -216,7 +215,7 @@ pub fn spawn(mut command: Command, ends_with_input: bool) -> io::Result<Child> {
     })
 }
 
-/// Ends a client: through the end of its input if it heeds that, otherwise, or if that takes too long, by force.
+/// Ends a client: by closing its input if it reacts to that; otherwise, or if that takes too long, by a signal.
 async fn end(mut child: Child, stdin: Option<ChildStdin>, ends_with_input: bool) {
     drop(stdin);
     if ends_with_input && timeout(EXIT_TIMEOUT, child.wait()).await.is_ok() {

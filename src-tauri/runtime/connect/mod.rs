@@ -42,7 +42,7 @@ pub struct VpnConnector {
 }
 
 impl VpnConnector {
-    /// Drives no client yet. A passcode that could not be used goes to that clipboard.
+    /// Creates a connector that drives no client yet. A passcode that could not be used is put on the clipboard.
     pub fn new(events: Events, clipboard: Arc<Mutex<Clipboard>>) -> VpnConnector {
         VpnConnector { events, clipboard, stop: None, last: None }
     }

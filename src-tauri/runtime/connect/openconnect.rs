@@ -60,19 +60,19 @@ pub struct OpenConnectDriver {
     helper: PathBuf,
     site: String,
     identifier: String,
-    /// Until the gateway has it.
+    /// The passcode, until the gateway has it.
     passcode: Option<Secret>,
     /// Whether the program that runs as root was given its input.
     input_sent: bool,
     /// Whether the gateway has sent a form.
     form_received: bool,
-    /// Whether the gateway was sent one: it may have the passcode.
+    /// Whether a form was sent to the gateway: it may have the passcode.
     form_submitted: bool,
     /// The group: the first that the gateway offered. OpenConnect does not choose one, and ends; the passcode is not sent.
     group: Option<String>,
     /// The choice that the gateway offers and OpenConnect does not make.
     offered: Option<String>,
-    /// Why it will end without a tunnel. The gateway's own text may sound alike, so it counts at the end.
+    /// Why there will be no tunnel. The gateway's own text may look alike, so this takes effect only when the client ends.
     failure: Option<ConnectError>,
 }
 

@@ -1,4 +1,4 @@
-//! Reads what a client prints: in bounds, without leaving copies of a secret that it repeats.
+//! Reads a client's output: at most a limited amount, and without leaving copies of a secret that it repeats.
 
 use std::collections::VecDeque;
 use std::io;
@@ -8,14 +8,14 @@ use tokio::process::Child;
 use vigie_core::connect::Secret;
 use zeroize::Zeroizing;
 
-/// Bytes that a client may print before the tunnel is up; more is a fault.
+/// The most bytes that a client may print before the tunnel is up; more is an error.
 const MAX_OUTPUT_BYTES: usize = 256 * 1024;
-/// Bytes of one line that are looked at.
+/// Bytes of one line that are examined.
 const MAX_LINE_BYTES: usize = 4096;
 /// Bytes that are read at once.
 const READ_BYTES: usize = 1024;
-/// How long a client is silent before what it has printed counts as complete. A question has no other mark of its end;
-/// those that are known do not wait for it.
+/// How long a client must be silent before its output counts as complete. Nothing else marks the end of a question; known
+/// questions are answered without waiting.
 const QUIET_TIMEOUT: Duration = Duration::from_secs(2);
 /// Lines that are kept to explain a failure.
 const KEPT_LINES: usize = 5;
@@ -36,7 +36,7 @@ pub enum OutputEvent {
 pub struct ClientOutput {
     streams: [OutputStream; 2],
     bytes_read: usize,
-    /// [`QUIET_TIMEOUT`], but in tests.
+    /// [`QUIET_TIMEOUT`], except in tests.
     quiet_timeout: Duration,
     /// Whether something was printed since the last [`OutputEvent::Quiet`].
     active: bool,
@@ -186,7 +186,7 @@ impl ClientOutput {
     /// Keeps the last line to explain a failure, and logs it, unless it may repeat a secret.
     pub fn keep_line(&mut self) {
         let line = std::mem::take(&mut self.line);
-        // What asks for a password may be followed by it.
+        // A password may follow the request for it.
         if line.is_empty() || line.to_ascii_lowercase().contains("pass") || self.secret.is_in(&line) {
             return;
         }
@@ -240,7 +240,7 @@ fn folded(text: &str, is_ignored: fn(char) -> bool) -> Zeroizing<Vec<char>> {
     folded
 }
 
-/// A line without the characters that would drive a terminal.
+/// Returns a line without control characters.
 fn printable(line: &str) -> String {
     line.chars().filter(|c| !c.is_control()).collect()
 }
@@ -315,7 +315,7 @@ mod tests {
             let passcode = format!("{pin}{digits}");
             let from = cut.0 % (passcode.len() - MAX_SECRET_CHARS);
             let length = MAX_SECRET_CHARS + 1 + cut.1 % (passcode.len() - from - MAX_SECRET_CHARS);
-            // A mark of the PIN and one that separates cannot be told apart.
+            // Punctuation of the PIN cannot be distinguished from a separator.
             let piece = &passcode[from..from + length];
             prop_assume!(way % 6 != 4 || piece.chars().all(char::is_alphanumeric));
             let line = echo(piece, way, &before, &after);

@@ -36,7 +36,7 @@ fn quiet(text: &str) -> OutputEvent {
 
 /// What the program is to be given on its input, by the transcript's header.
 fn expected_input(transcript: &Transcript) -> String {
-    let answers = transcript.find("told").unwrap().split(", ").filter(|answer| !answer.is_empty());
+    let answers = transcript.find("answers").unwrap().split(", ").filter(|answer| !answer.is_empty());
     let line = |answer| match answer {
         "empty" => "",
         "identifier" => IDENTIFIER,
@@ -97,7 +97,7 @@ fn cisco_output_without_consequence() {
     assert_eq!(consequences(&banner), 1);
 }
 
-/// What comes of these lines, after the passcode or before it.
+/// Returns the failure that follows from these lines, after the passcode or before it.
 fn conclusion(lines: &[&str], is_sent: bool) -> Option<ConnectError> {
     let mut driver = cisco("vpn".into());
     if is_sent {
@@ -138,7 +138,7 @@ fn the_line_that_explains_most_decides() {
             Some(ConnectError::Untrusted),
         ),
         (&[">> error: Unable to proceed.", "Cannot contact the VPN service."], Some(ConnectError::ServiceStopped)),
-        // Another language, or words that nobody has seen, after a warning.
+        // Another language, or an unknown message, after a warning.
         (&[failed, ">> error: Échec de l’établissement du VPN."], unknown()),
         (&[">> error: Échec de l’établissement du VPN."], unknown()),
         (&[failed, ">> notice: Contacting backup.example.", ">> state: Connected"], None),
@@ -177,7 +177,7 @@ fn only_a_refused_code_counts_as_one() {
     for (lines, reason) in rows {
         assert_eq!(conclusion(lines, true), reason, "{lines:?}");
     }
-    // A localised client asks again: why is not known.
+    // A localised client asks again for an unknown reason.
     let mut driver = cisco("vpn".into());
     for event in [partial("Nom d’utilisateur :"), partial("Mot de passe :"), line(">> warning: Échec de la connexion.")]
     {
@@ -203,7 +203,7 @@ mod openconnect_output {
         OpenConnectDriver::new("helper".into(), "caen".into(), IDENTIFIER.into(), secret(PASSCODE))
     }
 
-    /// What comes of this output at its end.
+    /// Returns the step that follows from this output at its end.
     fn conclusion(driver: &mut OpenConnectDriver, output: &str) -> Result<DriverStep, ConnectError> {
         for text in output.lines() {
             let step = driver.on_output(&line(text));
@@ -317,7 +317,7 @@ mod openconnect_output {
 const PRINT: &str = if cfg!(windows) { "type" } else { "cat" };
 const PROGRAM: &str = if cfg!(windows) { "vpn.cmd" } else { "vpn" };
 
-/// Parts of the script that plays a transcript.
+/// Parts of the script that replays a transcript.
 #[cfg(unix)]
 mod script {
     pub const BEGIN: &str = "#!/bin/bash\ncd \"${0%/*}\"\necho \"$@\" >>calls\n\
@@ -339,7 +339,7 @@ mod script {
     pub const ECHO: &str = "<nul set /p =!answer!\n";
 }
 
-/// A program that plays Cisco's command line, and writes down its arguments and its input.
+/// A program that simulates Cisco's command line, and records its arguments and its input.
 struct FakeClient {
     folder: tempfile::TempDir,
 }
@@ -438,7 +438,7 @@ fn interrupted(reason: ConnectError) -> DriveOutcome {
     DriveOutcome { failed: Some(reason), interrupted: true, ..DriveOutcome::default() }
 }
 
-/// Plays every transcript, and checks its outcome.
+/// Replays every transcript, and checks its outcome.
 async fn play_all(print: &str) {
     let transcripts = Transcript::all("connect-");
     assert!(transcripts.len() > 30);

@@ -1,6 +1,6 @@
 //! The Secret Service (gnome-keyring, KWallet, KeePassXC).
 //!
-//! Looking what is stored must never ask for a password, and the keyring's store for this service unlocks whatever it
+//! Listing what is stored must never ask for a password, but the keyring's store for this service unlocks whatever it
 //! touches. So [`look`] reads properties only, over zbus: the collection's `Locked`, and the items' attributes. Secrets
 //! are read, written and deleted through `keyring` (docs/decisions/0008-keyring.md).
 

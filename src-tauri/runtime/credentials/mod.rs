@@ -1,7 +1,7 @@
 //! The OS keyring: the identifier, and the PIN if the user wants it stored. Never the six digits.
 //!
-//! Looking what is stored never prompts: a locked keyring is reported, and the form asks for its fields again. Only what
-//! the user has just asked for (connecting, storing, forgetting) may make the keyring ask them for permission.
+//! Listing what is stored never prompts: a locked keyring is reported, and the form asks for its fields again. Only an
+//! action that the user has just requested (connecting, storing, deleting) may make the keyring ask for permission.
 
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
 #[cfg_attr(windows, path = "windows.rs")]
@@ -15,10 +15,10 @@ use std::time::Duration;
 use tokio::time::timeout;
 use vigie_core::connect::{Keyring, Secret, StoredCredentials};
 
-/// How long looking may take. (A daemon that was killed is started again on demand.)
+/// How long listing may take. (A daemon that was killed is started again on demand.)
 const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a call may take for which the keyring may ask the user.
+/// How long a call may take if the keyring may ask the user for permission.
 const PROMPT_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// What is stored.
@@ -110,7 +110,7 @@ async fn look() -> Result<(Option<String>, bool), Error> {
     in_time(LOOK_TIMEOUT, platform::look()).await
 }
 
-/// Calls a keyring that is there and unlocked: only then is it worth waiting for the user.
+/// Calls a keyring that exists and is unlocked: only then is it worth waiting for the user.
 async fn call<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     look().await?;
     in_time(PROMPT_TIMEOUT, work).await

@@ -1,4 +1,4 @@
-//! The Credential Manager as it is (wine's): what it holds is asked of Windows itself.
+//! Tests with the real Credential Manager (wine's), whose contents are read through the Windows API.
 
 use super::{forget, keep, pin, remembered};
 use std::ffi::c_void;

@@ -1,7 +1,7 @@
-//! The log, in English: a file a day in the state folder, and standard error or the journal.
+//! The log, in English: daily files in the state folder, and standard error or the journal.
 //!
-//! Everything is written at once and by whoever says it. The log is sparse, so nothing is gained by a thread that
-//! writes it later, and nothing is lost in a crash.
+//! Entries are written synchronously, by the thread that logs them. There are few of them, so a background thread would
+//! gain nothing, and a crash loses none.
 
 #[cfg_attr(target_os = "linux", path = "linux.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "other.rs")]
@@ -14,34 +14,35 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
-/// The variable that says what is logged, in the form of `tracing_subscriber::EnvFilter`; it overrules the levels
-/// below.
+/// The environment variable that overrides the log levels, in the syntax of `tracing_subscriber::EnvFilter`.
 pub const VARIABLE: &str = "VIGIE_LOG";
 
-/// So many days are kept.
-const DAYS: usize = 7;
+/// Number of daily log files that are kept.
+const MAX_LOG_FILES: usize = 7;
 
 type Output = Box<dyn Layer<Registry> + Send + Sync>;
 
-/// Begins to log. With `to_file`, into `log/vigie.DATE.log` in the state folder (on Unix `vigie.log` leads to the
-/// newest), and a banner says what runs. Under systemd into the journal; else to standard error where that is a
-/// terminal, or where a `stderr_level` (`error`, …, `trace`) asks for it. Levels unless said otherwise: `info` for
-/// Vigie, `warn` for the libraries. Panics are logged too.
+/// Initialises logging, and logs panics.
 ///
-/// A log that cannot be had is reported in the others, and stops nothing.
+/// With `to_file`, writes `log/vigie.DATE.log` in the state folder (on Unix `vigie.log` is a link to the newest one),
+/// beginning with Vigie's version and the system's. Under systemd, writes to the journal; otherwise to standard error, if
+/// that is a terminal or a `stderr_level` (`error`, …, `trace`) is given. The default levels are `info` for Vigie and
+/// `warn` for libraries.
+///
+/// If one of these outputs is not available, the others report it.
 pub fn init(stderr_level: Option<&str>, to_file: bool) {
     let folder = to_file.then(folder).flatten();
     let variable = std::env::var(VARIABLE).ok();
     let filter = |level| filter(variable.as_deref(), level);
     let mut outputs: Vec<Output> = Vec::new();
-    let mut trouble = None;
+    let mut file_error = None;
     if let Some(folder) = &folder {
         match file(folder) {
             Ok(file) => {
                 let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(file);
                 outputs.push(layer.with_filter(filter("info")).boxed());
             }
-            Err(error) => trouble = Some(error),
+            Err(error) => file_error = Some(error),
         }
     }
     let level = stderr_level.unwrap_or("info");
@@ -52,12 +53,12 @@ pub fn init(stderr_level: Option<&str>, to_file: bool) {
         outputs.push(layer.with_filter(filter(level)).boxed());
     }
     if let Err(error) = tracing_subscriber::registry().with(outputs).try_init() {
-        // Somebody logs already (a test); the panics are his too.
-        tracing::warn!("the log was begun before: {error}");
+        // A test has initialised it, and handles panics.
+        tracing::warn!("logging is initialised already: {error}");
         return;
     }
     log_panics();
-    if let Some(error) = trouble {
+    if let Some(error) = file_error {
         tracing::warn!("no log file: {error:#}");
     }
     if to_file {
@@ -66,20 +67,20 @@ pub fn init(stderr_level: Option<&str>, to_file: bool) {
     }
 }
 
-/// Where the log files stand; `None` where the user has no home.
+/// Returns the folder of the log files; `None` if the user has no home folder.
 pub fn folder() -> Option<PathBuf> {
     Some(super::store::state_dir()?.join("log"))
 }
 
 fn file(folder: &Path) -> anyhow::Result<RollingFileAppender> {
-    // The folder keeps others out of the files, whatever rights these are made with.
+    // The folder's rights protect the files, whatever theirs are.
     super::store::create_private_dir(folder)?;
     let mut files = RollingFileAppender::builder()
         .rotation(Rotation::DAILY)
         .filename_prefix("vigie")
         .filename_suffix("log")
-        .max_log_files(DAYS);
-    // On Windows a link is the administrator's to make.
+        .max_log_files(MAX_LOG_FILES);
+    // On Windows only administrators may create links.
     if cfg!(unix) {
         files = files.latest_symlink("vigie.log");
     }
@@ -89,7 +90,7 @@ fn file(folder: &Path) -> anyhow::Result<RollingFileAppender> {
 fn filter(variable: Option<&str>, level: &str) -> EnvFilter {
     match variable.filter(|variable| !variable.is_empty()) {
         Some(variable) => EnvFilter::builder().parse_lossy(variable),
-        // The verifier takes every certificate that it refuses for an error; here it is a portal, and the probe says why.
+        // The verifier logs each refused certificate as an error. In a probe that is an ordinary result, which is reported.
         None => EnvFilter::builder().parse_lossy(format!("warn,rustls_platform_verifier=off,vigie={level}")),
     }
 }

@@ -1,6 +1,6 @@
-//! There is no journal on this system.
+//! This system has no journal.
 
-/// None.
+/// Returns `None`.
 pub fn layer() -> Option<super::Output> {
     None
 }

@@ -52,7 +52,7 @@ fn of_every_level() {
 }
 
 #[test]
-fn the_file_begins_with_a_banner_and_standard_error_keeps_to_its_level() {
+fn the_file_begins_with_a_banner_and_standard_error_has_its_own_level() {
     let Some(logged) = logged(&[], of_every_level) else { return };
     let first = logged.file.lines().next().expect("a banner");
     assert!(first.contains(concat!("Vigie ", env!("CARGO_PKG_VERSION"), " on ")), "{first}");
@@ -66,7 +66,7 @@ fn the_file_begins_with_a_banner_and_standard_error_keeps_to_its_level() {
 }
 
 #[test]
-fn the_variable_overrules_and_a_wrong_one_harms_nothing() {
+fn the_variable_overrides_the_levels_and_a_wrong_one_does_no_harm() {
     let Some(all) = logged(&[(VARIABLE, "debug")], of_every_level) else { return };
     assert!(all.file.contains("a detail") && all.stderr.contains("a library's"), "{}", all.file);
     let Some(wrong) = logged(&[(VARIABLE, "vigie=warn,=[=nonsense")], of_every_level) else { return };
@@ -81,7 +81,7 @@ fn a_panic_is_logged() {
 }
 
 #[test]
-fn a_state_folder_that_cannot_be_made_stops_nothing() {
+fn a_state_folder_that_cannot_be_created_is_only_reported() {
     let Some(logged) = logged(&[("XDG_STATE_HOME", "/proc")], of_every_level) else { return };
     assert!(logged.stderr.contains("no log file") && logged.stderr.contains("a warning"), "{}", logged.stderr);
 }

@@ -10,7 +10,7 @@ pub async fn power_off() -> Result<(), PowerOffError> {
 }
 
 async fn call_logind(bus: &Connection) -> zbus::Result<()> {
-    // Interactive: where others are logged in, or a program asks for a delay ("inhibitor"), policy may want a password.
+    // Interactive: if others are logged in, or a program asks for a delay ("inhibitor"), policy may want a password.
     // The user sits in front of it, has just confirmed, and is better asked than refused.
     let interactive = true;
     let manager = Some("org.freedesktop.login1.Manager");

@@ -38,7 +38,7 @@ fn allow() -> windows::core::Result<()> {
             PrivilegeCount: 1,
             Privileges: [LUID_AND_ATTRIBUTES { Luid: luid, Attributes: SE_PRIVILEGE_ENABLED }],
         };
-        // Says "done" also where the user has no such privilege; the shutdown itself is refused then.
+        // Says "done" also if the user has no such privilege; the shutdown itself is refused then.
         let done = found.and_then(|()| AdjustTokenPrivileges(token, false, Some(&privileges), 0, None, None));
         CloseHandle(token)?;
         done

@@ -1,7 +1,7 @@
-//! Finds the drives among the kernel's mounts and the shares of the file managers (gvfs, KIO); fstab, the automounter and
-//! the file managers' bookmarks tell which drives are known but not connected.
+//! Finds the drives among the kernel's mounts and the shares of the file managers (gvfs, KIO). Drives that are known but
+//! not connected are found in fstab, the automounter and the file managers' bookmarks.
 //!
-//! A mount is never looked into: `stat` on a server that is gone would wait for it.
+//! No file below a mount is accessed: `stat` would wait for a server that is down.
 
 use crate::sensors::expand;
 use anyhow::Context;

@@ -25,7 +25,7 @@ pub(super) fn read(drives: &[Drive]) -> anyhow::Result<Vec<DriveState>> {
 /// Sends the drives once at the start, and again when a letter is mapped or removed.
 pub async fn watch(profile: watch::Receiver<Arc<Profile>>, events: Events) {
     let (sender, mut changed) = watch::channel(());
-    // Broadcast for network drives too (DBTF_NET). The letter is not needed: all are read again.
+    // Broadcast for network drives too (DBTF_NET). The letter is not needed, because all drives are read again.
     let window = MessageWindow::new(w!("Vigie drives"), move |message, kind| {
         if message == WM_DEVICECHANGE && [DBT_DEVICEARRIVAL, DBT_DEVICEREMOVECOMPLETE].contains(&(kind.0 as u32)) {
             sender.send_replace(());

@@ -121,7 +121,7 @@ impl Watcher<'_> {
             owners.push(daemon.receive_name_owner_changed_with_args(&[(0, name)]).await?);
         }
         self.start_services(bus).await?;
-        // What happened while nobody watched.
+        // Reads what has changed while the bus was not watched.
         self.update_battery();
         self.assume_awake();
         let mut restart = None;
@@ -217,7 +217,7 @@ fn battery_in(supplies: &Path) -> Reading<Option<Battery>> {
         let value = |name: &str| Some(fs::read_to_string(supply.path().join(name)).ok()?.trim().to_owned());
         let number = |name: &str| value(name)?.parse::<u64>().ok();
         match value("type").as_deref() {
-            // A mouse or a headset; an empty bay.
+            // Batteries of a mouse or a headset, and empty bays.
             Some("Battery") if value("scope").as_deref() == Some("Device") || number("present") == Some(0) => {}
             Some("Battery") => {
                 let Some(percent) = number("capacity") else { continue };

@@ -1,5 +1,5 @@
-//! TCP connections by name or address. Several addresses share the time: each next one is tried beside those that have
-//! not answered yet ("happy eyeballs", RFC 8305), so that an address that leads nowhere costs nothing.
+//! TCP connections by name or address. Of several addresses each is tried while those before it have not answered yet
+//! ("happy eyeballs", RFC 8305), so that an unreachable address costs no time.
 
 use super::names::{NameError, resolve};
 use std::io;
@@ -56,7 +56,7 @@ async fn first_of(addresses: impl Iterator<Item = SocketAddr>, until: Instant) -
     }
 }
 
-/// The resolver's order, families in turn.
+/// Returns the addresses in the resolver's order, with alternating families.
 fn alternate(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
     let Some(first) = addresses.first().copied() else { return addresses };
     let (same, other): (Vec<_>, Vec<_>) =
@@ -72,7 +72,7 @@ fn alternate(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
     }
 }
 
-/// The connection's two ends.
+/// Returns the connection's two ends.
 pub(super) fn ends(stream: &TcpStream) -> io::Result<Ends> {
     Ok(Ends { local: stream.local_addr()?.ip().to_canonical(), remote: stream.peer_addr()?.ip().to_canonical() })
 }

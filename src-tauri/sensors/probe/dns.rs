@@ -1,4 +1,4 @@
-//! A DNS server of the intranet: the SOA record of an inside zone (RFC 1035).
+//! Probes a DNS server of the intranet for the SOA record of an intranet zone (RFC 1035).
 
 use super::Outcome;
 use std::io;
@@ -8,10 +8,10 @@ use tokio::net::UdpSocket;
 const TYPE_SOA: u16 = 6;
 const CLASS_IN: u16 = 1;
 const HEADER_BYTES: usize = 12;
-/// Answers are below 512 bytes where the request offers no more (RFC 1035, section 4.2.1).
+/// Answers are below 512 bytes if the request offers no more (RFC 1035, section 4.2.1).
 const MAX_RESPONSE_BYTES: usize = 1500;
 
-/// Asks that server for the zone's SOA record. The connected socket's own address tells the interface.
+/// Asks that server for the zone's SOA record. The connected socket's own address identifies the interface.
 pub(super) async fn ask(server: SocketAddr, zone: &str) -> io::Result<(Outcome, SocketAddr)> {
     let any: SocketAddr = if server.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0; 16], 0).into() };
     let socket = UdpSocket::bind(any).await?;
@@ -24,7 +24,7 @@ pub(super) async fn ask(server: SocketAddr, zone: &str) -> io::Result<(Outcome, 
     loop {
         let length = socket.recv(&mut buffer).await?;
         let response = buffer.get(..length).unwrap_or_default();
-        // A response to something else may be late, or forged: the right one may still come.
+        // A response with another number is late or forged; the right one may still come.
         if response.get(..2) == Some(&number.to_be_bytes()) {
             let correct = is_soa_response(response, &question);
             return Ok((if correct { Outcome::Correct } else { Outcome::Wrong }, local));
@@ -53,7 +53,7 @@ fn request(number: u16, question: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Whether it is a response without an error whose first record is the SOA of the name that was asked for.
+/// Returns whether these bytes are a response without an error whose first record is the SOA of the requested name.
 fn is_soa_response(bytes: &[u8], question: &[u8]) -> bool {
     let u16_at = |at: usize| bytes.get(at..at + 2).and_then(|two| two.try_into().ok()).map(u16::from_be_bytes);
     let Some(flags) = u16_at(2) else { return false };

@@ -1,5 +1,5 @@
-//! A print server: the response to Get-Printer-Attributes (RFC 8011, section 4.2.5). Whether the printer exists does
-//! not matter: only a print server answers in IPP with the request's number.
+//! Probes a print server with Get-Printer-Attributes (RFC 8011, section 4.2.5). Whether the printer exists does not
+//! matter: only a print server answers in IPP with the request's number.
 
 use super::Outcome;
 use crate::sensors::http;

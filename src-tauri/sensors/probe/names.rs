@@ -1,5 +1,5 @@
-//! Names to addresses, by the system's resolver: at most one lookup per name is under way. A lookup cannot be given up;
-//! with a dead DNS server it takes up to half a minute, and each would hold a thread.
+//! Resolves names by the system's resolver, with at most one lookup per name at a time: a lookup cannot be cancelled, takes
+//! up to half a minute with a dead DNS server, and occupies a thread for as long.
 
 use dns_lookup::{AddrInfoHints, LookupErrorKind, SockType, getaddrinfo};
 use std::collections::HashMap;
@@ -19,7 +19,7 @@ pub(super) enum NameError {
 type Answer = Result<Vec<IpAddr>, NameError>;
 type Lookups = Mutex<HashMap<String, watch::Receiver<Option<Answer>>>>;
 
-/// Resolves a name; an address is itself. The caller limits the time.
+/// Resolves a name; an address is returned as it is. The caller limits the time.
 pub(super) async fn resolve(host: &str) -> Answer {
     static LOOKUPS: std::sync::LazyLock<Lookups> = std::sync::LazyLock::new(Lookups::default);
     if let Ok(address) = host.parse() {
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn askers_of_one_name_share_one_lookup() {
+    async fn concurrent_calls_for_one_name_share_a_lookup() {
         static LOOKUPS: LazyLock<Lookups> = LazyLock::new(Lookups::default);
         static STARTED: AtomicUsize = AtomicUsize::new(0);
         static JOINED: AtomicUsize = AtomicUsize::new(0);
@@ -115,9 +115,9 @@ mod tests {
             })
         };
         let askers: Vec<_> = (0..400).map(|_| ask()).collect();
-        // Giving up does not start another one either.
+        // A caller that gives up does not start another one either.
         let impatient = ask();
-        // Whoever asks after the answer starts a lookup of their own.
+        // A call after the answer starts a new lookup.
         while JOINED.load(Ordering::Relaxed) < 401 {
             tokio::task::yield_now().await;
         }
@@ -127,7 +127,7 @@ mod tests {
             assert_eq!(asker.await.unwrap(), Ok(vec![[10, 0, 0, 1].into()]));
         }
         assert_eq!(STARTED.load(Ordering::Relaxed), 1);
-        // Nothing is kept: the next one looks again.
+        // Results are not cached: the next call starts a lookup again.
         release.send(()).unwrap();
         ask().await.unwrap().unwrap();
         assert_eq!(STARTED.load(Ordering::Relaxed), 2);

@@ -1,5 +1,5 @@
-//! A file server: the SMB2 NEGOTIATE exchange ([MS-SMB2] 2.2.3 and 2.2.4), the first of every SMB2 session. No share is
-//! named and nobody logs in.
+//! Probes a file server with the SMB2 NEGOTIATE exchange ([MS-SMB2] 2.2.3 and 2.2.4), the first of every SMB2 session. It
+//! names no share and needs no log-in.
 
 use super::Outcome;
 use std::io;

@@ -1,4 +1,4 @@
-//! The probers against small servers on this machine.
+//! Tests of the probes against small servers on this machine.
 
 use super::*;
 use rcgen::{CertificateParams, CertifiedIssuer, IsCa, KeyPair, PublicKeyData};
@@ -9,7 +9,7 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
-/// So long that it is never reached by a handshake on a busy machine.
+/// Long enough for any handshake on a busy machine.
 const LIMIT: Duration = Duration::from_secs(10);
 /// The limit of a test that waits for it: long enough to connect to this machine all the same.
 const SHORT: Duration = Duration::from_secs(2);
@@ -18,8 +18,8 @@ const ENDS: Ends = Ends { local: LOCALHOST, remote: LOCALHOST };
 
 type Issuer = CertifiedIssuer<'static, KeyPair>;
 
-/// The one authority that these tests trust, as an administrator would make the program trust it: by `SSL_CERT_FILE`,
-/// which applies to the whole process.
+/// The only authority that these tests trust. It is set as an administrator would, by `SSL_CERT_FILE`, which applies to
+/// the whole process.
 fn authority() -> &'static Issuer {
     static AUTHORITY: OnceLock<Issuer> = OnceLock::new();
     AUTHORITY.get_or_init(|| {
@@ -27,7 +27,7 @@ fn authority() -> &'static Issuer {
         let file = tempfile::NamedTempFile::with_suffix(".pem").unwrap();
         std::fs::write(&file, made.pem()).unwrap();
         let (_, path) = file.keep().unwrap();
-        // SAFETY: no other test reads or writes this variable but through a handshake, which runs after this.
+        // SAFETY: other tests read this variable only in a handshake, which runs after this; none writes it.
         unsafe { std::env::set_var("SSL_CERT_FILE", path) };
         made
     })
@@ -54,7 +54,7 @@ impl TlsServer {
         TlsServer::with(CertificateParams::new(vec![name.to_owned()]).unwrap(), issuer, &[])
     }
 
-    /// With a certificate that is valid from and to so many days from now.
+    /// Returns a server whose certificate is valid from and to that many days from now.
     fn valid(from_days: i64, to_days: i64) -> TlsServer {
         let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
         let day = |days: i64| {
@@ -92,7 +92,7 @@ impl TlsServer {
     }
 }
 
-/// A server that treats every connection so, on a free port of this machine.
+/// Starts a server that handles every connection with this function, and returns its port.
 fn server(treat: impl Fn(TcpStream) + Send + Sync + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -106,7 +106,7 @@ fn server(treat: impl Fn(TcpStream) + Send + Sync + 'static) -> u16 {
     port
 }
 
-/// A server that reads what comes first, and answers this.
+/// Starts a server that answers the first bytes of each connection with these, and returns its port.
 fn answering(answer: impl Into<Vec<u8>>) -> u16 {
     let answer = answer.into();
     server(move |mut stream| {
@@ -122,7 +122,7 @@ fn holding() -> u16 {
     })
 }
 
-/// A port on which nothing listens.
+/// Returns a port on which nothing listens.
 fn closed_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -144,7 +144,7 @@ fn smb_frame(response: &[u8]) -> Vec<u8> {
     [&u32::try_from(response.len()).unwrap().to_be_bytes(), response].concat()
 }
 
-/// A print server that answers every request with the number that this function makes of the request's.
+/// Starts a print server that answers every request with this function of its number, and returns its port.
 fn print_server(number: impl Fn(i32) -> i32 + Send + Sync + 'static) -> u16 {
     server(move |mut stream| {
         let mut request = Vec::new();
@@ -184,7 +184,7 @@ async fn a_print_server_answers_in_ipp() {
 }
 
 #[tokio::test]
-async fn whatever_is_not_the_protocol_is_no_answer() {
+async fn an_answer_that_is_not_of_the_protocol_is_wrong() {
     let garbage: Vec<u8> = (0..=255).cycle().take(8192).collect();
     let servers = [
         ("closes", server(drop), Answer::Accepted(ENDS)),
@@ -251,12 +251,12 @@ async fn a_gateway_answers_in_its_own_name_alone() {
     assert_eq!(gateway("127.0.0.1", by_address.port, &[]).await, Some(Gateway::Answered));
     assert_eq!(TlsServer::new("portail.example", issuer).answers(&[]).await, Some(Gateway::OtherName));
     let other = TlsServer::new("portail.example", &new_authority());
-    assert_eq!(other.answers(&[]).await, Some(Gateway::OtherName), "whoever issued it");
+    assert_eq!(other.answers(&[]).await, Some(Gateway::OtherName), "from any issuer");
 }
 
 #[cfg_attr(windows, ignore = "the authority is unknown to Windows, and wine cannot verify its signature")]
 #[tokio::test]
-async fn a_certificate_at_the_wrong_time_is_told_from_a_wrong_clock() {
+async fn an_expired_certificate_is_distinguished_from_a_wrong_clock() {
     assert_eq!(TlsServer::valid(-30, 30).answers(&[]).await, Some(Gateway::Answered));
     assert_eq!(TlsServer::valid(-30, -1).answers(&[]).await, Some(Gateway::Expired));
     assert_eq!(TlsServer::valid(2, 30).answers(&[]).await, Some(Gateway::ClockWrong), "the clock is behind");
@@ -265,7 +265,7 @@ async fn a_certificate_at_the_wrong_time_is_told_from_a_wrong_clock() {
 
 #[cfg_attr(windows, ignore = "the authority is unknown to Windows, and wine cannot verify its signature")]
 #[tokio::test]
-async fn an_unknown_issuer_is_told_from_a_missing_one() {
+async fn an_unknown_issuer_is_distinguished_from_a_missing_one() {
     let stranger = new_authority();
     let params = || CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
     let whole = TlsServer::with(params(), &stranger, &[stranger.der().clone()]);
@@ -293,7 +293,7 @@ async fn a_server_without_tls_is_not_the_gateway() {
 }
 
 #[tokio::test]
-async fn a_server_with_old_tls_alone_is_told_from_others() {
+async fn a_server_with_only_old_tls_is_recognised() {
     // The alert "protocol version", as servers with TLS 1.0 send it, and a ServerHello of TLS 1.0.
     assert_eq!(gateway("localhost", answering([21, 3, 1, 0, 2, 2, 70]), &[]).await, Some(Gateway::OldTls));
     let hello = [vec![22, 3, 1, 0, 42, 2, 0, 0, 38, 3, 1], vec![7; 32], vec![0, 0, 47, 0]].concat();
@@ -301,7 +301,7 @@ async fn a_server_with_old_tls_alone_is_told_from_others() {
 }
 
 #[tokio::test]
-async fn silence_refusal_and_unknown_names_are_told_apart() {
+async fn silence_refusal_and_unknown_names_are_distinguished() {
     assert_eq!(gateway("127.0.0.1", closed_port(), &[]).await, Some(Gateway::Refused));
     assert_eq!(gateway("no-such-host.invalid", 443, &[]).await, Some(Gateway::Unresolved));
     assert_eq!(gateway("localhost", server(drop), &[]).await, Some(Gateway::Refused), "closed at once");

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 /// (<https://learn.microsoft.com/windows-server/administration/windows-commands/shutdown>).
 const DEFAULT_DELAY: SignedDuration = SignedDuration::from_secs(30);
 
-/// How many shells may call one another (`cmd /c powershell -Command …`).
+/// The deepest nesting of shells (`cmd /c powershell -Command …`).
 const MAX_NESTED_SHELLS: usize = 4;
 
 /// Programs whose arguments are text for people, or a command that something else runs later.
