@@ -338,7 +338,8 @@ cat >system.conf <<'X'
 X
 dbus-daemon --fork --config-file=system.conf
 /usr/lib/polkit-1/polkitd --no-debug >polkitd.log 2>&1 & polkitd=$!
-sleep 1
+timeout 30 sh -c 'until dbus-send --system --print-reply --dest=org.freedesktop.DBus / \
+    org.freedesktop.DBus.NameHasOwner string:org.freedesktop.PolicyKit1 | grep -q true; do sleep 0.05; done'
 # pkexec serves no child of the first process.
 printf 'nowhere\njdupont\n1234567890\n' | setpriv --reuid 65534 --regid 65534 --clear-groups sh -c \
     'pkexec --disable-internal-agent /usr/lib/vigie/vigie-openconnect 2>&1; echo "status $?"'

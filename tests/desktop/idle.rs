@@ -22,19 +22,18 @@ fn an_idle_tray_makes_no_context_switch() {
     desktop.configure("[vpn]\nprobe_seconds = 3600\n");
     let (vigie, item) = desktop.start_vigie();
     item.wait_for_menu("VPN connecté");
+    // Nor does it cost anything to keep what was copied.
+    item.click(&["Copier les infos pour l’assistance"]);
+    desktop.notifications().wait(0, "Les infos pour l’assistance sont copiées");
     // The tunnel's counters are read every 20 s.
-    std::thread::sleep(SETTLED);
-    let mut meter = Meter::start(vigie.pid());
-    std::thread::sleep(MEASURED);
-    meter.sample();
-    assert!(meter.used().switches <= 25, "{} context switches with a steady tunnel", meter.used().switches);
+    assert_stays_idle(vigie.pid(), 25, "with a steady tunnel");
     vpn.disconnect();
     item.wait_for_menu("VPN déconnecté");
-    assert_stays_idle(vigie.pid(), "without a tunnel");
+    assert_stays_idle(vigie.pid(), 0, "without a tunnel");
 }
 
-/// Waits until the program has become idle, and checks that it then makes no context switch.
-fn assert_stays_idle(pid: u32, state: &str) {
+/// Waits until the program has become idle, and checks that it then makes no more context switches than this.
+fn assert_stays_idle(pid: u32, max_switches: u64, state: &str) {
     let mut meter = Meter::start(pid);
     let mut since = Instant::now();
     wait_for("an idle process", 2 * DEADLINE, || {
@@ -44,8 +43,8 @@ fn assert_stays_idle(pid: u32, state: &str) {
         }
         (since.elapsed() > SETTLED).then_some(())
     });
-    assert_holds_for(&format!("no context switch {state}"), MEASURED, || {
+    assert_holds_for(&format!("at most {max_switches} context switches {state}"), MEASURED, || {
         meter.sample();
-        meter.used().switches == 0
+        meter.used().switches <= max_switches
     });
 }

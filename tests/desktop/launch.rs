@@ -1,10 +1,10 @@
 //! What each menu item does: start a program, open an address, copy a text.
 
-use crate::harness::Desktop;
 use crate::harness::login1::FakeLogind;
 use crate::harness::notifications::ObservedNotification;
 use crate::harness::tray::{MenuItem, TrayItem};
 use crate::harness::vpn::TestVpn;
+use crate::harness::{DEADLINE, Desktop};
 use std::fs;
 use vigie_profile::{Link, Paths, Profile};
 
@@ -184,6 +184,7 @@ fn each_telephone_code_is_copied_or_dialled() {
         item.click(&["Téléphonie", &format!("{} : {}{number}", code.label, code.code)]);
         desktop.notifications().wait(seen, &format!("{} est copié", code.code));
         assert_eq!(desktop.clipboard_text(), code.code);
+        assert_ne!(desktop.clipboard("x-kde-passwordManagerHint").as_deref(), Some("secret"));
     }
     let dialled: Vec<_> = guide.codes.iter().filter(|code| !code.takes_number).collect();
     assert_eq!(dialled.len(), 4);
@@ -191,6 +192,41 @@ fn each_telephone_code_is_copied_or_dialled() {
         item.click(&["Téléphonie", &format!("Composer {} ({})", code.code, code.label)]);
         assert_eq!(phone.next_call(n), [format!("tel:{}", code.code)]);
     }
+}
+
+#[test]
+fn what_is_copied_can_be_pasted_as_long_as_vigie_runs() {
+    let vpn = TestVpn::start();
+    let desktop = Desktop::at_home(&vpn);
+    desktop.skip_first_run();
+    let (mut vigie, item) = desktop.start_vigie();
+    for code in ["*20", "*98"] {
+        let seen = desktop.notifications().all().len();
+        item.click(&["Téléphonie", &copy_entry(code)]);
+        desktop.notifications().wait(seen, &format!("{code} est copié"));
+    }
+    // Pasting takes nothing away.
+    assert_eq!([desktop.clipboard_text(), desktop.clipboard_text()], ["*98", "*98"]);
+    item.click(&["Quitter"]);
+    vigie.wait(DEADLINE);
+    assert_eq!(desktop.clipboard_text(), "");
+}
+
+#[test]
+fn without_a_display_a_failed_copy_is_reported() {
+    let vpn = TestVpn::start();
+    let desktop = Desktop::at_home(&vpn);
+    desktop.skip_first_run();
+    let vigie = desktop.spawn("vigie", desktop.vigie().env("DISPLAY", ":987"));
+    desktop.item_of(vigie.pid()).click(&["Téléphonie", &copy_entry("*98")]);
+    desktop.notifications().wait(0, "La copie n’a pas fonctionné");
+}
+
+/// Returns the entry of the menu that copies this code.
+fn copy_entry(code: &str) -> String {
+    let guide = guide();
+    let entry = guide.codes.iter().find(|known| known.code == code).expect("a code of the guide");
+    format!("{} : {code}", entry.label)
 }
 
 #[test]

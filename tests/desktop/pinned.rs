@@ -2,11 +2,10 @@
 
 use crate::harness::vpn::TestVpn;
 use crate::harness::{DEADLINE, Desktop, run, wait_for};
-use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
+use std::time::Duration;
 
 const OPENED: &str = "Vigie";
 const PINNED: &str = "Vigie sur le bureau";
@@ -54,12 +53,7 @@ fn the_pinned_panel_follows_its_setting_and_suppresses_no_notification() {
     desktop.wait_for_window(PINNED, true);
     item.wait_for_menu("VPN connecté");
     // Only the loss of a status that has lasted for `hold_seconds` is notified.
-    wait_for("a status that has lasted", DEADLINE, || {
-        let status = desktop.vigie().args(["status", "--json"]).output().expect("vigie starts");
-        let status: Value = serde_json::from_slice(&status.stdout).expect("the output is JSON");
-        let since: Timestamp = status["since"].as_str()?.parse().expect("a time");
-        (since.duration_until(Timestamp::now()) > SignedDuration::from_secs(2)).then_some(())
-    });
+    desktop.wait_for_status_to_last(Duration::from_secs(2));
     desktop.screenshot_of(PINNED, "panel-pinned");
 
     // The pinned panel may be covered, so that a lost VPN needs a notification.

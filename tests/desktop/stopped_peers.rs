@@ -11,8 +11,9 @@ const PANEL: &str = "Vigie";
 
 const REMINDER: &str = "Arrêt automatique dans une minute";
 
-/// How long Vigie may take whatever its peers do.
-const PROMPTLY: Duration = Duration::from_secs(2);
+/// How long Vigie may take whatever its peers do. Ending takes a second; a call that waits for a peer that hangs takes at
+/// least 25 s, the time limit of D-Bus calls.
+const PROMPTLY: Duration = Duration::from_secs(10);
 
 /// From now to the reminder.
 const AHEAD: Duration = Duration::from_secs(10);

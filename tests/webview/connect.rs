@@ -3,9 +3,8 @@
 use super::harness::{DEADLINE, Display, Outcome, Tray, wait_for_end};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::time::Duration;
 use tokio::sync::mpsc::unbounded_channel;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use vigie::runtime::panel::PanelWindow;
 use vigie_core::connect::{ConnectMethod, Field, Pin, Submission};
 use vigie_core::message::{Action, Event, WindowError, WindowKind};
@@ -229,10 +228,6 @@ async fn opens_in_the_middle_and_closes_when_the_tray_requests_it() -> Outcome {
     tray.type_text(DIGITS)?;
     tray.press(&["Return", "Tab", "Return"])?;
     assert_eq!(tray.event().await?, Event::Action(Action::Open("amigo".into())));
-    tray.window.as_mut().expect("the window is open").close();
-    assert_eq!(tray.event().await?, Event::ConnectWindowOpen(false));
-    wait_for_end(tray.pids()?[0]).await?;
-    sleep(Duration::from_millis(200)).await;
-    assert!(tray.events.try_recv().is_err(), "no other event");
-    Ok(())
+    assert_eq!(tray.close().await?, [Event::ConnectWindowOpen(false)]);
+    wait_for_end(tray.pids()?[0]).await
 }

@@ -201,19 +201,22 @@ impl<M: WindowModel> Tray<M> {
         Ok(output.stdout)
     }
 
-    /// Shows another model, and waits until the screen has changed.
+    /// Shows another model, and waits until the page has drawn it. By then the page has moved the focus, too.
     pub async fn update(&mut self, model: &M) -> Outcome {
         let before = self.screen()?;
         self.push(model);
-        let changed = async {
-            while self.screen()? == before {
-                sleep(Duration::from_millis(50)).await;
-            }
-            // The focus moves a moment after the page is drawn.
-            sleep(Duration::from_millis(200)).await;
-            Outcome::Ok(())
-        };
-        timeout(DEADLINE, changed).await?
+        wait_for("another picture", || Ok(self.screen()? != before)).await
+    }
+
+    /// Closes the window, and returns the events that it has sent and that were not received yet.
+    pub async fn close(&mut self) -> anyhow::Result<Vec<Event>> {
+        self.window = None;
+        let mut rest = Vec::new();
+        // Ends when nothing is left that could send one.
+        while let Some(event) = timeout(DEADLINE, self.events.recv()).await? {
+            rest.push(event);
+        }
+        Ok(rest)
     }
 
     pub fn press(&self, keys: &[&str]) -> Outcome {
@@ -245,12 +248,15 @@ impl<M: WindowModel> Tray<M> {
 }
 
 /// Creates a script that starts a window's program on this display, apart from the developer's desktop. It records the
-/// process id, and its log.
+/// process id, and its log. No cursor blinks, so that the picture changes with the model alone.
 pub fn program(folder: &tempfile::TempDir, display: &str, panel: &str, exports: &str) -> anyhow::Result<PathBuf> {
     let program = folder.path().join("panel");
+    std::fs::create_dir_all(folder.path().join("gtk-3.0"))?;
+    std::fs::write(folder.path().join("gtk-3.0/settings.ini"), "[Settings]\ngtk-cursor-blink=0\n")?;
     let script = format!(
         "#!/bin/sh\necho $$ >>{home}/pids\nunset WAYLAND_DISPLAY DBUS_SESSION_BUS_ADDRESS\n\
-         export DISPLAY={display} NO_AT_BRIDGE=1 GDK_BACKEND=x11 XDG_STATE_HOME={home} {exports}\nexec {panel} 2>>{home}/log\n",
+         export DISPLAY={display} NO_AT_BRIDGE=1 GDK_BACKEND=x11 XDG_CONFIG_HOME={home} XDG_STATE_HOME={home} {exports}\n\
+         exec {panel} 2>>{home}/log\n",
         home = folder.path().display(),
     );
     std::fs::write(&program, script)?;

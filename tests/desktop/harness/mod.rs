@@ -344,6 +344,16 @@ impl Desktop {
         (vigie, item)
     }
 
+    /// Waits until the running Vigie has had its current status for this long.
+    pub fn wait_for_status_to_last(&self, time: Duration) {
+        wait_for(&format!("a status that has lasted {time:?}"), time + DEADLINE, || {
+            let status = self.vigie().args(["status", "--json"]).output().expect("vigie starts");
+            let status: serde_json::Value = serde_json::from_slice(&status.stdout).expect("one line of JSON");
+            let since: jiff::Timestamp = status["since"].as_str()?.parse().expect("a time");
+            (since.duration_until(jiff::Timestamp::now()).unsigned_abs() > time).then_some(())
+        });
+    }
+
     /// Returns the content of Vigie's log file.
     pub fn vigie_log(&self) -> String {
         fs::read_to_string(self.home().join(".local/state/vigie/log/vigie.log")).unwrap_or_default()
