@@ -7,7 +7,7 @@ mod names;
 mod smb;
 mod tls;
 
-use connect::{ConnectError, connect, ends};
+use connect::{TcpConnectError, connect, ends};
 use names::NameError;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -23,7 +23,7 @@ const STAGGER: Duration = Duration::from_millis(250);
 
 /// What a server answered over a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
+enum ProtocolAnswer {
     /// A correct answer of the protocol.
     Correct,
     /// Something else.
@@ -90,9 +90,9 @@ async fn ask(host: &IntranetHost, dns: &[IpAddr], limit: Duration) -> Witness {
 async fn ask_server(host: &IntranetHost, until: Instant) -> Answer {
     let mut stream = match connect(&host.host, host.port, until).await {
         Ok(stream) => stream,
-        Err(ConnectError::Name(NameError::NoSuchName)) => return Answer::Unresolved,
-        Err(ConnectError::Refused) => return Answer::Refused,
-        Err(ConnectError::Silent | ConnectError::Name(NameError::ResolverDown)) => return Answer::Silent,
+        Err(TcpConnectError::Name(NameError::NoSuchName)) => return Answer::Unresolved,
+        Err(TcpConnectError::Refused) => return Answer::Refused,
+        Err(TcpConnectError::Silent | TcpConnectError::Name(NameError::ResolverDown)) => return Answer::Silent,
     };
     let Ok(ends) = ends(&stream) else { return Answer::Silent };
     let outcome = match host.protocol {
@@ -102,16 +102,16 @@ async fn ask_server(host: &IntranetHost, until: Instant) -> Answer {
         Protocol::Tcp | Protocol::Dns => None,
     };
     match outcome {
-        Some(Outcome::Correct) => Answer::Correct(ends),
-        Some(Outcome::Wrong) => Answer::Wrong(ends),
+        Some(ProtocolAnswer::Correct) => Answer::Correct(ends),
+        Some(ProtocolAnswer::Wrong) => Answer::Wrong(ends),
         None => Answer::Accepted(ends),
     }
 }
 
-async fn identity(stream: TcpStream, name: String, pins: Vec<String>, until: Instant) -> Option<Outcome> {
+async fn identity(stream: TcpStream, name: String, pins: Vec<String>, until: Instant) -> Option<ProtocolAnswer> {
     let answer = tls_identity(stream, name, pins, until).await?;
     let answered = !matches!(answer, Gateway::Silent | Gateway::Refused);
-    answered.then_some(if answer == Gateway::Answered { Outcome::Correct } else { Outcome::Wrong })
+    answered.then_some(if answer == Gateway::Answered { ProtocolAnswer::Correct } else { ProtocolAnswer::Wrong })
 }
 
 async fn tls_identity(stream: TcpStream, name: String, pins: Vec<String>, until: Instant) -> Option<Gateway> {
@@ -153,8 +153,8 @@ async fn ask_name_servers(host: &IntranetHost, servers: &[IpAddr], until: Instan
     let mut best = Answer::Silent;
     while let Some(attempt) = attempts.join_next().await {
         match attempt {
-            Ok(Some((Outcome::Correct, ends))) => return Answer::Correct(ends),
-            Ok(Some((Outcome::Wrong, ends))) => best = Answer::Wrong(ends),
+            Ok(Some((ProtocolAnswer::Correct, ends))) => return Answer::Correct(ends),
+            Ok(Some((ProtocolAnswer::Wrong, ends))) => best = Answer::Wrong(ends),
             Ok(None) => {}
             Err(error) => tracing::warn!("the probe of a DNS server failed: {error}"),
         }
@@ -191,10 +191,10 @@ async fn ask_gateway(gateway: GatewayAddress, limit: Duration) -> (Option<Gatewa
         Ok(stream) => stream,
         Err(error) => {
             let answer = match error {
-                ConnectError::Name(NameError::NoSuchName) => Gateway::Unresolved,
-                ConnectError::Name(NameError::ResolverDown) => Gateway::ResolverDown,
-                ConnectError::Refused => Gateway::Refused,
-                ConnectError::Silent => Gateway::Silent,
+                TcpConnectError::Name(NameError::NoSuchName) => Gateway::Unresolved,
+                TcpConnectError::Name(NameError::ResolverDown) => Gateway::ResolverDown,
+                TcpConnectError::Refused => Gateway::Refused,
+                TcpConnectError::Silent => Gateway::Silent,
             };
             tracing::debug!("gateway {}: {answer:?}", gateway.host);
             return (Some(answer), None);

@@ -15,7 +15,7 @@ const STAGGER: Duration = Duration::from_millis(250);
 
 /// Why there is no connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ConnectError {
+pub(super) enum TcpConnectError {
     /// The name has no address.
     Name(NameError),
     /// The host refused.
@@ -25,13 +25,13 @@ pub(super) enum ConnectError {
 }
 
 /// Connects to the first of the host's addresses that accepts.
-pub(super) async fn connect(host: &str, port: u16, until: Instant) -> Result<TcpStream, ConnectError> {
+pub(super) async fn connect(host: &str, port: u16, until: Instant) -> Result<TcpStream, TcpConnectError> {
     let resolved = timeout_at(until, resolve(host)).await.unwrap_or(Err(NameError::ResolverDown));
-    let addresses = alternate(resolved.map_err(ConnectError::Name)?);
+    let addresses = alternate(resolved.map_err(TcpConnectError::Name)?);
     first_of(addresses.into_iter().map(|address| SocketAddr::new(address, port)), until).await
 }
 
-async fn first_of(addresses: impl Iterator<Item = SocketAddr>, until: Instant) -> Result<TcpStream, ConnectError> {
+async fn first_of(addresses: impl Iterator<Item = SocketAddr>, until: Instant) -> Result<TcpStream, TcpConnectError> {
     let mut attempts = JoinSet::new();
     for (position, address) in addresses.enumerate() {
         let wait = STAGGER.saturating_mul(u32::try_from(position).unwrap_or(u32::MAX));
@@ -40,14 +40,14 @@ async fn first_of(addresses: impl Iterator<Item = SocketAddr>, until: Instant) -
             TcpStream::connect(address).await
         });
     }
-    let mut failure = ConnectError::Silent;
+    let mut failure = TcpConnectError::Silent;
     loop {
         match timeout_at(until, attempts.join_next()).await {
             Ok(Some(Ok(Ok(stream)))) => return Ok(stream),
             Ok(Some(Ok(Err(error)))) => {
                 tracing::debug!("a connection was not made: {error}");
                 if matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset) {
-                    failure = ConnectError::Refused;
+                    failure = TcpConnectError::Refused;
                 }
             }
             Ok(Some(Err(error))) => tracing::warn!("a connection attempt failed: {error}"),
@@ -99,7 +99,7 @@ mod tests {
     async fn a_closed_port_beside_an_open_one_does_not_matter() {
         let open = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let closed = SocketAddr::new(open.ip(), open.port());
-        assert_eq!(first_of([closed].into_iter(), within(5)).await.unwrap_err(), ConnectError::Refused);
+        assert_eq!(first_of([closed].into_iter(), within(5)).await.unwrap_err(), TcpConnectError::Refused);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let open = listener.local_addr().unwrap();
         assert!(first_of([closed, open].into_iter(), within(5)).await.is_ok());

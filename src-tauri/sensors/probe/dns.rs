@@ -1,6 +1,6 @@
 //! Probes a DNS server of the intranet for the SOA record of an intranet zone (RFC 1035).
 
-use super::Outcome;
+use super::ProtocolAnswer;
 use std::io;
 use std::net::SocketAddr;
 use tokio::net::UdpSocket;
@@ -12,7 +12,7 @@ const HEADER_BYTES: usize = 12;
 const MAX_RESPONSE_BYTES: usize = 1500;
 
 /// Asks that server for the zone's SOA record. The connected socket's own address identifies the interface.
-pub(super) async fn ask(server: SocketAddr, zone: &str) -> io::Result<(Outcome, SocketAddr)> {
+pub(super) async fn ask(server: SocketAddr, zone: &str) -> io::Result<(ProtocolAnswer, SocketAddr)> {
     let any: SocketAddr = if server.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0; 16], 0).into() };
     let socket = UdpSocket::bind(any).await?;
     socket.connect(server).await?;
@@ -27,7 +27,7 @@ pub(super) async fn ask(server: SocketAddr, zone: &str) -> io::Result<(Outcome, 
         // A response with another number is late or forged; the right one may still come.
         if response.get(..2) == Some(&number.to_be_bytes()) {
             let correct = is_soa_response(response, &question);
-            return Ok((if correct { Outcome::Correct } else { Outcome::Wrong }, local));
+            return Ok((if correct { ProtocolAnswer::Correct } else { ProtocolAnswer::Wrong }, local));
         }
     }
 }
