@@ -116,6 +116,8 @@ pub enum Event {
     Woke,
     /// All interfaces and routes, after a change.
     Links(vpn::Links),
+    /// The interfaces, by index, whose network the operating system has authenticated against the computer's domain.
+    DomainNetworks(Vec<u32>),
     /// A probe has ended, or has a strong answer.
     Probed(vpn::Probe),
     /// The counters of an interface; `None` if they cannot be read.
@@ -132,6 +134,8 @@ pub enum Event {
     Drives(Reading<Vec<DriveState>>),
     /// The installed printers.
     Printers(Reading<Printers>),
+    /// The servers of the user's drives and printers, wherever they are.
+    Servers(Vec<vigie_profile::IntranetHost>),
     /// What WAPT's agent reports.
     Wapt(Reading<Wapt>),
     /// Battery and mains.
@@ -468,7 +472,7 @@ pub enum Effect {
 /// What a sensor is asked to read.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SensorRequest {
-    /// Interfaces and routes; the answer is an [`Event::Links`].
+    /// Interfaces, routes and networks; the answers are [`Event::Links`] and, on Windows, [`Event::DomainNetworks`].
     Links,
     /// The facts about the machine; the answers are [`Event::Host`], [`Event::Drives`], [`Event::Printers`], ….
     Host,

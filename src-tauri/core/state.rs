@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp, ZonedDateTime};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
-use vigie_profile::{Id, Problem, Profile, Site};
+use vigie_profile::{Id, IntranetHost, Problem, Profile, Site};
 
 /// All that Vigie knows at one moment. One task owns it; the views show it.
 #[derive(Debug, Clone)]
@@ -36,6 +36,8 @@ pub struct State {
     pub drives: Reading<Vec<DriveState>>,
     /// The installed printers.
     pub printers: Reading<Printers>,
+    /// The servers of the user's drives and printers; `None` until they are read.
+    pub servers: Option<Vec<IntranetHost>>,
     /// What WAPT's agent reports.
     pub wapt: Reading<Wapt>,
     /// The battery, if there is one.
@@ -90,6 +92,7 @@ impl State {
             host: None,
             drives: Reading::Pending,
             printers: Reading::Pending,
+            servers: None,
             wapt: Reading::Pending,
             battery: Reading::Pending,
             autostart: false,
@@ -127,6 +130,7 @@ impl State {
             && self.host.is_some()
             && self.drives != Reading::Pending
             && self.printers != Reading::Pending
+            && self.servers.is_some()
             && self.battery != Reading::Pending
     }
 

@@ -63,7 +63,12 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
     let now = state.now.clone();
     match event {
         // Evidence collected while falling asleep is out of date on waking.
-        Event::Tick | Event::Links(_) | Event::Probed(_) | Event::Traffic(_) | Event::ClientState(_)
+        Event::Tick
+        | Event::Links(_)
+        | Event::DomainNetworks(_)
+        | Event::Probed(_)
+        | Event::Traffic(_)
+        | Event::ClientState(_)
             if state.asleep.is_some() => {}
         Event::Tick => {
             let requests = state.vpn.tick(&now);
@@ -78,6 +83,7 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
             let requests = state.vpn.on_links(links, &now);
             request(state, requests, effects);
         }
+        Event::DomainNetworks(interfaces) => state.vpn.on_domain_networks(interfaces, &now),
         Event::Probed(probe) => {
             let requests = state.vpn.on_probe(probe, &now);
             request(state, requests, effects);
@@ -96,6 +102,7 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
         Event::Host(host) => state.host = Some(host),
         Event::Drives(drives) => state.drives = drives,
         Event::Printers(printers) => state.printers = printers,
+        Event::Servers(servers) => state.servers = Some(servers),
         Event::Wapt(wapt) => state.wapt = wapt,
         Event::Power(battery) => state.battery = battery,
         Event::TrayHost(available) => on_tray_host(state, available, effects),
@@ -222,14 +229,14 @@ fn missing(target: LaunchTarget) -> Effect {
 }
 
 /// Turns the tracker's requests into effects.
-fn request(state: &State, requests: TrackerRequests, effects: &mut Vec<Effect>) {
+pub(super) fn request(state: &State, requests: TrackerRequests, effects: &mut Vec<Effect>) {
     if requests.links {
         effects.push(Effect::Request(SensorRequest::Links));
     }
     if let Some((number, gateway)) = requests.probe {
         let site = state.site().map(|site| site.id.as_str());
-        let mut request = ProbeRequest::new(&state.profile, site, number, gateway);
-        request.dns = state.vpn.links().map(|links| links.dns.clone()).unwrap_or_default();
+        let request = ProbeRequest::new(&state.profile, site, number, gateway);
+        let request = request.in_network(state.vpn.evidence(), state.servers.as_deref().unwrap_or_default());
         effects.push(Effect::Request(SensorRequest::Probe(request)));
     }
     if let Some(interface) = requests.traffic {

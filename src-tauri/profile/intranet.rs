@@ -26,6 +26,8 @@ pub struct IntranetHost {
 pub enum Protocol {
     /// A file server: an SMB2 NEGOTIATE response.
     Smb,
+    /// A file server: a reply of its NFS service to the null procedure.
+    Nfs,
     /// A print server: an IPP response.
     Ipp,
     /// A TLS server with a certificate that is valid for its name, or with the pinned public key.
@@ -38,12 +40,14 @@ pub enum Protocol {
 
 impl Protocol {
     /// Every protocol.
-    pub const ALL: [Protocol; 5] = [Protocol::Smb, Protocol::Ipp, Protocol::Https, Protocol::Dns, Protocol::Tcp];
+    pub const ALL: [Protocol; 6] =
+        [Protocol::Smb, Protocol::Nfs, Protocol::Ipp, Protocol::Https, Protocol::Dns, Protocol::Tcp];
 
     /// The scheme in the profile.
     pub fn scheme(self) -> &'static str {
         match self {
             Protocol::Smb => "smb",
+            Protocol::Nfs => "nfs",
             Protocol::Ipp => "ipp",
             Protocol::Https => "https",
             Protocol::Dns => "dns",
@@ -54,6 +58,7 @@ impl Protocol {
     fn default_port(self) -> Option<u16> {
         match self {
             Protocol::Smb => Some(445),
+            Protocol::Nfs => Some(2049),
             Protocol::Ipp => Some(631),
             Protocol::Https => Some(443),
             Protocol::Dns => Some(53),
@@ -73,6 +78,13 @@ impl Protocol {
 }
 
 impl IntranetHost {
+    /// Returns the server of that name or address, at the protocol's own port; `None` if that is no name or the protocol
+    /// has no port of its own.
+    pub fn of_server(protocol: Protocol, host: &str) -> Option<IntranetHost> {
+        let port = protocol.default_port()?;
+        is_host(host).then(|| IntranetHost { protocol, host: host.into(), port, path: "/".into(), pin: None })
+    }
+
     /// The address, if the profile gives one instead of a name.
     pub fn address(&self) -> Option<IpAddr> {
         self.host.parse().ok()
@@ -187,6 +199,7 @@ mod tests {
             ("ipp://imprimantes.test/printers/a", "ipp://imprimantes.test/printers/a"),
             ("https://intranet.test:8443", "https://intranet.test:8443"),
             ("dns://in.ac-caen.fr", "dns://in.ac-caen.fr"),
+            ("nfs://fichiers.test:2049", "nfs://fichiers.test"),
         ] {
             let host: IntranetHost = text.parse().unwrap_or_else(|_| panic!("{text}"));
             assert_eq!(host.to_string(), canonical);

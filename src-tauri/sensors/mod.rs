@@ -1,6 +1,8 @@
 //! Turns facts about the machine into events. Each sensor watches one subject, without polling.
 
 pub mod clock;
+#[cfg(windows)]
+mod domain_network;
 pub mod drives;
 pub mod host;
 mod http;
@@ -12,6 +14,7 @@ pub mod printers;
 pub mod probe;
 #[cfg(windows)]
 mod registry;
+pub mod servers;
 pub mod shutdown;
 pub mod vpn_client;
 pub mod wapt;
@@ -50,15 +53,19 @@ async fn serve(profile: Arc<Profile>, events: Events, mut requests: UnboundedRec
     watchers.spawn(power::watch(events.clone()));
     watchers.spawn(shutdown::watch(events.clone()));
     #[cfg(windows)]
+    let domain = Arc::new(Notify::new());
+    #[cfg(windows)]
     {
+        watchers.spawn(domain_network::watch(domain.clone(), events.clone()));
         watchers.spawn(drives::watch(current.clone(), events.clone()));
         watchers.spawn(printers::watch(events.clone()));
     }
     let host_requests = watch::Sender::new(());
-    let readers: [fn(&Profile) -> Event; 4] = [
+    let readers: [fn(&Profile) -> Event; 5] = [
         |_| Event::Host(Arc::new(host::read())),
         |profile| Event::Drives(drives::read(profile)),
         |_| Event::Printers(printers::read()),
+        |_| Event::Servers(servers::read()),
         |_| Event::Power(power::battery()),
     ];
     for read in readers {
@@ -77,7 +84,11 @@ async fn serve(profile: Arc<Profile>, events: Events, mut requests: UnboundedRec
         let profile = current.borrow().clone();
         let events = events.clone();
         match request {
-            SensorRequest::Links => links.notify_one(),
+            SensorRequest::Links => {
+                links.notify_one();
+                #[cfg(windows)]
+                domain.notify_one();
+            }
             SensorRequest::Host => {
                 // Wakes the sensor only if it waits: a read that is already under way is recent enough.
                 wapt_refresh.notify_waiters();
@@ -216,7 +227,13 @@ mod tests {
             // Nobody has the address 10.9.0.9, which takes a while to find out; the newer request does not wait for it.
             let request = |number, host: &str| {
                 let hosts = vec![host.parse().unwrap()];
-                SensorRequest::Probe(ProbeRequest { number, hosts, gateways: Vec::new(), dns: Vec::new() })
+                SensorRequest::Probe(ProbeRequest {
+                    number,
+                    hosts,
+                    gateways: Vec::new(),
+                    dns: Vec::new(),
+                    learned: None,
+                })
             };
             requests.send(request(1, "10.9.0.9:445")).unwrap();
             requests.send(request(2, "127.0.0.1:1")).unwrap();

@@ -4,34 +4,45 @@ mod connect;
 mod dns;
 mod ipp;
 mod names;
+mod nfs;
 mod smb;
 mod tls;
 
-use connect::{TcpConnectError, connect, ends};
+use super::network;
+use connect::{ConnectError, addresses, connect, ends};
 use names::NameError;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep, timeout_at};
-use vigie_core::vpn::{Answer, Ends, Gateway, GatewayAddress, Probe, ProbeRequest, Strength, Witness};
+use vigie_core::vpn::{Answer, Ends, Gateway, GatewayAddress, LearnedHosts, Probe, ProbeRequest, Strength, Witness};
 use vigie_profile::{IntranetHost, Protocol};
 
 /// Pause before the next intranet host is asked as well, while those before it have not answered.
 const STAGGER: Duration = Duration::from_millis(250);
+/// How long a learned server may take: several are asked, one after the other, in the time that one host has.
+const LEARNED_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Letters of a name that nobody has.
+const INVENTED_LABEL_CHARS: usize = 16;
+/// How long the DNS server may take to say that there is no such name: it has just answered another question.
+const INVENTED_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What a server answered over a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ProtocolAnswer {
+enum Outcome {
     /// A correct answer of the protocol.
     Correct,
     /// Something else.
     Wrong,
 }
 
-/// Probes the hosts and gateways of the request, and gives each up after `limit`. Calls `report` with the first strong
-/// answer, unless the probe ends with it, and once more at the end. Dropping the future cancels the probe.
+/// Probes the hosts and gateways of the request, and gives each up after `limit`; learned servers are asked until any host
+/// has given a strong answer. Calls `report` with the first strong answer, unless the probe ends with it, and once more at
+/// the end. Dropping the future cancels the probe.
 pub async fn probe(request: ProbeRequest, limit: Duration, mut report: impl FnMut(Probe)) {
     let mut hosts = JoinSet::new();
     for (position, host) in request.hosts.iter().cloned().enumerate() {
@@ -42,33 +53,58 @@ pub async fn probe(request: ProbeRequest, limit: Duration, mut report: impl FnMu
             (position, ask(&host, &servers, limit).await)
         });
     }
+    let wait = STAGGER.saturating_mul(u32::try_from(request.hosts.len()).unwrap_or(u32::MAX));
+    let (sender, mut learned) = mpsc::unbounded_channel();
+    // Dropping the set ends it.
+    let mut learner = JoinSet::new();
+    if let Some(servers) = request.learned {
+        learner.spawn(ask_learned(servers, wait, limit, sender));
+    } else {
+        drop(sender);
+    }
     let asked = !request.gateways.is_empty();
     let gateway = gateways(request.gateways, limit);
     tokio::pin!(gateway);
+    // Those of the profile's hosts, in order, then those of the learned ones.
     let mut answers: Vec<Option<Witness>> = request.hosts.iter().map(|_| None).collect();
     let mut probe =
         Probe { number: request.number, witnesses: Vec::new(), gateway: None, gateway_local: None, complete: false };
     let (mut judged, mut reported) = (!asked, false);
     loop {
-        tokio::select! {
+        let strong = tokio::select! {
             answer = hosts.join_next(), if !hosts.is_empty() => match answer {
                 Some(Ok((position, witness))) => {
                     let strong = witness.strength() >= Some(Strength::Strong);
                     answers[position] = Some(witness);
-                    probe.witnesses = answers.iter().flatten().cloned().collect();
-                    if strong && !reported && !(hosts.is_empty() && judged) {
-                        reported = true;
-                        report(probe.clone());
-                    }
+                    strong
                 }
-                Some(Err(error)) => tracing::warn!("the probe of an intranet host failed: {error}"),
-                None => {}
+                Some(Err(error)) => {
+                    tracing::warn!("the probe of an intranet host failed: {error}");
+                    false
+                }
+                None => false,
             },
+            Some(witness) = learned.recv() => {
+                let strong = witness.strength() >= Some(Strength::Strong);
+                answers.push(Some(witness));
+                strong
+            }
             (answer, local) = &mut gateway, if !judged => {
                 judged = true;
                 (probe.gateway, probe.gateway_local) = (answer, local);
+                false
             }
             else => break,
+        };
+        probe.witnesses = answers.iter().flatten().cloned().collect();
+        if strong {
+            learner.abort_all();
+            learned.close();
+            let is_the_end = hosts.is_empty() && judged;
+            if !reported && !is_the_end {
+                reported = true;
+                report(probe.clone());
+            }
         }
     }
     probe.complete = true;
@@ -78,40 +114,90 @@ pub async fn probe(request: ProbeRequest, limit: Duration, mut report: impl FnMu
 /// Asks one intranet host, and returns its answer as a witness.
 async fn ask(host: &IntranetHost, dns: &[IpAddr], limit: Duration) -> Witness {
     let started = Instant::now();
+    let until = started + limit;
     let answer = match host.protocol {
-        Protocol::Dns => ask_name_servers(host, dns, started + limit).await,
-        Protocol::Smb | Protocol::Ipp | Protocol::Https | Protocol::Tcp => ask_server(host, started + limit).await,
+        Protocol::Dns => ask_name_servers(host.port, dns, Some(&host.host), until).await,
+        Protocol::Smb | Protocol::Nfs | Protocol::Ipp | Protocol::Https | Protocol::Tcp => {
+            match addresses(&host.host, until).await {
+                Ok(addresses) => ask_server(host, &addresses, until).await,
+                Err(error) => unanswered(error),
+            }
+        }
     };
+    witness(host, answer, started)
+}
+
+fn witness(host: &IntranetHost, answer: Answer, started: Instant) -> Witness {
     let witness = Witness::new(host, answer, u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX));
     tracing::debug!("{}: {:?} in {} ms", witness.host, witness.answer, witness.milliseconds);
     witness
 }
 
-async fn ask_server(host: &IntranetHost, until: Instant) -> Answer {
-    let mut stream = match connect(&host.host, host.port, until).await {
+fn unanswered(error: ConnectError) -> Answer {
+    match error {
+        ConnectError::Name(NameError::NoSuchName) => Answer::Unresolved,
+        ConnectError::Name(NameError::ResolverDown) => Answer::ResolverDown,
+        ConnectError::Refused => Answer::Refused,
+        ConnectError::Silent => Answer::Silent,
+    }
+}
+
+/// Asks the learned servers after `wait`, one after the other, for `limit` in all. One to which the system would send
+/// packets by another interface is left out.
+async fn ask_learned(servers: LearnedHosts, wait: Duration, limit: Duration, answers: mpsc::UnboundedSender<Witness>) {
+    sleep(wait).await;
+    let end = Instant::now() + limit;
+    for host in &servers.hosts {
+        let started = Instant::now();
+        let until = end.min(started + LEARNED_TIMEOUT);
+        if started >= end {
+            return;
+        }
+        let answer = match addresses(&host.host, until).await {
+            Ok(mut found) => {
+                found.retain(|address| network::interface_to(*address) == Some(servers.interface));
+                if found.is_empty() {
+                    continue;
+                }
+                match host.protocol {
+                    Protocol::Dns => ask_name_servers(host.port, &found, None, until).await,
+                    Protocol::Smb | Protocol::Nfs | Protocol::Ipp | Protocol::Https | Protocol::Tcp => {
+                        ask_server(host, &found, until).await
+                    }
+                }
+            }
+            Err(error) => unanswered(error),
+        };
+        if answers.send(Witness { learned: true, ..witness(host, answer, started) }).is_err() {
+            return;
+        }
+    }
+}
+
+async fn ask_server(host: &IntranetHost, addresses: &[IpAddr], until: Instant) -> Answer {
+    let mut stream = match connect(addresses, host.port, until).await {
         Ok(stream) => stream,
-        Err(TcpConnectError::Name(NameError::NoSuchName)) => return Answer::Unresolved,
-        Err(TcpConnectError::Refused) => return Answer::Refused,
-        Err(TcpConnectError::Silent | TcpConnectError::Name(NameError::ResolverDown)) => return Answer::Silent,
+        Err(error) => return unanswered(error),
     };
     let Ok(ends) = ends(&stream) else { return Answer::Silent };
     let outcome = match host.protocol {
         Protocol::Smb => timeout_at(until, smb::ask(&mut stream)).await.ok().and_then(Result::ok),
+        Protocol::Nfs => timeout_at(until, nfs::ask(&mut stream)).await.ok().and_then(Result::ok),
         Protocol::Ipp => timeout_at(until, ipp::ask(&mut stream, host)).await.ok().and_then(Result::ok),
         Protocol::Https => identity(stream, host.host.clone(), host.pin.iter().cloned().collect(), until).await,
         Protocol::Tcp | Protocol::Dns => None,
     };
     match outcome {
-        Some(ProtocolAnswer::Correct) => Answer::Correct(ends),
-        Some(ProtocolAnswer::Wrong) => Answer::Wrong(ends),
+        Some(Outcome::Correct) => Answer::Correct(ends),
+        Some(Outcome::Wrong) => Answer::Wrong(ends),
         None => Answer::Accepted(ends),
     }
 }
 
-async fn identity(stream: TcpStream, name: String, pins: Vec<String>, until: Instant) -> Option<ProtocolAnswer> {
+async fn identity(stream: TcpStream, name: String, pins: Vec<String>, until: Instant) -> Option<Outcome> {
     let answer = tls_identity(stream, name, pins, until).await?;
     let answered = !matches!(answer, Gateway::Silent | Gateway::Refused);
-    answered.then_some(if answer == Gateway::Answered { ProtocolAnswer::Correct } else { ProtocolAnswer::Wrong })
+    answered.then_some(if answer == Gateway::Answered { Outcome::Correct } else { Outcome::Wrong })
 }
 
 async fn tls_identity(stream: TcpStream, name: String, pins: Vec<String>, until: Instant) -> Option<Gateway> {
@@ -138,13 +224,13 @@ async fn tls_identity(stream: TcpStream, name: String, pins: Vec<String>, until:
     }
 }
 
-/// Asks all DNS servers at the same time; the first correct answer decides.
-async fn ask_name_servers(host: &IntranetHost, servers: &[IpAddr], until: Instant) -> Answer {
+/// Asks all DNS servers at the same time; the first correct answer decides. Without a zone any response is correct.
+async fn ask_name_servers(port: u16, servers: &[IpAddr], zone: Option<&str>, until: Instant) -> Answer {
     let mut attempts = JoinSet::new();
     for server in servers {
-        let (server, zone) = (SocketAddr::new(*server, host.port), host.host.clone());
+        let (server, zone) = (SocketAddr::new(*server, port), zone.map(str::to_owned));
         attempts.spawn(async move {
-            let answered = timeout_at(until, dns::ask(server, &zone)).await;
+            let answered = timeout_at(until, dns::ask(server, zone.as_deref())).await;
             answered.ok().and_then(Result::ok).map(|(outcome, local)| {
                 (outcome, Ends { local: local.ip().to_canonical(), remote: server.ip().to_canonical() })
             })
@@ -153,8 +239,8 @@ async fn ask_name_servers(host: &IntranetHost, servers: &[IpAddr], until: Instan
     let mut best = Answer::Silent;
     while let Some(attempt) = attempts.join_next().await {
         match attempt {
-            Ok(Some((ProtocolAnswer::Correct, ends))) => return Answer::Correct(ends),
-            Ok(Some((ProtocolAnswer::Wrong, ends))) => best = Answer::Wrong(ends),
+            Ok(Some((Outcome::Correct, ends))) => return Answer::Correct(ends),
+            Ok(Some((Outcome::Wrong, ends))) => best = Answer::Wrong(ends),
             Ok(None) => {}
             Err(error) => tracing::warn!("the probe of a DNS server failed: {error}"),
         }
@@ -187,21 +273,40 @@ async fn gateways(gateways: Vec<GatewayAddress>, limit: Duration) -> (Option<Gat
 /// Asks one gateway. The answer is `None` if this machine has no trusted certificates to judge by.
 async fn ask_gateway(gateway: GatewayAddress, limit: Duration) -> (Option<Gateway>, Option<IpAddr>) {
     let until = Instant::now() + limit;
-    let stream = match connect(&gateway.host, gateway.port, until).await {
-        Ok(stream) => stream,
-        Err(error) => {
-            let answer = match error {
-                TcpConnectError::Name(NameError::NoSuchName) => Gateway::Unresolved,
-                TcpConnectError::Name(NameError::ResolverDown) => Gateway::ResolverDown,
-                TcpConnectError::Refused => Gateway::Refused,
-                TcpConnectError::Silent => Gateway::Silent,
-            };
-            tracing::debug!("gateway {}: {answer:?}", gateway.host);
-            return (Some(answer), None);
-        }
+    let GatewayAddress { host, port, pins } = gateway;
+    let addresses = match addresses(&host, until).await {
+        Ok(addresses) => addresses,
+        Err(error) => return (Some(absence(error)), None),
     };
-    let local = ends(&stream).ok().map(|ends| ends.local);
-    (tls_identity(stream, gateway.host, gateway.pins, until).await, local)
+    let (answer, local) = match connect(&addresses, port, until).await {
+        Ok(stream) => {
+            let local = ends(&stream).ok().map(|ends| ends.local);
+            (tls_identity(stream, host.clone(), pins, until).await, local)
+        }
+        Err(error) => (Some(absence(error)), None),
+    };
+    let is_there = answer.is_none_or(Gateway::is_there);
+    let answer = if !is_there && is_invented(&host, &addresses).await { Some(Gateway::NameInvented) } else { answer };
+    tracing::debug!("gateway {host}: {answer:?}");
+    (answer, local)
+}
+
+fn absence(error: ConnectError) -> Gateway {
+    match error {
+        ConnectError::Name(NameError::NoSuchName) => Gateway::Unresolved,
+        ConnectError::Name(NameError::ResolverDown) => Gateway::ResolverDown,
+        ConnectError::Refused => Gateway::Refused,
+        ConnectError::Silent => Gateway::Silent,
+    }
+}
+
+/// Whether the DNS server gives one of these addresses to a name beside the host's that nobody has: some providers answer
+/// so for every name that does not exist.
+async fn is_invented(host: &str, addresses: &[IpAddr]) -> bool {
+    let Some((_, domain)) = host.split_once('.').filter(|_| host.parse::<IpAddr>().is_err()) else { return false };
+    let label: String = std::iter::repeat_with(fastrand::lowercase).take(INVENTED_LABEL_CHARS).collect();
+    let invented = connect::addresses(&format!("{label}.{domain}"), Instant::now() + INVENTED_TIMEOUT).await;
+    invented.is_ok_and(|invented| invented.iter().any(|address| addresses.contains(address)))
 }
 
 #[cfg(test)]

@@ -277,7 +277,13 @@ fn network(state: &State) -> Vec<Row> {
         Some(false) => warning(RowKind::Vpn, "VPN", vpn::line(state)),
         Some(true) | None => normal(RowKind::Vpn, "VPN", vpn::line(state)),
     };
-    let mut rows = vec![vpn, site];
+    let mut rows = vec![vpn];
+    let silent = vpn::silence(state).into_iter().enumerate();
+    rows.extend(silent.map(|(number, sentence)| Row {
+        id: format!("silent-{number}"),
+        ..warning(RowKind::Vpn, "Serveurs", sentence)
+    }));
+    rows.push(site);
     let Some(links) = state.vpn.links() else {
         rows.push(unavailable(RowKind::LocalAddress, "Adresse locale", READING));
         return rows;

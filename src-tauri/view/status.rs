@@ -41,11 +41,11 @@ pub struct WitnessReport {
     pub through_tunnel: Option<bool>,
 }
 
-fn report(witness: &Witness, links: &Links) -> WitnessReport {
+fn report(witness: &Witness, links: &Links, known: Option<Path>) -> WitnessReport {
     let path = witness.path(links);
     WitnessReport {
         witness: witness.clone(),
-        strength: path.and_then(|path| witness.proves(path, links)),
+        strength: path.and_then(|path| witness.proves(path, links, known)),
         through_tunnel: path.map(|path| path == Path::Tunnel),
     }
 }
@@ -68,7 +68,7 @@ pub fn status(state: &State) -> Status {
 fn witnesses(state: &State) -> Vec<WitnessReport> {
     let evidence = state.vpn.evidence();
     let Some((witnesses, links)) = evidence.witnesses.as_ref().zip(evidence.links.as_ref()) else { return Vec::new() };
-    witnesses.iter().map(|witness| report(witness, links)).collect()
+    witnesses.iter().map(|witness| report(witness, links, evidence.known_path)).collect()
 }
 
 /// Returns the status as text: one line per row, under its group's heading, with plain spaces so that it can be searched.
@@ -158,7 +158,7 @@ Assistance et arrêt automatique
         let json = serde_json::to_value(status(&standing(VpnStatus::OnSite))).expect("a status is JSON");
         assert_eq!((&json["verdict"], &json["reason"]), (&"on-site".into(), &"intranet-answers".into()));
         let expected = serde_json::json!({
-            "kind": "smb", "host": "smb://172.26.66.73", "answer": "correct", "local": "192.168.1.10",
+            "kind": "smb", "host": "smb://172.26.66.73", "learned": false, "answer": "correct", "local": "192.168.1.10",
             "remote": "172.26.66.73", "milliseconds": 12, "strength": "strong", "through_tunnel": false
         });
         assert_eq!(json["witnesses"][0], expected);

@@ -15,7 +15,7 @@ pub fn title(state: &State) -> String {
         }
         (_, Reason::Portal) => "Ce réseau demande une connexion (Wi-Fi public)".into(),
         (_, Reason::GatewaySilent | Reason::GatewayRefused) => "Serveur VPN injoignable".into(),
-        (_, Reason::GatewayUnresolved) => "Serveur VPN introuvable".into(),
+        (_, Reason::GatewayUnresolved | Reason::NameInvented) => "Serveur VPN introuvable".into(),
         (_, Reason::Unproven) => "Réseau non reconnu".into(),
         (_, Reason::GatewayUntested) => "État du VPN inconnu".into(),
         (VpnStatus::Stalled, Reason::AddressConflict) => "VPN connecté, mais gêné par un réseau local".into(),
@@ -71,6 +71,14 @@ pub fn detail(state: &State) -> String {
         Reason::GatewayUnresolved => {
             "L’adresse du serveur VPN est introuvable sur ce réseau. Vérifiez votre connexion à Internet, ou essayez un \
              autre réseau."
+        }
+        Reason::NameInvented => {
+            "Le nom du serveur VPN n’existe pas pour ce réseau, dont le fournisseur répond à sa place. Essayez un autre \
+             réseau ; si cela dure, prévenez l’assistance."
+        }
+        Reason::ResolverDown if state.vpn.status() == VpnStatus::Stalled => {
+            "Aucun serveur de l’académie n’est trouvé par son nom (le DNS ne répond pas). Déconnectez puis reconnectez le \
+             VPN."
         }
         Reason::ResolverDown => {
             "Ce réseau ne trouve aucune adresse d’Internet (le DNS ne répond pas). Redémarrez votre box, ou essayez un \
@@ -135,8 +143,14 @@ pub fn detail(state: &State) -> String {
 
 /// Returns the sentence, and one for each intranet host that is silent while others answer.
 fn with_silent_hosts(sentence: &str, state: &State) -> String {
-    let silent = silent_hosts(state).into_iter().map(|name| format!("{name} ne répond pas."));
+    let silent = silence(state).into_iter().map(|sentence| format!("{sentence}."));
     std::iter::once(sentence.to_owned()).chain(silent).collect::<Vec<_>>().join(" ")
+}
+
+/// Returns the intranet hosts of which every service is silent beside others that answer, each in a sentence.
+pub(crate) fn silence(state: &State) -> Vec<String> {
+    let tells = state.reaches_inside() == Some(true);
+    silent_hosts(state).into_iter().filter(|_| tells).map(|name| format!("{name} ne répond pas")).collect()
 }
 
 /// Returns the intranet hosts of which every service is silent, by the names that users know.
@@ -216,6 +230,7 @@ mod tests {
             (Gateway::Refused, "Serveur VPN injoignable | Le serveur VPN refuse la connexion."),
             (Gateway::Silent, "Serveur VPN injoignable | Le serveur VPN ne répond pas."),
             (Gateway::Unresolved, "Serveur VPN introuvable | L’adresse du serveur VPN est introuvable"),
+            (Gateway::NameInvented, "Serveur VPN introuvable | Le nom du serveur VPN n’existe pas pour ce réseau"),
             (Gateway::ResolverDown, "Connexion limitée | Ce réseau ne trouve aucune adresse d’Internet"),
         ];
         assert_eq!(rows.map(|row| row.0), Gateway::ALL);
@@ -245,6 +260,14 @@ mod tests {
         update(&mut state, Event::Probed(probe(number(&effects), witnesses, None)), now("2026-11-24T10:00"));
         assert_eq!(state.vpn.status(), VpnStatus::Connected);
         assert_eq!(detail(&state), format!("{WITHIN_REACH} Le serveur d’impression ne répond pas."));
+        let row = |state: &State| {
+            let rows = crate::panel::panel(state).groups.remove(0).rows;
+            rows.into_iter().find(|row| row.label == "Serveurs").map(|row| (row.value, row.mark))
+        };
+        let warning = crate::panel::Severity::Warning;
+        assert_eq!(row(&state), Some(("Le serveur d’impression ne répond pas".into(), warning)));
+        assert_eq!(row(&standing(VpnStatus::Connected)), None);
+        assert_eq!(row(&standing(VpnStatus::Stalled)), None, "there the status says it");
         assert_eq!(detail(&standing(VpnStatus::Connected)), WITHIN_REACH);
     }
 }

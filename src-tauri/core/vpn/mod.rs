@@ -11,7 +11,7 @@ pub use witness::{Answer, Ends, Path, Strength, Witness, WitnessKind};
 
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
-use vigie_profile::{IntranetHost, Profile};
+use vigie_profile::{IntranetHost, Profile, Protocol};
 use witness::proven;
 
 /// Whether the intranet is within reach, and how.
@@ -78,7 +78,9 @@ pub enum Reason {
     GatewayRefused,
     /// Captive: the gateway's name does not exist here.
     GatewayUnresolved,
-    /// Captive: no DNS server answers.
+    /// Captive: the gateway's name does not exist here, and the DNS server invents an address for such names.
+    NameInvented,
+    /// Captive or stalled: no DNS server answers.
     ResolverDown,
     /// Captive: another server answers in the gateway's place.
     OtherServer,
@@ -188,9 +190,25 @@ pub struct ProbeRequest {
     /// The gateways to try: the site's, or every site's while none is chosen. Empty if the gateway need not be
     /// asked.
     pub gateways: Vec<GatewayAddress>,
-    /// DNS servers for [`vigie_profile::Protocol::Dns`].
+    /// DNS servers for [`Protocol::Dns`].
     pub dns: Vec<IpAddr>,
+    /// The servers that the profile does not name, to ask after the hosts while none has answered.
+    pub learned: Option<LearnedHosts>,
 }
+
+/// Servers of the user's drives and printers, and DNS servers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LearnedHosts {
+    /// Only those to which the kernel sends packets through the interface with this index are asked.
+    pub interface: u32,
+    /// The servers; a DNS server by its address.
+    pub hosts: Vec<IntranetHost>,
+}
+
+/// How many servers of drives and printers are asked at most.
+const MAX_LEARNED_SERVERS: usize = 4;
+/// How many DNS servers are asked at most (as many as resolv.conf(5) may list).
+const MAX_LEARNED_NAME_SERVERS: usize = 3;
 
 /// A gateway to try.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -219,7 +237,29 @@ impl ProbeRequest {
             port: profile.vpn.gateway_port,
             pins: site.certificate_pins.clone(),
         });
-        ProbeRequest { number, hosts, gateways: gateways.collect(), dns: Vec::new() }
+        ProbeRequest { number, hosts, gateways: gateways.collect(), dns: Vec::new(), learned: None }
+    }
+
+    /// Adds what is known of the network: its DNS servers, and those of the user's `servers` that the profile does not
+    /// name, where there is a path that is known to be the academy's. Elsewhere a server is not asked, nor its name.
+    pub fn in_network(mut self, evidence: &Evidence, servers: &[IntranetHost]) -> ProbeRequest {
+        let Some(links) = &evidence.links else { return self };
+        self.dns.clone_from(&links.dns);
+        let interface = match evidence.known_path {
+            Some(Path::Tunnel) => links.tunnel().map(|tunnel| tunnel.index),
+            Some(Path::Direct) => links.default_route.as_ref().map(|route| route.interface),
+            None => None,
+        };
+        self.learned = interface.map(|interface| {
+            let is_new = |server: &&IntranetHost| {
+                !self.hosts.iter().any(|host| host.protocol == server.protocol && host.host == server.host)
+            };
+            let servers = servers.iter().filter(is_new).take(MAX_LEARNED_SERVERS).cloned();
+            let name_servers = links.dns.iter().filter(|_| evidence.known_path == Some(Path::Tunnel));
+            let name_servers = name_servers.filter_map(|one| IntranetHost::of_server(Protocol::Dns, &one.to_string()));
+            LearnedHosts { interface, hosts: servers.chain(name_servers.take(MAX_LEARNED_NAME_SERVERS)).collect() }
+        });
+        self
     }
 }
 
@@ -266,13 +306,15 @@ pub enum Gateway {
     Silent,
     /// The gateway's name does not exist.
     Unresolved,
+    /// The gateway's name does not exist: the DNS server gives the same address to names that nobody has.
+    NameInvented,
     /// No DNS server answers.
     ResolverDown,
 }
 
 impl Gateway {
     /// Every answer.
-    pub const ALL: [Gateway; 13] = [
+    pub const ALL: [Gateway; 14] = [
         Gateway::Answered,
         Gateway::ClockWrong,
         Gateway::Expired,
@@ -285,6 +327,7 @@ impl Gateway {
         Gateway::Refused,
         Gateway::Silent,
         Gateway::Unresolved,
+        Gateway::NameInvented,
         Gateway::ResolverDown,
     ];
 
@@ -303,6 +346,7 @@ impl Gateway {
             | Gateway::Refused
             | Gateway::Silent
             | Gateway::Unresolved
+            | Gateway::NameInvented
             | Gateway::ResolverDown => false,
         }
     }
@@ -390,6 +434,9 @@ pub struct Evidence {
     pub gateway_local: Option<IpAddr>,
     /// Whether bytes came through the academy's tunnel since the last look.
     pub traffic: bool,
+    /// The path that is known to be the academy's: a host of the profile has answered on it, or it is the tunnel of the
+    /// academy's own client. Only there do learned servers count.
+    pub known_path: Option<Path>,
     /// Whether the operating system has authenticated the network against the academy's domain.
     pub domain_network: bool,
     /// What Cisco's command line reports.
@@ -402,9 +449,9 @@ pub struct Evidence {
 
 impl Evidence {
     /// Whether the intranet answered: with a strong answer, or with a weak one through the tunnel.
-    pub(crate) fn is_answered(witnesses: &[Witness], links: &Links) -> bool {
-        proven(witnesses, Path::Tunnel, links).is_some()
-            || proven(witnesses, Path::Direct, links) >= Some(Strength::Strong)
+    pub(crate) fn is_answered(witnesses: &[Witness], links: &Links, known: Option<Path>) -> bool {
+        proven(witnesses, Path::Tunnel, links, known).is_some()
+            || proven(witnesses, Path::Direct, links, known) >= Some(Strength::Strong)
     }
 
     fn is_connecting(&self) -> bool {
@@ -426,7 +473,8 @@ fn judge(evidence: &Evidence) -> (VpnStatus, Reason) {
     }
     let tunnel = links.tunnel();
     let witnesses = evidence.witnesses.as_deref().unwrap_or_default();
-    let (direct, through) = (proven(witnesses, Path::Direct, links), proven(witnesses, Path::Tunnel, links));
+    let [direct, through] =
+        [Path::Direct, Path::Tunnel].map(|path| proven(witnesses, path, links, evidence.known_path));
     if direct >= Some(Strength::Strong) {
         return (VpnStatus::OnSite, Reason::IntranetAnswers);
     }
@@ -455,12 +503,19 @@ fn judge(evidence: &Evidence) -> (VpnStatus, Reason) {
             (VpnStatus::Disconnected, Reason::OtherVpn)
         }
         Some(_) if links.address_conflict().is_some() => (VpnStatus::Stalled, Reason::AddressConflict),
+        Some(_) if are_nameless(witnesses) => (VpnStatus::Stalled, Reason::ResolverDown),
         Some(_) if evidence.gateway.is_some_and(|gateway| !gateway.is_there()) => {
             (VpnStatus::Stalled, Reason::NothingAnswers)
         }
         Some(_) => (VpnStatus::Stalled, Reason::IntranetSilent),
         None => without_tunnel(evidence.gateway, witnesses, links),
     }
+}
+
+/// Whether the hosts were not asked, for want of a DNS server that answers.
+fn are_nameless(witnesses: &[Witness]) -> bool {
+    let mut hosts = witnesses.iter().filter(|witness| witness.kind != WitnessKind::Dns).peekable();
+    hosts.peek().is_some() && hosts.all(|host| host.answer == Answer::ResolverDown)
 }
 
 /// There is no tunnel, and the intranet is silent: what the gateway's answer means.
@@ -483,6 +538,7 @@ fn without_tunnel(gateway: Option<Gateway>, witnesses: &[Witness], links: &Links
         Some(Gateway::Refused) => (VpnStatus::Captive, Reason::GatewayRefused),
         Some(Gateway::Silent) => (VpnStatus::Captive, Reason::GatewaySilent),
         Some(Gateway::Unresolved) => (VpnStatus::Captive, Reason::GatewayUnresolved),
+        Some(Gateway::NameInvented) => (VpnStatus::Captive, Reason::NameInvented),
         Some(Gateway::ResolverDown) => (VpnStatus::Captive, Reason::ResolverDown),
     }
 }
@@ -532,15 +588,16 @@ mod tests {
             plain|tunnel strong-direct       *            *                 *     *       OnSite IntranetAnswers
             tunnel  strong-tunnel            *            *                 *     *       Connected IntranetAnswers
             tunnel  weak-tunnel              *            *                 *     traffic Connected IntranetAnswers
-            tunnel  none|silent|weak-direct|strong-elsewhere * *            *     traffic Connected TunnelCarries
-            tunnel  none|silent|weak-tunnel|weak-direct|strong-elsewhere * connecting|vigie * quiet Connecting Connecting
+            tunnel  none|silent|nameless|weak-direct|strong-elsewhere * *   *     traffic Connected TunnelCarries
+            tunnel  none|silent|nameless|weak-tunnel|weak-direct|strong-elsewhere * connecting|vigie * quiet Connecting Connecting
             plain   none|silent|weak-tunnel|weak-direct|strong-tunnel|strong-elsewhere * connecting|vigie * * Connecting Connecting
-            tunnel  none|silent|weak-direct|strong-elsewhere * idle         young quiet   Connecting Connecting
+            tunnel  none|silent|nameless|weak-direct|strong-elsewhere * idle young quiet   Connecting Connecting
             tunnel  none                     *            idle              old   quiet   Unknown Checking
             plain   none                     *            idle              *     *       Unknown Checking
             tunnel  weak-tunnel              *            idle              *     quiet   Unknown Unproven
             tunnel  weak-direct              *            idle              old   quiet   Unknown Unproven
             plain   weak-direct              *            idle              *     *       Unknown Unproven
+            tunnel  nameless                 *            idle              old   quiet   Stalled ResolverDown
             tunnel  silent|strong-elsewhere  none|is-there idle             old   quiet   Stalled IntranetSilent
             tunnel  silent|strong-elsewhere  gone         idle              old   quiet   Stalled NothingAnswers
             plain   silent                   none         idle              *     *       Unknown GatewayUntested
@@ -555,11 +612,19 @@ mod tests {
             plain   silent                   Silent       idle              *     *       Captive GatewaySilent
             plain   silent                   Refused      idle              *     *       Captive GatewayRefused
             plain   silent                   Unresolved   idle              *     *       Captive GatewayUnresolved
+            plain   silent                   NameInvented idle              *     *       Captive NameInvented
             plain   silent                   ResolverDown idle              *     *       Captive ResolverDown";
         let rows: Vec<Vec<&str>> = table.lines().skip(1).map(|row| row.split_whitespace().collect()).collect();
         let witnesses = [
             ("none", None),
             ("silent", Some(silent())),
+            (
+                "nameless",
+                Some(vec![
+                    witness("smb://fichiers.test", Answer::ResolverDown),
+                    witness("dns://in.ac-caen.fr", Answer::Silent),
+                ]),
+            ),
             ("strong-direct", Some(correct(HOME))),
             ("strong-tunnel", Some(correct(TUNNEL))),
             ("strong-elsewhere", Some(correct(ELSEWHERE))),
@@ -574,6 +639,8 @@ mod tests {
                 // Without a tunnel its address belongs to nobody.
                 let witness_name = match *witness_name {
                     "strong-elsewhere" | "strong-tunnel" | "weak-tunnel" if no_tunnel => continue,
+                    // Without a tunnel the gateway's answer decides.
+                    "nameless" if no_tunnel => "silent",
                     name => name,
                 };
                 for gateway in gateways() {
@@ -716,6 +783,53 @@ mod tests {
         assert_eq!(status_of(with(home(), answer(HOME))).0, VpnStatus::Unknown);
     }
 
+    fn learned(local: IpAddr) -> Vec<Witness> {
+        let ends = Ends { local, remote: [172, 26, 1, 2].into() };
+        vec![Witness { learned: true, ..witness("smb://172.26.1.2", Answer::Correct(ends)) }]
+    }
+
+    #[test]
+    fn a_learned_server_proves_something_on_a_known_path_only() {
+        let with = |links: Links, local, known_path| {
+            let gateway = Some(Gateway::Answered);
+            let evidence = Evidence {
+                links: Some(links),
+                witnesses: Some(learned(local)),
+                gateway,
+                known_path,
+                ..Evidence::default()
+            };
+            assess(&evidence).status
+        };
+        // The user's own file server, at home.
+        assert_eq!(with(home(), HOME, None), VpnStatus::Disconnected);
+        assert_eq!(with(home(), HOME, Some(Path::Tunnel)), VpnStatus::Disconnected);
+        assert_eq!(with(with_tunnel(home()), HOME, Some(Path::Tunnel)), VpnStatus::Stalled);
+        // Behind a private VPN.
+        assert_eq!(with(with_tunnel(home()), TUNNEL, None), VpnStatus::Stalled);
+        assert_eq!(with(with_tunnel(home()), TUNNEL, Some(Path::Tunnel)), VpnStatus::Connected);
+        assert_eq!(with(home(), HOME, Some(Path::Direct)), VpnStatus::OnSite);
+    }
+
+    #[test]
+    fn learned_servers_are_asked_on_a_known_path_only() {
+        let servers: Vec<IntranetHost> = ["smb://172.26.66.73", "nfs://n", "smb://a", "smb://b", "ipp://c", "ipp://d"]
+            .map(|server| server.parse().expect("a server"))
+            .into();
+        let asked = |links: Links, known_path| {
+            let evidence = Evidence { links: Some(links), known_path, ..Evidence::default() };
+            let request = ProbeRequest::new(&crate::fixture::guide(), None, 1, false).in_network(&evidence, &servers);
+            let learned = request.learned?;
+            Some((learned.interface, learned.hosts.iter().map(ToString::to_string).collect::<Vec<String>>().join(" ")))
+        };
+        assert_eq!(asked(home(), None), None);
+        assert_eq!(asked(with_tunnel(home()), None), None);
+        let hosts = "nfs://n smb://a smb://b ipp://c";
+        assert_eq!(asked(home(), Some(Path::Direct)), Some((2, hosts.into())));
+        let hosts = format!("{hosts} dns://192.168.1.1");
+        assert_eq!(asked(with_tunnel(home()), Some(Path::Tunnel)), Some((9, hosts)));
+    }
+
     fn any_weak_answer() -> impl Strategy<Value = Answer> {
         let local = prop_oneof![Just(HOME), Just(TUNNEL), Just(ELSEWHERE), Just(IpAddr::V4([127, 0, 0, 1].into()))];
         let ends = local.prop_map(|local| Ends { local, remote: HOST });
@@ -725,6 +839,7 @@ mod tests {
             Just(Answer::Refused),
             Just(Answer::Silent),
             Just(Answer::Unresolved),
+            Just(Answer::ResolverDown),
         ]
     }
 
@@ -735,17 +850,30 @@ mod tests {
         });
         let gateway = proptest::option::of((0..Gateway::ALL.len()).prop_map(|index| Gateway::ALL[index]));
         let local = proptest::option::of(prop_oneof![Just(HOME), Just(TUNNEL)]);
-        (0..4_usize, proptest::option::of(witnesses), gateway, local, 0..9_usize, any::<(bool, bool)>()).prop_map(
-            |(links, witnesses, gateway, gateway_local, client, (in_grace_period, connecting))| Evidence {
-                links: all_links()[links].1.clone(),
-                witnesses,
-                gateway,
-                gateway_local,
-                client: all_clients()[client].1,
-                in_grace_period,
-                connecting,
-                traffic: false,
-                domain_network: false,
+        // Where no path is known, what a learned server answers proves nothing.
+        let known = prop_oneof![
+            Just((None, Some(HOME))),
+            Just((None, Some(TUNNEL))),
+            Just((Some(Path::Direct), None)),
+            Just((Some(Path::Tunnel), None)),
+            Just((Some(Path::Direct), Some(TUNNEL))),
+            Just((Some(Path::Tunnel), Some(HOME))),
+        ];
+        let flags = any::<(bool, bool)>();
+        (0..4_usize, proptest::option::of(witnesses), gateway, local, 0..9_usize, flags, known).prop_map(
+            |(links, witnesses, gateway, gateway_local, client, (in_grace_period, connecting), (known_path, other))| {
+                Evidence {
+                    links: all_links()[links].1.clone(),
+                    witnesses: witnesses.map(|witnesses| [witnesses, other.map(learned).unwrap_or_default()].concat()),
+                    gateway,
+                    gateway_local,
+                    client: all_clients()[client].1,
+                    in_grace_period,
+                    connecting,
+                    known_path,
+                    traffic: false,
+                    domain_network: false,
+                }
             },
         )
     }

@@ -26,6 +26,8 @@ const TRAFFIC_INTERVAL: Duration = Duration::from_secs(5);
 const IDLE_TRAFFIC_INTERVAL: Duration = Duration::from_secs(20);
 /// Packets that were sent into the tunnel without any coming back, from which on it is probed at once.
 const UNANSWERED_PACKETS: u64 = 3;
+/// Within how long such a probe is sent: when a gateway fails, the tunnels of the whole fleet fall silent in one second.
+const UNANSWERED_SPREAD: Duration = Duration::from_secs(4);
 /// Pause between two probes for unanswered packets: some programs never get an answer.
 const UNANSWERED_PAUSE: Duration = Duration::from_secs(30);
 /// Bytes that must come through the tunnel between two readings: more than the gateway sends by itself (router
@@ -57,8 +59,12 @@ pub struct Tracker {
     tunnel_since: Option<Duration>,
     /// Whether the tunnel was seen to come up. (The status of one that existed before is unknown, not "connecting".)
     tunnel_new: bool,
-    /// Whether the intranet has answered through this tunnel.
+    /// Whether a host of the profile has answered through this tunnel.
     tunnel_proven: bool,
+    /// Whether one has answered in this network without a tunnel.
+    network_proven: bool,
+    /// The interfaces whose network the operating system has authenticated against the computer's domain.
+    domain_interfaces: Vec<u32>,
     client_since: Duration,
     /// Silent probes in a row, not counting those in a tunnel's grace period.
     silences: u32,
@@ -90,6 +96,8 @@ impl Tracker {
             tunnel_since: None,
             tunnel_new: false,
             tunnel_proven: false,
+            network_proven: false,
+            domain_interfaces: Vec::new(),
             client_since: Duration::ZERO,
             silences: 0,
             gateway_inferred: false,
@@ -176,7 +184,7 @@ impl Tracker {
                 .evidence
                 .witnesses
                 .as_ref()
-                .is_some_and(|witnesses| proven(witnesses, Path::Direct, &links) >= Some(Strength::Strong));
+                .is_some_and(|witnesses| proven(witnesses, Path::Direct, &links, None) >= Some(Strength::Strong));
         self.evidence.links = Some(links);
         self.tunnel_new = tunnel && !same_tunnel && old.is_some();
         self.tunnel_since = tunnel.then_some(now.uptime);
@@ -191,7 +199,11 @@ impl Tracker {
             self.evidence.witnesses = None;
         }
         self.gateway_inferred = false;
+        let mut reread = false;
         if !same_underlay {
+            self.network_proven = false;
+            // They may be those of the network before; the system is asked again.
+            reread = !std::mem::take(&mut self.domain_interfaces).is_empty();
             self.evidence.gateway = None;
             self.evidence.gateway_local = None;
         }
@@ -212,10 +224,16 @@ impl Tracker {
         self.judge(now);
         if route {
             let probe = Some(self.request(now));
-            TrackerRequests { probe, traffic: self.tunnel_index(), client: true, ..TrackerRequests::default() }
+            TrackerRequests { links: reread, probe, traffic: self.tunnel_index(), client: true }
         } else {
-            TrackerRequests::default()
+            TrackerRequests { links: reread, ..TrackerRequests::default() }
         }
+    }
+
+    /// The operating system has authenticated the networks of these interfaces against the computer's domain.
+    pub fn on_domain_networks(&mut self, interfaces: Vec<u32>, now: &Now) {
+        self.domain_interfaces = interfaces;
+        self.judge(now);
     }
 
     /// Handles the end of a probe, or its first strong answer. An answer to an older request is discarded.
@@ -224,12 +242,13 @@ impl Tracker {
         if probe.number != self.number {
             return TrackerRequests::default();
         }
-        let answered = Evidence::is_answered(&probe.witnesses, links);
+        let answered = Evidence::is_answered(&probe.witnesses, links, self.evidence.known_path);
         if !probe.complete && !answered {
             return TrackerRequests::default();
         }
         if answered {
-            self.tunnel_proven |= proven(&probe.witnesses, Path::Tunnel, links) >= Some(Strength::Strong);
+            self.tunnel_proven |= proven(&probe.witnesses, Path::Tunnel, links, None) >= Some(Strength::Strong);
+            self.network_proven |= proven(&probe.witnesses, Path::Direct, links, None) >= Some(Strength::Strong);
             self.in_flight = !probe.complete;
             // The probe's own bytes are not new evidence.
             self.counters = None;
@@ -294,7 +313,6 @@ impl Tracker {
         let received = traffic.received_bytes.saturating_sub(before.received_bytes);
         let sent = traffic.sent_packets.saturating_sub(before.sent_packets);
         self.unanswered = if received >= least { 0 } else { self.unanswered.saturating_add(sent) };
-        let mut requests = TrackerRequests::default();
         if received >= least {
             self.evidence.traffic = true;
             if !self.in_flight && self.status() == VpnStatus::Connected {
@@ -307,14 +325,15 @@ impl Tracker {
             let swallowed = sent > 0 && received == 0;
             if swallowed && pause_over && !self.in_flight && self.status() == VpnStatus::Connected {
                 self.unanswered_at = Some(now.uptime);
-                requests.probe = Some(self.request(now));
+                let soon = now.uptime + UNANSWERED_SPREAD * self.random.u32(..1000) / 1000;
+                self.probe_at = Some(self.probe_at.map_or(soon, |at| at.min(soon)));
             }
         }
         self.judge(now);
         let pause =
             if received >= least || sent >= UNANSWERED_PACKETS { TRAFFIC_INTERVAL } else { IDLE_TRAFFIC_INTERVAL };
         self.traffic_at = Some(now.uptime + pause);
-        requests
+        TrackerRequests::default()
     }
 
     /// Handles the answer of Cisco's command line.
@@ -342,6 +361,8 @@ impl Tracker {
         self.tunnel_since = None;
         self.tunnel_new = false;
         self.tunnel_proven = false;
+        self.network_proven = false;
+        self.domain_interfaces = Vec::new();
         self.silences = 0;
         self.gateway_inferred = false;
         self.counters = None;
@@ -355,6 +376,12 @@ impl Tracker {
         let can_probe = self.evidence.links.as_ref().is_some_and(|links| links.default_route.is_some());
         let probe = can_probe.then(|| self.request(now));
         TrackerRequests { links: true, probe, traffic: self.tunnel_index(), client: true }
+    }
+
+    /// Handles a report of the tunnel's client that it has lost its server: probes unless a probe is under way.
+    pub fn doubt(&mut self, now: &Now) -> TrackerRequests {
+        let probe = (self.has_tunnel() && !self.in_flight).then(|| self.request(now));
+        TrackerRequests { probe, ..TrackerRequests::default() }
     }
 
     /// Handles a wake-up requested by [`Tracker::next_wake`].
@@ -388,6 +415,13 @@ impl Tracker {
 
     fn has_tunnel(&self) -> bool {
         self.evidence.links.as_ref().is_some_and(|links| links.tunnel().is_some())
+    }
+
+    fn known_path(&self) -> Option<Path> {
+        match self.evidence.links.as_ref()?.tunnel() {
+            Some(tunnel) => (self.tunnel_proven || !tunnel.is_generic_tunnel()).then_some(Path::Tunnel),
+            None => (self.network_proven || self.evidence.domain_network).then_some(Path::Direct),
+        }
     }
 
     fn tunnel_index(&self) -> Option<u32> {
@@ -454,6 +488,10 @@ impl Tracker {
     fn judge(&mut self, now: &Now) {
         // Silence is only kept as evidence once it has been confirmed, after the grace period.
         self.evidence.in_grace_period = self.tunnel_new && self.evidence.witnesses.is_none();
+        // A tunnel's network is the academy's too, and no proof of being on site.
+        let underlay = self.evidence.links.as_ref().and_then(Links::underlay).map(|underlay| underlay.index);
+        self.evidence.domain_network = underlay.is_some_and(|underlay| self.domain_interfaces.contains(&underlay));
+        self.evidence.known_path = self.known_path();
         let status = self.status();
         self.assessment = assess(&self.evidence);
         if self.status() == VpnStatus::Connected && self.traffic_at.is_none() && self.has_tunnel() {
@@ -495,8 +533,10 @@ fn same_interface(old: &Interface, new: &Interface) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{HOME, TUNNEL, after, correct, guide, home, interface, network, probe, silent, with_tunnel};
-    use crate::vpn::{DefaultRoute, Interface};
+    use crate::fixture::{
+        HOME, TUNNEL, after, correct, guide, home, interface, network, probe, silent, with_tunnel, witness,
+    };
+    use crate::vpn::{Answer, DefaultRoute, Ends, Interface, Witness};
     use proptest::prelude::*;
 
     /// A simulated machine whose probes end at once if the intranet answers, after 3 s if it does not.
@@ -983,6 +1023,92 @@ mod tests {
         assert_eq!(world.status(), VpnStatus::OnSite);
     }
 
+    fn learned(local: IpAddr) -> Vec<Witness> {
+        let ends = Ends { local, remote: [172, 26, 1, 2].into() };
+        [silent(), vec![Witness { learned: true, ..witness("smb://172.26.1.2", Answer::Correct(ends)) }]].concat()
+    }
+
+    /// The tracker's next probe is answered so.
+    fn answer(tracker: &mut Tracker, witnesses: Vec<Witness>, seconds: f64) {
+        let (number, _) = tracker.refresh(&after(seconds)).probe.expect("a network is probed");
+        tracker.on_probe(probe(number, witnesses, Some(Gateway::Answered)), &after(seconds));
+    }
+
+    #[test]
+    fn a_learned_server_keeps_on_site_what_another_has_proven() {
+        let mut tracker = Tracker::new(&guide().vpn, 7, &after(100.0));
+        tracker.on_links(home(), &after(100.0));
+        answer(&mut tracker, learned(HOME), 101.0);
+        assert_eq!((tracker.status(), tracker.evidence().known_path), (VpnStatus::Disconnected, None));
+        answer(&mut tracker, correct(HOME), 102.0);
+        assert_eq!((tracker.status(), tracker.evidence().known_path), (VpnStatus::OnSite, Some(Path::Direct)));
+        // The print server restarts.
+        for seconds in [103.0, 104.0, 105.0] {
+            answer(&mut tracker, learned(HOME), seconds);
+            assert_eq!(tracker.status(), VpnStatus::OnSite);
+        }
+        // At home the user has a file server too.
+        tracker.on_links(network([10, 1, 2, 3].into()), &after(106.0));
+        assert_eq!(tracker.evidence().known_path, None);
+        answer(&mut tracker, learned([10, 1, 2, 3].into()), 107.0);
+        assert_eq!(tracker.status(), VpnStatus::Disconnected);
+        // And after sleep.
+        tracker.on_links(home(), &after(108.0));
+        answer(&mut tracker, correct(HOME), 109.0);
+        tracker.reset(&after(110.0));
+        tracker.on_links(home(), &after(110.0));
+        assert_eq!(tracker.evidence().known_path, None);
+    }
+
+    #[test]
+    fn a_domain_network_is_proof_until_the_network_changes() {
+        let mut world = World::new(home());
+        world.tracker.on_domain_networks(vec![2], &world.now());
+        assert_eq!((world.status(), world.tracker.reason()), (VpnStatus::OnSite, Reason::DomainNetwork));
+        // The print server is down: what the system has proven stays.
+        world.pass(60.0);
+        assert_eq!(world.status(), VpnStatus::OnSite);
+        // With the same interface, at home. The system is asked anew, whichever of the two events comes first.
+        world.links = network([10, 1, 2, 3].into());
+        let requests = world.tracker.on_links(world.links.clone(), &world.now());
+        assert!(requests.links);
+        world.obey(requests);
+        assert_ne!(world.status(), VpnStatus::OnSite);
+        world.until(VpnStatus::Disconnected, 3.5);
+        world.tracker.on_domain_networks(vec![2], &world.now());
+        assert_eq!(world.status(), VpnStatus::OnSite);
+        world.tracker.on_domain_networks(Vec::new(), &world.now());
+        assert_eq!(world.status(), VpnStatus::Disconnected);
+        // The academy's tunnel is in its domain, and so is its interface.
+        world.becomes(with_tunnel(home()), None);
+        world.tracker.on_domain_networks(vec![9], &world.now());
+        assert_ne!(world.status(), VpnStatus::OnSite);
+        world.tracker.on_domain_networks(vec![2], &world.now());
+        world.tracker.reset(&world.now());
+        world.on_links();
+        assert_eq!(world.status(), VpnStatus::Unknown);
+    }
+
+    #[test]
+    fn a_learned_server_proves_the_academys_tunnel_and_no_other() {
+        let mut tracker = Tracker::new(&guide().vpn, 7, &after(100.0));
+        tracker.on_links(with_tunnel(home()), &after(100.0));
+        assert_eq!(tracker.evidence().known_path, Some(Path::Tunnel));
+        answer(&mut tracker, learned(TUNNEL), 101.0);
+        assert_eq!(tracker.status(), VpnStatus::Connected);
+        let mut links = with_tunnel(home());
+        links.interfaces[1].name = "tun0".into();
+        let mut tracker = Tracker::new(&guide().vpn, 7, &after(100.0));
+        tracker.on_links(links, &after(100.0));
+        for seconds in [120.0, 121.0, 122.0] {
+            answer(&mut tracker, learned(TUNNEL), seconds);
+            assert_ne!(tracker.status(), VpnStatus::Connected);
+        }
+        answer(&mut tracker, correct(TUNNEL), 123.0);
+        answer(&mut tracker, learned(TUNNEL), 124.0);
+        assert_eq!((tracker.status(), tracker.evidence().known_path), (VpnStatus::Connected, Some(Path::Tunnel)));
+    }
+
     #[test]
     fn after_sleep_nothing_is_claimed_until_it_is_observed() {
         let mut world = connected();
@@ -1015,7 +1141,7 @@ mod tests {
     }
 
     #[derive(Debug, Clone)]
-    enum WorldStep {
+    enum Step {
         Links(u8),
         Answers(u8),
         Gateway(u8),
@@ -1026,24 +1152,24 @@ mod tests {
         Pass(f64),
     }
 
-    fn step() -> impl Strategy<Value = WorldStep> {
+    fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
-            (0..6_u8).prop_map(WorldStep::Links),
-            (0..3_u8).prop_map(WorldStep::Answers),
-            (0..3_u8).prop_map(WorldStep::Gateway),
-            (0..5_u8).prop_map(WorldStep::Client),
-            Just(WorldStep::Forget),
-            Just(WorldStep::Refresh),
-            any::<u64>().prop_map(WorldStep::Stale),
-            (0.0..200.0).prop_map(WorldStep::Pass),
-            (0.0..4.0).prop_map(WorldStep::Pass),
+            (0..6_u8).prop_map(Step::Links),
+            (0..3_u8).prop_map(Step::Answers),
+            (0..3_u8).prop_map(Step::Gateway),
+            (0..5_u8).prop_map(Step::Client),
+            Just(Step::Forget),
+            Just(Step::Refresh),
+            any::<u64>().prop_map(Step::Stale),
+            (0.0..200.0).prop_map(Step::Pass),
+            (0.0..4.0).prop_map(Step::Pass),
         ]
     }
 
     impl World {
-        fn take(&mut self, step: &WorldStep) {
+        fn take(&mut self, step: &Step) {
             match *step {
-                WorldStep::Links(kind) => {
+                Step::Links(kind) => {
                     self.links = match kind {
                         0 => Links::default(),
                         1 => home(),
@@ -1057,27 +1183,27 @@ mod tests {
                     };
                     self.on_links();
                 }
-                WorldStep::Answers(kind) => self.intranet = [None, Some(HOME), Some(TUNNEL)][usize::from(kind)],
-                WorldStep::Gateway(kind) => {
+                Step::Answers(kind) => self.intranet = [None, Some(HOME), Some(TUNNEL)][usize::from(kind)],
+                Step::Gateway(kind) => {
                     self.gateway = [Gateway::Answered, Gateway::OtherName, Gateway::Silent][usize::from(kind)];
                 }
-                WorldStep::Client(kind) => {
+                Step::Client(kind) => {
                     use ClientState::{Connected, Connecting, Disconnected, Reconnecting};
                     self.client = [None, Some(Connecting), Some(Connected), Some(Disconnected), Some(Reconnecting)]
                         [usize::from(kind)];
                     let requests = self.tracker.on_client(self.client, &self.now());
                     self.obey(requests);
                 }
-                WorldStep::Forget => {
+                Step::Forget => {
                     self.tracker.reset(&self.now());
                     assert_eq!(self.status(), VpnStatus::Unknown);
                     self.on_links();
                 }
-                WorldStep::Refresh => {
+                Step::Refresh => {
                     let requests = self.tracker.refresh(&self.now());
                     self.obey(requests);
                 }
-                WorldStep::Stale(number) => {
+                Step::Stale(number) => {
                     if self.asked.iter().any(|asked| asked.1 == number) {
                         return;
                     }
@@ -1086,7 +1212,7 @@ mod tests {
                     let requests = self.tracker.on_probe(probe, &self.now());
                     assert_eq!((requests, format!("{:?}", self.tracker)), (TrackerRequests::default(), before));
                 }
-                WorldStep::Pass(seconds) => self.pass(seconds),
+                Step::Pass(seconds) => self.pass(seconds),
             }
         }
 
@@ -1115,7 +1241,7 @@ mod tests {
                 world.take(step);
                 // Something changed and no time passed: the intranet cannot have answered.
                 let claims = world.status().reaches_inside() == Some(true);
-                if claims && matches!(step, WorldStep::Forget) || claims && before != world.status() && !matches!(step, WorldStep::Pass(_)) {
+                if claims && matches!(step, Step::Forget) || claims && before != world.status() && !matches!(step, Step::Pass(_)) {
                     prop_assert!(false, "{:?} after {step:?} from {before:?}, links {links:?}, probes {probes}", world.status());
                 }
             }

@@ -12,6 +12,10 @@ pub struct Witness {
     pub kind: WitnessKind,
     /// Who was asked, as the profile names it.
     pub host: String,
+    /// Whether the profile does not name this host: it is a server of the user's drives or printers, or a DNS server of
+    /// the tunnel.
+    #[serde(default)]
+    pub learned: bool,
     /// The answer.
     #[serde(flatten)]
     pub answer: Answer,
@@ -25,6 +29,7 @@ pub struct Witness {
 #[expect(missing_docs, reason = "the protocols of the profile")]
 pub enum WitnessKind {
     Smb,
+    Nfs,
     Ipp,
     Https,
     Dns,
@@ -35,6 +40,7 @@ impl From<Protocol> for WitnessKind {
     fn from(protocol: Protocol) -> WitnessKind {
         match protocol {
             Protocol::Smb => WitnessKind::Smb,
+            Protocol::Nfs => WitnessKind::Nfs,
             Protocol::Ipp => WitnessKind::Ipp,
             Protocol::Https => WitnessKind::Https,
             Protocol::Dns => WitnessKind::Dns,
@@ -59,6 +65,8 @@ pub enum Answer {
     Silent,
     /// The host's name has no address here.
     Unresolved,
+    /// No DNS server answers, so the host's name cannot be resolved.
+    ResolverDown,
 }
 
 /// The two ends of a connection.
@@ -96,15 +104,15 @@ impl Answer {
     pub fn ends(&self) -> Option<Ends> {
         match self {
             Answer::Correct(ends) | Answer::Accepted(ends) | Answer::Wrong(ends) => Some(*ends),
-            Answer::Refused | Answer::Silent | Answer::Unresolved => None,
+            Answer::Refused | Answer::Silent | Answer::Unresolved | Answer::ResolverDown => None,
         }
     }
 }
 
 impl Witness {
-    /// Creates the witness of a host and its answer.
+    /// Creates the witness of a host of the profile and its answer.
     pub fn new(host: &IntranetHost, answer: Answer, milliseconds: u32) -> Witness {
-        Witness { kind: host.protocol.into(), host: host.to_string(), answer, milliseconds }
+        Witness { kind: host.protocol.into(), host: host.to_string(), learned: false, answer, milliseconds }
     }
 
     /// Returns the way by which the answer came. `None` if there is no answer, if the connection's interface is not known
@@ -123,23 +131,26 @@ impl Witness {
     pub fn strength(&self) -> Option<Strength> {
         match (self.kind, self.answer) {
             (WitnessKind::Https, Answer::Correct(_)) => Some(Strength::Proof),
-            (WitnessKind::Smb | WitnessKind::Ipp | WitnessKind::Dns, Answer::Correct(_)) => Some(Strength::Strong),
+            (WitnessKind::Smb | WitnessKind::Nfs | WitnessKind::Ipp | WitnessKind::Dns, Answer::Correct(_)) => {
+                Some(Strength::Strong)
+            }
             (WitnessKind::Tcp, Answer::Correct(_) | Answer::Accepted(_)) => Some(Strength::Weak),
-            (_, Answer::Accepted(_) | Answer::Wrong(_) | Answer::Refused | Answer::Silent | Answer::Unresolved) => None,
+            (_, Answer::Accepted(_) | Answer::Wrong(_) | Answer::Refused) => None,
+            (_, Answer::Silent | Answer::Unresolved | Answer::ResolverDown) => None,
         }
     }
 
-    /// Returns how much the answer proves about that path. A DNS server proves something only behind the tunnel:
-    /// elsewhere any provider's could answer for any zone.
-    pub fn proves(&self, path: Path, links: &Links) -> Option<Strength> {
-        if self.path(links) != Some(path) || (self.kind == WitnessKind::Dns && path == Path::Direct) {
-            return None;
-        }
-        self.strength()
+    /// Returns how much the answer proves about that path. A DNS server proves something only behind the tunnel: elsewhere any
+    /// provider's could answer for any zone. A server that is learned may be the user's own, at home or behind a private
+    /// VPN: it proves something on the path that is known to be the academy's (`known`) alone.
+    pub fn proves(&self, path: Path, links: &Links, known: Option<Path>) -> Option<Strength> {
+        let is_foreign =
+            (self.kind == WitnessKind::Dns && path == Path::Direct) || (self.learned && known != Some(path));
+        if self.path(links) != Some(path) || is_foreign { None } else { self.strength() }
     }
 }
 
-/// Returns the most that these witnesses prove about that path.
-pub fn proven(witnesses: &[Witness], path: Path, links: &Links) -> Option<Strength> {
-    witnesses.iter().filter_map(|witness| witness.proves(path, links)).max()
+/// Returns the most that these witnesses prove about that path; `known` as in [`Witness::proves`].
+pub fn proven(witnesses: &[Witness], path: Path, links: &Links, known: Option<Path>) -> Option<Strength> {
+    witnesses.iter().filter_map(|witness| witness.proves(path, links, known)).max()
 }

@@ -4,6 +4,7 @@
 //! No file below a mount is accessed: `stat` would wait for a server that is down.
 
 use crate::sensors::expand;
+use crate::sensors::servers::Server;
 use anyhow::Context;
 use std::ffi::OsString;
 use std::fs;
@@ -11,13 +12,18 @@ use std::iter::zip;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use vigie_core::message::{DriveMount, DriveState};
-use vigie_profile::{Drive, read_text};
+use vigie_profile::{Drive, Protocol, read_text};
 
 /// Returns the state of each drive.
 pub(super) fn read(drives: &[Drive]) -> anyhow::Result<Vec<DriveState>> {
     let mounts = MountSources::read(dirs::config_dir().as_deref(), dirs::data_dir().as_deref())?;
     let state = |drive: &Drive| DriveState { letter: drive.letter, mount: mounts.find(drive) };
     Ok(drives.iter().map(state).collect())
+}
+
+/// Returns the servers of the mounts and shares; connected ones first.
+pub(super) fn servers() -> anyhow::Result<Vec<Server>> {
+    Ok(MountSources::read(dirs::config_dir().as_deref(), dirs::data_dir().as_deref())?.servers())
 }
 
 /// What the system knows about mounts and shares.
@@ -99,6 +105,12 @@ impl MountSources {
         })
     }
 
+    fn servers(&self) -> Vec<Server> {
+        let mounted = self.mounted.iter().filter_map(mounted_server);
+        let shares = self.user_mounts.iter().map(|(share, _)| share).chain(&self.bookmarks);
+        mounted.chain(shares.map(|share| (Protocol::Smb, bare(&share.server)))).collect()
+    }
+
     /// Returns the first mount point that is connected, otherwise the first that could be.
     fn find(&self, drive: &Drive) -> DriveMount {
         let mut disconnected = None;
@@ -163,6 +175,22 @@ fn mount(line: &str) -> Option<Mount> {
         kind: after.next()?.to_owned(),
         source: unescaped(after.next()?).to_string_lossy().into_owned(),
     })
+}
+
+/// Returns the server of a mount: `//server/share`, `server:/path`.
+fn mounted_server(mount: &Mount) -> Option<Server> {
+    match mount.kind.as_str() {
+        "cifs" | "smb3" => {
+            Share::parse(mount.source.strip_prefix("//")?).map(|share| (Protocol::Smb, bare(&share.server)))
+        }
+        "nfs" | "nfs4" => Some((Protocol::Nfs, bare(mount.source.rsplit_once(":/")?.0))),
+        _ => None,
+    }
+}
+
+/// An address without the brackets around one of IPv6.
+fn bare(server: &str) -> String {
+    server.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(server).to_owned()
 }
 
 /// Lists the shares below the folder of gvfs or of kio-fuse.
@@ -287,6 +315,27 @@ malformed
             user_mounts: vec![(gvfs_share(Path::new(GVFS)).expect("a share"), GVFS.into())],
             bookmarks: gtk_bookmarks(GTK).chain(kde_bookmarks(KDE)).collect(),
         }
+    }
+
+    #[test]
+    fn servers_of_every_mount_and_share_are_found() {
+        let found: Vec<String> =
+            sources().servers().iter().map(|(protocol, server)| format!("{}://{server}", protocol.scheme())).collect();
+        let expected = [
+            "smb://fichiers.ac-caen.fr",
+            "smb://fichiers",
+            "nfs://serveur",
+            "smb://fichiers",
+            "smb://fichiers.ac-rouen.fr",
+            "smb://fichiers",
+            "smb://fichiers.ac-caen.fr",
+            "smb://kde.ac-caen.fr",
+        ];
+        assert_eq!(found, expected);
+        let six = Mount { point: "/mnt/n".into(), kind: "nfs4".into(), source: "[2001:db8::2]:/export".into() };
+        assert_eq!(mounted_server(&six), Some((Protocol::Nfs, "2001:db8::2".into())));
+        let six = Mount { point: "/mnt/s".into(), kind: "cifs".into(), source: "//[2001:db8::2]/s".into() };
+        assert_eq!(mounted_server(&six), Some((Protocol::Smb, "2001:db8::2".into())));
     }
 
     fn find(mount_points: &[&str]) -> DriveMount {

@@ -6,6 +6,7 @@ mod system;
 #[cfg(windows)]
 pub use system::watch;
 
+use super::servers::Server;
 use vigie_core::message::{DriveState, Reading};
 use vigie_profile::Profile;
 
@@ -18,4 +19,9 @@ pub fn read(profile: &Profile) -> Reading<Vec<DriveState>> {
         Ok(drives) => Reading::Known(drives),
         Err(error) => Reading::Unavailable(format!("{error:#}")),
     }
+}
+
+/// Returns the servers of all drives of the user, whatever the profile says.
+pub(super) fn servers() -> anyhow::Result<Vec<Server>> {
+    system::servers()
 }

@@ -1,13 +1,14 @@
 //! Finds the drives among the letters that the network providers know.
 
 use crate::Events;
+use crate::sensors::servers::Server;
 use crate::sensors::window::MessageWindow;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use vigie_core::message::{DriveMount, DriveState, Event};
-use vigie_profile::{Drive, Profile};
+use vigie_profile::{Drive, Profile, Protocol};
 use windows::Win32::Foundation::{ERROR_CONNECTION_UNAVAIL, ERROR_MORE_DATA, NO_ERROR, WIN32_ERROR};
 use windows::Win32::NetworkManagement::NetManagement::{NetApiBufferFree, NetUseGetInfo, USE_INFO_1, USE_NETERR};
 use windows::Win32::NetworkManagement::WNet::WNetGetConnectionW;
@@ -20,6 +21,17 @@ const BURST: Duration = Duration::from_millis(200);
 /// Returns the state of each drive.
 pub(super) fn read(drives: &[Drive]) -> anyhow::Result<Vec<DriveState>> {
     Ok(drives.iter().map(|drive| DriveState { letter: drive.letter, mount: mount(drive.letter) }).collect())
+}
+
+/// Returns the servers of all mapped letters, connected or not.
+pub(super) fn servers() -> anyhow::Result<Vec<Server>> {
+    let connections = ('A'..='Z').filter_map(|letter| connection(&HSTRING::from(format!("{letter}:"))).1);
+    Ok(connections.filter_map(|remote| Some((Protocol::Smb, server(&remote)?.to_owned()))).collect())
+}
+
+/// Returns the server of `\\server\share`.
+fn server(remote: &str) -> Option<&str> {
+    remote.strip_prefix(r"\\")?.split('\\').next()
 }
 
 /// Sends the drives once at the start, and again when a letter is mapped or removed.
@@ -49,11 +61,18 @@ pub async fn watch(profile: watch::Receiver<Arc<Profile>>, events: Events) {
 fn mount(letter: char) -> DriveMount {
     let name = HSTRING::from(format!("{letter}:"));
     let path = format!("{letter}:\\");
+    state(connection(&name).0, || failed(&name), path)
+}
+
+/// Asks which share that letter is mapped to.
+fn connection(name: &HSTRING) -> (WIN32_ERROR, Option<String>) {
     let mut remote = [0; 512];
     let mut length = 512;
     // SAFETY: the buffer outlives the call and `length` is its size in characters.
-    let found = unsafe { WNetGetConnectionW(&name, Some(PWSTR(remote.as_mut_ptr())), &raw mut length) };
-    state(found, || failed(&name), path)
+    let found = unsafe { WNetGetConnectionW(name, Some(PWSTR(remote.as_mut_ptr())), &raw mut length) };
+    let end = remote.iter().position(|unit| *unit == 0).unwrap_or(remote.len());
+    let is_mapped = matches!(found, NO_ERROR | ERROR_CONNECTION_UNAVAIL) && end > 0;
+    (found, is_mapped.then(|| String::from_utf16_lossy(&remote[..end])))
 }
 
 /// Interprets the result (<https://learn.microsoft.com/windows/win32/api/winnetwk/nf-winnetwk-wnetgetconnectionw>):
@@ -190,6 +209,12 @@ mod tests {
         for status in [USE_OK, USE_PAUSED, USE_SESSLOST, USE_DISCONN, USE_CONN, USE_RECONN] {
             assert!(!is_failure(status), "{status}");
         }
+    }
+
+    #[test]
+    fn the_server_of_a_share_is_named() {
+        assert_eq!(server(r"\\172.26.66.73\services"), Some("172.26.66.73"));
+        assert_eq!(server(r"C:\folder"), None);
     }
 
     #[test]

@@ -53,6 +53,12 @@ pub fn read(profile: &Profile) -> io::Result<Links> {
     Ok(reduce(sys::read()?, sys::routes(&hosts)?, &profile.vpn))
 }
 
+/// Returns the interface through which the system would send a packet to that address.
+pub(super) fn interface_to(address: IpAddr) -> Option<u32> {
+    let routes = sys::routes(&[address]).inspect_err(|error| tracing::debug!("no route to {address}: {error}"));
+    routes.ok()?.first().map(|(_, route)| route.interface)
+}
+
 /// Returns the counters of an interface.
 pub fn traffic(interface: u32) -> Option<Traffic> {
     sys::traffic(interface).inspect_err(|error| tracing::debug!("no counters of interface {interface}: {error}")).ok()
@@ -148,7 +154,8 @@ fn is_tunnel(interface: &Interface, vpn: &VpnConfig) -> bool {
         || interface.description.as_ref().is_some_and(described)
 }
 
-fn can_leave(address: IpAddr) -> bool {
+/// Whether a packet with this address can leave the link.
+pub(super) fn can_leave(address: IpAddr) -> bool {
     let local = match address {
         IpAddr::V4(address) => address.is_link_local(),
         IpAddr::V6(address) => address.is_unicast_link_local(),

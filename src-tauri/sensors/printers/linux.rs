@@ -5,6 +5,7 @@
 
 use super::listed;
 use crate::sensors::http;
+use crate::sensors::servers::Server;
 use anyhow::{Context, bail};
 use http_body_util::Full;
 use hyper::Request;
@@ -21,7 +22,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use vigie_core::message::Printers;
-use vigie_profile::read_text;
+use vigie_profile::{Protocol, read_text};
 
 const DEFAULT_SOCKET: &str = "/run/cups/cups.sock";
 const DEFAULT_PORT: u16 = 631;
@@ -30,6 +31,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// Thousands of queues fit, because only their names are requested.
 const MAX_RESPONSE_BYTES: usize = 1 << 20;
 const NAME: &str = "printer-name";
+const DEVICE: &str = "device-uri";
 
 /// Returns the queues of this computer, or the server that it prints through.
 ///
@@ -38,16 +40,21 @@ pub(super) fn read() -> anyhow::Result<Printers> {
     Settings::system().read(TIMEOUT)
 }
 
+/// Returns the servers to which the queues send, or the one that this computer prints through.
+pub(super) fn servers() -> anyhow::Result<Vec<Server>> {
+    Settings::system().servers(TIMEOUT)
+}
+
 /// What the user and the administrator have chosen.
 #[derive(Debug, PartialEq)]
 struct Settings {
-    server: CupsAddress,
+    server: CupsServer,
     default: Option<String>,
 }
 
 /// Where CUPS is.
 #[derive(Debug, PartialEq)]
-enum CupsAddress {
+enum CupsServer {
     Socket(PathBuf),
     /// On this computer, by TCP.
     Loopback(IpAddr, u16),
@@ -74,34 +81,56 @@ impl Settings {
         let default =
             default.or_else(|| files("lpoptions").iter().find_map(|text| default_of(text).map(str::to_owned)));
         Settings {
-            server: server.map_or_else(|| CupsAddress::Socket(DEFAULT_SOCKET.into()), |name| CupsAddress::parse(&name)),
+            server: server.map_or_else(|| CupsServer::Socket(DEFAULT_SOCKET.into()), |name| CupsServer::parse(&name)),
             // `NAME/instance` is a set of options for the same queue.
             default: default.and_then(|name| name.split('/').next().map(str::to_owned)),
         }
     }
 
     fn read(&self, limit: Duration) -> anyhow::Result<Printers> {
-        if let CupsAddress::Remote(name) = &self.server {
+        if let CupsServer::Remote(name) = &self.server {
             return Ok(Printers::Server(vigie_core::sanitize::sanitize(name)));
         }
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(async {
-            let requests = async {
-                let names = request(&self.server, Operation::CupsGetPrinters).await?;
-                let default = request(&self.server, Operation::CupsGetDefault).await?;
-                let default = self.default.clone().or_else(|| default.into_iter().next());
-                anyhow::Ok(Printers::Computer(listed(names, default.as_deref())))
-            };
-            tokio::time::timeout(limit, requests).await.context("CUPS does not answer")?
+        within(limit, async {
+            let names = request(&self.server, Operation::CupsGetPrinters, NAME).await?;
+            let default = request(&self.server, Operation::CupsGetDefault, NAME).await?;
+            let default = self.default.clone().or_else(|| default.into_iter().next());
+            Ok(Printers::Computer(listed(names, default.as_deref())))
         })
+    }
+
+    fn servers(&self, limit: Duration) -> anyhow::Result<Vec<Server>> {
+        if let CupsServer::Remote(name) = &self.server {
+            return Ok(vec![(Protocol::Ipp, name.clone())]);
+        }
+        let devices = within(limit, request(&self.server, Operation::CupsGetPrinters, DEVICE))?;
+        Ok(devices.iter().filter_map(|device| print_server(device)).collect())
     }
 }
 
-impl CupsAddress {
+/// Waits for CUPS on this thread.
+fn within<T>(limit: Duration, requests: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async { tokio::time::timeout(limit, requests).await.context("CUPS does not answer")? })
+}
+
+/// Returns the server in a queue's device URI, where it speaks IPP at its usual port, or SMB. (`ipps` is the same port:
+/// RFC 7472, section 4.)
+fn print_server(device: &str) -> Option<Server> {
+    let uri = url::Url::parse(device).ok()?;
+    let protocol = match (uri.scheme(), uri.port()) {
+        ("ipp" | "ipps", None | Some(DEFAULT_PORT)) | ("http" | "https", Some(DEFAULT_PORT)) => Protocol::Ipp,
+        ("smb", None) => Protocol::Smb,
+        _ => return None,
+    };
+    Some((protocol, uri.host_str()?.trim_start_matches('[').trim_end_matches(']').to_owned()))
+}
+
+impl CupsServer {
     /// Parses `/path/of/socket` or `host[:port][/version=1.1]`.
-    fn parse(name: &str) -> CupsAddress {
+    fn parse(name: &str) -> CupsServer {
         if name.starts_with('/') {
-            return CupsAddress::Socket(name.into());
+            return CupsServer::Socket(name.into());
         }
         let authority = name.split('/').next().unwrap_or(name);
         let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
@@ -117,39 +146,42 @@ impl CupsAddress {
         };
         match address.filter(IpAddr::is_loopback) {
             Some(address) => {
-                CupsAddress::Loopback(address, port.and_then(|port| port.parse().ok()).unwrap_or(DEFAULT_PORT))
+                CupsServer::Loopback(address, port.and_then(|port| port.parse().ok()).unwrap_or(DEFAULT_PORT))
             }
-            None => CupsAddress::Remote(host.to_owned()),
+            None => CupsServer::Remote(host.to_owned()),
         }
     }
 }
 
-/// Requests the names of queues; none if the server finds none.
-async fn request(server: &CupsAddress, operation: Operation) -> anyhow::Result<Vec<String>> {
+/// Requests an attribute of the queues; none if the server finds none.
+async fn request(server: &CupsServer, operation: Operation, wanted: &'static str) -> anyhow::Result<Vec<String>> {
     match server {
-        CupsAddress::Socket(path) => {
+        CupsServer::Socket(path) => {
             let stream = UnixStream::connect(path).await.with_context(|| format!("no CUPS at {}", path.display()))?;
-            exchange(stream, operation).await
+            exchange(stream, operation, wanted).await
         }
-        CupsAddress::Loopback(address, port) => {
+        CupsServer::Loopback(address, port) => {
             let stream = TcpStream::connect((*address, *port)).await;
-            exchange(stream.with_context(|| format!("no CUPS at {address} port {port}"))?, operation).await
+            exchange(stream.with_context(|| format!("no CUPS at {address} port {port}"))?, operation, wanted).await
         }
-        CupsAddress::Remote(name) => bail!("the print server {name} is not asked"),
+        CupsServer::Remote(name) => bail!("the print server {name} is not asked"),
     }
 }
 
-async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(stream: S, operation: Operation) -> anyhow::Result<Vec<String>> {
+async fn exchange<S>(stream: S, operation: Operation, attribute: &str) -> anyhow::Result<Vec<String>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let mut ipp = IppRequestResponse::new(IppVersion::v1_1(), operation, None)?;
-    let wanted = IppValue::new_keyword(NAME)?.named(ipp::value::IppName::new("requested-attributes")?);
+    let wanted = IppValue::new_keyword(attribute)?.named(ipp::value::IppName::new("requested-attributes")?);
     ipp.attributes_mut().add(DelimiterTag::OperationAttributes, wanted);
     let request = Request::post("/").header(HOST, "localhost").header(CONTENT_TYPE, "application/ipp");
     let request = request.body(Full::new(ipp.to_bytes()))?;
     let response = http::exchange(stream, request, MAX_RESPONSE_BYTES).await.context("CUPS")?;
-    names(&response)
+    values(&response, attribute)
 }
 
-fn names(response: &[u8]) -> anyhow::Result<Vec<String>> {
+fn values(response: &[u8], attribute: &str) -> anyhow::Result<Vec<String>> {
     let response = IppParser::new(IppReader::new(Cursor::new(response.to_vec()))).parse();
     let response = response.context("not an IPP response")?;
     let status = response.header().status_code();
@@ -160,8 +192,8 @@ fn names(response: &[u8]) -> anyhow::Result<Vec<String>> {
         bail!("CUPS: {status}");
     }
     let queues = response.attributes().groups_of(DelimiterTag::PrinterAttributes);
-    let name = |queue: &ipp::attribute::IppAttributeGroup| Some(queue.get(NAME)?.value().to_string());
-    Ok(queues.filter_map(name).collect())
+    let value = |queue: &ipp::attribute::IppAttributeGroup| Some(queue.get(attribute)?.value().to_string());
+    Ok(queues.filter_map(value).collect())
 }
 
 /// Returns the `ServerName` of client.conf(5).
@@ -246,11 +278,11 @@ mod tests {
         }
 
         fn shown(&self, default: Option<&str>) -> Vec<(String, bool)> {
-            shown(CupsAddress::Socket(self.socket()), default)
+            shown(CupsServer::Socket(self.socket()), default)
         }
     }
 
-    fn shown(server: CupsAddress, default: Option<&str>) -> Vec<(String, bool)> {
+    fn shown(server: CupsServer, default: Option<&str>) -> Vec<(String, bool)> {
         let settings = Settings { server, default: default.map(str::to_owned) };
         match settings.read(TIMEOUT).expect("cupsd answers") {
             Printers::Computer(printers) => {
@@ -287,12 +319,43 @@ mod tests {
     }
 
     #[test]
+    fn the_servers_of_a_real_servers_queues_are_found() {
+        let cups = Cups::start();
+        cups.admin(&["-p", "Bureau", "-E", "-v", "ipp://172.26.66.73/printers/Bureau", "-m", "raw"]);
+        cups.add("Fichier");
+        let settings = Settings { server: CupsServer::Socket(cups.socket()), default: None };
+        assert_eq!(settings.servers(TIMEOUT).expect("cupsd answers"), [(Protocol::Ipp, "172.26.66.73".to_owned())]);
+        let elsewhere = Settings { server: CupsServer::Remote("imprimantes.ac-caen.fr".into()), default: None };
+        let server = elsewhere.servers(TIMEOUT).expect("nobody is asked");
+        assert_eq!(server, [(Protocol::Ipp, "imprimantes.ac-caen.fr".to_owned())]);
+    }
+
+    #[test]
+    fn a_device_names_its_server_where_it_speaks_ipp_or_smb() {
+        for (device, server) in [
+            ("ipp://172.26.66.73:631/printers/a", Some((Protocol::Ipp, "172.26.66.73"))),
+            ("ipps://imprimantes.test/printers/a", Some((Protocol::Ipp, "imprimantes.test"))),
+            ("http://[2001:db8::3]:631/printers/a", Some((Protocol::Ipp, "2001:db8::3"))),
+            ("smb://mdupont:secret@serveur/file", Some((Protocol::Smb, "serveur"))),
+            ("http://192.168.1.30/", None),
+            ("ipp://192.168.1.30:8631/", None),
+            ("socket://192.168.1.30:9100", None),
+            ("dnssd://Bureau._ipp._tcp.local/", None),
+            ("usb://HP/LaserJet", None),
+            ("file:///dev/null", None),
+        ] {
+            let server = server.map(|(protocol, host)| (protocol, host.to_owned()));
+            assert_eq!(print_server(device), server, "{device}");
+        }
+    }
+
+    #[test]
     fn a_server_on_the_loopback_interface_is_asked() {
         let port =
             std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
         let cups = Cups::start_with(port);
         cups.add("I14RC-DSI-RDC");
-        assert_eq!(shown(CupsAddress::parse(&format!("localhost:{port}")), None), [queue("I14RC-DSI-RDC", false)]);
+        assert_eq!(shown(CupsServer::parse(&format!("localhost:{port}")), None), [queue("I14RC-DSI-RDC", false)]);
     }
 
     fn settings(variables: &[(&str, &str)], home: &Path, machine: &Path) -> Settings {
@@ -309,23 +372,23 @@ mod tests {
             fs::create_dir_all(folder).expect("created");
         }
         let read = |variables: &[(&str, &str)]| settings(variables, &home, &machine);
-        let local = CupsAddress::Socket(DEFAULT_SOCKET.into());
+        let local = CupsServer::Socket(DEFAULT_SOCKET.into());
         assert_eq!(read(&[]), Settings { server: local, default: None });
 
         fs::write(machine.join("client.conf"), "# \n servername\t10.9.0.5 # in Caen\n").expect("written");
         fs::write(machine.join("lpoptions"), "Default I14RC-DSI-RDC\n").expect("written");
-        assert_eq!(read(&[]).server, CupsAddress::Remote("10.9.0.5".into()));
+        assert_eq!(read(&[]).server, CupsServer::Remote("10.9.0.5".into()));
         assert_eq!(read(&[]).default.as_deref(), Some("I14RC-DSI-RDC"));
 
         fs::write(home.join(".cups/client.conf"), "ServerName imprimantes.ac-caen.fr:631/version=1.1\n")
             .expect("written");
         fs::write(home.join(".cups/lpoptions"), "Dest a sides=two-sided\nDefault I76RC-DSI04-B4/duplex media=A4\n")
             .expect("written");
-        assert_eq!(read(&[]).server, CupsAddress::Remote("imprimantes.ac-caen.fr".into()));
+        assert_eq!(read(&[]).server, CupsServer::Remote("imprimantes.ac-caen.fr".into()));
         assert_eq!(read(&[]).default.as_deref(), Some("I76RC-DSI04-B4"));
 
         let variables = [("CUPS_SERVER", "/run/other.sock"), ("LPDEST", "L"), ("PRINTER", "P")];
-        assert_eq!(read(&variables).server, CupsAddress::Socket("/run/other.sock".into()));
+        assert_eq!(read(&variables).server, CupsServer::Socket("/run/other.sock".into()));
         assert_eq!(read(&variables).default.as_deref(), Some("L"));
         assert_eq!(read(&[("PRINTER", "P")]).default.as_deref(), Some("P"));
         assert_eq!(read(&[("PRINTER", "lp"), ("LPDEST", "")]).default.as_deref(), Some("I76RC-DSI04-B4"));
@@ -339,27 +402,27 @@ mod tests {
 
     #[test]
     fn only_this_computer_is_asked() {
-        let loopback = |text: &str, port| CupsAddress::Loopback(text.parse().expect("an address"), port);
+        let loopback = |text: &str, port| CupsServer::Loopback(text.parse().expect("an address"), port);
         for (name, server) in [
-            ("/run/cups/cups.sock", CupsAddress::Socket("/run/cups/cups.sock".into())),
+            ("/run/cups/cups.sock", CupsServer::Socket("/run/cups/cups.sock".into())),
             ("localhost", loopback("127.0.0.1", 631)),
             ("LOCALHOST:8631", loopback("127.0.0.1", 8631)),
             ("127.0.0.2:631/version=1.1", loopback("127.0.0.2", 631)),
             ("[::1]:8631", loopback("::1", 8631)),
             ("::1", loopback("::1", 631)),
-            ("172.26.66.73", CupsAddress::Remote("172.26.66.73".into())),
-            ("localhost.ac-caen.fr", CupsAddress::Remote("localhost.ac-caen.fr".into())),
-            ("[2001:db8::1]:631", CupsAddress::Remote("2001:db8::1".into())),
+            ("172.26.66.73", CupsServer::Remote("172.26.66.73".into())),
+            ("localhost.ac-caen.fr", CupsServer::Remote("localhost.ac-caen.fr".into())),
+            ("[2001:db8::1]:631", CupsServer::Remote("2001:db8::1".into())),
         ] {
-            assert_eq!(CupsAddress::parse(name), server, "{name}");
+            assert_eq!(CupsServer::parse(name), server, "{name}");
         }
-        let settings = Settings { server: CupsAddress::parse("serveur\u{202e}\u{1b}:631"), default: None };
+        let settings = Settings { server: CupsServer::parse("serveur\u{202e}\u{1b}:631"), default: None };
         assert_eq!(settings.read(TIMEOUT).expect("not asked"), Printers::Server("serveur".into()));
     }
 
     #[test]
     fn a_missing_server_is_reported() {
-        let server = CupsAddress::Socket("/nowhere/cups.sock".into());
+        let server = CupsServer::Socket("/nowhere/cups.sock".into());
         let error = Settings { server, default: None }.read(TIMEOUT).expect_err("nothing listens there");
         assert!(format!("{error:#}").starts_with("no CUPS at /nowhere/cups.sock"), "{error:#}");
     }
@@ -369,29 +432,29 @@ mod tests {
         let folder = tempfile::tempdir().expect("a directory");
         let path = folder.path().join("sock");
         let _listener = std::os::unix::net::UnixListener::bind(&path).expect("a socket");
-        let settings = Settings { server: CupsAddress::Socket(path), default: None };
+        let settings = Settings { server: CupsServer::Socket(path), default: None };
         let error = settings.read(Duration::from_millis(50)).expect_err("it never answers");
         assert!(format!("{error:#}").starts_with("CUPS does not answer"), "{error:#}");
     }
 
     #[test]
     fn responses_that_are_not_ipp_are_errors() {
-        assert!(names(b"").is_err());
-        assert!(names(b"<html>").is_err());
+        assert!(values(b"", NAME).is_err());
+        assert!(values(b"<html>", NAME).is_err());
         let refused = IppRequestResponse::new_response(IppVersion::v1_1(), StatusCode::ClientErrorForbidden, 1);
-        assert!(names(&refused.expect("a response").to_bytes()).is_err());
+        assert!(values(&refused.expect("a response").to_bytes(), NAME).is_err());
     }
 
     proptest! {
         #[test]
         fn no_response_panics(start in 0..9_usize, rest in prop::collection::vec(any::<u8>(), 0..200)) {
             let header = [1, 1, 0, 0, 0, 0, 0, 1, 4];
-            let _ = names(&[&header[..start], &rest].concat());
+            let _ = values(&[&header[..start], &rest].concat(), NAME);
         }
 
         #[test]
         fn no_configuration_panics(text in ".{0,60}") {
-            let _ = (server_name(&text), default_of(&text), CupsAddress::parse(&text));
+            let _ = (server_name(&text), default_of(&text), CupsServer::parse(&text));
         }
     }
 

@@ -6,6 +6,7 @@ mod system;
 #[cfg(windows)]
 pub use system::watch;
 
+use super::servers::Server;
 use vigie_core::message::{Printer, Printers, Reading};
 use vigie_core::sanitize::sanitize;
 
@@ -16,6 +17,11 @@ pub fn read() -> Reading<Printers> {
         Ok(printers) => Reading::Known(printers),
         Err(error) => Reading::Unavailable(format!("{error:#}")),
     }
+}
+
+/// Returns the print servers of this computer's queues, those that speak IPP or SMB.
+pub(super) fn servers() -> anyhow::Result<Vec<Server>> {
+    system::servers()
 }
 
 /// Returns the queues by name, the default one first, even if it is not installed on this computer.

@@ -3,9 +3,11 @@
 use super::listed;
 use crate::Events;
 use crate::sensors::registry::{self, KeyWatch};
+use crate::sensors::servers::Server;
 use anyhow::Context;
 use std::time::Duration;
 use vigie_core::message::{Event, Printers};
+use vigie_profile::Protocol;
 use windows::Win32::Foundation::ERROR_INSUFFICIENT_BUFFER;
 use windows::Win32::Graphics::Printing::{
     EnumPrintersW, GetDefaultPrinterW, PRINTER_ENUM_CONNECTIONS, PRINTER_ENUM_LOCAL, PRINTER_INFO_4W,
@@ -29,8 +31,14 @@ const BURST: Duration = Duration::from_secs(1);
 /// Local queues and connections to a print server's queues. Level 4 reads the registry alone, and so does not wait for
 /// a server (<https://learn.microsoft.com/windows/win32/printdocs/enumprinters>).
 pub(super) fn read() -> anyhow::Result<Printers> {
-    let names = names().context("EnumPrinters")?;
+    let names: Vec<String> = names().context("EnumPrinters")?.iter().map(|name| queue(name).to_owned()).collect();
     Ok(Printers::Computer(listed(names, default().as_deref().map(queue))))
+}
+
+/// Returns the servers of the connections: each shares its queues by SMB too.
+pub(super) fn servers() -> anyhow::Result<Vec<Server>> {
+    let names = names().context("EnumPrinters")?.into_iter();
+    Ok(names.filter_map(|name| Some((Protocol::Smb, server(&name)?.to_owned()))).collect())
 }
 
 /// Sends the list once at the start, and again when a printer is added or removed or the default one changes.
@@ -83,7 +91,7 @@ fn names() -> windows::core::Result<Vec<String>> {
     // SAFETY: a record's name, if it has one, is a string in the same buffer that ends in 0.
     let name = |record: &PRINTER_INFO_4W| unsafe { record.pPrinterName.to_string() }.ok();
     let named = records.iter().filter(|record| !record.pPrinterName.is_null());
-    Ok(named.filter_map(name).map(|name| queue(&name).to_owned()).collect())
+    Ok(named.filter_map(name).collect())
 }
 
 fn default() -> Option<String> {
@@ -101,6 +109,11 @@ fn queue(name: &str) -> &str {
     name.strip_prefix(r"\\").and_then(|rest| rest.split_once('\\')).map_or(name, |(_, queue)| queue)
 }
 
+/// Returns the server of a connection.
+fn server(name: &str) -> Option<&str> {
+    name.strip_prefix(r"\\").and_then(|rest| rest.split_once('\\')).map(|(server, _)| server)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,7 +121,9 @@ mod tests {
     #[test]
     fn connection_is_named_by_its_queue() {
         assert_eq!(queue(r"\\172.26.66.73\I14RC-DSI-RDC"), "I14RC-DSI-RDC");
+        assert_eq!(server(r"\\172.26.66.73\I14RC-DSI-RDC"), Some("172.26.66.73"));
         assert_eq!(queue("Microsoft Print to PDF"), "Microsoft Print to PDF");
+        assert_eq!(server("Microsoft Print to PDF"), None);
         assert_eq!(queue(r"\\server"), r"\\server");
     }
 

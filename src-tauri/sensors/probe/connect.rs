@@ -15,7 +15,7 @@ const STAGGER: Duration = Duration::from_millis(250);
 
 /// Why there is no connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TcpConnectError {
+pub(super) enum ConnectError {
     /// The name has no address.
     Name(NameError),
     /// The host refused.
@@ -24,14 +24,18 @@ pub(super) enum TcpConnectError {
     Silent,
 }
 
-/// Connects to the first of the host's addresses that accepts.
-pub(super) async fn connect(host: &str, port: u16, until: Instant) -> Result<TcpStream, TcpConnectError> {
+/// The host's addresses, in the order in which they are tried.
+pub(super) async fn addresses(host: &str, until: Instant) -> Result<Vec<IpAddr>, ConnectError> {
     let resolved = timeout_at(until, resolve(host)).await.unwrap_or(Err(NameError::ResolverDown));
-    let addresses = alternate(resolved.map_err(TcpConnectError::Name)?);
-    first_of(addresses.into_iter().map(|address| SocketAddr::new(address, port)), until).await
+    resolved.map(alternate).map_err(ConnectError::Name)
 }
 
-async fn first_of(addresses: impl Iterator<Item = SocketAddr>, until: Instant) -> Result<TcpStream, TcpConnectError> {
+/// Connects to the first of these addresses that accepts.
+pub(super) async fn connect(addresses: &[IpAddr], port: u16, until: Instant) -> Result<TcpStream, ConnectError> {
+    first_of(addresses.iter().map(|address| SocketAddr::new(*address, port)), until).await
+}
+
+async fn first_of(addresses: impl Iterator<Item = SocketAddr>, until: Instant) -> Result<TcpStream, ConnectError> {
     let mut attempts = JoinSet::new();
     for (position, address) in addresses.enumerate() {
         let wait = STAGGER.saturating_mul(u32::try_from(position).unwrap_or(u32::MAX));
@@ -40,14 +44,14 @@ async fn first_of(addresses: impl Iterator<Item = SocketAddr>, until: Instant) -
             TcpStream::connect(address).await
         });
     }
-    let mut failure = TcpConnectError::Silent;
+    let mut failure = ConnectError::Silent;
     loop {
         match timeout_at(until, attempts.join_next()).await {
             Ok(Some(Ok(Ok(stream)))) => return Ok(stream),
             Ok(Some(Ok(Err(error)))) => {
                 tracing::debug!("a connection was not made: {error}");
                 if matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset) {
-                    failure = TcpConnectError::Refused;
+                    failure = ConnectError::Refused;
                 }
             }
             Ok(Some(Err(error))) => tracing::warn!("a connection attempt failed: {error}"),
@@ -95,11 +99,39 @@ mod tests {
         assert_eq!(alternate(Vec::new()), Vec::<IpAddr>::new());
     }
 
+    /// An AAAA record that leads nowhere, beside a good A record.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_silent_address_costs_a_fraction_of_the_time() {
+        use crate::sensors::test_support::{in_namespace, run};
+        in_namespace(rustix::thread::UnshareFlags::NEWNET, async {
+            run("ip link set lo up");
+            run("ip link add eth0 type veth peer name far0");
+            run("ip link set far0 up");
+            run("ip link set eth0 up");
+            run("ip address add 2001:db8::1/64 dev eth0 nodad");
+            // Packets to it go out, and nobody takes them.
+            run("ip neighbour add 2001:db8::dead lladdr 02:00:00:00:00:01 dev eth0");
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let dead: IpAddr = "2001:db8::dead".parse().unwrap();
+            let begun = Instant::now();
+            let stream = connect(&[dead, listener.local_addr().unwrap().ip()], port, within(20)).await;
+            assert_eq!(
+                stream.expect("the second address accepts").peer_addr().unwrap(),
+                listener.local_addr().unwrap()
+            );
+            assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+            let silent = Instant::now() + Duration::from_millis(300);
+            assert_eq!(connect(&[dead], port, silent).await.unwrap_err(), ConnectError::Silent);
+        });
+    }
+
     #[tokio::test]
     async fn a_closed_port_beside_an_open_one_does_not_matter() {
         let open = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let closed = SocketAddr::new(open.ip(), open.port());
-        assert_eq!(first_of([closed].into_iter(), within(5)).await.unwrap_err(), TcpConnectError::Refused);
+        assert_eq!(first_of([closed].into_iter(), within(5)).await.unwrap_err(), ConnectError::Refused);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let open = listener.local_addr().unwrap();
         assert!(first_of([closed, open].into_iter(), within(5)).await.is_ok());

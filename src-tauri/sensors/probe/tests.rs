@@ -172,6 +172,18 @@ async fn a_file_server_answers_in_smb() {
 }
 
 #[tokio::test]
+async fn a_file_server_answers_in_nfs() {
+    let port = server(|mut stream| {
+        let mut call = [0; 44];
+        if stream.read_exact(&mut call).is_ok() {
+            let _ = stream.write_all(&nfs::tests::reply(&call));
+        }
+    });
+    assert_eq!(answer(&format!("nfs://127.0.0.1:{port}"), LIMIT).await, Answer::Correct(ENDS));
+    assert_eq!(answer(&format!("nfs://127.0.0.1:{}", answering(PAGE)), LIMIT).await, Answer::Wrong(ENDS));
+}
+
+#[tokio::test]
 async fn a_print_server_answers_in_ipp() {
     let port = print_server(|number| number);
     assert_eq!(answer(&format!("ipp://127.0.0.1:{port}"), LIMIT).await, Answer::Correct(ENDS));
@@ -340,7 +352,7 @@ async fn the_best_gateway_decides() {
 fn request(hosts: &[String], gateways: &[(&str, u16)]) -> ProbeRequest {
     let hosts = hosts.iter().map(|host| host.parse().unwrap()).collect();
     let gateway = |(host, port): &(&str, u16)| GatewayAddress { host: (*host).into(), port: *port, pins: Vec::new() };
-    ProbeRequest { number: 7, hosts, gateways: gateways.iter().map(gateway).collect(), dns: Vec::new() }
+    ProbeRequest { number: 7, hosts, gateways: gateways.iter().map(gateway).collect(), dns: Vec::new(), learned: None }
 }
 
 #[tokio::test]
@@ -353,6 +365,39 @@ async fn the_first_strong_answer_is_reported_before_the_end() {
     assert_eq!(kinds, [(false, 1), (true, 2)]);
     let answers: Vec<Answer> = reports[1].witnesses.iter().map(|witness| witness.answer).collect();
     assert_eq!(answers, [Answer::Accepted(ENDS), Answer::Correct(ENDS)], "in the request's order");
+}
+
+/// The interface to this machine's own addresses.
+fn loopback() -> u32 {
+    network::interface_to(LOCALHOST).expect("every machine has one")
+}
+
+/// What a probe reports of learned servers, beside one host of the profile.
+async fn learned(host: &str, interface: u32, servers: &[String]) -> Vec<(bool, Answer)> {
+    let hosts = servers.iter().map(|server| server.parse().unwrap()).collect();
+    let request = ProbeRequest { learned: Some(LearnedHosts { interface, hosts }), ..request(&[host.into()], &[]) };
+    let mut last = None;
+    probe(request, Duration::from_secs(2), |probe| last = Some(probe)).await;
+    let last = last.expect("a probe reports its end");
+    assert!(last.complete);
+    last.witnesses.iter().map(|witness| (witness.learned, witness.answer)).collect()
+}
+
+#[tokio::test]
+async fn learned_servers_are_asked_one_after_the_other_until_one_answers() {
+    let file_server = format!("smb://127.0.0.1:{}", answering(smb_frame(&smb::tests::response())));
+    let silent = format!("127.0.0.1:{}", closed_port());
+    let page = format!("smb://127.0.0.1:{}", answering(PAGE));
+    let asked = learned(&silent, loopback(), &[page.clone(), file_server.clone(), page.clone()]).await;
+    assert_eq!(
+        asked,
+        [(false, Answer::Refused), (true, Answer::Wrong(ENDS)), (true, Answer::Correct(ENDS))],
+        "the last one need not be asked"
+    );
+    let asked = learned(&file_server, loopback(), &[page]).await;
+    assert_eq!(asked, [(false, Answer::Correct(ENDS))], "a host of the profile has answered");
+    let asked = learned(&silent, loopback() + 1, &[file_server]).await;
+    assert_eq!(asked, [(false, Answer::Refused)], "it is reached by another interface");
 }
 
 #[tokio::test]
