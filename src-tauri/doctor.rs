@@ -1,7 +1,7 @@
 //! `vigie doctor`: asks every sensor once, and reports what it found and how long it took.
 
 use crate::runtime::{autostart, instance};
-use crate::sensors::{drives, host, network, power, printers, probe, shutdown, vpn_client, wapt};
+use crate::sensors::{drives, host, network, power, printers, probe, servers, shutdown, vpn_client, wapt};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,8 +31,7 @@ async fn examine(loaded: &Loaded) -> Vec<Finding> {
     let started = Instant::now();
     let links = blocking(profile, network::read).await;
     let links = links.and_then(|links| links.map_err(|error| error.to_string()));
-    let servers = links.as_ref().map(|links| links.dns.clone()).unwrap_or_default();
-    timed(Sensor::Network, started, links.and_then(json));
+    timed(Sensor::Network, started, links.as_ref().map_err(String::clone).and_then(json));
 
     let started = Instant::now();
     let site = blocking(profile, vpn_client::site).await;
@@ -40,7 +39,7 @@ async fn examine(loaded: &Loaded) -> Vec<Finding> {
 
     let chosen = profile.user.site.clone().or(site.ok().flatten());
     let mut request = ProbeRequest::new(profile, chosen.as_deref(), 0, true);
-    request.dns = servers;
+    request.dns = links.as_ref().map(|links| links.dns.clone()).unwrap_or_default();
     let started = Instant::now();
     let limit = Duration::from_secs(profile.vpn.probe_timeout_seconds.into());
     let mut probed = None;
@@ -48,8 +47,12 @@ async fn examine(loaded: &Loaded) -> Vec<Finding> {
     let answered = probed.as_ref().is_some_and(|probe: &Probe| {
         probe.gateway == Some(Gateway::Answered) || probe.witnesses.iter().any(|witness| witness.strength().is_some())
     });
-    let result = json(&probed);
-    timed(Sensor::Probe, started, if answered { result } else { result.and_then(Err) });
+    let result = probed.map(|probed| vigie_view::doctor::probe(&probed, links.as_ref().ok())).unwrap_or_default();
+    timed(Sensor::Probe, started, if answered { Ok(result) } else { Err(result) });
+
+    let started = Instant::now();
+    let servers = blocking(profile, |_| servers::read()).await;
+    timed(Sensor::Servers, started, servers.map(|servers| vigie_view::doctor::servers(&servers)));
 
     let started = Instant::now();
     timed(Sensor::VpnClient, started, json(vpn_client::state(profile).await));

@@ -130,11 +130,14 @@ fn the_doctor_prints_what_each_sensor_reads() {
         let found = report.lines().find(|line| line[3..].trim_start().starts_with(name));
         found.unwrap_or_else(|| panic!("no {name:?} in\n{report}")).to_owned()
     };
-    assert_eq!(report.lines().count(), 13, "{report}");
+    assert_eq!(report.lines().count(), 15, "{report}");
+    let host = report.lines().find(|line| line.starts_with("    ipp://172.26.66.73 : ne répond pas ("));
+    assert!(host.is_some(), "{report}");
     for (name, reading) in [
         ("Configuration", "[]"),
         ("Réseau", "192.168.77.2"),
-        ("Intérieur et passerelle", "\"gateway\":\"answered\""),
+        ("Intérieur et passerelle", "serveur VPN : répond, certificat valable"),
+        ("Serveurs de l’utilisateur", "aucun"),
         ("Client VPN", "null"),
         ("Site d’après Cisco", "null"),
         ("Ordinateur", "\"user\":"),
