@@ -11,6 +11,7 @@ pub use form::{ConnectMethod, Field, FormError, OTP_DIGITS, Pin, Secret, Submiss
 use super::Now;
 use super::message::{Effect, LaunchTarget, Notification, RequestId, SensorRequest};
 use super::state::State;
+use super::update;
 use super::vpn::VpnStatus;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -86,6 +87,8 @@ pub enum ConnectProgress {
     Stage(Stage),
     /// The tunnel is up.
     Connected,
+    /// The client of a tunnel that is up has lost its server, and connects again by itself.
+    Reconnecting,
     /// A tunnel that was up is gone.
     Ended,
 }
@@ -386,6 +389,7 @@ impl ConnectState {
                     self.tunnel_due = Some(now.uptime + TUNNEL_TIMEOUT);
                 }
             }
+            Ok(ConnectProgress::Reconnecting) => return self.ours,
             Ok(ConnectProgress::Ended) => (self.phase, self.ours, self.tunnel_due) = (Phase::Idle, false, None),
             Err(error) => {
                 self.count_refusal(error, now);
@@ -452,12 +456,12 @@ pub(super) fn on_form(state: &mut State, form: Submission, effects: &mut Vec<Eff
 /// Handles the progress of an attempt.
 pub(super) fn on_progress(
     state: &mut State,
-    request: RequestId,
+    id: RequestId,
     progress: Result<ConnectProgress, ConnectError>,
     effects: &mut Vec<Effect>,
 ) {
     let now = state.now.clone();
-    if !state.connect.on_progress(request, &progress, &now) {
+    if !state.connect.on_progress(id, &progress, &now) {
         return;
     }
     match progress {
@@ -466,6 +470,10 @@ pub(super) fn on_progress(
             // The user waits for the new status.
             state.policy.ask();
             effects.extend([Effect::CloseConnect, Effect::Request(SensorRequest::Links)]);
+        }
+        Ok(ConnectProgress::Reconnecting) => {
+            let requests = state.vpn.doubt(&now);
+            update::request(state, requests, effects);
         }
         Ok(ConnectProgress::Ended) => effects.push(Effect::Request(SensorRequest::Links)),
         Err(error) => {

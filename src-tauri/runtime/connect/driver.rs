@@ -46,6 +46,9 @@ pub enum DriverStep {
     /// Start the client again, with other arguments. The gateway has not received the passcode.
     #[cfg(target_os = "linux")]
     Restart,
+    /// The client has lost its server, and connects again by itself.
+    #[cfg(target_os = "linux")]
+    Reconnecting,
     /// The attempt has failed.
     Failed(ConnectError),
     /// The attempt has failed; [`ClientDriver::exit_reason`] says why.
@@ -143,7 +146,14 @@ pub async fn drive(
             output.keep_line();
         }
         let reason = match step {
-            // What an established tunnel's client prints changes nothing.
+            #[cfg(target_os = "linux")]
+            DriverStep::Reconnecting => {
+                if is_up {
+                    report(Ok(ConnectProgress::Reconnecting));
+                }
+                continue;
+            }
+            // What else an established tunnel's client prints changes nothing.
             _ if is_up => continue,
             DriverStep::Unknown | DriverStep::Known => continue,
             DriverStep::Stage(stage) => {

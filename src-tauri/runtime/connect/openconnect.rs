@@ -109,6 +109,9 @@ impl OpenConnectDriver {
         if line.starts_with(REFUSED) {
             return DriverStep::Failed(ConnectError::Unknown(line.to_owned()));
         }
+        if mentions(&["failed to reconnect", "reconnect failed", "detected dead peer"]) {
+            return DriverStep::Reconnecting;
+        }
         if mentions(&["configured as ", "connected as "]) {
             self.passcode = None;
             return DriverStep::Connected;

@@ -248,6 +248,13 @@ mod openconnect_output {
         assert!(matches!(connecting, DriverStep::Stage(Stage::Establishing)));
         assert!(matches!(step("Set up UDP failed; using SSL instead"), DriverStep::Known));
         assert!(matches!(step("Something of the gateway's"), DriverStep::Unknown));
+        for text in [
+            "Failed to reconnect to host vpn.example: Connection refused",
+            "CSTP Dead Peer Detection detected dead peer!",
+            "Reconnect failed",
+        ] {
+            assert!(matches!(step(text), DriverStep::Reconnecting), "{text}");
+        }
         let refused = step(&format!("{REFUSED}: no such site"));
         assert!(matches!(refused, DriverStep::Failed(ConnectError::Unknown(_))));
     }
