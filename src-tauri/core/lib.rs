@@ -4,6 +4,8 @@ pub mod connect;
 pub mod digits;
 #[cfg(any(test, feature = "fixture"))]
 pub mod fixture;
+#[cfg(any(test, feature = "fixture"))]
+pub mod fleet;
 pub mod helpdesk;
 pub mod message;
 pub mod printers;
