@@ -21,7 +21,7 @@ pub struct Page {
     /// What the user may choose.
     pub settings: Vec<Setting>,
     /// The result of the user's last action.
-    pub answer: Option<ActionResult>,
+    pub answer: Option<Answer>,
 }
 
 /// A part of the page that has changed.
@@ -33,7 +33,7 @@ pub enum Part {
     Panel(Panel),
     Guide(Guide),
     Settings(Vec<Setting>),
-    Answer(Option<ActionResult>),
+    Answer(Option<Answer>),
 }
 
 /// What the guide offers. It changes with the profile and the site alone.
@@ -95,7 +95,7 @@ pub struct Code {
 /// The result of the user's last action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
-pub struct ActionResult {
+pub struct Answer {
     /// Differs from that of the answer before, even if the texts are the same.
     pub number: u32,
     /// The heading.
@@ -154,7 +154,7 @@ impl Page {
 pub fn page(state: &State) -> Page {
     let answer = state.answer.as_ref().map(|(number, told)| {
         let notice = notice::notice(told, state);
-        ActionResult { number: *number, title: notice.title, text: notice.body }
+        Answer { number: *number, title: notice.title, text: notice.body }
     });
     Page { panel: panel(state), guide: guide_model(state), settings: settings(state), answer }
 }

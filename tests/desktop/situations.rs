@@ -1,62 +1,899 @@
-//! Situations of a user at home or on site, laid with real parts, and what `vigie status` says in each.
+//! Situations of a user at home or on site, laid with real parts, and what `vigie status` says in each: status, reason and
+//! the first sentence of the advice.
+//!
+//! The rows of a table share one network and one desktop; each row lays its own situation and takes it away again.
 
-use crate::harness::vpn::{GATEWAY, TestVpn};
-use crate::harness::{ChildProcess, DEADLINE, Desktop, run, wait_for};
+use crate::harness::login1::FakeLogind;
+use crate::harness::vpn::{GATEWAY, TUNNEL, TestVpn};
+use crate::harness::{ChildProcess, DEADLINE, Desktop, run, wait_for, wait_for_described};
 use serde_json::Value;
 use std::fs;
 use std::process::Command;
 
-const PRINT_SERVER: &str = "\"172.26.66.73:631\"";
-const FILE_SERVER: &str = "\"smb://172.26.66.73\"";
+/// A situation, how it is laid, status and reason, and the first sentence of the advice.
+type Row = (&'static str, fn(&mut World), &'static str, &'static str);
 
-/// A user at home, without the VPN, in a situation that each test makes.
-struct Situation {
-    desktop: Desktop,
-    vpn: TestVpn,
+const OUT_OF_REACH: &str = "Les lecteurs réseau et les applications métiers sont hors d’atteinte.";
+const WITHIN_REACH: &str = "Les lecteurs réseau et les applications métiers sont accessibles.";
+const INTRANET_SILENT: &str = "Les lecteurs réseau et les applications métiers ne répondent pas.";
+const UNVERIFIED: &str = "Le certificat du serveur VPN ne peut pas être vérifié.";
+const OTHER_SERVER: &str = "Un autre serveur répond à la place du serveur VPN.";
+const NO_DNS: &str = "Ce réseau ne trouve aucune adresse d’Internet (le DNS ne répond pas).";
+const CONFLICT: &str = "Le réseau local « docker0 » utilise les mêmes adresses que l’académie.";
+
+const PRINT_SERVER: &str = "172.26.66.73:631";
+const FILE_SERVER: &str = "smb://172.26.66.73";
+/// An address of the intranet that nobody has.
+const NOBODY: &str = "smb://172.26.66.99";
+
+#[test]
+fn at_home_without_a_tunnel() {
+    play(&[
+        ("nothing special", |_| {}, "disconnected no-tunnel", OUT_OF_REACH),
+        (
+            "the cable is out",
+            |here| {
+                here.vpn.unplug();
+                here.undo(|here| {
+                    here.vpn.plug();
+                    here.add_ipv6_at_home();
+                });
+            },
+            "offline no-network",
+            "Aucun réseau : vérifiez le câble ou le Wi-Fi.",
+        ),
+        (
+            "the gateway refuses connections",
+            World::stop_gateway,
+            "captive gateway-refused",
+            "Le serveur VPN refuse la connexion.",
+        ),
+        (
+            "the gateway is silent",
+            |here| here.filter("iifname wan0 ip daddr 192.168.77.1 tcp dport 443 drop"),
+            "captive gateway-silent",
+            "Le serveur VPN ne répond pas.",
+        ),
+        (
+            "every seventh packet is lost",
+            |here| {
+                here.timeout_seconds = 6;
+                here.filter("iifname wan0 numgen inc mod 7 == 3 drop");
+            },
+            "disconnected no-tunnel",
+            OUT_OF_REACH,
+        ),
+        ("the line is slow", World::slow_line, "disconnected no-tunnel", OUT_OF_REACH),
+        (
+            "the gateway is reached by IPv6 alone",
+            |here| here.names("fd00:77::1 portailotp.test\n", ""),
+            "disconnected no-tunnel",
+            OUT_OF_REACH,
+        ),
+        (
+            "the gateway's AAAA record leads nowhere, its A record is good",
+            |here| {
+                here.filter("ip6 daddr 2001:db8::dead drop");
+                here.names("2001:db8::dead portailotp.test\n192.168.77.1 portailotp.test\n", "");
+            },
+            "disconnected no-tunnel",
+            OUT_OF_REACH,
+        ),
+        (
+            "the user's own file server at home",
+            |here| {
+                here.bookmark("smb://172.26.66.73/photos");
+                here.file_server();
+                here.on_site();
+                here.ask(&[NOBODY]);
+            },
+            "disconnected no-tunnel",
+            OUT_OF_REACH,
+        ),
+    ]);
 }
 
-impl Situation {
-    fn new() -> Situation {
+#[test]
+fn names_at_home() {
+    play(&[
+        (
+            "the provider's DNS knows the gateway",
+            |here| here.dns("--local=/test/ --address=/portailotp.test/192.168.77.1"),
+            "disconnected no-tunnel",
+            OUT_OF_REACH,
+        ),
+        (
+            "the gateway's name does not exist",
+            |here| here.dns("--local=/test/"),
+            "captive gateway-unresolved",
+            "L’adresse du serveur VPN est introuvable sur ce réseau.",
+        ),
+        (
+            "the provider invents an address where nobody answers",
+            |here| {
+                here.dns("--address=/#/192.168.77.9");
+                here.filter("ip daddr 192.168.77.9 drop");
+            },
+            "captive name-invented",
+            "Le nom du serveur VPN n’existe pas pour ce réseau, dont le fournisseur répond à sa place.",
+        ),
+        (
+            "the provider invents the address of its own web server",
+            |here| {
+                here.dns("--address=/#/192.168.77.1");
+                here.certificate("impostor");
+            },
+            "captive name-invented",
+            "Le nom du serveur VPN n’existe pas pour ce réseau, dont le fournisseur répond à sa place.",
+        ),
+        (
+            "the provider invents addresses, and knows the gateway",
+            |here| here.dns("--address=/#/192.168.77.9 --address=/portailotp.test/192.168.77.1"),
+            "disconnected no-tunnel",
+            OUT_OF_REACH,
+        ),
+        ("no DNS server listens", |here| here.names("", "nameserver 192.168.77.1\n"), "captive resolver-down", NO_DNS),
+        (
+            "the DNS server is silent",
+            |here| {
+                here.filter("iifname wan0 udp dport 53 drop");
+                here.names("", "nameserver 192.168.77.1\n");
+            },
+            "captive resolver-down",
+            NO_DNS,
+        ),
+        (
+            "a witness has a name that only the intranet knows",
+            |here| {
+                here.dns("--local=/test/ --address=/portailotp.test/192.168.77.1");
+                here.ask(&["https://intranet.test"]);
+            },
+            "disconnected no-tunnel",
+            OUT_OF_REACH,
+        ),
+    ]);
+}
+
+#[test]
+fn networks_that_answer_in_everybodys_place() {
+    play(&[
+        (
+            "every connection is accepted, but the gateway's passes: print server",
+            |here| here.accept_every_connection("b''", true),
+            "disconnected no-tunnel",
+            OUT_OF_REACH,
+        ),
+        (
+            "the same: file server",
+            |here| {
+                here.accept_every_connection("b''", true);
+                here.ask(&[FILE_SERVER]);
+            },
+            "disconnected no-tunnel",
+            OUT_OF_REACH,
+        ),
+        (
+            "the same: web server",
+            |here| {
+                here.accept_every_connection("b''", true);
+                here.ask(&["https://172.26.66.73"]);
+            },
+            "disconnected no-tunnel",
+            OUT_OF_REACH,
+        ),
+        (
+            "the same: a host without a protocol",
+            |here| {
+                here.accept_every_connection("b''", true);
+                here.ask(&["tcp://172.26.66.73:8080"]);
+            },
+            "unknown unproven",
+            "Ce réseau accepte les connexions, mais rien ne prouve que celui de l’académie y répond.",
+        ),
+        (
+            "a public Wi-Fi before the log-in",
+            |here| {
+                let page = "b'HTTP/1.1 302 Found\\r\\nLocation: http://login.test/\\r\\nContent-Length: 0\\r\\n\\r\\n'";
+                here.accept_every_connection(page, false);
+            },
+            "captive portal",
+            "Rien ne passe avant que vous soyez identifié.",
+        ),
+        (
+            "a private VPN without the academy's routes",
+            |here| here.private_vpn("tun0", false),
+            "disconnected no-tunnel",
+            OUT_OF_REACH,
+        ),
+        (
+            "a private VPN that takes every route",
+            |here| here.private_vpn("tun0", true),
+            "disconnected other-vpn",
+            "Un autre VPN est actif (« tun0 »), mais ce n’est pas celui de l’académie.",
+        ),
+        (
+            "WireGuard that takes every route",
+            |here| here.private_vpn("wg0", true),
+            "disconnected no-tunnel",
+            OUT_OF_REACH,
+        ),
+        (
+            "a container with the print server's address",
+            |here| here.container(true),
+            "disconnected address-conflict",
+            CONFLICT,
+        ),
+        (
+            "the same, and it accepts connections",
+            |here| {
+                here.container(true);
+                here.ask(&["tcp://172.26.66.73:631"]);
+            },
+            "disconnected address-conflict",
+            CONFLICT,
+        ),
+        (
+            "a bridge with the academy's addresses and nothing behind it",
+            |here| here.container(false),
+            "disconnected address-conflict",
+            CONFLICT,
+        ),
+    ]);
+}
+
+#[test]
+fn certificates_of_the_gateway() {
+    play(&[
+        (
+            "the chain is incomplete",
+            |here| here.certificate("incomplete"),
+            "disconnected certificate-incomplete",
+            "Le certificat du serveur VPN ne peut pas être vérifié : le serveur ne l’envoie pas en entier.",
+        ),
+        (
+            "the issuer is unknown",
+            |here| here.certificate("self-signed"),
+            "disconnected certificate-untrusted",
+            "Le certificat du serveur VPN ne peut pas être vérifié : cet ordinateur ne connaît pas son émetteur.",
+        ),
+        (
+            "the issuer is unknown, and the key is pinned",
+            |here| {
+                here.certificate("self-signed");
+                here.pin("self-signed");
+            },
+            "disconnected no-tunnel",
+            OUT_OF_REACH,
+        ),
+        (
+            "another key is pinned",
+            |here| here.pin("self-signed"),
+            "disconnected pin-mismatch",
+            "Le serveur VPN n’a pas la clé attendue.",
+        ),
+        (
+            "it expired yesterday",
+            |here| here.certificate("expired"),
+            "disconnected certificate-expired",
+            "Le certificat du serveur VPN a expiré.",
+        ),
+        (
+            "the computer's clock shows 2020",
+            |here| {
+                here.certificate("fresh");
+                here.clock = Some("@2020-01-01 08:00:00");
+            },
+            "disconnected clock-wrong",
+            UNVERIFIED,
+        ),
+        (
+            "the computer's clock is three years ahead",
+            |here| {
+                here.certificate("fresh");
+                here.clock = Some("+3y");
+            },
+            "disconnected clock-wrong",
+            UNVERIFIED,
+        ),
+        ("it is another host's", |here| here.certificate("impostor"), "captive other-server", OTHER_SERVER),
+        (
+            "the server speaks TLS 1.1 alone",
+            World::old_tls,
+            "disconnected old-tls",
+            "Le serveur VPN n’accepte que d’anciennes connexions, qui ne sont plus sûres.",
+        ),
+        (
+            "on site, it expired yesterday",
+            |here| {
+                here.on_site();
+                here.certificate("expired");
+            },
+            "on-site intranet-answers",
+            WITHIN_REACH,
+        ),
+        (
+            "on site, it is another host's",
+            |here| {
+                here.on_site();
+                here.certificate("impostor");
+            },
+            "on-site intranet-answers",
+            WITHIN_REACH,
+        ),
+        (
+            "on site, the computer's clock shows 2020",
+            |here| {
+                here.on_site();
+                here.clock = Some("@2020-01-01 08:00:00");
+            },
+            "on-site intranet-answers",
+            WITHIN_REACH,
+        ),
+        (
+            "on site, the gateway is not reached",
+            |here| {
+                here.on_site();
+                here.stop_gateway();
+            },
+            "on-site intranet-answers",
+            WITHIN_REACH,
+        ),
+    ]);
+}
+
+#[test]
+fn on_site() {
+    play(&[
+        ("a print server answers", World::on_site, "on-site intranet-answers", WITHIN_REACH),
+        (
+            "a real print server answers",
+            |here| {
+                here.on_site();
+                here.cups();
+                here.ask(&["ipp://172.26.66.75"]);
+            },
+            "on-site intranet-answers",
+            WITHIN_REACH,
+        ),
+        (
+            "a file server answers",
+            |here| {
+                here.on_site();
+                here.file_server();
+                here.ask(&[FILE_SERVER]);
+            },
+            "on-site intranet-answers",
+            WITHIN_REACH,
+        ),
+        (
+            "a web server answers in its own name",
+            |here| {
+                here.on_site();
+                here.web_server("intranet");
+                here.ask(&["https://intranet.test"]);
+            },
+            "on-site intranet-answers",
+            WITHIN_REACH,
+        ),
+        (
+            "a web server answers in another's name",
+            |here| {
+                here.on_site();
+                here.web_server("impostor");
+                here.ask(&["https://intranet.test"]);
+            },
+            "disconnected no-tunnel",
+            OUT_OF_REACH,
+        ),
+        (
+            "a host is named, and the DNS knows it",
+            |here| {
+                here.on_site();
+                here.dns(
+                    "--local=/test/ --address=/portailotp.test/192.168.77.1 --address=/impressions.test/172.26.66.73",
+                );
+                here.ask(&["ipp://impressions.test"]);
+            },
+            "on-site intranet-answers",
+            WITHIN_REACH,
+        ),
+        (
+            "a host answers by IPv6",
+            |here| {
+                here.on_site();
+                here.ask(&["ipp://[fd00:66::73]"]);
+            },
+            "on-site intranet-answers",
+            WITHIN_REACH,
+        ),
+        (
+            "one host of two is silent",
+            |here| {
+                here.on_site();
+                here.ask(&[NOBODY, PRINT_SERVER]);
+            },
+            "on-site intranet-answers",
+            WITHIN_REACH,
+        ),
+        (
+            "every seventh packet is lost",
+            |here| {
+                here.on_site();
+                here.timeout_seconds = 6;
+                here.filter("iifname wan0 numgen inc mod 7 == 3 drop");
+            },
+            "on-site intranet-answers",
+            WITHIN_REACH,
+        ),
+        (
+            "the line is slow",
+            |here| {
+                here.on_site();
+                here.slow_line();
+            },
+            "on-site intranet-answers",
+            WITHIN_REACH,
+        ),
+        (
+            "a private VPN is on beside it",
+            |here| {
+                here.on_site();
+                here.private_vpn("tun0", false);
+            },
+            "on-site intranet-answers",
+            WITHIN_REACH,
+        ),
+        (
+            "the academy's VPN is on beside it",
+            |here| {
+                here.on_site();
+                here.connect();
+            },
+            "connected intranet-answers",
+            WITHIN_REACH,
+        ),
+        (
+            "a host accepts connections, without a protocol",
+            |here| {
+                here.on_site();
+                here.ask(&["tcp://172.26.66.73:631"]);
+            },
+            "unknown unproven",
+            "Ce réseau accepte les connexions, mais rien ne prouve que celui de l’académie y répond.",
+        ),
+    ]);
+}
+
+#[test]
+fn through_the_tunnel() {
+    play(&[
+        ("a print server answers", World::connect, "connected intranet-answers", WITHIN_REACH),
+        (
+            "every route goes through it",
+            |here| {
+                here.vpn.start_full_tunnel_server();
+                here.undo(|here| {
+                    here.vpn.kill_server();
+                    here.vpn.start_server();
+                });
+                here.connect();
+            },
+            "connected intranet-answers",
+            WITHIN_REACH,
+        ),
+        (
+            "a host answers by IPv6",
+            |here| {
+                here.vpn.start_ipv6_server();
+                here.undo(|here| {
+                    here.vpn.kill_server();
+                    here.vpn.start_server();
+                });
+                here.connect();
+                here.ask(&["ipp://[fd00:66::73]"]);
+            },
+            "connected intranet-answers",
+            WITHIN_REACH,
+        ),
+        (
+            "a file server answers",
+            |here| {
+                here.file_server();
+                here.connect();
+                here.ask(&[FILE_SERVER]);
+            },
+            "connected intranet-answers",
+            WITHIN_REACH,
+        ),
+        (
+            "one host of two is silent",
+            |here| {
+                here.connect();
+                here.ask(&[NOBODY, PRINT_SERVER]);
+            },
+            "connected intranet-answers",
+            WITHIN_REACH,
+        ),
+        (
+            "every host of the profile is silent, the server of the user's drive answers",
+            |here| {
+                here.file_server();
+                here.bookmark("smb://172.26.66.73/commun");
+                here.connect();
+                here.ask(&[NOBODY]);
+            },
+            "connected intranet-answers",
+            WITHIN_REACH,
+        ),
+        (
+            "every host of the profile is silent, the tunnel's DNS server answers",
+            |here| {
+                here.inside_dns();
+                here.connect();
+                here.names("192.168.77.1 portailotp.test\n", "nameserver 172.26.66.73\n");
+                here.ask(&[NOBODY]);
+            },
+            "connected intranet-answers",
+            WITHIN_REACH,
+        ),
+        (
+            "the tunnel's DNS server knows the inside zone",
+            |here| {
+                here.inside_dns();
+                here.connect();
+                here.names("192.168.77.1 portailotp.test\n", "nameserver 172.26.66.73\n");
+                here.ask(&["dns://in.test"]);
+            },
+            "connected intranet-answers",
+            WITHIN_REACH,
+        ),
+        (
+            "a host is named, and the tunnel's DNS server knows it",
+            |here| {
+                here.inside_dns();
+                here.connect();
+                here.names("192.168.77.1 portailotp.test\n", "nameserver 172.26.66.73\n");
+                here.ask(&["ipp://impressions.in.test"]);
+            },
+            "connected intranet-answers",
+            WITHIN_REACH,
+        ),
+        (
+            "a host is named, and no DNS server answers",
+            |here| {
+                here.connect();
+                here.names("192.168.77.1 portailotp.test\n", "nameserver 172.26.66.73\n");
+                here.ask(&["ipp://impressions.in.test"]);
+            },
+            "stalled resolver-down",
+            "Aucun serveur de l’académie n’est trouvé par son nom (le DNS ne répond pas).",
+        ),
+        (
+            "every host is silent",
+            |here| {
+                here.connect();
+                here.vpn.cut_intranet();
+                here.undo(|here| here.vpn.restore_intranet());
+            },
+            "stalled intranet-silent",
+            INTRANET_SILENT,
+        ),
+        (
+            "every host is silent, and so is the gateway",
+            |here| {
+                here.connect();
+                here.filter("iifname wan0 drop");
+            },
+            "stalled nothing-answers",
+            "Plus rien ne répond, pas même le serveur VPN.",
+        ),
+        (
+            "a container has the academy's addresses",
+            |here| {
+                here.connect();
+                here.container(false);
+                here.home("route add 172.26.66.73/32 dev docker0");
+            },
+            "stalled address-conflict",
+            CONFLICT,
+        ),
+        (
+            "a private VPN is on beside it",
+            |here| {
+                here.private_vpn("tun0", false);
+                here.connect();
+            },
+            "connected intranet-answers",
+            WITHIN_REACH,
+        ),
+        (
+            "every seventh packet is lost",
+            |here| {
+                here.connect();
+                here.timeout_seconds = 6;
+                here.filter("iifname lan0 numgen inc mod 7 == 3 drop");
+            },
+            "connected intranet-answers",
+            WITHIN_REACH,
+        ),
+        (
+            "the line is slow",
+            |here| {
+                here.connect();
+                here.slow_line();
+            },
+            "connected intranet-answers",
+            WITHIN_REACH,
+        ),
+    ]);
+}
+
+#[test]
+fn between_two_networks_asleep() {
+    let mut here = World::new();
+    here.desktop.skip_first_run();
+    let login1 = FakeLogind::start(&here.desktop);
+    here.on_site();
+    here.configure();
+    let (_vigie, _item) = here.desktop.start_vigie();
+    here.becomes("on-site intranet-answers");
+    // Closed at the office, opened at home, with the same address, as many routers give it.
+    login1.prepare_for_sleep(true);
+    here.restore();
+    login1.prepare_for_sleep(false);
+    here.becomes("disconnected no-tunnel");
+    // And back, with another one.
+    login1.prepare_for_sleep(true);
+    here.home("address delete 192.168.77.2/24 dev eth0");
+    here.home("address add 192.168.77.40/24 dev eth0");
+    here.home("route add default via 192.168.77.1");
+    here.on_site();
+    login1.prepare_for_sleep(false);
+    here.becomes("on-site intranet-answers");
+}
+
+/// Lays each situation, reads what Vigie says, and takes it away again.
+fn play(rows: &[Row]) {
+    let mut here = World::new();
+    let mut wrong = Vec::new();
+    for (situation, lay, expected, advice) in rows {
+        lay(&mut here);
+        here.configure();
+        let (said, text) = here.says();
+        let sentence = text.split_inclusive(". ").next().unwrap_or_default().trim();
+        if (said.0.as_str(), sentence) != (*expected, *advice) {
+            wrong.push(format!("{situation}: {} instead of {expected}\n  {text}\n  {}", said.0, said.1));
+        }
+        here.restore();
+    }
+    assert!(wrong.is_empty(), "{} situations are told wrongly:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Takes a part of a situation away.
+type Undo = Box<dyn FnOnce(&World)>;
+
+/// A user at home, without the VPN, and what a situation has changed.
+struct World {
+    // In the order in which they must be dropped.
+    parts: Vec<ChildProcess>,
+    undo: Vec<Undo>,
+    desktop: Desktop,
+    vpn: TestVpn,
+    /// The profile's intranet hosts.
+    hosts: Vec<String>,
+    /// More settings of the site.
+    site: String,
+    timeout_seconds: u32,
+    /// What `faketime` makes of the clock.
+    clock: Option<&'static str>,
+}
+
+impl World {
+    fn new() -> World {
         let vpn = TestVpn::start();
         let desktop = Desktop::at_home(&vpn);
-        let situation = Situation { desktop, vpn };
-        situation.watch(PRINT_SERVER, "");
-        situation
+        let mut here = World {
+            parts: Vec::new(),
+            undo: Vec::new(),
+            desktop,
+            vpn,
+            hosts: Vec::new(),
+            site: String::new(),
+            timeout_seconds: 0,
+            clock: None,
+        };
+        here.add_ipv6();
+        run(here.vpn.intranet_command("ip").args(["address", "add", "172.26.66.75/24", "dev", "eth0"]));
+        here.restore();
+        here
     }
 
-    /// Sets the intranet hosts, and more of the site's settings.
-    fn watch(&self, hosts: &str, more: &str) {
-        let site = format!("[[site]]\nid = \"caen\"\ngateway = \"{GATEWAY}\"\ninside = [{hosts}]\n{more}\n");
-        let settings = format!("[user]\nsite = \"caen\"\n\n{site}\n[vpn]\nprobe_timeout_seconds = 2\n");
+    /// The same networks in IPv6.
+    fn add_ipv6(&self) {
+        self.gateway("address add fd00:77::1/64 dev wan0 nodad");
+        self.gateway("address add fd00:66::1/64 dev lan0 nodad");
+        self.intranet("address add fd00:66::73/64 dev eth0 nodad");
+        self.intranet("-6 route add default via fd00:66::1");
+        run(self.vpn.gateway_command("sh").args(["-c", "echo 1 >/proc/sys/net/ipv6/conf/all/forwarding"]));
+        self.add_ipv6_at_home();
+        self.vpn.start_print_server("[fd00:66::73]:631");
+        self.gateway("-6 rule add iif wan0 to fd00:66::/64 blackhole");
+    }
+
+    fn add_ipv6_at_home(&self) {
+        self.home("address add fd00:77::2/64 dev eth0 nodad");
+        self.home("-6 route add default via fd00:77::1");
+    }
+
+    fn restore(&mut self) {
+        self.parts.clear();
+        while let Some(undo) = self.undo.pop() {
+            undo(self);
+        }
+        self.hosts = vec![PRINT_SERVER.into()];
+        (self.site, self.timeout_seconds, self.clock) = (String::new(), 2, None);
+    }
+
+    fn undo(&mut self, undo: impl FnOnce(&World) + 'static) {
+        self.undo.push(Box::new(undo));
+    }
+
+    fn configure(&self) {
+        let hosts: Vec<String> = self.hosts.iter().map(|host| format!("\"{host}\"")).collect();
+        let site = format!(
+            "[[site]]\nid = \"caen\"\ngateway = \"{GATEWAY}\"\ninside = [{}]\n{}\n",
+            hosts.join(", "),
+            self.site
+        );
+        let limit = self.timeout_seconds;
+        let settings = format!("[user]\nsite = \"caen\"\n\n{site}\n[vpn]\nprobe_timeout_seconds = {limit}\n");
         self.desktop.write(".config/vigie/vigie.toml", &settings);
     }
 
-    /// Asserts what `vigie status --json` says: status, reason, and a part of the headline and the advice.
-    fn is(&self, status: &str, reason: &str, text: &str) {
-        self.is_with(self.desktop.vigie(), status, reason, text);
-    }
-
-    fn is_with(&self, mut vigie: Command, status: &str, reason: &str, text: &str) {
+    /// Status and reason with the witnesses, and headline's advice.
+    fn says(&self) -> ((String, String), String) {
+        let mut vigie = match self.clock {
+            None => self.desktop.vigie(),
+            Some(clock) => {
+                let mut vigie = self.desktop.command("faketime");
+                vigie.args(["-f", clock]).arg(env!("CARGO_BIN_EXE_vigie"));
+                vigie
+            }
+        };
         let output = vigie.args(["status", "--json"]).output().expect("it starts");
         let said: Value = serde_json::from_slice(&output.stdout).expect("one line of JSON");
-        let (title, advice) = (&said["panel"]["title"], &said["panel"]["subtitle"]);
-        let words = format!("{} | {}", title.as_str().unwrap_or_default(), advice.as_str().unwrap_or_default());
-        let words = words.replace('\u{a0}', " ");
-        let witnesses = &said["witnesses"];
-        assert_eq!(
-            (said["verdict"].as_str(), said["reason"].as_str()),
-            (Some(status), Some(reason)),
-            "{words} {witnesses}"
-        );
-        assert!(words.contains(text), "{words}");
+        let text = |value: &Value| value.as_str().unwrap_or_default().replace('\u{a0}', " ");
+        let status = format!("{} {}", text(&said["verdict"]), text(&said["reason"]));
+        ((status, said["witnesses"].to_string()), text(&said["panel"]["subtitle"]))
     }
 
-    fn ip(&self, arguments: &str) {
+    /// Waits until the running Vigie says so.
+    fn becomes(&self, expected: &str) {
+        wait_for_described(
+            || format!("{expected}: {:?}", self.says()),
+            DEADLINE,
+            || (self.says().0.0 == expected).then_some(()),
+        );
+    }
+
+    fn home(&self, arguments: &str) {
         run(Command::new("ip").args(["-n", self.vpn.home_namespace()]).args(arguments.split(' ')));
     }
 
+    fn gateway(&self, arguments: &str) {
+        run(self.vpn.gateway_command("ip").args(arguments.split(' ')));
+    }
+
+    fn intranet(&self, arguments: &str) {
+        run(self.vpn.intranet_command("ip").args(arguments.split(' ')));
+    }
+
+    fn start(&mut self, name: &str, command: &Command, is_ready: impl Fn(&World) -> bool) {
+        let part = self.desktop.spawn(name, command);
+        wait_for(&format!("{name} to listen"), DEADLINE, || is_ready(self).then_some(()));
+        self.parts.push(part);
+    }
+}
+
+/// What situations are made of.
+impl World {
+    fn ask(&mut self, hosts: &[&str]) {
+        self.hosts = hosts.iter().map(|host| (*host).to_owned()).collect();
+    }
+
+    fn on_site(&mut self) {
+        self.vpn.move_on_site();
+        self.gateway("-6 rule delete iif wan0 to fd00:66::/64 blackhole");
+        self.undo(|here| {
+            here.vpn.move_home();
+            here.gateway("-6 rule add iif wan0 to fd00:66::/64 blackhole");
+        });
+    }
+
+    fn connect(&mut self) {
+        self.vpn.connect();
+        self.undo(|here| here.vpn.disconnect());
+        assert!(self.vpn.has_tunnel(), "{TUNNEL}");
+    }
+
+    fn stop_gateway(&mut self) {
+        self.vpn.kill_server();
+        self.undo(|here| here.vpn.start_server());
+    }
+
+    fn certificate(&mut self, name: &str) {
+        self.vpn.start_server_with_certificate(name);
+        self.undo(|here| here.vpn.start_server_with_certificate("gateway"));
+    }
+
+    fn pin(&mut self, certificate: &str) {
+        self.site = format!("certificate_pins = [\"{}\"]", self.vpn.certificate_pin(certificate));
+    }
+
+    /// A rule of the router, before anything else.
+    fn filter(&mut self, rule: &str) {
+        self.rules("filter", "type filter hook prerouting priority raw", rule);
+    }
+
+    fn rules(&mut self, table: &'static str, chain: &str, rules: &str) {
+        let text = format!("table inet {table} {{ chain early {{ {chain};\n{rules}\n}}\n}}\n");
+        let file = self.vpn.folder().join("rules");
+        fs::write(&file, text).expect("the folder is writable");
+        run(self.vpn.gateway_command("nft").arg("-f").arg(file));
+        self.undo(|here| drop(run(here.vpn.gateway_command("nft").args(["delete", "table", "inet", table]))));
+    }
+
+    /// 64 kbit/s, and each packet waits for the one before.
+    fn slow_line(&mut self) {
+        let bucket = ["root", "tbf", "rate", "64kbit", "burst", "1600", "latency", "2s"];
+        run(self.vpn.gateway_command("tc").args(["qdisc", "add", "dev", "wan0"]).args(bucket));
+        self.undo(|here| drop(run(here.vpn.gateway_command("tc").args(["qdisc", "delete", "dev", "wan0", "root"]))));
+    }
+
+    /// What programs at home read of hosts(5), beside this machine, and of resolv.conf(5).
+    fn names(&mut self, hosts: &str, resolver: &str) {
+        self.vpn.set_names(hosts, resolver);
+        self.undo(|here| here.vpn.set_names(&format!("192.168.77.1 {GATEWAY}\n172.26.66.73 intranet.test\n"), ""));
+    }
+
+    /// The provider's DNS server, a real dnsmasq, is the only source of names.
+    fn dns(&mut self, arguments: &str) {
+        let command = self.vpn.gateway_command("dnsmasq");
+        self.dnsmasq(command, "192.168.77.1", arguments);
+        self.names("", "nameserver 192.168.77.1\n");
+    }
+
+    /// The intranet's DNS server, for the zone in.test.
+    fn inside_dns(&mut self) {
+        let command = self.vpn.intranet_command("dnsmasq");
+        let zone = "--auth-server=ns.in.test,eth0 --auth-zone=in.test,172.26.66.0/24 \
+                    --host-record=impressions.in.test,172.26.66.73";
+        self.dnsmasq(command, "172.26.66.73", zone);
+    }
+
+    fn dnsmasq(&mut self, mut command: Command, address: &str, arguments: &str) {
+        let pid = self.vpn.folder().join("dnsmasq.pid");
+        command.args([
+            "--keep-in-foreground",
+            "--conf-file=/dev/null",
+            "--no-hosts",
+            "--no-resolv",
+            "--bind-interfaces",
+        ]);
+        command.args(["--user=root", &format!("--listen-address={address}"), &format!("--pid-file={}", pid.display())]);
+        command.args(arguments.split_whitespace());
+        let _ = fs::remove_file(&pid);
+        self.start("dnsmasq", &command, move |_| pid.exists());
+    }
+
+    /// A share among the bookmarks of the user's file manager.
+    fn bookmark(&mut self, address: &str) {
+        self.desktop.write(".config/gtk-3.0/bookmarks", &format!("{address}\n"));
+        self.undo(|here| drop(here.desktop.write(".config/gtk-3.0/bookmarks", "")));
+    }
+
     /// A real smbd on the intranet host.
-    fn start_file_server(&self) -> ChildProcess {
+    fn file_server(&mut self) {
         let folder = self.vpn.folder().join("smbd");
         fs::create_dir_all(&folder).expect("the folder is writable");
         let at = folder.display();
@@ -68,17 +905,61 @@ impl Situation {
         fs::write(folder.join("smb.conf"), settings).expect("the folder is writable");
         let mut command = self.vpn.intranet_command("/usr/sbin/smbd");
         command.args(["--foreground", "--no-process-group", "--configfile"]).arg(folder.join("smb.conf"));
-        let server = self.desktop.spawn("smbd", &command);
-        wait_for("smbd to listen", DEADLINE, || {
-            let sockets = run(self.vpn.intranet_command("ss").args(["-Hltn", "sport = :445"]));
-            (!sockets.is_empty()).then_some(())
-        });
-        server
+        self.start("smbd", &command, |here| here.intranet_listens(445));
+    }
+
+    fn intranet_listens(&self, port: u16) -> bool {
+        !run(self.vpn.intranet_command("ss").args(["-Hltn", &format!("sport = :{port}")])).is_empty()
+    }
+
+    /// A real cupsd in the intranet.
+    fn cups(&mut self) {
+        let root = self.vpn.folder().join("cupsd");
+        for folder in ["spool/tmp", "cache", "state", "root"] {
+            fs::create_dir_all(root.join(folder)).expect("the folder is writable");
+        }
+        let at = root.display();
+        let config = format!(
+            "Listen 172.26.66.75:631\nListen {at}/sock\nWebInterface No\nBrowsing No\nServerAlias *\n\
+             <Location />\nOrder allow,deny\nAllow all\n</Location>\n"
+        );
+        let files = format!(
+            "ServerRoot {at}/root\nRequestRoot {at}/spool\nTempDir {at}/spool/tmp\nCacheDir {at}/cache\n\
+             StateDir {at}/state\nAccessLog {at}/access\nErrorLog {at}/error\nPageLog {at}/page\n"
+        );
+        fs::write(root.join("cupsd.conf"), config).expect("the folder is writable");
+        fs::write(root.join("cups-files.conf"), files).expect("the folder is writable");
+        let mut command = self.vpn.intranet_command("/usr/sbin/cupsd");
+        command.arg("-f").arg("-c").arg(root.join("cupsd.conf")).arg("-s").arg(root.join("cups-files.conf"));
+        let socket = root.join("sock");
+        self.start("cupsd", &command, move |_| std::os::unix::net::UnixStream::connect(&socket).is_ok());
+    }
+
+    /// A TLS server on the intranet host, with that certificate.
+    fn web_server(&mut self, certificate: &str) {
+        let at = |end: &str| self.vpn.folder().join(format!("{certificate}.{end}"));
+        let mut command = self.vpn.intranet_command("openssl");
+        command
+            .args(["s_server", "-quiet", "-accept", "172.26.66.73:443", "-cert"])
+            .arg(at("pem"))
+            .arg("-key")
+            .arg(at("key"));
+        self.start("web server", &command, |here| here.intranet_listens(443));
+    }
+
+    /// A server of TLS 1.1 in the gateway's place.
+    fn old_tls(&mut self) {
+        self.stop_gateway();
+        let at = |end: &str| self.vpn.folder().join(format!("gateway.{end}"));
+        let mut command = self.vpn.gateway_command("openssl");
+        command.args(["s_server", "-quiet", "-accept", "443", "-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0", "-cert"]);
+        command.arg(at("pem")).arg("-key").arg(at("key"));
+        self.start("old TLS server", &command, |here| here.vpn.is_reachable("192.168.77.1:443"));
     }
 
     /// A router that accepts every TCP connection itself: transparent proxies, satellite links, public Wi-Fi. `answer` is
     /// what it sends. With `spare_gateway`, connections to the gateway pass.
-    fn accept_every_connection(&self, answer: &str, spare_gateway: bool) -> ChildProcess {
+    fn accept_every_connection(&mut self, answer: &str, spare_gateway: bool) {
         let script = format!(
             "import socket, threading\ns = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)\n\
              s.bind(('0.0.0.0', 9040)); s.listen(64)\nheld = []\n\
@@ -87,135 +968,47 @@ impl Situation {
         );
         let mut command = self.vpn.gateway_command("python3");
         command.arg("-c").arg(script);
-        let proxy = self.desktop.spawn("proxy", &command);
+        let listens = |here: &World| !run(here.vpn.gateway_command("ss").args(["-Hltn", "sport = :9040"])).is_empty();
+        self.start("proxy", &command, listens);
         let spared = if spare_gateway { "ip daddr 192.168.77.1 tcp dport 443 accept" } else { "" };
-        let rules = format!(
-            "table ip proxy {{ chain pre {{ type nat hook prerouting priority dstnat\n{spared}\n\
-             iifname wan0 meta l4proto tcp redirect to :9040\n}}\n}}\n"
-        );
-        fs::write(self.vpn.folder().join("rules"), rules).expect("the folder is writable");
-        run(self.vpn.gateway_command("nft").arg("-f").arg(self.vpn.folder().join("rules")));
-        wait_for("the proxy to listen", DEADLINE, || {
-            let sockets = run(self.vpn.gateway_command("ss").args(["-Hltn", "sport = :9040"]));
-            (!sockets.is_empty()).then_some(())
-        });
-        proxy
+        let rules = format!("{spared}\niifname wan0 meta nfproto ipv4 meta l4proto tcp redirect to :9040");
+        self.rules("proxy", "type nat hook prerouting priority dstnat", &rules);
     }
-}
 
-#[test]
-fn a_file_server_proves_the_intranet_on_site_and_through_the_tunnel() {
-    let here = Situation::new();
-    here.watch(FILE_SERVER, "");
-    here.is("disconnected", "no-tunnel", "VPN déconnecté");
-    let _smbd = here.start_file_server();
-    here.vpn.move_on_site();
-    here.is("on-site", "intranet-answers", "Sur site, VPN inutile");
-    here.vpn.move_home();
-    here.vpn.connect();
-    here.is("connected", "intranet-answers", "VPN connecté");
-    // Nobody answers in SMB any more, another service does: the tunnel works.
-    here.watch(&format!("\"smb://172.26.66.74\", {PRINT_SERVER}"), "");
-    here.is("connected", "intranet-answers", "Le serveur 172.26.66.74 ne répond pas.");
-}
-
-#[test]
-fn a_network_that_accepts_every_connection_is_not_the_academy() {
-    let here = Situation::new();
-    let _proxy = here.accept_every_connection("b''", true);
-    for hosts in [PRINT_SERVER, FILE_SERVER, "\"https://172.26.66.73\""] {
-        here.watch(hosts, "");
-        here.is("disconnected", "no-tunnel", "VPN déconnecté");
+    /// Another VPN, whose far end is the router. It may take every route, that to the academy's gateway too.
+    fn private_vpn(&mut self, name: &'static str, takes_routes: bool) {
+        let router = run(self.vpn.gateway_command("ip").args(["netns", "identify"])).trim().to_owned();
+        self.home(&format!("link add {name} type veth peer name far0 netns {router}"));
+        self.undo(move |here| here.home(&format!("link delete {name}")));
+        self.gateway("address add 10.8.0.1/24 dev far0");
+        self.gateway("link set far0 up");
+        self.home(&format!("address add 10.8.0.2/24 dev {name}"));
+        self.home(&format!("link set {name} up"));
+        if takes_routes {
+            self.gateway("rule add iif far0 to 172.26.66.0/24 blackhole");
+            self.undo(|here| here.gateway("rule delete iif far0 to 172.26.66.0/24 blackhole"));
+            for route in ["0.0.0.0/1", "128.0.0.0/1", "192.168.77.1/32"] {
+                self.home(&format!("route add {route} via 10.8.0.1 dev {name}"));
+            }
+        }
     }
-    here.watch("\"tcp://172.26.66.73:8080\"", "");
-    here.is("unknown", "unproven", "rien ne prouve que celui de l’académie y répond");
-}
 
-#[test]
-fn a_public_wifi_before_the_log_in_is_named() {
-    let here = Situation::new();
-    let page = "b'HTTP/1.1 302 Found\\r\\nLocation: http://login.test/\\r\\nContent-Length: 0\\r\\n\\r\\n'";
-    let _portal = here.accept_every_connection(page, false);
-    here.is("captive", "portal", "Ce réseau demande une connexion (Wi-Fi public)");
-}
-
-#[test]
-fn what_is_wrong_with_the_gateways_certificate_is_told_and_voids_nothing() {
-    let here = Situation::new();
-    here.vpn.start_server_with_certificate("incomplete");
-    here.is("disconnected", "certificate-incomplete", "ne l’envoie pas en entier");
-    here.vpn.start_server_with_certificate("self-signed");
-    here.is("disconnected", "certificate-untrusted", "ne connaît pas son émetteur");
-    let pin = here.vpn.certificate_pin("self-signed");
-    here.watch(PRINT_SERVER, &format!("certificate_pins = [\"{pin}\"]"));
-    here.is("disconnected", "no-tunnel", "Connectez-vous au VPN.");
-    here.vpn.start_server_with_certificate("fresh");
-    here.is("disconnected", "pin-mismatch", "Ne saisissez pas votre code PIN");
-    here.watch(PRINT_SERVER, "");
-    for (time, date) in [("@2020-01-01 08:00:00", "janvier 2020"), ("+3y", "semble fausse")] {
-        let mut vigie = here.desktop.command("faketime");
-        vigie.args(["-f", time]).arg(env!("CARGO_BIN_EXE_vigie"));
-        here.is_with(vigie, "disconnected", "clock-wrong", date);
+    /// A container network that has the academy's addresses, and maybe a container with the print server's.
+    fn container(&mut self, has_print_server: bool) {
+        let container = format!("{}-container", self.vpn.home_namespace());
+        run(Command::new("ip").args(["netns", "add", &container]));
+        self.home(&format!("link add docker0 type veth peer name eth0 netns {container}"));
+        self.home("address add 172.26.0.1/16 dev docker0");
+        self.home("link set docker0 up");
+        let name = container.clone();
+        self.undo(move |_| drop(run(Command::new("ip").args(["netns", "delete", &name]))));
+        if has_print_server {
+            let inside = |arguments: &[&str]| run(Command::new("ip").args(["-n", &container]).args(arguments));
+            inside(&["address", "add", "172.26.66.73/16", "dev", "eth0"]);
+            inside(&["link", "set", "eth0", "up"]);
+            let mut server = Command::new("ip");
+            server.args(["netns", "exec", &container, "python3", "-m", "http.server", "631", "--bind", "172.26.66.73"]);
+            self.start("container", &server, |here| here.vpn.is_reachable("172.26.66.73:631"));
+        }
     }
-    here.vpn.start_server_with_certificate("expired");
-    here.is("disconnected", "certificate-expired", "a expiré");
-    here.vpn.start_impostor_server();
-    here.is("captive", "other-server", "Connexion limitée");
-    here.vpn.kill_server();
-    here.is("captive", "gateway-refused", "Serveur VPN injoignable");
-    // On site none of that matters.
-    here.vpn.move_on_site();
-    here.is("on-site", "intranet-answers", "Sur site");
-    here.vpn.start_server_with_certificate("expired");
-    here.is("on-site", "intranet-answers", "Sur site");
-}
-
-#[test]
-fn a_private_vpn_is_not_the_academys() {
-    let here = Situation::new();
-    // Its far end is the router, which would carry anything.
-    let gateway = run(here.vpn.gateway_command("ip").args(["netns", "identify"])).trim().to_owned();
-    here.ip(&format!("link add tun0 type veth peer name tun9 netns {gateway}"));
-    run(here.vpn.gateway_command("ip").args(["address", "add", "10.8.0.1/24", "dev", "tun9"]));
-    run(here.vpn.gateway_command("ip").args(["link", "set", "tun9", "up"]));
-    here.ip("address add 10.8.0.2/24 dev tun0");
-    here.ip("link set tun0 up");
-    here.is("disconnected", "no-tunnel", "VPN déconnecté");
-    // It takes every route, that to the academy's gateway too.
-    run(here.vpn.gateway_command("ip").args(["rule", "add", "iif", "tun9", "to", "172.26.66.0/24", "blackhole"]));
-    for route in ["0.0.0.0/1", "128.0.0.0/1", "192.168.77.1/32"] {
-        here.ip(&format!("route add {route} via 10.8.0.1 dev tun0"));
-    }
-    here.is("disconnected", "other-vpn", "Un autre VPN est actif (« tun0 »)");
-    for route in ["0.0.0.0/1", "128.0.0.0/1", "192.168.77.1/32"] {
-        here.ip(&format!("route delete {route}"));
-    }
-    // Beside the academy's.
-    here.vpn.connect();
-    here.is("connected", "intranet-answers", "VPN connecté");
-    let status = run(here.desktop.vigie().arg("status"));
-    assert!(status.contains("  Adresse VPN : 10.20.30."), "{status}");
-}
-
-#[test]
-fn a_local_network_with_the_academys_addresses_is_named() {
-    let here = Situation::new();
-    let container = format!("{}-container", here.vpn.home_namespace());
-    run(Command::new("ip").args(["netns", "add", &container]));
-    here.ip(&format!("link add docker0 type veth peer name eth0 netns {container}"));
-    here.ip("address add 172.26.0.1/16 dev docker0");
-    here.ip("link set docker0 up");
-    run(Command::new("ip").args(["-n", &container, "address", "add", "172.26.66.73/16", "dev", "eth0"]));
-    run(Command::new("ip").args(["-n", &container, "link", "set", "eth0", "up"]));
-    let mut server = Command::new("ip");
-    server.args(["netns", "exec", &container, "python3", "-m", "http.server", "631", "--bind", "172.26.66.73"]);
-    let page = here.desktop.spawn("container", &server);
-    wait_for("the container to answer", DEADLINE, || here.vpn.is_reachable("172.26.66.73:631").then_some(()));
-    let conflict = "Le réseau local « docker0 » utilise les mêmes adresses que l’académie.";
-    here.is("disconnected", "address-conflict", conflict);
-    // It speaks the protocol, and is no more the academy for that.
-    here.watch("\"tcp://172.26.66.73:631\"", "");
-    here.is("disconnected", "address-conflict", conflict);
-    drop(page);
-    run(Command::new("ip").args(["netns", "delete", &container]));
 }

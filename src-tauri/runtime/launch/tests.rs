@@ -3,21 +3,21 @@
 use super::*;
 use std::fs;
 
-struct LaunchFixture {
+struct Fixture {
     dir: tempfile::TempDir,
     profile: Profile,
 }
 
 /// A machine with no program but `/bin/sh`, and a profile with one program of each kind.
-fn fixture() -> LaunchFixture {
+fn fixture() -> Fixture {
     let dir = tempfile::tempdir().expect("a temporary folder");
     for folder in ["bin", "home/Bureau", "applications", "opt"] {
         fs::create_dir_all(dir.path().join(folder)).expect("made");
     }
-    LaunchFixture { profile: profile(), dir }
+    Fixture { profile: profile(), dir }
 }
 
-impl LaunchFixture {
+impl Fixture {
     fn path(&self, below: &str) -> PathBuf {
         self.dir.path().join(below)
     }

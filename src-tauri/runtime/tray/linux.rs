@@ -41,17 +41,17 @@ const RETRY_BACKOFF: Backoff = Backoff { first: Duration::from_secs(1), longest:
 const SAME_CLICK: Duration = Duration::from_millis(300);
 
 /// Lets `body` run with a tray, and returns its exit code. On Linux it runs in place.
-pub fn host(body: impl FnOnce(DesktopTray) -> ExitCode + Send + 'static) -> ExitCode {
-    body(DesktopTray { wanted: None })
+pub fn host(body: impl FnOnce(Tray) -> ExitCode + Send + 'static) -> ExitCode {
+    body(Tray { wanted: None })
 }
 
-/// The tray. Nothing is shown before the first [`DesktopTray::show`].
+/// The tray. Nothing is shown before the first [`Tray::show`].
 #[derive(Debug)]
-pub struct DesktopTray {
+pub struct Tray {
     wanted: Option<watch::Sender<view::Tray>>,
 }
 
-impl DesktopTray {
+impl Tray {
     /// Shows this, without waiting for the desktop. Only what differs from what is shown reaches the bus.
     ///
     /// The first call registers the item. From then on [`Event::TrayHost`] says whether a tray host is there to show it,
@@ -75,7 +75,7 @@ impl DesktopTray {
     }
 }
 
-/// Keeps the item registered, and shows what is wanted, until the [`DesktopTray`] is dropped.
+/// Keeps the item registered, and shows what is wanted, until the [`Tray`] is dropped.
 async fn keep_item(mut wanted: watch::Receiver<view::Tray>, forgotten: Arc<Notify>, events: Events) {
     let mut failures = 0;
     loop {
@@ -94,7 +94,7 @@ async fn keep_item(mut wanted: watch::Receiver<view::Tray>, forgotten: Arc<Notif
         match registered {
             Ok(handle) => {
                 failures = 0;
-                let item = RegisteredItem(handle);
+                let item = Registered(handle);
                 // A notification from before the registration is out of date.
                 let _ = forgotten.notified().now_or_never();
                 loop {
@@ -131,9 +131,9 @@ async fn closed(wanted: &watch::Receiver<view::Tray>) {
 }
 
 /// The item on the bus; dropping it removes it.
-struct RegisteredItem(ksni::Handle<Item>);
+struct Registered(ksni::Handle<Item>);
 
-impl Drop for RegisteredItem {
+impl Drop for Registered {
     fn drop(&mut self) {
         // `ksni` panics if its handle is dropped without this after the bus has gone, as at the end of a session.
         drop(self.0.shutdown());

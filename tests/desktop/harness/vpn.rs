@@ -133,9 +133,7 @@ impl TestVpn {
 
         let etc = PathBuf::from(format!("/etc/netns/{}", home.name));
         fs::create_dir_all(&etc).expect("needs root");
-        let hosts = format!("127.0.0.1 localhost\n192.168.77.1 {GATEWAY}\n");
-        fs::write(etc.join("hosts"), hosts).expect("the folder was just made");
-        fs::write(etc.join("resolv.conf"), "").expect("the folder was just made");
+        vpn.set_names(&format!("192.168.77.1 {GATEWAY}\n172.26.66.73 intranet.test\n"), "");
 
         vpn.write_certificates();
         vpn.write_password();
@@ -143,6 +141,19 @@ impl TestVpn {
         intranet.enter(|| serve(INTRANET_HOST, &vpn.intranet_connections));
         vpn.start_server();
         vpn
+    }
+
+    /// Sets what programs at home that start from now on read of hosts(5), beside this machine, and of resolv.conf(5).
+    pub fn set_names(&self, hosts: &str, resolver: &str) {
+        let etc = PathBuf::from(format!("/etc/netns/{}", self.home.name));
+        fs::write(etc.join("hosts"), format!("127.0.0.1 localhost\n{hosts}")).expect("needs root");
+        fs::write(etc.join("resolv.conf"), resolver).expect("needs root");
+    }
+
+    /// Starts another print server in the intranet, at an address that it has.
+    pub fn start_print_server(&self, address: &str) {
+        let count = &self.intranet_connections;
+        self.intranet.enter(|| serve(address, count));
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -168,6 +179,14 @@ impl TestVpn {
     pub fn start_full_tunnel_server(&self) {
         self.kill_server();
         self.serve_with("gateway", "default");
+    }
+
+    /// As [`TestVpn::start_server`], with an IPv6 address for the tunnel and a route to fd00:66::/64, until the next server.
+    pub fn start_ipv6_server(&self) {
+        self.kill_server();
+        *self.extra_config.borrow_mut() = "ipv6-network = fd00:30::/64\nroute = fd00:66::/64\n".into();
+        self.serve_with("gateway", SPLIT_ROUTE);
+        self.extra_config.borrow_mut().clear();
     }
 
     /// Replaces the server by one with the certificate of another host, as a captive portal does.
@@ -423,7 +442,12 @@ impl TestVpn {
         fs::write(self.ca_file(), certificate.pem()).expect("the folder is writable");
         let authority = Issuer::new(authority, key);
 
-        for (file, name) in [("gateway", GATEWAY), ("renewed", GATEWAY), ("impostor", "portail.hotel.test")] {
+        for (file, name) in [
+            ("gateway", GATEWAY),
+            ("renewed", GATEWAY),
+            ("impostor", "portail.hotel.test"),
+            ("intranet", "intranet.test"),
+        ] {
             let mut params = CertificateParams::new([name.to_owned()]).expect("the host name is valid");
             params.distinguished_name.push(DnType::CommonName, name);
             params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];

@@ -3,7 +3,7 @@
 /**
  * The result of the user's last action.
  */
-export type ActionResult = { 
+export type Answer = { 
 /**
  * Differs from that of the answer before, even if the texts are the same.
  */
