@@ -15,9 +15,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use tokio::sync::mpsc;
 use vigie_core::message::{Action, Event, LaunchOutcome, LaunchTarget, Notification};
-use vigie_core::state::{SavedState, State};
-use vigie_profile::Paths;
+use vigie_core::state::State;
+use vigie_profile::{Loaded, Paths};
 use vigie_view::notice::notice;
+use vigie_view::panel::Panel;
+use vigie_view::search::SearchIndex;
 use vigie_view::status::Status;
 
 /// Success; for `status`: the intranet is within reach.
@@ -85,9 +87,19 @@ enum Once {
     /// Ouvre un programme ou un lien du guide
     #[command(help_template = TEMPLATE)]
     Open {
-        /// Son identifiant ; sans lui, la liste s’affiche
-        #[arg(value_name = "ID", help_heading = "Arguments")]
-        id: Option<String>,
+        /// Son identifiant ou son nom ; sans lui, la liste s’affiche
+        #[arg(value_name = "NOM", help_heading = "Arguments")]
+        name: Vec<String>,
+    },
+    /// Cherche dans le guide, les réglages et l’état de l’ordinateur
+    #[command(help_template = TEMPLATE)]
+    Find {
+        /// Ce que vous cherchez, avec vos mots
+        #[arg(value_name = "MOTS", help_heading = "Arguments", required = true)]
+        words: Vec<String>,
+        /// En JSON, pour un programme
+        #[arg(long, help_heading = "Options")]
+        json: bool,
     },
     /// Montre ou vérifie la configuration
     #[command(help_template = TEMPLATE, subcommand_help_heading = "Commandes", subcommand_value_name = "COMMANDE")]
@@ -175,7 +187,8 @@ pub fn main() -> ExitCode {
     let code = runtime.block_on(async {
         match command {
             Once::Status { json, watch } => tell_status(json, watch).await,
-            Once::Open { id } => open(id.as_deref()).await,
+            Once::Open { name } => open(&name).await,
+            Once::Find { words, json } => find(&words.join(" "), json).await,
             Once::Config { command: ConfigCommand::Show } => {
                 print(&vigie_view::config::show(&vigie_profile::load(&Paths::system())))
             }
@@ -335,11 +348,14 @@ async fn watch_status(client: &IpcClient, json: bool) -> io::Result<ExitCode> {
 
 fn format_status(status: &Status, json: bool) -> String {
     if json {
-        // One line each, so that `--watch` can be read line by line.
-        return serde_json::to_string(status)
-            .map_or_else(|error| format!("{{\"error\":\"{error}\"}}\n"), |line| line + "\n");
+        return to_json(status);
     }
     vigie_view::status::text(status)
+}
+
+/// One line each, so that `--watch` can be read line by line.
+fn to_json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).map_or_else(|error| format!("{{\"error\":\"{error}\"}}\n"), |line| line + "\n")
 }
 
 fn exit_code(status: &Status) -> u8 {
@@ -350,25 +366,45 @@ fn exit_code(status: &Status) -> u8 {
     }
 }
 
-async fn open(id: Option<&str>) -> ExitCode {
+/// The state of a Vigie that has just started, for the texts that depend on the profile alone.
+fn fresh_state(loaded: &Loaded) -> State {
+    State::new(loaded.profile.clone(), loaded.problems.clone(), Store::system().load(), 0, sensors::clock::now())
+}
+
+async fn open(name: &[String]) -> ExitCode {
     let loaded = vigie_profile::load(&Paths::system());
-    let profile = &loaded.profile;
-    let Some(id) = id else { return print(&vigie_view::guide::openable(profile)) };
-    let what = if profile.program(id).is_some() {
-        LaunchTarget::Program(id.to_owned())
-    } else if profile.link(id).is_some() {
-        LaunchTarget::Link(id.to_owned())
-    } else {
-        return failed(&format!("« {id} » n’est pas dans le guide. « vigie open » affiche la liste."));
+    let (profile, state) = (&loaded.profile, fresh_state(&loaded));
+    if name.is_empty() {
+        return print(&vigie_view::guide::openable(profile));
+    }
+    let what = match vigie_view::guide::resolve(&state, &name.join(" ")) {
+        Ok(id) if profile.program(&id).is_some() => LaunchTarget::Program(id),
+        Ok(id) => LaunchTarget::Link(id),
+        Err(why) => return failed(&why.replace('\u{a0}', " ")),
     };
     let launched = launch::launch(profile, &what).await;
     let code = if launched.outcome == LaunchOutcome::Started { OK } else { FAILED };
     // The same text as in the notification that a click in the menu would have shown.
-    let problems = loaded.problems.clone();
-    let state = State::new(profile.clone(), problems, SavedState::default(), 0, sensors::clock::now());
     let notice = notice(&Notification::Launch(launched), &state);
     print_error(format!("{} {}", notice.title, notice.body).trim_end());
     ExitCode::from(code)
+}
+
+/// Searches as the panel does, among the facts of the running Vigie if there is one.
+async fn find(question: &str, json: bool) -> ExitCode {
+    let loaded = vigie_profile::load(&Paths::system());
+    let mut state = fresh_state(&loaded);
+    let status = match IpcClient::running().await {
+        Some(client) => client.status().await.ok(),
+        None => None,
+    };
+    state.found_site = status.as_ref().and_then(|status| status.site.clone());
+    let page = vigie_view::page::page(&state);
+    let panel = status.map_or_else(Panel::default, |status| status.panel);
+    let found = SearchIndex::new(&page).find(question, &panel);
+    let text = if json { to_json(&found) } else { vigie_view::search::text(&found, &loaded.profile) };
+    let printed = print(&text);
+    if found.exact { printed } else { ExitCode::from(FAILED) }
 }
 
 async fn quit() -> ExitCode {

@@ -59,6 +59,35 @@ pub enum Action {
     Quit,
 }
 
+impl Action {
+    /// Returns the name under which its uses are counted; `None` if they are not.
+    pub fn usage_key(&self) -> Option<String> {
+        match self {
+            Action::Open(id) => Some(id.clone()),
+            Action::OpenDrive(letter) => Some(format!("drive-{}", letter.to_ascii_lowercase())),
+            Action::CopyCode(call) | Action::Dial(call) => Some(call.code.clone()),
+            Action::ShowPanel
+            | Action::Connect
+            | Action::CopySupportInfo
+            | Action::Disconnect
+            | Action::CancelConnect
+            | Action::OpenClient
+            | Action::ForgetCredentials
+            | Action::Refresh
+            | Action::Join(_)
+            | Action::Choose(_)
+            | Action::SetAutostart(_)
+            | Action::ShutDown
+            | Action::ConfirmShutDown
+            | Action::Cancel
+            | Action::RemindLater
+            | Action::NotTonight
+            | Action::About
+            | Action::Quit => None,
+        }
+    }
+}
+
 /// Identifies a request that is answered later. An answer with another id belongs to an older request and is ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]

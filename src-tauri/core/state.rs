@@ -1,15 +1,22 @@
 //! The state of the program, and what follows from it.
 
 use super::message::{
-    Battery, DriveMount, DriveState, Effect, Host, Notification, Printers, Reading, SensorRequest, Wapt,
+    Action, Battery, DriveMount, DriveState, Effect, Host, Notification, Printers, Reading, SensorRequest, Wapt,
 };
 use super::vpn::{NotificationPolicy, Reason, Tracker, VpnStatus};
 use super::{Now, connect, helpdesk, shutdown};
 use jiff::{SignedDuration, Timestamp, ZonedDateTime};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use vigie_profile::{Id, IntranetHost, Problem, Profile, Site};
+
+/// Things whose uses are counted, at most.
+const MAX_COUNTED: usize = 100;
+
+/// Uses of one thing at which all counts are halved.
+const MAX_USES: u16 = 100;
 
 /// All that Vigie knows at one moment. One task owns it; the views show it.
 #[derive(Debug, Clone)]
@@ -50,6 +57,8 @@ pub struct State {
     pub question: Option<Question>,
     /// Whether the panel is opening for the first time.
     pub(super) welcoming: bool,
+    /// How often the user has asked for what, by [`Action::usage_key`].
+    pub(super) uses: BTreeMap<String, u16>,
     pub(super) saved: SavedState,
     pub(super) policy: NotificationPolicy,
     pub(super) helpdesk_changes: Option<ZonedDateTime>,
@@ -104,6 +113,7 @@ impl State {
             asleep: None,
             tray_host: None,
             notifications: true,
+            uses: saved.uses.clone(),
             saved,
             profile,
             problems,
@@ -212,6 +222,28 @@ impl State {
     }
 }
 
+/// Uses.
+impl State {
+    /// Returns how often the user has asked for an action.
+    pub fn uses(&self, action: &Action) -> u16 {
+        action.usage_key().and_then(|key| self.uses.get(&key).copied()).unwrap_or(0)
+    }
+
+    /// Counts a use. Old habits fade: all counts are halved when one reaches its limit.
+    pub(super) fn count_use(&mut self, action: &Action) {
+        let Some(key) = action.usage_key() else { return };
+        if !self.uses.contains_key(&key) && self.uses.len() >= MAX_COUNTED {
+            return;
+        }
+        let uses = self.uses.entry(key).or_default();
+        *uses += 1;
+        if *uses >= MAX_USES {
+            self.uses.values_mut().for_each(|uses| *uses /= 2);
+            self.uses.retain(|_, uses| *uses > 0);
+        }
+    }
+}
+
 /// Available actions.
 impl State {
     /// Whether connecting makes sense now.
@@ -253,4 +285,6 @@ pub struct SavedState {
     pub asked_site: bool,
     /// Refused passcodes.
     pub connect: connect::AttemptHistory,
+    /// How often the user has asked for what: the search shows it earlier.
+    pub uses: BTreeMap<String, u16>,
 }

@@ -113,6 +113,11 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
         Event::PanelOpen(open) => {
             state.panel_open = open;
             state.welcoming = false;
+            // Not at each use: a few that are lost with the power do not matter.
+            if !open && state.uses != state.saved.uses {
+                state.saved.uses = state.uses.clone();
+                effects.push(Effect::SaveState(state.saved.clone()));
+            }
         }
         Event::ConnectWindowOpen(open) => state.connect.open = open,
         Event::ConnectObstacle(obstacle) => state.connect.obstacle = obstacle,
@@ -163,6 +168,7 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
 
 fn handle_action(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
     let now = state.now.clone();
+    state.count_use(&action);
     match action {
         Action::ShowPanel => {
             let requests = state.vpn.refresh(&now);

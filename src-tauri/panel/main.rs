@@ -23,6 +23,7 @@ use vigie_core::message::Action;
 use vigie_view::connect::Form;
 use vigie_view::page::{Page, Part};
 use vigie_view::panel::Pinned;
+use vigie_view::search::{SearchIndex, SearchResults};
 
 /// The panel's label, to which the capability `panel` is given.
 const PANEL: &str = "panel";
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
     }
     let run = tauri::Builder::default()
         .manage(Current(Mutex::new(content)))
+        .manage(CachedIndex::default())
         .manage(PinnedState(Mutex::new(pinned)))
         .invoke_handler(tauri::generate_handler![
             watch,
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
             rendered,
             alive,
             request,
+            find,
             connect::submit,
             close
         ])
@@ -98,6 +101,16 @@ impl PinnedState {
 
     fn set(&self, pinned: Pinned) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(pinned);
+    }
+}
+
+/// The search's index, made when it is first asked and again when the entries have changed.
+#[derive(Default)]
+struct CachedIndex(Mutex<Option<SearchIndex>>);
+
+impl CachedIndex {
+    fn lock(&self) -> MutexGuard<'_, Option<SearchIndex>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -166,13 +179,20 @@ impl Watched<Page, Part> {
     fn watch(&mut self, page: Channel<Part>) {
         self.page = Some(page);
         for part in self.model.parts(None) {
-            self.send(part);
+            self.show(part);
         }
     }
 
     fn set(&mut self, part: Part) {
-        self.send(part.clone());
+        self.show(part.clone());
         self.model.take(part);
+    }
+
+    /// Sends a part to the page, which asks for results and not for the entries.
+    fn show(&self, part: Part) {
+        if !matches!(part, Part::Entries(..)) {
+            self.send(part);
+        }
     }
 }
 
@@ -255,6 +275,18 @@ fn request(action: Action, current: State<'_, Current>) -> Result<(), &'static s
     }
     ipc::send(&FromPanel::Requested(action));
     Ok(())
+}
+
+/// Returns what the search finds.
+#[tauri::command(async)]
+fn find(
+    question: &str,
+    current: State<'_, Current>,
+    index: State<'_, CachedIndex>,
+) -> Result<SearchResults, &'static str> {
+    let Content::Panel(watched) = &*current.lock() else { return Err("this window is the one for connecting") };
+    let page = &watched.model;
+    Ok(index.lock().get_or_insert_with(|| SearchIndex::new(page)).find(question, &page.panel))
 }
 
 /// Closes the window, and thereby ends the program.
@@ -366,6 +398,9 @@ fn follow_tray(app: &AppHandle) {
 
 fn show_part(app: &AppHandle, part: Part) {
     if let Content::Panel(watched) = &mut *app.state::<Current>().lock() {
+        if matches!(part, Part::Entries(..)) {
+            *app.state::<CachedIndex>().lock() = None;
+        }
         watched.set(part);
     }
 }

@@ -324,6 +324,17 @@ fn things_to_open(profile: &Profile, found: &mut Checks) {
         found.refers(path(key), programs.contains(id.as_str()), "program", id);
     }
     found.number("wapt.service_port", profile.wapt.service_port.into(), 1, 65_535);
+    for card in &profile.cards {
+        let at = |key: &str| at("card", &card.id, key);
+        found.id("card", &card.id);
+        found.text(at("title"), &card.title);
+        for (key, texts) in [("text", &card.text), ("steps", &card.steps)] {
+            found.texts(&at(key), texts);
+        }
+    }
+    for (id, words) in &profile.keywords {
+        found.texts(&at("keywords", id, ""), words);
+    }
 }
 
 /// Returns whether a text is an http or https address with a host.

@@ -34,6 +34,7 @@ pub use save::{Choice, SaveError};
 
 use jiff::civil::{Date, Time};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// A short ASCII name (`caen`, `amigo`, `isl-light`) by which the profile, the command line and clicks refer to a thing.
@@ -84,6 +85,12 @@ pub struct Profile {
     /// What the guide advises, in its words.
     #[serde(default)]
     pub advice: Advice,
+    /// The guide's subjects, as the panel shows them, in order.
+    #[serde(rename = "card", default)]
+    pub cards: Vec<GuideCard>,
+    /// Words and phrases by which users look for something, by the id of what the search finds.
+    #[serde(default)]
+    pub keywords: BTreeMap<Id, Vec<String>>,
     /// The keys that the machine's file locks; the user's file changes none of them, nor what is below them.
     #[serde(skip)]
     pub locked: Vec<String>,
@@ -550,34 +557,73 @@ named_variants! {
     }
 }
 
-/// What the guide advises, a sentence or two on each subject; empty if nothing is said.
+/// What the guide advises where something is typed, a sentence or two; empty where nothing is said. What it says about a
+/// subject is in [`GuideCard`].
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Advice {
-    /// Business applications that need the VPN (section 1).
-    pub business_applications: Vec<String>,
     /// What to type as "Username" in the VPN client (section 1).
     pub vpn_username: String,
     /// What to type as "Passcode" (section 1).
     pub vpn_passcode: String,
-    /// Where personal data belong ("Particularités communes").
-    pub personal_data: String,
-    /// Where professional data belong ("Particularités communes").
-    pub professional_data: String,
-    /// The telephone and the soft phone (section 2).
-    pub telephone: String,
     /// Forwarding calls (section 2).
     pub forwarding: String,
     /// How a remote support session begins (section 9).
     pub remote_session: String,
-    /// Where one may print (section 10).
-    pub printing: String,
-    /// How copiers are named (section 10).
-    pub printer_names: String,
-    /// How the Self Service is used (section 12).
-    pub self_service: String,
-    /// Why machines are switched off (section 13).
-    pub shutdown: String,
+}
+
+/// A subject of the guide: its own words, the facts that belong to it, and what does it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GuideCard {
+    /// `vpn`, `imprimer`.
+    pub id: Id,
+    /// The heading.
+    pub title: String,
+    /// What it is about, in a line.
+    pub summary: String,
+    /// Whether the panel has a tile for it; the search finds it in any case.
+    #[serde(default)]
+    pub tile: bool,
+    /// What the guide says, a paragraph each.
+    #[serde(default)]
+    pub text: Vec<String>,
+    /// What to do, step by step.
+    #[serde(default)]
+    pub steps: Vec<String>,
+    /// Rows of the panel that belong to it.
+    #[serde(default)]
+    pub rows: Vec<RowKind>,
+    /// Parts that are made of other values of the profile.
+    #[serde(default)]
+    pub parts: Vec<CardPart>,
+    /// Programs and links (ids in `program` and `link`) that it opens; an administrator may have removed some.
+    #[serde(default)]
+    pub open: Vec<Id>,
+}
+
+/// A part of a card that is made of other values of the profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CardPart {
+    /// Connecting and disconnecting, and the gateway of each site.
+    Vpn,
+    /// The network drives, to be opened.
+    Drives,
+    /// The telephone's codes.
+    Telephone,
+    /// How copiers are named, with an example for each site.
+    Copiers,
+    /// The helpdesk's hours.
+    Hours,
+    /// The emergency numbers.
+    Numbers,
+    /// The texts for the helpdesk, to be copied.
+    SupportInfo,
+    /// The number of a remote support session.
+    Session,
+    /// Reminders, and switching the computer off.
+    Shutdown,
 }
 
 impl Site {
@@ -608,6 +654,11 @@ impl Profile {
     pub fn locks(&self, key: &str) -> bool {
         let below = |lock: &str| key.strip_prefix(lock).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
         self.locked.iter().any(|lock| below(lock))
+    }
+
+    /// The card of that id.
+    pub fn card(&self, id: &str) -> Option<&GuideCard> {
+        self.cards.iter().find(|card| card.id == id)
     }
 
     /// The telephone code of that id.

@@ -6,8 +6,8 @@
 use super::error::{ConfigError, Problem};
 use super::tree::{Found, Node, Origin, Value, written};
 use super::{
-    Calendar, Drive, Holiday, Link, NamedCode, PrinterExample, Profile, Program, Section, Site, TelephoneCode, check,
-    encoding, read, tree,
+    Calendar, Drive, GuideCard, Holiday, Link, NamedCode, PrinterExample, Profile, Program, Section, Site,
+    TelephoneCode, check, encoding, read, tree,
 };
 use jiff::civil::Date;
 use std::collections::{HashMap, HashSet};
@@ -375,6 +375,7 @@ fn wrong_entries(tree: &Node) -> Vec<Found> {
     add::<Section>(tree, "section", &mut found);
     add::<Link>(tree, "link", &mut found);
     add::<Program>(tree, "program", &mut found);
+    add::<GuideCard>(tree, "card", &mut found);
     add::<Holiday>(tree, "calendar.holiday", &mut found);
     add::<NamedCode>(tree, "printing.department", &mut found);
     add::<NamedCode>(tree, "printing.place", &mut found);

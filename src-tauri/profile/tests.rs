@@ -141,6 +141,10 @@ fn embedded_guide_has_the_facts_of_the_academys_guide() {
     assert_eq!(places, ["RC", "DN", "CI", "CR"]);
     assert_eq!(guide.shutdown.at, time(21, 30, 0, 0));
     assert_eq!(guide.shutdown.leads_minutes, [30, 15, 5]);
+    assert_eq!(guide.cards.iter().filter(|card| card.tile).count(), 12);
+    for id in guide.cards.iter().flat_map(|card| &card.open) {
+        assert!(guide.program(id).is_some() || guide.link(id).is_some(), "{id}");
+    }
 }
 
 #[test]

@@ -10,13 +10,14 @@ use std::collections::{HashMap, HashSet};
 use toml_edit::{Document, Item, TableLike};
 
 /// Lists whose entries have a name, and the key that holds it. A layer changes such an entry by its name.
-const NAMED_LISTS: [(&str, &str); 10] = [
+const NAMED_LISTS: [(&str, &str); 11] = [
     ("site", "id"),
     ("drive", "letter"),
     ("code", "id"),
     ("section", "id"),
     ("link", "id"),
     ("program", "id"),
+    ("card", "id"),
     ("calendar.holiday", "from"),
     ("printing.department", "code"),
     ("printing.place", "code"),

@@ -10,6 +10,11 @@ pub fn can_open(state: &State, drive: &Drive) -> bool {
     why_not(state, drive).is_none()
 }
 
+/// "Lecteur U".
+pub fn name(drive: &Drive) -> String {
+    format!("Lecteur\u{a0}{}", drive.letter)
+}
+
 /// Returns the menu's entry: letter, purpose, and why it cannot be opened.
 pub fn line(state: &State, drive: &Drive) -> String {
     let what = format!("{}: {}", drive.letter, purpose(drive.holds));

@@ -121,6 +121,12 @@ pub fn grouped(digits: &str) -> String {
     pairs.join("\u{a0}")
 }
 
+/// Telephone numbers as the guide writes them, unbroken, "0806 000 488 ou 0810 14 50 61".
+pub fn numbers(numbers: &[String]) -> String {
+    let unbroken: Vec<String> = numbers.iter().map(|number| number.replace(' ', "\u{a0}")).collect();
+    unbroken.join(" ou ")
+}
+
 /// "512 Mo", "7,6 Go" (powers of 1024, as the systems' own dialogs count).
 pub fn bytes(bytes: u64) -> String {
     const MIB: u64 = 1 << 20;

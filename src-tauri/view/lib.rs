@@ -1,5 +1,6 @@
 //! What is shown for a state. Everything that users read is French and is defined here (and in `ui/`).
 
+pub mod cards;
 pub mod config;
 pub mod connect;
 #[cfg(test)]
@@ -12,6 +13,7 @@ pub mod helpdesk;
 pub mod notice;
 pub mod page;
 pub mod panel;
+pub mod search;
 pub mod settings;
 pub mod shutdown;
 pub mod status;

@@ -1,14 +1,16 @@
 //! The model of the opened panel's page: the panel, what the guide offers, the settings, and the last answer. Each part is
 //! sent again only when it has changed.
 
+use super::cards::{Card, cards};
 use super::panel::{Button, Panel, button, panel};
+use super::search::{self, Destination, SearchEntry};
 use super::settings::{Setting, settings};
-use super::{drives, french, guide, notice};
+use super::{french, notice};
 use serde::{Deserialize, Serialize};
 use vigie_core::digits::Digits;
 use vigie_core::message::{Action, Call};
 use vigie_core::state::State;
-use vigie_profile::{Link, Program};
+use vigie_profile::Id;
 
 /// What the page shows.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -16,8 +18,16 @@ use vigie_profile::{Link, Program};
 pub struct Page {
     /// Status, question, buttons and facts.
     pub panel: Panel,
-    /// What can be searched, joined and dialled.
+    /// What can be joined and dialled.
     pub guide: Guide,
+    /// The guide's subjects.
+    pub cards: Vec<Card>,
+    /// What can be found. The page itself has no use for it.
+    #[cfg_attr(test, ts(skip))]
+    pub entries: Vec<SearchEntry>,
+    /// The id among them of the helpdesk.
+    #[cfg_attr(test, ts(skip))]
+    pub helpdesk: Id,
     /// What the user may choose.
     pub settings: Vec<Setting>,
     /// The result of the user's last action.
@@ -32,6 +42,9 @@ pub struct Page {
 pub enum Part {
     Panel(Panel),
     Guide(Guide),
+    Cards(Vec<Card>),
+    #[cfg_attr(test, ts(skip))]
+    Entries(Vec<SearchEntry>, Id),
     Settings(Vec<Setting>),
     Answer(Option<Answer>),
 }
@@ -40,8 +53,6 @@ pub enum Part {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Guide {
-    /// Everything that can be searched, in the menu's order.
-    pub tools: Vec<Tool>,
     /// The remote support card.
     pub session: Option<Session>,
     /// The telephone card: what its codes are for.
@@ -50,20 +61,6 @@ pub struct Guide {
     pub codes: Vec<Code>,
     /// Digits that the number of a session or of a telephone may have.
     pub max_digits: usize,
-}
-
-/// Something that the search finds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
-pub struct Tool {
-    /// What the user reads first.
-    pub label: String,
-    /// What it is for, as the guide puts it, or what a click does.
-    pub detail: String,
-    /// Other words that find it.
-    pub keywords: String,
-    /// What the click asks for.
-    pub action: Action,
 }
 
 /// How a remote support session begins.
@@ -117,7 +114,8 @@ impl Page {
         }
         self.panel.offers(action)
             || guide.session.as_ref().is_some_and(|session| session.open.action == *action)
-            || guide.tools.iter().any(|tool| tool.action == *action)
+            || self.cards.iter().any(|card| card.offers(action))
+            || self.entries.iter().any(|entry| matches!(&entry.target, Destination::Do(known) if known == action))
             || self.settings.iter().any(|setting| setting.offers(action))
     }
 
@@ -126,6 +124,12 @@ impl Page {
         let mut parts = Vec::new();
         if before.is_none_or(|before| before.guide != self.guide) {
             parts.push(Part::Guide(self.guide.clone()));
+        }
+        if before.is_none_or(|before| before.cards != self.cards) {
+            parts.push(Part::Cards(self.cards.clone()));
+        }
+        if before.is_none_or(|before| before.entries != self.entries || before.helpdesk != self.helpdesk) {
+            parts.push(Part::Entries(self.entries.clone(), self.helpdesk.clone()));
         }
         if before.is_none_or(|before| before.settings != self.settings) {
             parts.push(Part::Settings(self.settings.clone()));
@@ -144,6 +148,8 @@ impl Page {
         match part {
             Part::Panel(panel) => self.panel = panel,
             Part::Guide(guide) => self.guide = guide,
+            Part::Cards(cards) => self.cards = cards,
+            Part::Entries(entries, helpdesk) => (self.entries, self.helpdesk) = (entries, helpdesk),
             Part::Settings(settings) => self.settings = settings,
             Part::Answer(answer) => self.answer = answer,
         }
@@ -156,36 +162,22 @@ pub fn page(state: &State) -> Page {
         let notice = notice::notice(told, state);
         Answer { number: *number, title: notice.title, text: notice.body }
     });
-    Page { panel: panel(state), guide: guide_model(state), settings: settings(state), answer }
+    let mut page = Page {
+        panel: panel(state),
+        guide: guide_model(state),
+        cards: cards(state),
+        settings: settings(state),
+        helpdesk: state.profile.helpdesk.link.clone(),
+        answer,
+        ..Page::default()
+    };
+    page.entries = search::entries(state, &page);
+    page
 }
 
 fn guide_model(state: &State) -> Guide {
     let profile = &state.profile;
-    let programs = profile.programs.iter().map(|program| self::program(state, program));
-    let sections = profile.sections.iter().flat_map(|section| {
-        guide::links(state, section).into_iter().map(|link| self::link(state, link, &section.label))
-    });
-    let codes = profile.codes.iter().flat_map(|code| {
-        let tool = |detail: &str, action: Action| {
-            let number = if code.takes_number { " + n°" } else { "" };
-            let keywords = [code.note.as_deref().unwrap_or_default(), "téléphone code copier composer"].join(" ");
-            tool(format!("{} : {}{number}", code.label, code.code), detail, keywords, action)
-        };
-        let copy = tool("Copier le code", Action::CopyCode(Call::of(&*code.id)));
-        // A code that takes a number is dialled on the telephone card.
-        let dial = || tool("Composer avec le téléphone logiciel", Action::Dial(Call::of(&*code.id)));
-        std::iter::once(copy).chain((!code.takes_number).then(dial))
-    });
-    let drives = profile.drives.iter().map(|drive| {
-        let what = drives::purpose(drive.holds);
-        let label = format!("Lecteur {}: {what}", drive.letter);
-        tool(label, "Ouvrir le lecteur réseau", "dossiers partagés fichiers".into(), Action::OpenDrive(drive.letter))
-    });
-    let support = "nom ordinateur adresse assistance coller".into();
-    let support =
-        tool("Copier les infos pour l’assistance", "Pour votre demande AMIGO", support, Action::CopySupportInfo);
     Guide {
-        tools: programs.chain(sections).chain(codes).chain(drives).chain([support]).collect(),
         session: profile.program(&profile.remote_support).map(|program| Session {
             advice: french::typeset(&*profile.advice.remote_session),
             open: button("Ouvrir sans numéro", Action::Open(program.id.clone())),
@@ -204,32 +196,6 @@ fn guide_model(state: &State) -> Guide {
     }
 }
 
-fn tool(label: impl Into<String>, detail: &str, keywords: String, action: Action) -> Tool {
-    Tool { label: french::typeset(label), detail: french::typeset(detail), keywords, action }
-}
-
-fn program(state: &State, program: &Program) -> Tool {
-    let (profile, advice) = (&state.profile, &state.profile.advice);
-    if program.id == profile.vpn.client {
-        let keywords = [&advice.vpn_username, &advice.vpn_passcode, &advice.business_applications.join(" ")];
-        let keywords = format!("{} vpn connexion distance", keywords.map(String::as_str).join(" "));
-        return tool(&program.label, "Se connecter au VPN", keywords, Action::Connect);
-    }
-    let (detail, keywords) = if program.id == profile.remote_support {
-        ("Prise en main à distance par l’assistance", advice.remote_session.clone())
-    } else if program.id == profile.wapt.program {
-        ("Installer ou mettre à jour un logiciel", advice.self_service.clone())
-    } else {
-        ("Ouvrir le programme", String::new())
-    };
-    tool(&program.label, detail, keywords, Action::Open(program.id.clone()))
-}
-
-fn link(state: &State, link: &Link, section: &str) -> Tool {
-    let detail = link.description.as_deref().unwrap_or(section);
-    tool(guide::link_label(state, link), detail, format!("{section} {}", link.url), Action::Open(link.id.clone()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,45 +208,48 @@ mod tests {
     use vigie_profile::{Choice, Profile};
 
     fn told(state: &State) -> Vec<String> {
-        guide_model(state)
-            .tools
-            .into_iter()
-            .map(|tool| format!("{} | {}", tool.label, tool.detail).replace('\u{a0}', " "))
-            .collect()
+        let entries = page(state).entries.into_iter();
+        entries.map(|entry| format!("{} | {}", entry.label, entry.detail).replace('\u{a0}', " ")).collect()
     }
 
     #[test]
     fn search_covers_the_whole_guide() {
         let state = known();
-        let (profile, tools) = (&state.profile, guide_model(&state).tools);
-        let finds = |action: Action| tools.iter().any(|tool| tool.action == action);
+        let (profile, page) = (&state.profile, page(&state));
+        let finds = |target: Destination| page.entries.iter().any(|entry| entry.target == target);
+        let does = |action: Action| finds(Destination::Do(action));
         for program in profile.programs.iter().filter(|program| program.id != profile.vpn.client) {
-            assert!(finds(Action::Open(program.id.clone())), "{program:?}");
+            assert!(does(Action::Open(program.id.clone())), "{program:?}");
         }
-        assert!(finds(Action::Connect));
+        assert!(does(Action::Connect));
         for link in &profile.links {
             let elsewhere = link.site.as_deref() == Some("rouen");
-            assert_eq!(finds(Action::Open(link.id.clone())), !elsewhere, "{link:?}");
+            assert_eq!(does(Action::Open(link.id.clone())), !elsewhere, "{link:?}");
         }
         for code in &profile.codes {
-            assert!(finds(Action::CopyCode(Call::of(&*code.id))), "{code:?}");
-            assert_eq!(finds(Action::Dial(Call::of(&*code.id))), !code.takes_number, "{code:?}");
+            assert_eq!(does(Action::CopyCode(Call::of(&*code.id))), !code.takes_number, "{code:?}");
+            assert_eq!(does(Action::Dial(Call::of(&*code.id))), !code.takes_number, "{code:?}");
         }
         for drive in &profile.drives {
-            assert!(finds(Action::OpenDrive(drive.letter)), "{drive:?}");
+            assert!(does(Action::OpenDrive(drive.letter)), "{drive:?}");
         }
-        assert!(tools.iter().all(|tool| !tool.label.is_empty() && !tool.detail.is_empty()));
+        for card in &page.cards {
+            assert!(finds(Destination::Card(card.id.clone())), "{card:?}");
+        }
+        for setting in &page.settings {
+            assert!(finds(Destination::Setting(setting.id.clone())), "{setting:?}");
+        }
+        let ids: std::collections::HashSet<_> = page.entries.iter().map(|entry| &entry.id).collect();
+        assert_eq!(ids.len(), page.entries.len(), "each has an id of its own");
         let told = told(&state);
         for line in [
             "Cisco Secure Client | Se connecter au VPN",
-            "Renvoi immédiat : *21 + n° | Copier le code",
-            "Messagerie vocale".to_owned().as_str(),
-            "Lecteur U: données personnelles | Ouvrir le lecteur réseau",
+            "Renvoi immédiat : *21 + n° | Taper le numéro, puis composer ou copier",
+            "Consulter la messagerie vocale : *98 | Copier le code",
+            "Lecteur U | Ouvrir le lecteur réseau : données personnelles",
+            "Imprimer | Imprimer sur le copieur de votre division, sur site ou en télétravail",
         ] {
-            assert!(
-                told.iter().any(|other| other == line || other.to_lowercase().contains(&line.to_lowercase())),
-                "{line}"
-            );
+            assert!(told.iter().any(|other| other == line), "{line} in {told:#?}");
         }
     }
 
@@ -360,11 +329,11 @@ mod tests {
         profile.links.truncate(3);
         let before = page(&state);
         update(&mut state, Event::Profile(Arc::new(profile), [].into()), now("2026-11-25T00:00"));
-        assert!(page(&state).parts(Some(&before)).iter().any(|part| matches!(part, Part::Guide(_))));
+        assert!(page(&state).parts(Some(&before)).iter().any(|part| matches!(part, Part::Entries(..))));
         // What is sent each time is small beside what is sent once.
         let bytes = |part: &Part| serde_json::to_string(part).expect("a part is JSON").len();
-        for part in first.parts(None) {
-            assert!(bytes(&part) < 20_000, "{}", bytes(&part));
+        for part in first.parts(None).iter().filter(|part| !matches!(part, Part::Entries(..))) {
+            assert!(bytes(part) < 20_000, "{}", bytes(part));
         }
     }
 }

@@ -177,7 +177,7 @@ pub fn panel(state: &State) -> Panel {
         subtitle: french::typeset(vpn::detail(state)),
         verdict: Some(state.vpn.status()),
         question: question(state),
-        buttons: buttons(state),
+        buttons: vpn_buttons(state),
         groups: vec![
             group("Réseau", network(state)),
             group("Cet ordinateur", computer(state)),
@@ -188,24 +188,8 @@ pub fn panel(state: &State) -> Panel {
     }
 }
 
-fn buttons(state: &State) -> Vec<Button> {
-    let profile = &state.profile;
-    let mut buttons = vec![
-        button("Télémaintenance", Action::Open(profile.remote_support.clone())),
-        button("Installer un logiciel", Action::Open(profile.wapt.program.clone())),
-        button("AMIGO", Action::Open(profile.helpdesk.link.clone())),
-    ];
-    buttons.splice(0..0, vpn_buttons(state));
-    let intranet = |site: &str| profile.links.iter().find(|link| link.site.as_deref() == Some(site));
-    if let Some(link) = state.site().and_then(|site| intranet(&site.id)) {
-        buttons.push(button(&link.label, Action::Open(link.id.clone())));
-    }
-    buttons.push(button("Copier les infos pour l’assistance", Action::CopySupportInfo));
-    buttons
-}
-
 /// Returns the buttons that help in the present status.
-fn vpn_buttons(state: &State) -> Vec<Button> {
+pub(super) fn vpn_buttons(state: &State) -> Vec<Button> {
     let mut buttons = Vec::new();
     if state.connect.is_busy() {
         buttons.push(button("Annuler la connexion", Action::CancelConnect));
@@ -452,7 +436,7 @@ fn services(state: &State) -> Vec<Row> {
     let mut rows = vec![normal(RowKind::Amigo, "AMIGO", helpdesk::hours(state))];
     rows.extend(state.profile.helpdesk.urgent.iter().enumerate().map(|(index, urgent)| {
         let label = format!("En cas d’urgence ({})", urgent.establishments);
-        Row { id: format!("urgent-{index}"), ..normal(RowKind::Urgent, &label, urgent.numbers.join(" ou ")) }
+        Row { id: format!("urgent-{index}"), ..normal(RowKind::Urgent, &label, french::numbers(&urgent.numbers)) }
     }));
     let mark = if shutdown::is_near(state) { Severity::Warning } else { Severity::Normal };
     let until = state.shutdown.next_shutdown(&state.now).map(|at| at.timestamp().as_second());
@@ -586,8 +570,7 @@ mod tests {
     #[test]
     fn each_status_offers_the_buttons_that_help() {
         let vpn = |status| -> Vec<String> {
-            let labels = panel(&standing(status)).buttons.into_iter().map(|button| button.label);
-            labels.take_while(|label| label != "Télémaintenance").collect()
+            panel(&standing(status)).buttons.into_iter().map(|button| button.label).collect()
         };
         let (connect, retry) = ("Se connecter au VPN", "Réessayer");
         for status in [VpnStatus::Offline, VpnStatus::Captive, VpnStatus::Stalled] {
@@ -729,6 +712,7 @@ mod tests {
         let config = ts_rs::Config::new().with_out_dir(fresh.path());
         crate::page::Page::export_all(&config)?;
         crate::page::Part::export_all(&config)?;
+        crate::search::SearchResults::export_all(&config)?;
         crate::connect::Form::export_all(&config)?;
         vigie_core::connect::Submission::export_all(&config)?;
         let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ui/src/lib/bindings");

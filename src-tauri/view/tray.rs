@@ -278,6 +278,7 @@ Applications ▸
   Intranet
   Envoi de fichiers (par l’intranet)
   Webconférence (par l’intranet)
+  Messagerie académique
   Tchap
   Tribu (par l’intranet)
   AMIGO

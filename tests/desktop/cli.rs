@@ -110,10 +110,38 @@ fn open_accepts_only_what_the_guide_names() {
         let expected = format!("« {unknown} » n’est pas dans le guide. « vigie open » affiche la liste.\n");
         assert_eq!((text.as_str(), errors, code), ("", expected, Some(1)));
     }
+    let (_, errors, code) = vigie(&desktop, &["open", "tchpa"]);
+    assert!(errors.contains("Vouliez-vous dire « Tchap » ?"), "{errors}");
+    assert_eq!(code, Some(1));
     let (list, _, code) = vigie(&desktop, &["open"]);
     assert!(list.contains("isl-light            Télémaintenance\n") && list.contains("amigo                AMIGO\n"));
-    assert_eq!((list.lines().count(), code), (33, Some(0)));
+    assert_eq!((list.lines().count(), code), (34, Some(0)));
     assert_eq!(browser.calls().len(), 2);
+    // By its name, in any case and without accents; of two sites the user's own.
+    desktop.configure("");
+    for (at, name, url) in
+        [(2, "Tchap", "https://www.tchap.gouv.fr/"), (3, "INTRANET", "https://monintranet.ac-caen.fr/")]
+    {
+        assert_eq!(vigie(&desktop, &["open", name]).2, Some(0), "{name}");
+        assert_eq!(browser.next_call(at), [url]);
+    }
+    assert_eq!(vigie(&desktop, &["open", "rendez-vous", "renater"]).2, Some(0));
+}
+
+#[test]
+fn find_prints_what_answers_a_question() {
+    let vpn = TestVpn::start();
+    let desktop = Desktop::at_home(&vpn);
+    let (text, errors, code) = vigie(&desktop, &["find", "renvoi", "immédiat"]);
+    assert!(text.starts_with("Renvoi immédiat : *21 + n°  "), "{text}");
+    assert_eq!((errors.as_str(), code), ("", Some(0)));
+    let (json, _, code) = vigie(&desktop, &["find", "--json", "numero amigo"]);
+    let json: Value = serde_json::from_str(&json).expect("the output is JSON");
+    assert_eq!((&json["exact"], code), (&Value::from(true), Some(0)));
+    assert!(json["results"][0]["label"].is_string(), "{json}");
+    let (text, _, code) = vigie(&desktop, &["find", "xyzzy"]);
+    assert!(text.starts_with("Rien de tel.") && text.contains("[vigie open amigo]"), "{text}");
+    assert_eq!((text.lines().count(), code), (5, Some(1)));
 }
 
 #[test]

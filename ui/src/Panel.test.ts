@@ -2,10 +2,13 @@ import axe from "axe-core";
 import { flushSync, mount, unmount } from "svelte";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import PanelPage from "./Panel.svelte";
+import type { Card } from "./lib/bindings/Card";
+import type { SearchResults } from "./lib/bindings/SearchResults";
 import type { Guide } from "./lib/bindings/Guide";
 import type { Panel } from "./lib/bindings/Panel";
 import type { Part } from "./lib/bindings/Part";
 import type { Row } from "./lib/bindings/Row";
+import type { SearchResult } from "./lib/bindings/SearchResult";
 import type { Setting } from "./lib/bindings/Setting";
 
 const connected: Panel = {
@@ -22,7 +25,7 @@ const connected: Panel = {
       title: "Cet ordinateur",
       rows: [
         { id: "computer", label: "Nom de l’ordinateur", value: "PC-14RC-DSI-0421", mark: "normal", fact: null, details: [], until: null },
-        { id: "disk", label: "Disque système", value: "12 Go libres", mark: "warning", fact: null, details: [], until: null },
+        { id: "disk", label: "Disque système", value: "12 Go libres", mark: "warning", fact: "disk", details: [], until: null },
         { id: "battery", label: "Batterie", value: "illisible", mark: "unavailable", fact: null, details: [], until: null },
       ],
     },
@@ -45,11 +48,6 @@ const asking: Panel = {
 };
 
 const guide: Guide = {
-  tools: [
-    { label: "Tchap", detail: "Messagerie instantanée", keywords: "", action: { do: "open", with: "tchap" } },
-    { label: "Tribu", detail: "Espace collaboratif", keywords: "", action: { do: "open", with: "tribu" } },
-    { label: "Lecteur U: données personnelles", detail: "Ouvrir", keywords: "", action: { do: "open-drive", with: "U" } },
-  ],
   session: {
     advice: "L’opérateur vous communique un numéro de session.",
     open: { label: "Ouvrir sans numéro", action: { do: "open", with: "isl-light" } },
@@ -61,6 +59,50 @@ const guide: Guide = {
   ],
   max_digits: 20,
 };
+
+const telephone: Card = {
+  id: "telephone",
+  title: "Téléphone",
+  summary: "Renvoyer vos appels",
+  tile: true,
+  text: ["Vous avez la possibilité de faire suivre vos appels."],
+  steps: [],
+  buttons: [],
+  rows: [],
+  tables: [],
+  telephone: true,
+  session: false,
+};
+
+const support: Card = {
+  ...telephone,
+  id: "support",
+  title: "Prise en main",
+  summary: "L’assistance vous dépanne",
+  tile: false,
+  text: [],
+  steps: ["Entrez le numéro.", "Permettez le contrôle."],
+  buttons: [{ button: { label: "AMIGO", action: { do: "open", with: "amigo" } }, note: "Le point d’entrée unique" }],
+  rows: ["disk"],
+  tables: [{ caption: "Horaires", head: ["Jour", "Heures"], lines: [["Lundi", "8 h à 17 h"]] }],
+  telephone: false,
+  session: true,
+};
+
+/** What the program finds: what begins with the question. */
+const entries: SearchResult[] = [
+  { id: "tchap", label: "Tchap", detail: "Messagerie instantanée", target: { to: "do", is: { do: "open", with: "tchap" } } },
+  { id: "card-support", label: "Tout sur la prise en main", detail: "L’assistance vous dépanne", target: { to: "card", is: "support" } },
+  { id: "setting-reminders", label: "Rappels", detail: "", target: { to: "setting", is: "reminders" } },
+  { id: "row-disk", label: "Disque système", detail: "12 Go libres", target: { to: "row", is: "disk" } },
+];
+
+function answer(question: string): SearchResults {
+  const results = entries.filter(({ label }) => label.toLowerCase().startsWith(question));
+  return results.length > 0
+    ? { exact: true, summary: `${results.length} résultats`, results }
+    : { exact: false, summary: "Rien de tel.", results: entries.slice(0, 1) };
+}
 
 const site: Setting = {
   id: "site",
@@ -94,6 +136,7 @@ const ipc = {
     show = handler;
     return Promise.resolve();
   }),
+  find: vi.fn((question: string) => Promise.resolve(answer(question))),
   rendered: vi.fn(() => Promise.resolve()),
   request: vi.fn(() => Promise.resolve()),
   close: vi.fn(() => Promise.resolve()),
@@ -101,6 +144,7 @@ const ipc = {
 
 beforeEach(() => {
   vi.clearAllMocks();
+  window.scrollTo = vi.fn();
   writeText.mockResolvedValue();
   Object.defineProperty(navigator, "clipboard", { value: { writeText }, configurable: true });
   page = mount(PanelPage, { target: document.body, props: { ipc } });
@@ -120,6 +164,7 @@ function update(panel: Panel): void {
 /** Shows the whole page, as the program does. */
 function open(): void {
   show({ part: "guide", is: guide });
+  show({ part: "cards", is: [telephone, support] });
   show({ part: "settings", is: [site, reminders] });
   show({ part: "answer", is: null });
   update(connected);
@@ -297,30 +342,98 @@ test("shows two rows with the same id", () => {
   expect(document.querySelectorAll("[data-id=printer-A]")).toHaveLength(2);
 });
 
-test("search results are opened by keyboard alone", () => {
+/** Asks the search, and waits for its answer. */
+async function ask(question: string): Promise<void> {
+  type("#search", question);
+  await vi.waitFor(() => {
+    flushSync();
+    const shown = [...document.querySelectorAll("[data-result]")].map((one) => one.getAttribute("data-result"));
+    expect(shown).toEqual(answer(question).results.map(({ id }) => id));
+  });
+}
+
+/** Opens a card by its tile, or by what the search finds. */
+async function openCard(question: string, title: string): Promise<void> {
   open();
-  type("#search", "t");
-  expect(read("[role=search] [role=status]")).toBe("2 résultats");
+  await ask(question);
+  element("[data-result]").click();
+  flushSync();
+  expect(focused()).toBe(title);
+}
+
+test("search results are opened by keyboard alone", async () => {
+  open();
+  await ask("t");
   expect(press("ArrowDown")).toBe(false);
   expect(focused()).toBe("Tchap Messagerie instantanée");
   press("ArrowDown");
   press("ArrowDown");
-  expect(focused()).toBe("Tribu Espace collaboratif");
-  (document.activeElement as HTMLElement).click();
-  expect(ipc.request).toHaveBeenLastCalledWith({ do: "open", with: "tribu" });
+  expect(focused()).toBe("Tout sur la prise en main L’assistance vous dépanne");
   press("ArrowUp");
   press("ArrowUp");
   expect(document.activeElement?.id).toBe("search");
-  type("#search", "lecteur u");
   submit("#search");
-  expect(ipc.request).toHaveBeenLastCalledWith({ do: "open-drive", with: "U" });
-  type("#search", "rien de tel");
-  expect(read("[role=search] [role=status]")).toBe("Aucun résultat");
+  await vi.waitFor(() => expect(ipc.request).toHaveBeenLastCalledWith({ do: "open", with: "tchap" }));
+});
+
+test("Enter opens nothing that only comes near", async () => {
+  open();
+  await ask("xyz");
+  submit("#search");
+  await vi.waitFor(() => expect(ipc.find).toHaveBeenCalledTimes(2));
+  expect(ipc.request).not.toHaveBeenCalled();
+  element("[data-result]").click();
+  expect(ipc.request).toHaveBeenLastCalledWith({ do: "open", with: "tchap" });
+});
+
+test("an answer to an older question is dropped", async () => {
+  open();
+  let late: (found: SearchResults) => void = () => {};
+  ipc.find.mockImplementationOnce(() => new Promise((resolve) => (late = resolve)));
+  type("#search", "ra");
+  await ask("t");
+  late(answer("ra"));
+  await Promise.resolve();
+  flushSync();
+  expect(document.querySelectorAll("[data-result]")).toHaveLength(2);
+});
+
+test("a result leads to a card and back, to a setting, and to a row", async () => {
+  await openCard("tout", "Prise en main");
+  expect(read("[data-card=support] ol")).toContain("Entrez le numéro.");
+  expect(read("[data-id=disk] .value")).toBe("12 Go libres");
+  expect(read("table caption")).toBe("Horaires");
+  button("AMIGO").click();
+  expect(ipc.request).toHaveBeenLastCalledWith({ do: "open", with: "amigo" });
+  press("Escape");
+  await vi.waitFor(() => expect(document.activeElement?.id).toBe("search"));
+  expect(element<HTMLInputElement>("#search").value).toBe("tout");
+  expect(ipc.close).not.toHaveBeenCalled();
+  await ask("disque");
+  Element.prototype.scrollIntoView = vi.fn();
+  element("[data-result]").click();
+  flushSync();
+  expect(document.activeElement?.getAttribute("data-id")).toBe("disk");
+  await ask("rappels");
+  element("[data-result]").click();
+  flushSync();
+  expect(read("h1")).toBe("Réglages");
+  expect(document.activeElement?.closest("[data-setting]")?.getAttribute("data-setting")).toBe("reminders");
+});
+
+test("a tile opens its card, and gets the focus back", async () => {
+  open();
+  expect(read("nav")).toBe("Téléphone");
+  button("Téléphone").click();
+  flushSync();
+  expect(focused()).toBe("Téléphone");
+  button("Retour au panneau").click();
+  await vi.waitFor(() => expect(document.activeElement?.id).toBe("tile-telephone"));
 });
 
 test("Escape clears the search before it closes the window", async () => {
   open();
-  type("#search", "tchap");
+  await ask("t");
   press("ArrowDown");
   press("Escape");
   await vi.waitFor(() => expect(document.activeElement?.id).toBe("search"));
@@ -331,8 +444,8 @@ test("Escape clears the search before it closes the window", async () => {
   expect(ipc.close).toHaveBeenCalledOnce();
 });
 
-test("remote support joins the session with a number, and opens the program without one", () => {
-  open();
+test("remote support joins the session with a number, and opens the program without one", async () => {
+  await openCard("tout", "Prise en main");
   button("Ouvrir sans numéro");
   submit("#session");
   expect(ipc.request).toHaveBeenLastCalledWith({ do: "open", with: "isl-light" });
@@ -353,6 +466,8 @@ test("remote support joins the session with a number, and opens the program with
 
 test("a telephone code is combined with the number, to copy or to dial", () => {
   open();
+  button("Téléphone").click();
+  flushSync();
   expect(read("[data-code=renvoi] .code")).toBe("*21 + n°");
   button("Copier *21 : Renvoi immédiat").click();
   expect(ipc.request).toHaveBeenLastCalledWith({ do: "copy-code", with: { code: "renvoi", number: null } });
@@ -465,15 +580,26 @@ test("details open on demand, and the countdown runs only while the page is visi
 });
 
 // axe takes its time on a busy machine.
-test("panel and settings are accessible", { timeout: 60_000 }, async () => {
+test("panel, cards and settings are accessible", { timeout: 60_000 }, async () => {
   open();
-  type("#search", "t");
-  type("#session", "x");
-  submit("#session");
+  await ask("t");
   update(asking);
   expect(await violations()).toEqual([]);
-  element<HTMLInputElement>("#session").labels?.forEach((label) => label.remove());
+  element<HTMLInputElement>("#search").labels?.forEach((label) => label.remove());
+  element("#search").removeAttribute("placeholder");
   expect((await violations()).some((violation) => violation.startsWith("label"))).toBe(true);
+  element("[data-result=card-support]").click();
+  flushSync();
+  type("#session", "x");
+  submit("#session");
+  expect((await violations()).filter((violation) => !violation.includes("id=\"search\""))).toEqual([]);
+  press("Escape");
+  await vi.waitFor(() => expect(read("h1")).toBe("VPN déconnecté depuis 16 h 40"));
+  button("Téléphone").click();
+  flushSync();
+  expect(await violations()).toEqual([]);
+  press("Escape");
+  await vi.waitFor(() => expect(read("h1")).toBe("VPN déconnecté depuis 16 h 40"));
   show({ part: "settings", is: [{ ...site, locked: true }, reminders] });
   flushSync();
   button("Réglages").click();

@@ -1,6 +1,7 @@
 import { Channel, invoke } from "@tauri-apps/api/core";
 import type { Action } from "./bindings/Action";
 import type { Form } from "./bindings/Form";
+import type { SearchResults } from "./bindings/SearchResults";
 import type { Part } from "./bindings/Part";
 import type { Submission } from "./bindings/Submission";
 
@@ -18,6 +19,8 @@ export interface Ipc {
 export interface PanelIpc extends Ipc {
   /** Hands each part of the model to `show`, and again whenever it changes. The panel itself comes last. */
   watch(show: (part: Part) => void): Promise<void>;
+  /** Returns what the search finds. */
+  find(question: string): Promise<SearchResults>;
 }
 
 /** The commands of the page for connecting (src-tauri/panel/connect.rs). */
@@ -37,6 +40,7 @@ const ipc: Ipc = {
 export const panelIpc: PanelIpc = {
   ...ipc,
   watch: (show) => invoke("watch", { parts: new Channel<Part>(show) }),
+  find: (question) => invoke("find", { question }),
 };
 
 export const connectIpc: ConnectIpc = {

@@ -1,0 +1,220 @@
+//! The guide's subjects as the panel shows them: its words, live facts, and the buttons that do it.
+
+use super::panel::{Button, button, vpn_buttons};
+use super::{drives, french, guide};
+use jiff::civil::Time;
+use serde::{Deserialize, Serialize};
+use vigie_core::message::Action;
+use vigie_core::state::State;
+use vigie_profile::{CardPart, Day, GuideCard, Hours, RowKind};
+
+/// A subject of the guide.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Card {
+    /// A stable name.
+    pub id: String,
+    /// The heading.
+    pub title: String,
+    /// What it is about, in a line.
+    pub summary: String,
+    /// Whether the panel has a tile for it.
+    pub tile: bool,
+    /// What the guide says, a paragraph each.
+    pub text: Vec<String>,
+    /// What to do, step by step.
+    pub steps: Vec<String>,
+    /// What does it.
+    pub buttons: Vec<CardButton>,
+    /// Rows of the panel that belong to it.
+    pub rows: Vec<RowKind>,
+    /// Facts of the guide.
+    pub tables: Vec<CardTable>,
+    /// Whether the telephone's codes belong to it.
+    pub telephone: bool,
+    /// Whether a remote support session is joined there.
+    pub session: bool,
+}
+
+/// A button, and what it is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct CardButton {
+    /// The button.
+    pub button: Button,
+    /// What it is for, where its label does not say.
+    pub note: String,
+}
+
+/// A table of the guide.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct CardTable {
+    /// What it is about.
+    pub caption: String,
+    /// The headings of the columns.
+    pub head: Vec<String>,
+    /// The lines; the first cell of each is its heading.
+    pub lines: Vec<Vec<String>>,
+}
+
+impl Card {
+    /// Whether it offers that action.
+    pub fn offers(&self, action: &Action) -> bool {
+        self.buttons.iter().any(|known| known.button.action == *action)
+    }
+}
+
+/// Returns the guide's subjects, in order.
+pub fn cards(state: &State) -> Vec<Card> {
+    state.profile.cards.iter().map(|card| self::card(state, card)).collect()
+}
+
+fn card(state: &State, from: &GuideCard) -> Card {
+    let typeset = |texts: &[String]| texts.iter().map(|text| french::typeset(&**text)).collect();
+    let mut card = Card {
+        id: from.id.clone(),
+        title: french::typeset(&*from.title),
+        summary: french::typeset(&*from.summary),
+        tile: from.tile,
+        text: typeset(&from.text),
+        steps: typeset(&from.steps),
+        rows: from.rows.clone(),
+        ..Card::default()
+    };
+    card.buttons.extend(from.open.iter().filter_map(|id| open(state, id)));
+    for part in &from.parts {
+        add(state, *part, &mut card);
+    }
+    card
+}
+
+/// The button that opens a program, or a link of the user's site.
+fn open(state: &State, id: &str) -> Option<CardButton> {
+    let action = Action::Open(id.to_owned());
+    if let Some(program) = state.profile.program(id) {
+        return Some(plain(format!("Ouvrir {}", program.label), action));
+    }
+    let link = state.profile.link(id).filter(|link| guide::is_for_site(state, link))?;
+    let note = french::typeset(link.description.as_deref().unwrap_or_default());
+    Some(CardButton { button: button(guide::link_label(state, link), action), note })
+}
+
+fn plain(label: impl Into<String>, action: Action) -> CardButton {
+    CardButton { button: button(label, action), note: String::new() }
+}
+
+fn add(state: &State, part: CardPart, card: &mut Card) {
+    let profile = &state.profile;
+    match part {
+        CardPart::Vpn => {
+            card.buttons
+                .extend(vpn_buttons(state).into_iter().map(|button| CardButton { button, note: String::new() }));
+            let client = format!("Ouvrir {}", super::connect::client(state));
+            card.buttons.push(plain(client, Action::OpenClient));
+            let lines = profile.sites.iter().map(|site| [french::site(site), site.gateway.clone()]);
+            card.tables.push(table("Adresse du serveur VPN", ["Site", "Adresse"], lines));
+        }
+        CardPart::Drives => card.buttons.extend(profile.drives.iter().filter_map(|drive| {
+            let action = Action::OpenDrive(drive.letter);
+            let note = drives::purpose(drive.holds).to_owned();
+            let button = button(format!("Ouvrir le {}", drives::name(drive).replace('L', "l")), action);
+            drives::can_open(state, drive).then_some(CardButton { button, note })
+        })),
+        CardPart::Telephone => card.telephone = true,
+        CardPart::Session => card.session = true,
+        CardPart::Copiers => copiers(state, card),
+        CardPart::Hours => {
+            let lines = DAYS.into_iter().filter_map(|(day, name)| {
+                let (school, holidays) =
+                    (open_on(&profile.helpdesk.school, day), open_on(&profile.helpdesk.holidays, day));
+                (!school.is_empty() || !holidays.is_empty()).then_some([
+                    name.to_owned(),
+                    or_closed(school),
+                    or_closed(holidays),
+                ])
+            });
+            card.tables.push(table("Horaires d’AMIGO", ["Jour", "Période scolaire", "Hors période scolaire"], lines));
+        }
+        CardPart::Numbers => {
+            let lines = profile
+                .helpdesk
+                .urgent
+                .iter()
+                .map(|urgent| [urgent.establishments.clone(), french::numbers(&urgent.numbers)]);
+            card.tables.push(table("En cas d’urgence", ["Établissement", "Numéro"], lines));
+        }
+        CardPart::SupportInfo => {
+            let button = button("Copier les infos pour l’assistance", Action::CopySupportInfo);
+            card.buttons.push(CardButton { button, note: french::typeset("À coller dans votre demande AMIGO") });
+        }
+        CardPart::Shutdown => {
+            if state.shutdown.reminds_tonight(&state.now) {
+                let button = button("Ce soir, ne plus me le rappeler", Action::NotTonight);
+                card.buttons.push(CardButton { button, note: "L’ordinateur s’éteint quand même".into() });
+            }
+            card.buttons.push(plain("Éteindre maintenant", Action::ShutDown));
+        }
+    }
+}
+
+/// How copiers are named (guide, section 10), and where to look for one's own.
+fn copiers(state: &State, card: &mut Card) {
+    let printing = &state.profile.printing;
+    let named = |codes: &[vigie_profile::NamedCode]| -> String {
+        let texts: Vec<String> = codes.iter().map(|coded| format!("{} {}", coded.code, coded.name)).collect();
+        texts.join(", ")
+    };
+    let lines = [
+        ["I", "Imprimante"].map(str::to_owned),
+        ["00".to_owned(), format!("Département : {}", named(&printing.departments))],
+        ["YY".to_owned(), format!("Site : {}", named(&printing.places))],
+        ["DIV", "Division"].map(str::to_owned),
+        ["X", "Chiffre, si plusieurs copieurs"].map(str::to_owned),
+        ["C2", "Bâtiment et étage"].map(str::to_owned),
+    ];
+    let own = state.site().map(|site| &site.id);
+    let mut examples: Vec<_> = printing.examples.iter().collect();
+    examples.sort_by_key(|example| Some(&example.site) != own);
+    let examples = examples.into_iter().map(|example| {
+        let site = state.profile.sites.iter().find(|site| site.id == example.site);
+        let place = vigie_core::printers::decode(printing, &example.name);
+        let place = place.map(|name| french::printer(&name, printing)).unwrap_or_default();
+        [
+            site.map_or_else(String::new, |site| site.name.clone()),
+            format!("{} sur {}", example.name, printing.server),
+            place,
+        ]
+    });
+    card.tables.push(table("Exemples", ["Site", "Copieur", "Où il se trouve"], examples));
+    card.tables.push(table("Le nom d’un copieur : I00YY-DIVX-C2", ["Partie", "Sens"], lines));
+}
+
+fn table<const N: usize>(caption: &str, head: [&str; N], lines: impl IntoIterator<Item = [String; N]>) -> CardTable {
+    let lines = lines.into_iter().map(|line| line.into_iter().map(french::typeset).collect());
+    CardTable { caption: french::typeset(caption), head: head.map(french::typeset).into(), lines: lines.collect() }
+}
+
+const DAYS: [(Day, &str); 7] = [
+    (Day::Monday, "Lundi"),
+    (Day::Tuesday, "Mardi"),
+    (Day::Wednesday, "Mercredi"),
+    (Day::Thursday, "Jeudi"),
+    (Day::Friday, "Vendredi"),
+    (Day::Saturday, "Samedi"),
+    (Day::Sunday, "Dimanche"),
+];
+
+/// "9 h à 12 h 30, 13 h 30 à 17 h".
+fn open_on(hours: &[Hours], day: Day) -> String {
+    let mut open: Vec<(Time, Time)> =
+        hours.iter().filter(|hours| hours.days.contains(&day)).map(|hours| (hours.from, hours.to)).collect();
+    open.sort_unstable();
+    let texts: Vec<String> =
+        open.into_iter().map(|(from, to)| format!("{} à {}", french::time(from), french::time(to))).collect();
+    texts.join(", ")
+}
+
+fn or_closed(hours: String) -> String {
+    if hours.is_empty() { "fermée".into() } else { hours }
+}
