@@ -94,11 +94,12 @@ lint: lint-scripts lint-crates
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --target $(WINDOWS)
 	npm --prefix ui run check
 
-# Shell scripts, and the spelling of English and French.
+# Shell scripts, the spelling of English and French, and type names that are used twice.
 lint-scripts:
 	scripts/setup build lint
 	shellcheck --severity=warning $$(git ls-files | xargs -d '\n' grep -lE '^#!/bin/(ba)?sh')
 	scripts/check-spelling
+	scripts/check-type-names
 
 # Licences, banned and doubled crates, sources (deny.toml); unused dependencies.
 lint-crates:

@@ -3,10 +3,10 @@
 //! The exit codes are part of the interface (docs/commande.md): the helpdesk's scripts rely on them.
 
 use crate::runtime::app::{App, Parts, status_once};
-use crate::runtime::instance::{self, ClaimError, InstanceLock, IpcClient, Request};
+use crate::runtime::instance::{self, ClaimError, InstanceLock, IpcClient, IpcRequest};
 use crate::runtime::signals::{self, EndReason};
 use crate::runtime::store::Store;
-use crate::runtime::tray::{self, Tray};
+use crate::runtime::tray::{self, DesktopTray};
 use crate::runtime::{autostart, console, installer, launch, log};
 use crate::{doctor, sensors};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -247,11 +247,11 @@ fn start(panel: bool) -> ExitCode {
     })
 }
 
-async fn run(tray: Tray, panel: bool) -> ExitCode {
+async fn run(tray: DesktopTray, panel: bool) -> ExitCode {
     let server = match instance::claim() {
         Ok(InstanceLock::First(server)) => server,
         Ok(InstanceLock::Second(client)) => {
-            return match client.ask(Request::Show).await {
+            return match client.ask(IpcRequest::Show).await {
                 Ok(()) => ExitCode::from(OK),
                 Err(error) => {
                     tracing::error!(%error, "the running Vigie did not answer");

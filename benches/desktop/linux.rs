@@ -5,7 +5,7 @@ use crate::harness::tray::TrayItem;
 use crate::harness::vpn::{TUNNEL, TestVpn};
 use crate::harness::{ChildProcess, DEADLINE, Desktop, run, wait_for};
 use crate::measure::{Meter, Usage, memory};
-use crate::report::{Report, Row};
+use crate::report::{BarValue, Report};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -39,7 +39,7 @@ pub fn measure() -> bool {
 
     report.section("From the start to the item in the tray", &format!("Median of {STARTS} starts."));
     let starts = [("vigie", &vigie), ("nm-applet", &applet), ("bare Tauri tray", &bare_tray)]
-        .map(|(name, command)| Row(name, starts(&desktop, command)));
+        .map(|(name, command)| BarValue(name, starts(&desktop, command)));
     report.table("ms", &starts);
 
     let subject = watching(&desktop);
@@ -53,7 +53,8 @@ pub fn measure() -> bool {
     let times = reaction(&desktop, &vpn, &subject.item);
     let at = |share, time: fn(&Reaction) -> f64| quantile(times.iter().map(time).collect(), share);
     for (name, share) in [("median", 0.5), ("p99", 0.99)] {
-        let rows = [Row("vigie", at(share, |time| time.drawn)), Row("ip monitor", at(share, |time| time.printed))];
+        let rows =
+            [BarValue("vigie", at(share, |time| time.drawn)), BarValue("ip monitor", at(share, |time| time.printed))];
         report.table(&format!("ms, {name}"), &rows);
     }
     let (median, p99) = (at(0.5, Reaction::late), at(0.99, Reaction::late));
@@ -75,15 +76,16 @@ pub fn measure() -> bool {
          listen to here.",
     );
     let used = idle(&subjects, IDLE);
-    let rows =
-        |of: fn(&Usage) -> f64| used.iter().map(|(name, usage)| Row(name, of(usage) / minutes)).collect::<Vec<_>>();
+    let rows = |of: fn(&Usage) -> f64| {
+        used.iter().map(|(name, usage)| BarValue(name, of(usage) / minutes)).collect::<Vec<_>>()
+    };
     let switches = rows(|usage| usage.switches as f64);
     report.table("context switches", &switches);
     report.table("ms of processor time", &rows(|usage| millis(usage.cpu)));
     report.goal("at most 30 context switches a minute, the slow probe included", switches[0].1, 30.0, "");
 
     report.section("Memory", "Proportional (PSS), all processes of each, the panel never opened.");
-    let sizes: Vec<Row> = subjects.iter().map(|(name, program)| Row(name, megabytes(program))).collect();
+    let sizes: Vec<BarValue> = subjects.iter().map(|(name, program)| BarValue(name, megabytes(program))).collect();
     report.table("MB", &sizes);
     report.goal("the tray takes at most what a bare Tauri tray takes", sizes[0].1, sizes[sizes.len() - 1].1, "MB");
     drop(subjects);
@@ -96,7 +98,7 @@ pub fn measure() -> bool {
     std::thread::sleep(SETTLED);
     let used = idle(&[("vigie", &subject.program)], QUIET);
     report.section("Idle, between two probes", "One minute.");
-    report.table("context switches", &[Row("vigie", used[0].1.switches as f64)]);
+    report.table("context switches", &[BarValue("vigie", used[0].1.switches as f64)]);
     report.goal("no context switch in a minute without a probe", used[0].1.switches as f64, 0.0, "");
 
     report.section("Memory after the panel", "PSS of the tray, alone in the session, before and after.");
@@ -104,7 +106,7 @@ pub fn measure() -> bool {
     open_and_close_panel(&desktop, &subject);
     std::thread::sleep(SETTLED);
     let after = megabytes(&subject.program);
-    report.table("MB", &[Row("after", after), Row("before", before)]);
+    report.table("MB", &[BarValue("after", after), BarValue("before", before)]);
     report.goal("once the panel is closed, at most 15 % more than before", after, before * 1.15, "MB");
     drop(subject);
 
@@ -136,11 +138,11 @@ pub fn measure() -> bool {
         megabytes(&program)
     });
     let rows = [
-        Row("vigie, panel pinned", pinned),
-        Row("… and opened", both),
-        Row("… and closed again", after),
-        Row("bare Tauri window", window),
-        Row("conky", conky),
+        BarValue("vigie, panel pinned", pinned),
+        BarValue("… and opened", both),
+        BarValue("… and closed again", after),
+        BarValue("bare Tauri window", window),
+        BarValue("conky", conky),
     ];
     report.table("MB", &rows);
     report.goal("pinned, at most 0.65 of a bare Tauri window", pinned, window * 0.65, "MB");

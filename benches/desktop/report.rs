@@ -7,7 +7,7 @@ const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/benchmarks.md");
 
 /// A program (or whatever was measured), and its value.
 #[derive(Debug, Clone, Copy)]
-pub struct Row<'a>(pub &'a str, pub f64);
+pub struct BarValue<'a>(pub &'a str, pub f64);
 
 /// The page in the making.
 pub struct Report {
@@ -33,9 +33,9 @@ impl Report {
     }
 
     /// The values, and the first one's ratio to each other.
-    pub fn table(&mut self, unit: &str, rows: &[Row]) {
+    pub fn table(&mut self, unit: &str, rows: &[BarValue]) {
         let mut table = format!("\n| | {unit} | ratio |\n| --- | ---: | ---: |\n");
-        for (index, Row(name, value)) in rows.iter().enumerate() {
+        for (index, BarValue(name, value)) in rows.iter().enumerate() {
             let ratio = if index == 0 { String::new() } else { ratio(rows[0].1, *value) };
             let _ = writeln!(table, "| {name} | {value:.1} | {ratio} |");
         }

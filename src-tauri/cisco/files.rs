@@ -19,7 +19,7 @@ const MAX_FILE_BYTES: u64 = 1024 * 1024;
 pub struct CiscoFiles {
     /// The server that was used last, by the preferences that count.
     last_server: Option<LastServer>,
-    servers: Vec<Server>,
+    servers: Vec<HostEntry>,
     /// Whether an installed profile lets users of remote sessions connect.
     pub allows_remote_users: bool,
 }
@@ -34,7 +34,7 @@ struct LastServer {
 
 /// `ServerList/HostEntry` of a profile.
 #[derive(Debug)]
-struct Server {
+struct HostEntry {
     name: String,
     /// Its own address, then those of its backup servers.
     addresses: Vec<String>,
@@ -63,7 +63,7 @@ impl CiscoFiles {
             match node.tag_name().name() {
                 "DefaultHostName" => name = text_of(node),
                 "DefaultHostAddress" => address = text_of(node),
-                "HostEntry" => self.servers.extend(Server::read(node)),
+                "HostEntry" => self.servers.extend(HostEntry::read(node)),
                 "WindowsVPNEstablishment" | "LinuxVPNEstablishment" => {
                     self.allows_remote_users |= text_of(node).as_deref() == Some("AllowRemoteUsers");
                 }
@@ -81,7 +81,7 @@ impl CiscoFiles {
             let host = host(address);
             profile.sites.iter().find(|site| site.gateway.eq_ignore_ascii_case(host)).map(|site| &site.id)
         };
-        let of_server = |server: &Server| server.addresses.iter().find_map(with_gateway);
+        let of_server = |server: &HostEntry| server.addresses.iter().find_map(with_gateway);
         if let Some(LastServer { name, address }) = &self.last_server {
             let named = |name: &String| self.servers.iter().find(|server| server.name.eq_ignore_ascii_case(name));
             return (name.as_ref())
@@ -94,8 +94,8 @@ impl CiscoFiles {
     }
 }
 
-impl Server {
-    fn read(entry: roxmltree::Node) -> Option<Server> {
+impl HostEntry {
+    fn read(entry: roxmltree::Node) -> Option<HostEntry> {
         let addresses_in = |node: roxmltree::Node| -> Vec<String> {
             let addresses = node.children().filter(|child| child.tag_name().name() == "HostAddress");
             addresses.filter_map(text_of).collect()
@@ -109,7 +109,7 @@ impl Server {
         }
         let name = name.or_else(|| addresses.first().cloned())?;
         addresses.extend(child("BackupServerList").map(addresses_in).unwrap_or_default());
-        Some(Server { name, addresses })
+        Some(HostEntry { name, addresses })
     }
 }
 

@@ -61,7 +61,7 @@ impl Load {
 
 /// What a day brings.
 #[derive(Debug, Clone)]
-pub struct Day {
+pub struct WorkingDay {
     /// Connections to the gateway.
     pub gateway: Load,
     /// Connections to hosts of the intranet.
@@ -71,8 +71,8 @@ pub struct Day {
 }
 
 /// Simulates a day of so many seats.
-pub fn day(seats: u32) -> Day {
-    let mut day = Day { gateway: Load::new(), inside: Load::new(), noticed_after: 0.0 };
+pub fn day(seats: u32) -> WorkingDay {
+    let mut day = WorkingDay { gateway: Load::new(), inside: Load::new(), noticed_after: 0.0 };
     let wall = at("2026-11-24T12:00");
     for number in 0..seats {
         Seat::new(number.into(), &wall).run(&mut day);
@@ -153,7 +153,7 @@ impl Seat<'_> {
         }
     }
 
-    fn run(mut self, day: &mut Day) {
+    fn run(mut self, day: &mut WorkingDay) {
         let mut dead_since = None;
         loop {
             let change = self.changes.last().map(|(at, _)| *at);
@@ -235,7 +235,7 @@ impl Seat<'_> {
         self.now += time;
     }
 
-    fn carry_out(&mut self, requests: TrackerRequests, day: &mut Day) {
+    fn carry_out(&mut self, requests: TrackerRequests, day: &mut WorkingDay) {
         if let Some((number, gateway)) = requests.probe {
             let answers = self.tunnel && self.gateway;
             if self.tunnel {

@@ -2,7 +2,7 @@
 
 use super::error::{ConfigError, Expected};
 use super::intranet::{IntranetHost, is_key_hash};
-use super::tree::{Found, Path};
+use super::tree::{Found, KeyPath};
 use super::{Day, Holiday, Hours, Profile};
 use jiff::civil::Time;
 use std::collections::{HashMap, HashSet};
@@ -38,12 +38,12 @@ pub(super) fn check(profile: &Profile) -> Vec<Found> {
 
 struct Checks(Vec<Found>);
 
-fn path(dotted: &str) -> Path {
+fn path(dotted: &str) -> KeyPath {
     dotted.split('.').map(str::to_owned).collect()
 }
 
 /// Returns the path to a key of an entry.
-fn at(list: &str, name: &str, key: &str) -> Path {
+fn at(list: &str, name: &str, key: &str) -> KeyPath {
     let mut steps = path(list);
     steps.push(name.to_owned());
     if !key.is_empty() {
@@ -53,24 +53,24 @@ fn at(list: &str, name: &str, key: &str) -> Path {
 }
 
 impl Checks {
-    fn add(&mut self, path: Path, error: ConfigError) {
+    fn add(&mut self, path: KeyPath, error: ConfigError) {
         self.0.push((path, error));
     }
 
-    fn expect(&mut self, good: bool, path: Path, found: &str, expected: Expected) {
+    fn expect(&mut self, good: bool, path: KeyPath, found: &str, expected: Expected) {
         if !good {
             let found = toml_edit::Value::from(found).to_string();
             self.add(path, ConfigError::WrongValue { found, expected });
         }
     }
 
-    fn text(&mut self, path: Path, text: &str) {
+    fn text(&mut self, path: KeyPath, text: &str) {
         if text.trim().is_empty() {
             self.add(path, ConfigError::Empty);
         }
     }
 
-    fn texts(&mut self, path: &Path, texts: &[String]) {
+    fn texts(&mut self, path: &KeyPath, texts: &[String]) {
         if texts.iter().any(|text| text.trim().is_empty()) {
             self.add(path.clone(), ConfigError::Empty);
         }
@@ -82,7 +82,7 @@ impl Checks {
         self.expect(good, at(list, id, "id"), id, Expected::Id);
     }
 
-    fn refers(&mut self, path: Path, exists: bool, list: &'static str, name: &str) {
+    fn refers(&mut self, path: KeyPath, exists: bool, list: &'static str, name: &str) {
         if !exists {
             self.add(path, ConfigError::NoSuch { list, name: name.to_owned() });
         }
@@ -161,7 +161,7 @@ fn vpn(profile: &Profile, found: &mut Checks) {
     }
 }
 
-fn per_os(found: &mut Checks, path: &Path, places: &super::PerOs<Vec<String>>) {
+fn per_os(found: &mut Checks, path: &KeyPath, places: &super::PerOs<Vec<String>>) {
     for (system, places) in [("windows", &places.windows), ("linux", &places.linux)] {
         let mut path = path.clone();
         path.push(system.to_owned());

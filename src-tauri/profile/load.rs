@@ -69,7 +69,7 @@ pub struct Loaded {
     pub problems: Arc<[Problem]>,
     pub(super) paths: Paths,
     pub(super) tree: Node,
-    locks: Vec<tree::Path>,
+    locks: Vec<tree::KeyPath>,
     pub(super) broken: Vec<Layer>,
 }
 
@@ -93,7 +93,7 @@ pub struct ConfigValue {
 impl Loaded {
     /// Returns every value, and where it comes from; for `vigie config show`.
     pub fn values(&self) -> Vec<ConfigValue> {
-        let value = |(path, node): (tree::Path, &Node)| ConfigValue {
+        let value = |(path, node): (tree::KeyPath, &Node)| ConfigValue {
             key: written(&path),
             value: node.toml(),
             layer: node.origin.layer,
@@ -193,7 +193,7 @@ impl Loaded {
                 found.push(wrong(&["locked", &at], key, super::Expected::Text));
                 continue;
             };
-            let path: tree::Path = text.split('.').map(str::to_owned).collect();
+            let path: tree::KeyPath = text.split('.').map(str::to_owned).collect();
             if !exists(&self.tree, &path) {
                 found.push((vec!["locked".into(), at], ConfigError::NothingToLock));
             } else if !self.locks.contains(&path) {
@@ -313,7 +313,7 @@ pub(super) fn merge(base: &Node, mut over: Node) -> Merged {
             Ok(result) => return Merged { found, result: Some(result) },
             Err(wrong) => wrong,
         };
-        let culprits: Vec<tree::Path> = wrong.iter().map(culprit).collect();
+        let culprits: Vec<tree::KeyPath> = wrong.iter().map(culprit).collect();
         let removed = over.remove_all(culprits.iter().map(Vec::as_slice));
         if removed.is_empty() {
             return find_contradiction(base, &over, found, wrong);
@@ -359,7 +359,7 @@ fn try_merge(base: &Node, over: &Node) -> Attempt {
 /// Returns the first error of every entry of the lists that may be long.
 fn wrong_entries(tree: &Node) -> Vec<Found> {
     fn add<T: serde::de::DeserializeOwned>(tree: &Node, list: &str, found: &mut Vec<Found>) {
-        let path: tree::Path = list.split('.').map(str::to_owned).collect();
+        let path: tree::KeyPath = list.split('.').map(str::to_owned).collect();
         let Some(Node { value: Value::List(entries), .. }) = tree.find(&path) else { return };
         for (index, entry) in entries.iter().enumerate() {
             if let (Err(error), _) = read::read::<T>(entry) {
@@ -385,7 +385,7 @@ fn wrong_entries(tree: &Node) -> Vec<Found> {
 
 /// Returns the path of what has to be left out because of an error: a list without names as a whole, an entry without
 /// a key that it needs or with a bad name, else the value itself.
-fn culprit((path, error): &Found) -> tree::Path {
+fn culprit((path, error): &Found) -> tree::KeyPath {
     if let Some(index) = path.iter().position(|step| step.starts_with('[')) {
         return path[..index].to_vec();
     }

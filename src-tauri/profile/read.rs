@@ -1,7 +1,7 @@
 //! Deserializes a tree into a typed profile. An error is a [`ConfigError`] with the path of the value.
 
 use super::error::{ConfigError, Expected};
-use super::tree::{Found, Node, Path, Value, step, visit};
+use super::tree::{Found, KeyPath, Node, Value, step, visit};
 use serde::de::value::StrDeserializer;
 use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor};
 use std::cell::RefCell;
@@ -27,7 +27,7 @@ impl ReadError {
         self
     }
 
-    pub fn path(&self) -> Path {
+    pub fn path(&self) -> KeyPath {
         self.steps.iter().rev().cloned().collect()
     }
 }
@@ -60,7 +60,7 @@ pub(super) struct Notes {
     /// Keys that no field has; they are skipped.
     unknown: RefCell<Vec<Found>>,
     /// The keys of every table, if they are wanted.
-    keys: Option<RefCell<HashMap<Path, &'static [&'static str]>>>,
+    keys: Option<RefCell<HashMap<KeyPath, &'static [&'static str]>>>,
 }
 
 /// Reads a value from a tree, and returns the unknown keys as well.
@@ -71,7 +71,7 @@ pub(super) fn read<T: de::DeserializeOwned>(tree: &Node) -> (Result<T, ReadError
 }
 
 /// Returns the keys that each table of the tree may have, as far as the tree can be read as a `T`.
-pub(super) fn known_keys<T: de::DeserializeOwned>(tree: &Node) -> HashMap<Path, &'static [&'static str]> {
+pub(super) fn known_keys<T: de::DeserializeOwned>(tree: &Node) -> HashMap<KeyPath, &'static [&'static str]> {
     let notes = Notes { keys: Some(RefCell::default()), ..Notes::default() };
     // An error ends the search early; the tree in force has none.
     let _ = T::deserialize(At { node: tree, position: &Position::Root, notes: &notes });
@@ -85,9 +85,9 @@ enum Position<'a> {
 }
 
 impl Position<'_> {
-    fn path(&self) -> Path {
+    fn path(&self) -> KeyPath {
         match self {
-            Position::Root => Path::new(),
+            Position::Root => KeyPath::new(),
             Position::Below(parent, step) => {
                 let mut path = parent.path();
                 path.push((*step).to_owned());
@@ -214,7 +214,7 @@ impl<'de> de::Deserializer<'de> for At<'_> {
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
         let Value::List(nodes) = &self.node.value else { return Err(self.wrong(Expected::List)) };
-        let path = if nodes.iter().any(Node::is_table) { self.position.path() } else { Path::new() };
+        let path = if nodes.iter().any(Node::is_table) { self.position.path() } else { KeyPath::new() };
         visitor.visit_seq(ListItems { nodes: nodes.iter().enumerate(), at: self, path })
     }
 
@@ -255,7 +255,7 @@ impl<'de> de::Deserializer<'de> for At<'_> {
 struct ListItems<'a> {
     nodes: std::iter::Enumerate<std::slice::Iter<'a, Node>>,
     at: At<'a>,
-    path: Path,
+    path: KeyPath,
 }
 
 impl<'de> de::SeqAccess<'de> for ListItems<'_> {

@@ -56,10 +56,10 @@ pub(super) enum Value {
 }
 
 /// A path in the tree: keys, names of entries, and `[0]` for entries without a name.
-pub(super) type Path = Vec<String>;
+pub(super) type KeyPath = Vec<String>;
 
 /// An error and the path of the value that has it.
-pub(super) type Found = (Path, ConfigError);
+pub(super) type Found = (KeyPath, ConfigError);
 
 /// A set of paths, to remove them from a tree in one pass.
 #[derive(Debug, Default)]
@@ -236,7 +236,7 @@ impl Node {
     }
 
     /// Removes the nodes at the paths, and returns the paths that led to a node.
-    pub fn remove_all<'a>(&mut self, paths: impl IntoIterator<Item = &'a [String]>) -> HashSet<Path> {
+    pub fn remove_all<'a>(&mut self, paths: impl IntoIterator<Item = &'a [String]>) -> HashSet<KeyPath> {
         let mut set = PathSet::default();
         paths.into_iter().for_each(|path| set.insert(path));
         let mut removed = HashSet::new();
@@ -244,9 +244,9 @@ impl Node {
         removed
     }
 
-    fn remove_set(&mut self, set: &PathSet, path: &mut Path, removed: &mut HashSet<Path>) {
+    fn remove_set(&mut self, set: &PathSet, path: &mut KeyPath, removed: &mut HashSet<KeyPath>) {
         visit();
-        let mut keep = |step: String, node: &mut Node, path: &mut Path| {
+        let mut keep = |step: String, node: &mut Node, path: &mut KeyPath| {
             let Some(below) = set.below.get(&step) else { return true };
             path.push(step);
             // Several entries may have the same name; each is looked at.
@@ -273,13 +273,13 @@ impl Node {
     }
 
     /// Returns every value that is not a table, with its path, in order. A list of plain values is one value.
-    pub fn leaves(&self) -> Vec<(Path, &Node)> {
+    pub fn leaves(&self) -> Vec<(KeyPath, &Node)> {
         let mut leaves = Vec::new();
         self.walk(&mut Vec::new(), &mut leaves);
         leaves
     }
 
-    fn walk<'a>(&'a self, path: &mut Path, leaves: &mut Vec<(Path, &'a Node)>) {
+    fn walk<'a>(&'a self, path: &mut KeyPath, leaves: &mut Vec<(KeyPath, &'a Node)>) {
         match &self.value {
             Value::Table(entries) => {
                 for (name, node) in entries {
@@ -307,8 +307,8 @@ impl Node {
     }
 
     /// Returns the paths of everything that could be left out by itself: values, and entries of named lists.
-    pub fn units(&self) -> Vec<Path> {
-        let mut units: Vec<Path> = Vec::new();
+    pub fn units(&self) -> Vec<KeyPath> {
+        let mut units: Vec<KeyPath> = Vec::new();
         for (path, _) in self.leaves() {
             let unnamed = path.iter().position(|step| step.starts_with('['));
             let path = &path[..unnamed.unwrap_or(path.len())];
@@ -329,7 +329,7 @@ impl Node {
         found
     }
 
-    fn merge_at(&mut self, over: Node, path: &mut Path, found: &mut Vec<Found>) {
+    fn merge_at(&mut self, over: Node, path: &mut KeyPath, found: &mut Vec<Found>) {
         visit();
         match (&mut self.value, over.value) {
             (Value::Table(below), Value::Table(entries)) => {
@@ -367,7 +367,7 @@ impl Node {
     }
 }
 
-fn merge_entries(list: &mut Vec<Node>, entries: Vec<Node>, key: &str, path: &mut Path, found: &mut Vec<Found>) {
+fn merge_entries(list: &mut Vec<Node>, entries: Vec<Node>, key: &str, path: &mut KeyPath, found: &mut Vec<Found>) {
     let name_of = |entry: &Node| entry.get(key).and_then(Node::text).map(str::to_owned);
     let mut known: HashMap<String, usize> = HashMap::new();
     for (index, entry) in list.iter().enumerate() {

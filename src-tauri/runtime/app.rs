@@ -6,7 +6,7 @@ use super::clipboard::Clipboard;
 use super::connect::{VpnConnector, passcode};
 use super::notify::Notifier;
 use super::store::Store;
-use super::tray::Tray;
+use super::tray::DesktopTray;
 use super::{autostart, clipboard, launch, panel, power_off};
 use crate::{Events, send};
 use jiff::Timestamp;
@@ -37,7 +37,7 @@ pub struct Parts {
     /// What survives a restart.
     pub store: Store<SavedState>,
     /// The tray.
-    pub tray: Tray,
+    pub tray: DesktopTray,
 }
 
 /// The event loop.

@@ -19,7 +19,7 @@ use windows::core::{GUID, Interface, implement};
 /// Sends the interfaces at the start, after each change, and whenever `look` asks for them.
 pub async fn watch(look: Arc<Notify>, events: Events) {
     let (ask, asked) = mpsc::channel();
-    let changes = Changes(ask.clone());
+    let changes = DomainChanges(ask.clone());
     // The thread sleeps until something changes, and ends with the program. COM may wait for a service of Windows.
     let spawned = std::thread::Builder::new().name("networks".into()).spawn(move || {
         if let Err(error) = follow(changes, &asked, &events) {
@@ -34,7 +34,7 @@ pub async fn watch(look: Arc<Notify>, events: Events) {
     }
 }
 
-fn follow(changes: Changes, asked: &Receiver<()>, events: &Events) -> windows::core::Result<()> {
+fn follow(changes: DomainChanges, asked: &Receiver<()>, events: &Events) -> windows::core::Result<()> {
     let _com = Com::new(COINIT_MULTITHREADED);
     // SAFETY: COM is initialized on this thread, and stays so until the manager is dropped.
     let manager: INetworkListManager = unsafe { CoCreateInstance(&NetworkListManager, None, CLSCTX_ALL) }?;
@@ -57,7 +57,7 @@ fn follow(changes: Changes, asked: &Receiver<()>, events: &Events) -> windows::c
 }
 
 /// Lets the manager tell changes, until the end of the process.
-fn subscribe(manager: &INetworkListManager, changes: Changes) -> windows::core::Result<()> {
+fn subscribe(manager: &INetworkListManager, changes: DomainChanges) -> windows::core::Result<()> {
     let sink: INetworkEvents = changes.into();
     // SAFETY: the sink is counted by the connection point, and its channel outlives it.
     unsafe {
@@ -101,9 +101,9 @@ fn domain_interface(connection: &INetworkConnection) -> windows::core::Result<Op
 
 /// Receives the manager's events. COM calls it on threads of its own.
 #[implement(INetworkEvents)]
-struct Changes(Sender<()>);
+struct DomainChanges(Sender<()>);
 
-impl Changes {
+impl DomainChanges {
     fn tell(&self) -> windows::core::Result<()> {
         // Fails only at the end of the program.
         let _ = self.0.send(());
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn a_change_that_the_manager_tells_asks_for_the_networks() {
         let (ask, asked) = mpsc::channel();
-        let sink: INetworkEvents = Changes(ask).into();
+        let sink: INetworkEvents = DomainChanges(ask).into();
         // SAFETY: the sink is alive.
         unsafe { sink.NetworkPropertyChanged(GUID::zeroed(), NLM_NETWORK_PROPERTY_CHANGE(16)) }.expect("it is noted");
         assert!(asked.try_recv().is_ok());

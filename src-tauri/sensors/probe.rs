@@ -9,7 +9,7 @@ mod smb;
 mod tls;
 
 use super::network;
-use connect::{ConnectError, addresses, connect, ends};
+use connect::{TcpConnectError, addresses, connect, ends};
 use names::NameError;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -33,7 +33,7 @@ const INVENTED_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What a server answered over a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
+enum ProtocolAnswer {
     /// A correct answer of the protocol.
     Correct,
     /// Something else.
@@ -133,12 +133,12 @@ fn witness(host: &IntranetHost, answer: Answer, started: Instant) -> Witness {
     witness
 }
 
-fn unanswered(error: ConnectError) -> Answer {
+fn unanswered(error: TcpConnectError) -> Answer {
     match error {
-        ConnectError::Name(NameError::NoSuchName) => Answer::Unresolved,
-        ConnectError::Name(NameError::ResolverDown) => Answer::ResolverDown,
-        ConnectError::Refused => Answer::Refused,
-        ConnectError::Silent => Answer::Silent,
+        TcpConnectError::Name(NameError::NoSuchName) => Answer::Unresolved,
+        TcpConnectError::Name(NameError::ResolverDown) => Answer::ResolverDown,
+        TcpConnectError::Refused => Answer::Refused,
+        TcpConnectError::Silent => Answer::Silent,
     }
 }
 
@@ -188,16 +188,16 @@ async fn ask_server(host: &IntranetHost, addresses: &[IpAddr], until: Instant) -
         Protocol::Tcp | Protocol::Dns => None,
     };
     match outcome {
-        Some(Outcome::Correct) => Answer::Correct(ends),
-        Some(Outcome::Wrong) => Answer::Wrong(ends),
+        Some(ProtocolAnswer::Correct) => Answer::Correct(ends),
+        Some(ProtocolAnswer::Wrong) => Answer::Wrong(ends),
         None => Answer::Accepted(ends),
     }
 }
 
-async fn identity(stream: TcpStream, name: String, pins: Vec<String>, until: Instant) -> Option<Outcome> {
+async fn identity(stream: TcpStream, name: String, pins: Vec<String>, until: Instant) -> Option<ProtocolAnswer> {
     let answer = tls_identity(stream, name, pins, until).await?;
     let answered = !matches!(answer, Gateway::Silent | Gateway::Refused);
-    answered.then_some(if answer == Gateway::Answered { Outcome::Correct } else { Outcome::Wrong })
+    answered.then_some(if answer == Gateway::Answered { ProtocolAnswer::Correct } else { ProtocolAnswer::Wrong })
 }
 
 async fn tls_identity(stream: TcpStream, name: String, pins: Vec<String>, until: Instant) -> Option<Gateway> {
@@ -239,8 +239,8 @@ async fn ask_name_servers(port: u16, servers: &[IpAddr], zone: Option<&str>, unt
     let mut best = Answer::Silent;
     while let Some(attempt) = attempts.join_next().await {
         match attempt {
-            Ok(Some((Outcome::Correct, ends))) => return Answer::Correct(ends),
-            Ok(Some((Outcome::Wrong, ends))) => best = Answer::Wrong(ends),
+            Ok(Some((ProtocolAnswer::Correct, ends))) => return Answer::Correct(ends),
+            Ok(Some((ProtocolAnswer::Wrong, ends))) => best = Answer::Wrong(ends),
             Ok(None) => {}
             Err(error) => tracing::warn!("the probe of a DNS server failed: {error}"),
         }
@@ -291,12 +291,12 @@ async fn ask_gateway(gateway: GatewayAddress, limit: Duration) -> (Option<Gatewa
     (answer, local)
 }
 
-fn absence(error: ConnectError) -> Gateway {
+fn absence(error: TcpConnectError) -> Gateway {
     match error {
-        ConnectError::Name(NameError::NoSuchName) => Gateway::Unresolved,
-        ConnectError::Name(NameError::ResolverDown) => Gateway::ResolverDown,
-        ConnectError::Refused => Gateway::Refused,
-        ConnectError::Silent => Gateway::Silent,
+        TcpConnectError::Name(NameError::NoSuchName) => Gateway::Unresolved,
+        TcpConnectError::Name(NameError::ResolverDown) => Gateway::ResolverDown,
+        TcpConnectError::Refused => Gateway::Refused,
+        TcpConnectError::Silent => Gateway::Silent,
     }
 }
 

@@ -31,7 +31,7 @@ pub struct Page {
     /// What the user may choose.
     pub settings: Vec<Setting>,
     /// The result of the user's last action.
-    pub answer: Option<Answer>,
+    pub answer: Option<ActionResult>,
 }
 
 /// A part of the page that has changed.
@@ -46,7 +46,7 @@ pub enum Part {
     #[cfg_attr(test, ts(skip))]
     Entries(Vec<SearchEntry>, Id),
     Settings(Vec<Setting>),
-    Answer(Option<Answer>),
+    Answer(Option<ActionResult>),
 }
 
 /// What the guide offers. It changes with the profile and the site alone.
@@ -92,7 +92,7 @@ pub struct Code {
 /// The result of the user's last action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
-pub struct Answer {
+pub struct ActionResult {
     /// Differs from that of the answer before, even if the texts are the same.
     pub number: u32,
     /// The heading.
@@ -160,7 +160,7 @@ impl Page {
 pub fn page(state: &State) -> Page {
     let answer = state.answer.as_ref().map(|(number, told)| {
         let notice = notice::notice(told, state);
-        Answer { number: *number, title: notice.title, text: notice.body }
+        ActionResult { number: *number, title: notice.title, text: notice.body }
     });
     let mut page = Page {
         panel: panel(state),

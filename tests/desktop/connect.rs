@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::process::Command;
 
-struct Home {
+struct ConnectHarness {
     settings: String,
     /// How many forms there were before the window was opened.
     seen: usize,
@@ -22,38 +22,38 @@ struct Home {
     vpn: TestVpn,
 }
 
-impl Home {
+impl ConnectHarness {
     /// The window for connecting is open.
-    fn start(settings: &str) -> Home {
+    fn start(settings: &str) -> ConnectHarness {
         let vpn = TestVpn::start();
         vpn.require_otp();
         let desktop = Desktop::at_home(&vpn);
         desktop.skip_first_run();
-        let home = Home::open(settings.into(), desktop, vpn);
+        let home = ConnectHarness::open(settings.into(), desktop, vpn);
         home.desktop.wait_for_form("that can be sent", |form| form["can_connect"] == true);
         home
     }
 
-    fn open(settings: String, desktop: Desktop, vpn: TestVpn) -> Home {
+    fn open(settings: String, desktop: Desktop, vpn: TestVpn) -> ConnectHarness {
         let vigie = desktop.spawn("vigie", &desktop.vigie_with_fake_window(&vpn, &settings));
         let item = desktop.item_of(vigie.pid());
         item.wait_for_menu("VPN déconnecté");
         let seen = desktop.forms().len();
         item.click(&["Se connecter au VPN…"]);
-        Home { settings, seen, item, vigie, desktop, vpn }
+        ConnectHarness { settings, seen, item, vigie, desktop, vpn }
     }
 
     /// Vigie is ended by its menu, and started again.
-    fn restarted(self) -> Home {
+    fn restarted(self) -> ConnectHarness {
         self.restarted_after(|_| ())
     }
 
-    /// As [`Home::restarted`]; this is done while it does not run.
-    fn restarted_after(mut self, meanwhile: impl FnOnce(&Home)) -> Home {
+    /// As [`ConnectHarness::restarted`]; this is done while it does not run.
+    fn restarted_after(mut self, meanwhile: impl FnOnce(&ConnectHarness)) -> ConnectHarness {
         self.item.click(&["Quitter"]);
         assert!(self.vigie.wait(DEADLINE).success());
         meanwhile(&self);
-        Home::open(self.settings, self.desktop, self.vpn)
+        ConnectHarness::open(self.settings, self.desktop, self.vpn)
     }
 
     /// What survives a restart.
@@ -122,7 +122,7 @@ fn plain(text: &str) -> String {
 
 #[test]
 fn the_right_code_connects_and_leaves_no_trace() {
-    let home = Home::start("");
+    let home = ConnectHarness::start("");
     let digits = TestVpn::otp(0);
     home.connects(&digits);
     // The window closes by itself, and the answer is told.
@@ -152,7 +152,7 @@ fn the_right_code_connects_and_leaves_no_trace() {
 
 #[test]
 fn three_wrong_codes_stop_it() {
-    let home = Home::start("");
+    let home = ConnectHarness::start("");
     home.is_told("wrong", &TestVpn::otp(0), "Code refusé");
     home.is_told(PIN, "000000", "Code refusé");
     let form = home.is_told(PIN, "111111", "Trop de codes refusés");
@@ -184,7 +184,7 @@ fn three_wrong_codes_stop_it() {
 
 #[test]
 fn a_gateway_with_another_certificate_is_told_nothing_until_the_administrator_names_it() {
-    let home = Home::start("");
+    let home = ConnectHarness::start("");
     home.connects(&TestVpn::otp(0));
     home.item.click(&["Se déconnecter du VPN"]);
     home.item.wait_for_menu("VPN déconnecté");
@@ -210,7 +210,7 @@ fn a_gateway_with_another_certificate_is_told_nothing_until_the_administrator_na
 
 #[test]
 fn what_does_not_answer_or_is_not_itself_is_said() {
-    let home = Home::start("[vpn]\nconnect_seconds = 10");
+    let home = ConnectHarness::start("[vpn]\nconnect_seconds = 10");
     home.vpn.kill_server();
     home.is_told(PIN, &TestVpn::otp(0), "Le serveur VPN ne répond pas");
     // Somebody else answers: he gets nothing.
@@ -242,7 +242,7 @@ fn what_does_not_answer_or_is_not_itself_is_said() {
 
 #[test]
 fn twice_at_once_is_once_and_what_is_given_up_ends() {
-    let home = Home::start("");
+    let home = ConnectHarness::start("");
     home.vpn.freeze_server();
     let digits = TestVpn::otp(0);
     home.desktop.submit_form(PIN, &digits);
@@ -262,7 +262,7 @@ fn twice_at_once_is_once_and_what_is_given_up_ends() {
 
 #[test]
 fn the_first_of_two_groups_is_chosen() {
-    let home = Home::start("");
+    let home = ConnectHarness::start("");
     home.vpn.offer_groups();
     home.connects(&TestVpn::otp(0));
     home.item.click(&["Se déconnecter du VPN"]);
@@ -276,7 +276,7 @@ fn the_first_of_two_groups_is_chosen() {
 
 #[test]
 fn a_second_question_is_no_refused_code() {
-    let home = Home::start("");
+    let home = ConnectHarness::start("");
     home.vpn.require_second_answer();
     for number in 0..4 {
         let form = home.is_told(PIN, &TestVpn::otp(number), "Le serveur VPN demande autre chose qu’un code");
@@ -289,7 +289,7 @@ fn a_second_question_is_no_refused_code() {
 fn no_client_outlives_vigie() {
     for signal in [Signal::TERM, Signal::KILL] {
         for is_connected in [false, true] {
-            let mut home = Home::start("");
+            let mut home = ConnectHarness::start("");
             if is_connected {
                 home.connects(&TestVpn::otp(0));
             } else {

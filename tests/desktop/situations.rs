@@ -11,7 +11,7 @@ use std::fs;
 use std::process::Command;
 
 /// A situation, how it is laid, status and reason, and the first sentence of the advice.
-type Row = (&'static str, fn(&mut World), &'static str, &'static str);
+type SituationRow = (&'static str, fn(&mut SituationWorld), &'static str, &'static str);
 
 const OUT_OF_REACH: &str = "Les lecteurs réseau et les applications métiers sont hors d’atteinte.";
 const WITHIN_REACH: &str = "Les lecteurs réseau et les applications métiers sont accessibles.";
@@ -44,7 +44,7 @@ fn at_home_without_a_tunnel() {
         ),
         (
             "the gateway refuses connections",
-            World::stop_gateway,
+            SituationWorld::stop_gateway,
             "captive gateway-refused",
             "Le serveur VPN refuse la connexion.",
         ),
@@ -63,7 +63,7 @@ fn at_home_without_a_tunnel() {
             "disconnected no-tunnel",
             OUT_OF_REACH,
         ),
-        ("the line is slow", World::slow_line, "disconnected no-tunnel", OUT_OF_REACH),
+        ("the line is slow", SituationWorld::slow_line, "disconnected no-tunnel", OUT_OF_REACH),
         (
             "the gateway is reached by IPv6 alone",
             |here| here.names("fd00:77::1 portailotp.test\n", ""),
@@ -298,7 +298,7 @@ fn certificates_of_the_gateway() {
         ("it is another host's", |here| here.certificate("impostor"), "captive other-server", OTHER_SERVER),
         (
             "the server speaks TLS 1.1 alone",
-            World::old_tls,
+            SituationWorld::old_tls,
             "disconnected old-tls",
             "Le serveur VPN n’accepte que d’anciennes connexions, qui ne sont plus sûres.",
         ),
@@ -344,7 +344,7 @@ fn certificates_of_the_gateway() {
 #[test]
 fn on_site() {
     play(&[
-        ("a print server answers", World::on_site, "on-site intranet-answers", WITHIN_REACH),
+        ("a print server answers", SituationWorld::on_site, "on-site intranet-answers", WITHIN_REACH),
         (
             "a real print server answers",
             |here| {
@@ -467,7 +467,7 @@ fn on_site() {
 #[test]
 fn through_the_tunnel() {
     play(&[
-        ("a print server answers", World::connect, "connected intranet-answers", WITHIN_REACH),
+        ("a print server answers", SituationWorld::connect, "connected intranet-answers", WITHIN_REACH),
         (
             "every route goes through it",
             |here| {
@@ -630,7 +630,7 @@ fn through_the_tunnel() {
 
 #[test]
 fn between_two_networks_asleep() {
-    let mut here = World::new();
+    let mut here = SituationWorld::new();
     here.desktop.skip_first_run();
     let login1 = FakeLogind::start(&here.desktop);
     here.on_site();
@@ -653,8 +653,8 @@ fn between_two_networks_asleep() {
 }
 
 /// Lays each situation, reads what Vigie says, and takes it away again.
-fn play(rows: &[Row]) {
-    let mut here = World::new();
+fn play(rows: &[SituationRow]) {
+    let mut here = SituationWorld::new();
     let mut wrong = Vec::new();
     for (situation, lay, expected, advice) in rows {
         lay(&mut here);
@@ -670,10 +670,10 @@ fn play(rows: &[Row]) {
 }
 
 /// Takes a part of a situation away.
-type Undo = Box<dyn FnOnce(&World)>;
+type Undo = Box<dyn FnOnce(&SituationWorld)>;
 
 /// A user at home, without the VPN, and what a situation has changed.
-struct World {
+struct SituationWorld {
     // In the order in which they must be dropped.
     parts: Vec<ChildProcess>,
     undo: Vec<Undo>,
@@ -688,11 +688,11 @@ struct World {
     clock: Option<&'static str>,
 }
 
-impl World {
-    fn new() -> World {
+impl SituationWorld {
+    fn new() -> SituationWorld {
         let vpn = TestVpn::start();
         let desktop = Desktop::at_home(&vpn);
-        let mut here = World {
+        let mut here = SituationWorld {
             parts: Vec::new(),
             undo: Vec::new(),
             desktop,
@@ -734,7 +734,7 @@ impl World {
         (self.site, self.timeout_seconds, self.clock) = (String::new(), 2, None);
     }
 
-    fn undo(&mut self, undo: impl FnOnce(&World) + 'static) {
+    fn undo(&mut self, undo: impl FnOnce(&SituationWorld) + 'static) {
         self.undo.push(Box::new(undo));
     }
 
@@ -788,7 +788,7 @@ impl World {
         run(self.vpn.intranet_command("ip").args(arguments.split(' ')));
     }
 
-    fn start(&mut self, name: &str, command: &Command, is_ready: impl Fn(&World) -> bool) {
+    fn start(&mut self, name: &str, command: &Command, is_ready: impl Fn(&SituationWorld) -> bool) {
         let part = self.desktop.spawn(name, command);
         wait_for(&format!("{name} to listen"), DEADLINE, || is_ready(self).then_some(()));
         self.parts.push(part);
@@ -796,7 +796,7 @@ impl World {
 }
 
 /// What situations are made of.
-impl World {
+impl SituationWorld {
     fn ask(&mut self, hosts: &[&str]) {
         self.hosts = hosts.iter().map(|host| (*host).to_owned()).collect();
     }
@@ -968,7 +968,8 @@ impl World {
         );
         let mut command = self.vpn.gateway_command("python3");
         command.arg("-c").arg(script);
-        let listens = |here: &World| !run(here.vpn.gateway_command("ss").args(["-Hltn", "sport = :9040"])).is_empty();
+        let listens =
+            |here: &SituationWorld| !run(here.vpn.gateway_command("ss").args(["-Hltn", "sport = :9040"])).is_empty();
         self.start("proxy", &command, listens);
         let spared = if spare_gateway { "ip daddr 192.168.77.1 tcp dport 443 accept" } else { "" };
         let rules = format!("{spared}\niifname wan0 meta nfproto ipv4 meta l4proto tcp redirect to :9040");

@@ -1,6 +1,6 @@
 //! The window for connecting.
 
-use super::harness::{DEADLINE, Display, Outcome, Tray, wait_for_end};
+use super::harness::{DEADLINE, Display, FakeTray, TestResult, wait_for_end};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use tokio::sync::mpsc::unbounded_channel;
@@ -80,9 +80,9 @@ fn submitted(pin: &str, digits: &str) -> Event {
     })
 }
 
-async fn open(form: &Form) -> anyhow::Result<(Display, Tray<Form>)> {
+async fn open(form: &Form) -> anyhow::Result<(Display, FakeTray<Form>)> {
     let display = Display::new()?;
-    let mut tray = Tray::on(&display.name, TITLE)?;
+    let mut tray = FakeTray::on(&display.name, TITLE)?;
     tray.show(form);
     assert_eq!(tray.event().await?, Event::ConnectWindowOpen(true));
     tray.focus()?;
@@ -90,7 +90,7 @@ async fn open(form: &Form) -> anyhow::Result<(Display, Tray<Form>)> {
 }
 
 #[tokio::test]
-async fn what_is_typed_and_pasted_arrives_and_is_nowhere_else() -> Outcome {
+async fn what_is_typed_and_pasted_arrives_and_is_nowhere_else() -> TestResult {
     let (_display, mut tray) = open(&empty()).await?;
     tray.copy("704 193\n")?;
     tray.type_text("mdupont")?;
@@ -123,7 +123,7 @@ async fn what_is_typed_and_pasted_arrives_and_is_nowhere_else() -> Outcome {
 
 /// It could be a form.
 #[tokio::test]
-async fn an_invalid_message_is_not_quoted() -> Outcome {
+async fn an_invalid_message_is_not_quoted() -> TestResult {
     let folder = tempfile::tempdir()?;
     let program = folder.path().join("vigie-panel");
     let invalid = format!(r#"{{"submitted":{{"pin":"{PIN}","digits":"{DIGITS}"}}}}"#);
@@ -139,7 +139,7 @@ async fn an_invalid_message_is_not_quoted() -> Outcome {
 }
 
 #[tokio::test]
-async fn digits_are_enough_if_identifier_and_pin_are_stored() -> Outcome {
+async fn digits_are_enough_if_identifier_and_pin_are_stored() -> TestResult {
     // The keyring answers once the window is open.
     let (_display, mut tray) = open(&Form { can_connect: false, ..empty() }).await?;
     tray.update(&remembered()).await?;
@@ -152,7 +152,7 @@ async fn digits_are_enough_if_identifier_and_pin_are_stored() -> Outcome {
 }
 
 #[tokio::test]
-async fn focus_moves_to_the_first_error() -> Outcome {
+async fn focus_moves_to_the_first_error() -> TestResult {
     let (_display, mut tray) = open(&empty()).await?;
     tray.type_text("mdupont")?;
     tray.press(&["Return"])?;
@@ -169,7 +169,7 @@ async fn focus_moves_to_the_first_error() -> Outcome {
 }
 
 #[tokio::test]
-async fn a_connection_by_keyboard_alone_keeps_the_pin_when_the_digits_are_wrong() -> Outcome {
+async fn a_connection_by_keyboard_alone_keeps_the_pin_when_the_digits_are_wrong() -> TestResult {
     let (_display, mut tray) = open(&empty()).await?;
     tray.type_text("mdupont")?;
     tray.press(&["Tab"])?;
@@ -199,7 +199,7 @@ async fn a_connection_by_keyboard_alone_keeps_the_pin_when_the_digits_are_wrong(
 }
 
 #[tokio::test]
-async fn escape_cancels_the_attempt_then_closes() -> Outcome {
+async fn escape_cancels_the_attempt_then_closes() -> TestResult {
     let (_display, mut tray) = open(&remembered()).await?;
     tray.type_text(DIGITS)?;
     tray.press(&["Return"])?;
@@ -218,7 +218,7 @@ async fn escape_cancels_the_attempt_then_closes() -> Outcome {
 }
 
 #[tokio::test]
-async fn opens_in_the_middle_and_closes_when_the_tray_requests_it() -> Outcome {
+async fn opens_in_the_middle_and_closes_when_the_tray_requests_it() -> TestResult {
     let (_display, mut tray) = open(&stopped()).await?;
     let [left, top, width, height] = tray.place()?;
     assert_eq!((width, height), (420, 680));

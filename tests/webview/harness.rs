@@ -13,7 +13,7 @@ use vigie_core::message::Event;
 /// How long a test waits for anything.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
-pub type Outcome = anyhow::Result<()>;
+pub type TestResult = anyhow::Result<()>;
 
 /// An X server, and other programs on it. All end when this is dropped.
 pub struct Display {
@@ -48,7 +48,7 @@ impl Display {
     }
 
     /// Starts a program on the display.
-    pub fn start(&mut self, program: &str, arguments: &[&str]) -> Outcome {
+    pub fn start(&mut self, program: &str, arguments: &[&str]) -> TestResult {
         let mut command = Command::new(program);
         let command = command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         self.others.push(command.env("DISPLAY", &self.name).env_remove("WAYLAND_DISPLAY").spawn()?);
@@ -84,13 +84,13 @@ impl Display {
     }
 
     /// Waits until a window has this place.
-    pub async fn wait_for_place(&self, title: &str, wanted: [i32; 4]) -> Outcome {
+    pub async fn wait_for_place(&self, title: &str, wanted: [i32; 4]) -> TestResult {
         wait_for(&format!("{title} at {wanted:?}"), || Ok(self.place(title)? == wanted)).await
     }
 }
 
 /// Waits until a condition holds.
-pub async fn wait_for(what: &str, mut condition: impl FnMut() -> anyhow::Result<bool>) -> Outcome {
+pub async fn wait_for(what: &str, mut condition: impl FnMut() -> anyhow::Result<bool>) -> TestResult {
     let mut last = anyhow::anyhow!("the condition does not hold");
     let end = async {
         loop {
@@ -116,7 +116,7 @@ impl Drop for Display {
 }
 
 /// The tray's end of the IPC.
-pub struct Tray<M> {
+pub struct FakeTray<M> {
     pub window: Option<PanelWindow<M>>,
     pub events: UnboundedReceiver<Event>,
     title: &'static str,
@@ -124,18 +124,18 @@ pub struct Tray<M> {
     pub folder: tempfile::TempDir,
 }
 
-impl<M: WindowModel> Tray<M> {
+impl<M: WindowModel> FakeTray<M> {
     /// Returns a tray for the window with that title.
-    pub fn on(display: &str, title: &'static str) -> anyhow::Result<Tray<M>> {
-        Tray::with_home(display, title, tempfile::tempdir()?)
+    pub fn on(display: &str, title: &'static str) -> anyhow::Result<FakeTray<M>> {
+        FakeTray::with_home(display, title, tempfile::tempdir()?)
     }
 
-    /// As [`Tray::on`], with the home folder of an earlier tray.
-    pub fn with_home(display: &str, title: &'static str, folder: tempfile::TempDir) -> anyhow::Result<Tray<M>> {
+    /// As [`FakeTray::on`], with the home folder of an earlier tray.
+    pub fn with_home(display: &str, title: &'static str, folder: tempfile::TempDir) -> anyhow::Result<FakeTray<M>> {
         let program = program(&folder, display, env!("CARGO_BIN_EXE_vigie-panel"), "")?;
         let (sender, events) = unbounded_channel();
         let window = Some(PanelWindow::of(program, sender));
-        Ok(Tray { window, events, title, display: display.into(), folder })
+        Ok(FakeTray { window, events, title, display: display.into(), folder })
     }
 
     pub fn show(&mut self, model: &M) {
@@ -151,7 +151,7 @@ impl<M: WindowModel> Tray<M> {
         self.event_within(DEADLINE).await
     }
 
-    /// As [`Tray::event`], with another deadline.
+    /// As [`FakeTray::event`], with another deadline.
     pub async fn event_within(&mut self, deadline: Duration) -> anyhow::Result<Event> {
         let event = timeout(deadline, self.events.recv()).await;
         event.map_err(|_| anyhow::anyhow!("no event"))?.ok_or_else(|| anyhow::anyhow!("no sender of events is left"))
@@ -176,7 +176,7 @@ impl<M: WindowModel> Tray<M> {
     }
 
     /// Gives the window the keyboard focus, in the place of a window manager.
-    pub fn focus(&self) -> Outcome {
+    pub fn focus(&self) -> TestResult {
         let title = format!("^{}$", self.title);
         self.xdotool(&["search", "--sync", "--onlyvisible", "--name", &title, "windowfocus", "--sync"]).map(drop)
     }
@@ -202,7 +202,7 @@ impl<M: WindowModel> Tray<M> {
     }
 
     /// Shows another model, and waits until the page has drawn it. By then the page has moved the focus, too.
-    pub async fn update(&mut self, model: &M) -> Outcome {
+    pub async fn update(&mut self, model: &M) -> TestResult {
         let before = self.screen()?;
         self.push(model);
         wait_for("another picture", || Ok(self.screen()? != before)).await
@@ -219,21 +219,21 @@ impl<M: WindowModel> Tray<M> {
         Ok(rest)
     }
 
-    pub fn press(&self, keys: &[&str]) -> Outcome {
+    pub fn press(&self, keys: &[&str]) -> TestResult {
         self.xdotool(&[&["key", "--delay", "100"], keys].concat()).map(drop)
     }
 
     /// Types a text. (From standard input: any user could read an argument.)
-    pub fn type_text(&self, text: &str) -> Outcome {
+    pub fn type_text(&self, text: &str) -> TestResult {
         self.feed(Command::new("xdotool").args(["type", "--delay", "50", "--file", "-"]), text)
     }
 
     /// Puts a text on the clipboard.
-    pub fn copy(&self, text: &str) -> Outcome {
+    pub fn copy(&self, text: &str) -> TestResult {
         self.feed(Command::new("xclip").args(["-selection", "clipboard", "-in"]), text)
     }
 
-    fn feed(&self, command: &mut Command, text: &str) -> Outcome {
+    fn feed(&self, command: &mut Command, text: &str) -> TestResult {
         let mut child = command
             .env("DISPLAY", &self.display)
             .stdin(Stdio::piped())
@@ -265,7 +265,7 @@ pub fn program(folder: &tempfile::TempDir, display: &str, panel: &str, exports: 
 }
 
 /// Waits until a process has ended.
-pub async fn wait_for_end(pid: u32) -> Outcome {
+pub async fn wait_for_end(pid: u32) -> TestResult {
     let end = async {
         while std::fs::exists(format!("/proc/{pid}"))? {
             sleep(Duration::from_millis(20)).await;

@@ -1,6 +1,6 @@
 //! The panel, opened and pinned.
 
-use super::harness::{DEADLINE, Display, Outcome, Tray, program, wait_for, wait_for_end};
+use super::harness::{DEADLINE, Display, FakeTray, TestResult, program, wait_for, wait_for_end};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -51,9 +51,9 @@ fn asking() -> Page {
 }
 
 #[tokio::test]
-async fn panel_is_used_by_keyboard_alone() -> Outcome {
+async fn panel_is_used_by_keyboard_alone() -> TestResult {
     let display = Display::new()?;
-    let mut tray = Tray::on(&display.name, OPENED)?;
+    let mut tray = FakeTray::on(&display.name, OPENED)?;
     tray.show(&model());
     assert_eq!(tray.event().await?, Event::PanelOpen(true));
     tray.focus()?;
@@ -78,9 +78,9 @@ async fn panel_is_used_by_keyboard_alone() -> Outcome {
 }
 
 #[tokio::test]
-async fn opens_once_at_the_lower_right() -> Outcome {
+async fn opens_once_at_the_lower_right() -> TestResult {
     let display = Display::new()?;
-    let mut tray = Tray::on(&display.name, OPENED)?;
+    let mut tray = FakeTray::on(&display.name, OPENED)?;
     tray.show(&model());
     tray.show(&model());
     assert_eq!(tray.event().await?, Event::PanelOpen(true));
@@ -93,9 +93,9 @@ async fn opens_once_at_the_lower_right() -> Outcome {
 }
 
 #[tokio::test]
-async fn panel_ends_with_the_tray() -> Outcome {
+async fn panel_ends_with_the_tray() -> TestResult {
     let display = Display::new()?;
-    let mut tray = Tray::on(&display.name, OPENED)?;
+    let mut tray = FakeTray::on(&display.name, OPENED)?;
     tray.show(&model());
     assert_eq!(tray.event().await?, Event::PanelOpen(true));
     tray.window = None;
@@ -106,8 +106,8 @@ async fn panel_ends_with_the_tray() -> Outcome {
 const HANG_LIMIT: Duration = Duration::from_secs(90);
 
 /// Opens the panel, and uses it until it has noticed that it has the focus.
-async fn open_in_use(display: &Display) -> anyhow::Result<Tray<Page>> {
-    let mut tray = Tray::on(&display.name, OPENED)?;
+async fn open_in_use(display: &Display) -> anyhow::Result<FakeTray<Page>> {
+    let mut tray = FakeTray::on(&display.name, OPENED)?;
     tray.show(&model());
     assert_eq!(tray.event().await?, Event::PanelOpen(true));
     tray.focus()?;
@@ -122,13 +122,13 @@ fn web_process(window: u32) -> anyhow::Result<u32> {
     Ok(String::from_utf8(children.stdout)?.trim().parse()?)
 }
 
-fn signal(name: &str, process: u32) -> Outcome {
+fn signal(name: &str, process: u32) -> TestResult {
     anyhow::ensure!(Command::new("kill").args([name, &process.to_string()]).status()?.success());
     Ok(())
 }
 
 #[tokio::test]
-async fn panel_that_crashes_in_use_opens_again_once() -> Outcome {
+async fn panel_that_crashes_in_use_opens_again_once() -> TestResult {
     let display = Display::new()?;
     let mut tray = open_in_use(&display).await?;
     signal("-KILL", tray.pids()?[0])?;
@@ -147,7 +147,7 @@ async fn panel_that_crashes_in_use_opens_again_once() -> Outcome {
 }
 
 #[tokio::test]
-async fn panel_whose_web_process_is_killed_opens_again_in_its_place() -> Outcome {
+async fn panel_whose_web_process_is_killed_opens_again_in_its_place() -> TestResult {
     let display = Display::managed("1280x1024").await?;
     let mut tray = open_in_use(&display).await?;
     tray.xdotool(&["search", "--name", "^Vigie$", "windowmove", "150", "120"])?;
@@ -161,7 +161,7 @@ async fn panel_whose_web_process_is_killed_opens_again_in_its_place() -> Outcome
 }
 
 #[tokio::test]
-async fn panel_whose_web_process_hangs_opens_again() -> Outcome {
+async fn panel_whose_web_process_hangs_opens_again() -> TestResult {
     let display = Display::new()?;
     let mut tray = open_in_use(&display).await?;
     let (window, web) = (tray.pids()?[0], web_process(tray.pids()?[0])?);
@@ -174,9 +174,9 @@ async fn panel_whose_web_process_hangs_opens_again() -> Outcome {
 
 /// A panel that nobody uses is closed, and no longer keeps notifications back.
 #[tokio::test]
-async fn panel_that_hangs_unused_is_closed() -> Outcome {
+async fn panel_that_hangs_unused_is_closed() -> TestResult {
     let display = Display::new()?;
-    let mut tray = Tray::on(&display.name, OPENED)?;
+    let mut tray = FakeTray::on(&display.name, OPENED)?;
     tray.show(&model());
     assert_eq!(tray.event().await?, Event::PanelOpen(true));
     let window = tray.pids()?[0];
@@ -190,9 +190,9 @@ async fn panel_that_hangs_unused_is_closed() -> Outcome {
 }
 
 #[tokio::test]
-async fn a_double_click_does_not_confirm_or_cancel_the_shutdown() -> Outcome {
+async fn a_double_click_does_not_confirm_or_cancel_the_shutdown() -> TestResult {
     let display = Display::new()?;
-    let mut tray = Tray::on(&display.name, OPENED)?;
+    let mut tray = FakeTray::on(&display.name, OPENED)?;
     let answers = vec![Button { label: "Éteindre maintenant".into(), action: Action::ShutDown }];
     let reminder =
         Prompt { title: "Arrêt automatique à 21 h 30".into(), text: "Enregistrez d’abord.".into(), answers };
@@ -230,10 +230,10 @@ async fn a_double_click_does_not_confirm_or_cancel_the_shutdown() -> Outcome {
 }
 
 #[tokio::test]
-async fn a_window_that_cannot_open_is_reported() -> Outcome {
+async fn a_window_that_cannot_open_is_reported() -> TestResult {
     let failed = |event| matches!(event, Event::WindowFailed(WindowKind::Panel, WindowError::Failed(_)));
     // No such display.
-    let mut tray = Tray::on(":987654", OPENED)?;
+    let mut tray = FakeTray::on(":987654", OPENED)?;
     tray.show(&model());
     assert!(failed(tray.event().await?));
     // No such program.
@@ -246,7 +246,7 @@ async fn a_window_that_cannot_open_is_reported() -> Outcome {
 }
 
 #[test]
-fn input_that_no_tray_sends_ends_the_program() -> Outcome {
+fn input_that_no_tray_sends_ends_the_program() -> TestResult {
     for input in ["", "hello\n", "\"raise\"\n"] {
         let mut panel = Command::new(env!("CARGO_BIN_EXE_vigie-panel"))
             .stdin(Stdio::piped())
@@ -264,7 +264,7 @@ fn input_that_no_tray_sends_ends_the_program() -> Outcome {
 /// Asks for another place of the panel until it has it and keeps it: a window that has just opened may still be placed by
 /// GTK or the window manager.
 async fn change_place(
-    tray: &Tray<Page>,
+    tray: &FakeTray<Page>,
     display: &Display,
     request: &[&str],
     reached: impl Fn(&[i32; 4]) -> bool,
@@ -284,9 +284,9 @@ async fn change_place(
 }
 
 #[tokio::test]
-async fn opens_in_its_last_place_if_that_can_be_reached() -> Outcome {
+async fn opens_in_its_last_place_if_that_can_be_reached() -> TestResult {
     let display = Display::managed("1280x1024").await?;
-    let mut tray = Tray::on(&display.name, OPENED)?;
+    let mut tray = FakeTray::on(&display.name, OPENED)?;
     tray.show(&model());
     assert_eq!(tray.event().await?, Event::PanelOpen(true));
     let resize = ["search", "--name", "^Vigie$", "windowsize", "500", "640"];
@@ -304,7 +304,7 @@ async fn opens_in_its_last_place_if_that_can_be_reached() -> Outcome {
     let place = change_place(&tray, &display, &move_right, |place| place[0] > 600).await?;
     tray.window = None;
     wait_for_end(tray.pids()?[1]).await?;
-    let mut tray = Tray::with_home(&display.name, OPENED, tray.folder)?;
+    let mut tray = FakeTray::with_home(&display.name, OPENED, tray.folder)?;
     tray.show(&model());
     assert_eq!(tray.event().await?, Event::PanelOpen(true));
     display.wait_for_place(OPENED, place).await?;
@@ -313,7 +313,7 @@ async fn opens_in_its_last_place_if_that_can_be_reached() -> Outcome {
 
     // On a smaller monitor.
     let small = Display::managed("800x600").await?;
-    let mut tray = Tray::with_home(&small.name, OPENED, tray.folder)?;
+    let mut tray = FakeTray::with_home(&small.name, OPENED, tray.folder)?;
     tray.show(&model());
     assert_eq!(tray.event().await?, Event::PanelOpen(true));
     wait_for("the window at the lower right", || {
@@ -346,14 +346,14 @@ fn pinned(width: u16, height: u16) -> Option<view::Pinned> {
 }
 
 /// Reserves pixels at the lower edge for that window, as a task bar does.
-fn reserve_bottom(display: &Display, name: &str, pixels: u32) -> Outcome {
+fn reserve_bottom(display: &Display, name: &str, pixels: u32) -> TestResult {
     let strut = format!("0,0,0,{pixels}");
     let set = ["-name", name, "-f", "_NET_WM_STRUT", "32c", "-set", "_NET_WM_STRUT", &strut];
     display.run("xprop", &set).map(drop)
 }
 
 #[tokio::test]
-async fn pinned_panel_is_below_all_windows_and_in_no_list() -> Outcome {
+async fn pinned_panel_is_below_all_windows_and_in_no_list() -> TestResult {
     let mut display = Display::managed("1280x800").await?;
     display.start("display", &["-title", "other", "xc:gray[900x700]"])?;
     wait_for("another window", || display.run("xwininfo", &["-name", "other"]).map(|_| true)).await?;
@@ -402,7 +402,7 @@ async fn pinned_panel_is_below_all_windows_and_in_no_list() -> Outcome {
 }
 
 #[tokio::test]
-async fn pinned_panel_copies_a_row() -> Outcome {
+async fn pinned_panel_copies_a_row() -> TestResult {
     let display = Display::managed("1280x800").await?;
     let mut tray = PinnedTray::on(&display, "")?;
     tray.window.show(pinned(420, 680));
@@ -417,7 +417,7 @@ async fn pinned_panel_copies_a_row() -> Outcome {
 }
 
 #[tokio::test]
-async fn pinned_panel_follows_changes_of_the_screen() -> Outcome {
+async fn pinned_panel_follows_changes_of_the_screen() -> TestResult {
     for (scale, exports) in [(1, ""), (2, "GDK_SCALE=2")] {
         let mut display = Display::managed("2560x1600").await?;
         display.start("display", &["-title", "bar", "xc:gray[50x50]"])?;
@@ -447,7 +447,7 @@ async fn pinned_panel_follows_changes_of_the_screen() -> Outcome {
 }
 
 #[tokio::test]
-async fn pinned_panel_comes_back_after_a_crash() -> Outcome {
+async fn pinned_panel_comes_back_after_a_crash() -> TestResult {
     let display = Display::managed("1280x800").await?;
     let mut tray = PinnedTray::on(&display, "")?;
     tray.window.show(pinned(420, 680));
@@ -477,7 +477,7 @@ impl Portal {
 }
 
 #[tokio::test]
-async fn both_panels_follow_the_desktops_appearance() -> Outcome {
+async fn both_panels_follow_the_desktops_appearance() -> TestResult {
     let display = Display::managed("1280x800").await?;
     let mut bus = tokio::process::Command::new("dbus-daemon")
         .args(["--session", "--nofork", "--print-address"])

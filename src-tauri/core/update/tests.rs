@@ -747,7 +747,7 @@ fn on_site_the_intranet_is_reachable() {
 
 /// What the notification server does with requests.
 #[derive(Debug, Clone, Copy)]
-enum Server {
+enum ServerState {
     Works,
     /// Answers with errors, or hangs.
     Fails,
@@ -761,7 +761,7 @@ proptest::proptest! {
     #[test]
     fn each_reminder_is_seen_exactly_once(
         servers in proptest::collection::vec(
-            proptest::sample::select(vec![Server::Works, Server::Fails, Server::Absent]), 3),
+            proptest::sample::select(vec![ServerState::Works, ServerState::Fails, ServerState::Absent]), 3),
         panel_open in proptest::arbitrary::any::<bool>(),
         lost in proptest::arbitrary::any::<bool>(),
     ) {
@@ -769,7 +769,7 @@ proptest::proptest! {
         let mut known_absent = false;
         state.on(Event::PanelOpen(panel_open), "20:58");
         for (server, lead) in servers.into_iter().zip(["21:00", "21:15", "21:25"]) {
-            let absent = matches!(server, Server::Absent);
+            let absent = matches!(server, ServerState::Absent);
             // The runtime reports a server that comes back; that one is gone, it often learns from a request.
             let mut effects = Vec::new();
             if known_absent && !absent {
@@ -783,9 +783,9 @@ proptest::proptest! {
             let mut seen = 0;
             match (requested(&effects), server) {
                 (0, _) => {}
-                (count, Server::Works) => seen += count,
-                (_, Server::Fails) => effects.extend(state.on(Event::NotificationFailed(Category::Shutdown), lead)),
-                (_, Server::Absent) => {
+                (count, ServerState::Works) => seen += count,
+                (_, ServerState::Fails) => effects.extend(state.on(Event::NotificationFailed(Category::Shutdown), lead)),
+                (_, ServerState::Absent) => {
                     known_absent = true;
                     effects.extend(state.on(Event::NotificationServer(false), lead));
                     effects.extend(state.on(Event::NotificationFailed(Category::Shutdown), lead));
@@ -795,7 +795,7 @@ proptest::proptest! {
             seen += if in_panel == 0 && panel_open && seen == 0 { 1 } else { in_panel };
             proptest::prop_assert_eq!(seen, 1, "{:?} at {}: {:?}", server, lead, effects);
             proptest::prop_assert!(state.reminded.is_some());
-            if lost && matches!(server, Server::Works) {
+            if lost && matches!(server, ServerState::Works) {
                 // Its server died and came back: the same reminder again, and nothing else.
                 let again = state.on(Event::NotificationLost(Category::Shutdown), lead);
                 proptest::prop_assert_eq!(requested(&again), 1);

@@ -1141,7 +1141,7 @@ mod tests {
     }
 
     #[derive(Debug, Clone)]
-    enum Step {
+    enum WorldStep {
         Links(u8),
         Answers(u8),
         Gateway(u8),
@@ -1152,24 +1152,24 @@ mod tests {
         Pass(f64),
     }
 
-    fn step() -> impl Strategy<Value = Step> {
+    fn step() -> impl Strategy<Value = WorldStep> {
         prop_oneof![
-            (0..6_u8).prop_map(Step::Links),
-            (0..3_u8).prop_map(Step::Answers),
-            (0..3_u8).prop_map(Step::Gateway),
-            (0..5_u8).prop_map(Step::Client),
-            Just(Step::Forget),
-            Just(Step::Refresh),
-            any::<u64>().prop_map(Step::Stale),
-            (0.0..200.0).prop_map(Step::Pass),
-            (0.0..4.0).prop_map(Step::Pass),
+            (0..6_u8).prop_map(WorldStep::Links),
+            (0..3_u8).prop_map(WorldStep::Answers),
+            (0..3_u8).prop_map(WorldStep::Gateway),
+            (0..5_u8).prop_map(WorldStep::Client),
+            Just(WorldStep::Forget),
+            Just(WorldStep::Refresh),
+            any::<u64>().prop_map(WorldStep::Stale),
+            (0.0..200.0).prop_map(WorldStep::Pass),
+            (0.0..4.0).prop_map(WorldStep::Pass),
         ]
     }
 
     impl World {
-        fn take(&mut self, step: &Step) {
+        fn take(&mut self, step: &WorldStep) {
             match *step {
-                Step::Links(kind) => {
+                WorldStep::Links(kind) => {
                     self.links = match kind {
                         0 => Links::default(),
                         1 => home(),
@@ -1183,27 +1183,27 @@ mod tests {
                     };
                     self.on_links();
                 }
-                Step::Answers(kind) => self.intranet = [None, Some(HOME), Some(TUNNEL)][usize::from(kind)],
-                Step::Gateway(kind) => {
+                WorldStep::Answers(kind) => self.intranet = [None, Some(HOME), Some(TUNNEL)][usize::from(kind)],
+                WorldStep::Gateway(kind) => {
                     self.gateway = [Gateway::Answered, Gateway::OtherName, Gateway::Silent][usize::from(kind)];
                 }
-                Step::Client(kind) => {
+                WorldStep::Client(kind) => {
                     use ClientState::{Connected, Connecting, Disconnected, Reconnecting};
                     self.client = [None, Some(Connecting), Some(Connected), Some(Disconnected), Some(Reconnecting)]
                         [usize::from(kind)];
                     let requests = self.tracker.on_client(self.client, &self.now());
                     self.obey(requests);
                 }
-                Step::Forget => {
+                WorldStep::Forget => {
                     self.tracker.reset(&self.now());
                     assert_eq!(self.status(), VpnStatus::Unknown);
                     self.on_links();
                 }
-                Step::Refresh => {
+                WorldStep::Refresh => {
                     let requests = self.tracker.refresh(&self.now());
                     self.obey(requests);
                 }
-                Step::Stale(number) => {
+                WorldStep::Stale(number) => {
                     if self.asked.iter().any(|asked| asked.1 == number) {
                         return;
                     }
@@ -1212,7 +1212,7 @@ mod tests {
                     let requests = self.tracker.on_probe(probe, &self.now());
                     assert_eq!((requests, format!("{:?}", self.tracker)), (TrackerRequests::default(), before));
                 }
-                Step::Pass(seconds) => self.pass(seconds),
+                WorldStep::Pass(seconds) => self.pass(seconds),
             }
         }
 
@@ -1241,7 +1241,7 @@ mod tests {
                 world.take(step);
                 // Something changed and no time passed: the intranet cannot have answered.
                 let claims = world.status().reaches_inside() == Some(true);
-                if claims && matches!(step, Step::Forget) || claims && before != world.status() && !matches!(step, Step::Pass(_)) {
+                if claims && matches!(step, WorldStep::Forget) || claims && before != world.status() && !matches!(step, WorldStep::Pass(_)) {
                     prop_assert!(false, "{:?} after {step:?} from {before:?}, links {links:?}, probes {probes}", world.status());
                 }
             }

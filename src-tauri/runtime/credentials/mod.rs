@@ -23,26 +23,26 @@ const PROMPT_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// What is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Item {
+enum CredentialKind {
     Identifier,
     Pin,
 }
 
-impl Item {
-    const ALL: [Item; 2] = [Item::Identifier, Item::Pin];
+impl CredentialKind {
+    const ALL: [CredentialKind; 2] = [CredentialKind::Identifier, CredentialKind::Pin];
 
     /// Its name in the keyring.
     fn name(self) -> &'static str {
         match self {
-            Item::Identifier => "identifiant",
-            Item::Pin => "pin",
+            CredentialKind::Identifier => "identifiant",
+            CredentialKind::Pin => "pin",
         }
     }
 }
 
 /// Why a call of the keyring failed.
 #[derive(Debug, thiserror::Error)]
-enum Error {
+enum KeyringError {
     #[error("the keyring is locked")]
     Locked,
     #[error("no keyring: {0}")]
@@ -56,8 +56,8 @@ pub async fn remembered() -> StoredCredentials {
         Err(error) => {
             tracing::info!(%error, "the stored credentials cannot be read");
             let keyring = match error {
-                Error::Locked => Keyring::Locked,
-                Error::Absent(_) => Keyring::Absent,
+                KeyringError::Locked => Keyring::Locked,
+                KeyringError::Absent(_) => Keyring::Absent,
             };
             StoredCredentials { keyring, ..StoredCredentials::default() }
         }
@@ -69,7 +69,7 @@ pub async fn remembered() -> StoredCredentials {
 /// # Errors
 /// Why it cannot be read, for the log.
 pub async fn pin() -> Result<Secret, String> {
-    let pin = call(platform::get(Item::Pin)).await.map_err(|error| error.to_string())?;
+    let pin = call(platform::get(CredentialKind::Pin)).await.map_err(|error| error.to_string())?;
     pin.ok_or_else(|| "no PIN is stored".into())
 }
 
@@ -79,10 +79,10 @@ pub async fn pin() -> Result<Secret, String> {
 /// Why it failed, for the log.
 pub async fn keep(identifier: &str, pin: Option<&Secret>, forget_pin: bool) -> Result<(), String> {
     let store = async {
-        platform::set(Item::Identifier, &Secret::from(identifier.to_owned())).await?;
+        platform::set(CredentialKind::Identifier, &Secret::from(identifier.to_owned())).await?;
         match pin {
-            Some(pin) => platform::set(Item::Pin, pin).await,
-            None if forget_pin => platform::delete(Item::Pin).await,
+            Some(pin) => platform::set(CredentialKind::Pin, pin).await,
+            None if forget_pin => platform::delete(CredentialKind::Pin).await,
             None => Ok(()),
         }
     };
@@ -95,27 +95,27 @@ pub async fn keep(identifier: &str, pin: Option<&Secret>, forget_pin: bool) -> R
 /// Why they may not be, for the log.
 pub async fn forget() -> Result<(), String> {
     let delete = async {
-        for item in Item::ALL {
+        for item in CredentialKind::ALL {
             platform::delete(item).await?;
         }
         match look().await? {
             (None, false) => Ok(()),
-            _ => Err(Error::Absent("the credentials are still there after they were deleted".into())),
+            _ => Err(KeyringError::Absent("the credentials are still there after they were deleted".into())),
         }
     };
     call(delete).await.map_err(|error| error.to_string())
 }
 
-async fn look() -> Result<(Option<String>, bool), Error> {
+async fn look() -> Result<(Option<String>, bool), KeyringError> {
     in_time(LOOK_TIMEOUT, platform::look()).await
 }
 
 /// Calls a keyring that exists and is unlocked: only then is it worth waiting for the user.
-async fn call<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+async fn call<T>(work: impl Future<Output = Result<T, KeyringError>>) -> Result<T, KeyringError> {
     look().await?;
     in_time(PROMPT_TIMEOUT, work).await
 }
 
-async fn in_time<T>(limit: Duration, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    timeout(limit, work).await.unwrap_or_else(|_| Err(Error::Absent("it does not answer".into())))
+async fn in_time<T>(limit: Duration, work: impl Future<Output = Result<T, KeyringError>>) -> Result<T, KeyringError> {
+    timeout(limit, work).await.unwrap_or_else(|_| Err(KeyringError::Absent("it does not answer".into())))
 }

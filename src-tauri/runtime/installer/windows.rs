@@ -2,7 +2,7 @@
 //! contains user and session, and starts it again with the token of the session's user. Credentials, which Windows opens
 //! only to their user, are removed by a process of that user; files and keys by the installer itself.
 
-use crate::runtime::instance::{IpcClient, Request};
+use crate::runtime::instance::{IpcClient, IpcRequest};
 use crate::runtime::{autostart, notify};
 use std::ffi::c_void;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
@@ -40,7 +40,7 @@ const PROFILES: &str = r"Software\Microsoft\Windows NT\CurrentVersion\ProfileLis
 pub async fn ask(process: &Process) -> Option<u32> {
     let session = session(process.pid().as_u32())?;
     let user = process.user_id()?.to_string();
-    let asked = IpcClient::of(&user, session).ask(Request::Ask(Action::Quit)).await;
+    let asked = IpcClient::of(&user, session).ask(IpcRequest::Ask(Action::Quit)).await;
     asked.inspect_err(|error| tracing::debug!(%error, pid = %process.pid(), "could not be asked to end")).ok()?;
     Some(session)
 }

@@ -4,7 +4,7 @@
 //! socket beside it is only for connecting. On Windows a named mutex and a named pipe do the same.
 //!
 //! Each connection carries one request, a line of JSON. The answer is a line too: empty for "done", a [`Status`] for
-//! [`Request::Status`], and for [`Request::Watch`] one now and one at each change until the client leaves. A request
+//! [`IpcRequest::Status`], and for [`IpcRequest::Watch`] one now and one at each change until the client leaves. A request
 //! that cannot be parsed is answered by closing the connection.
 //!
 //! Only the same user can connect, who could start programs or switch the computer off anyway, so every [`Action`] is
@@ -74,7 +74,7 @@ pub enum ClaimError {
 /// What a client may request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Request {
+pub enum IpcRequest {
     /// Show the panel.
     Show,
     /// Do this, as if it had been clicked.
@@ -195,13 +195,13 @@ async fn answer(
     let line = with_timeout(read_line(&mut stream, MAX_REQUEST_BYTES)).await?;
     let line = line.ok_or(io::ErrorKind::UnexpectedEof)?;
     let action = match serde_json::from_str(&line)? {
-        Request::Show => Action::ShowPanel,
-        Request::Ask(action) => action,
-        Request::Status => {
+        IpcRequest::Show => Action::ShowPanel,
+        IpcRequest::Ask(action) => action,
+        IpcRequest::Status => {
             let now = status.borrow().clone();
             return write_status(&mut stream, &now).await;
         }
-        Request::Watch => {
+        IpcRequest::Watch => {
             let mut replaced = slot.watchers.add();
             slot.watches.store(true, Ordering::Relaxed);
             let mut sent = status.borrow_and_update().clone();
@@ -287,7 +287,7 @@ impl IpcClient {
     pub async fn quit(&self) -> io::Result<()> {
         // Watched beforehand: the end closes this connection.
         let mut watch = self.watch().await?;
-        self.ask(Request::Ask(Action::Quit)).await?;
+        self.ask(IpcRequest::Ask(Action::Quit)).await?;
         // What it still sends, maybe in the format of another version, is of no interest.
         let mut ignored = [0; 4096];
         with_timeout(async {
@@ -301,7 +301,7 @@ impl IpcClient {
     ///
     /// # Errors
     /// If the running Vigie cannot be reached or does not accept the request.
-    pub async fn ask(&self, request: Request) -> io::Result<()> {
+    pub async fn ask(&self, request: IpcRequest) -> io::Result<()> {
         let mut stream = self.send(&request).await?;
         with_timeout(read_line(&mut stream, MAX_STATUS_BYTES)).await?.ok_or(io::ErrorKind::ConnectionAborted)?;
         Ok(())
@@ -312,7 +312,7 @@ impl IpcClient {
     /// # Errors
     /// If the running Vigie cannot be reached, or answers in the format of another version.
     pub async fn status(&self) -> io::Result<Status> {
-        let mut watch = StatusStream { stream: self.send(&Request::Status).await? };
+        let mut watch = StatusStream { stream: self.send(&IpcRequest::Status).await? };
         Ok(with_timeout(watch.next()).await?.ok_or(io::ErrorKind::ConnectionAborted)?)
     }
 
@@ -321,10 +321,10 @@ impl IpcClient {
     /// # Errors
     /// If the running Vigie cannot be reached.
     pub async fn watch(&self) -> io::Result<StatusStream> {
-        Ok(StatusStream { stream: self.send(&Request::Watch).await? })
+        Ok(StatusStream { stream: self.send(&IpcRequest::Watch).await? })
     }
 
-    async fn send(&self, request: &Request) -> io::Result<BufReader<transport::Stream>> {
+    async fn send(&self, request: &IpcRequest) -> io::Result<BufReader<transport::Stream>> {
         let open = async {
             loop {
                 match transport::connect(&self.endpoint).await {

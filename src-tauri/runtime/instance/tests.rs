@@ -32,7 +32,7 @@ fn endpoint_of(folder: &Path) -> transport::Endpoint {
     transport::named(&folder.display().to_string().replace(['\\', '/', ':'], "-"))
 }
 
-struct Fixture {
+struct ServerFixture {
     _dir: tempfile::TempDir,
     endpoint: transport::Endpoint,
     client: IpcClient,
@@ -41,23 +41,23 @@ struct Fixture {
     serving: JoinHandle<()>,
 }
 
-fn fixture() -> Fixture {
+fn fixture() -> ServerFixture {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let endpoint = endpoint_of(&dir.path().join("vigie"));
     let server = IpcServer { listener: transport::IpcListener::claim(&endpoint).expect("claimed").expect("first") };
     let (sender, events) = unbounded_channel();
     let (status, receiver) = watch::channel(status("one"));
     let serving = tokio::spawn(server.serve(sender, receiver));
-    Fixture { _dir: dir, client: IpcClient { endpoint: endpoint.clone() }, endpoint, events, status, serving }
+    ServerFixture { _dir: dir, client: IpcClient { endpoint: endpoint.clone() }, endpoint, events, status, serving }
 }
 
 #[tokio::test]
 async fn requests_are_accepted_and_answered() {
     let mut fixture = fixture();
-    fixture.client.ask(Request::Show).await.expect("taken");
+    fixture.client.ask(IpcRequest::Show).await.expect("taken");
     assert_eq!(fixture.events.recv().await, Some(Event::Action(Action::ShowPanel)));
     let open = Action::Open("amigo".into());
-    fixture.client.ask(Request::Ask(open.clone())).await.expect("taken");
+    fixture.client.ask(IpcRequest::Ask(open.clone())).await.expect("taken");
     assert_eq!(fixture.events.recv().await, Some(Event::Action(open)));
     assert_eq!(fixture.client.status().await.expect("told"), *status("one"));
 }
@@ -100,7 +100,7 @@ async fn idle_connections_and_watchers_lock_nobody_out() {
     }
     let client = fixture.client.clone();
     let requests = tokio::spawn(async move {
-        client.ask(Request::Show).await?;
+        client.ask(IpcRequest::Show).await?;
         let seen = client.status().await?;
         client.quit().await?;
         io::Result::Ok(seen)
@@ -156,7 +156,7 @@ async fn malformed_requests_are_refused() {
         assert_eq!(answer, b"", "{:?}", String::from_utf8_lossy(&request[..request.len().min(40)]));
     }
     assert!(fixture.events.try_recv().is_err(), "no event was sent");
-    fixture.client.ask(Request::Show).await.expect("still served");
+    fixture.client.ask(IpcRequest::Show).await.expect("still served");
 }
 
 #[tokio::test]

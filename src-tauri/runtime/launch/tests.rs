@@ -3,21 +3,21 @@
 use super::*;
 use std::fs;
 
-struct Fixture {
+struct LaunchFixture {
     dir: tempfile::TempDir,
     profile: Profile,
 }
 
 /// A machine with no program but `/bin/sh`, and a profile with one program of each kind.
-fn fixture() -> Fixture {
+fn fixture() -> LaunchFixture {
     let dir = tempfile::tempdir().expect("a temporary folder");
     for folder in ["bin", "home/Bureau", "applications", "opt"] {
         fs::create_dir_all(dir.path().join(folder)).expect("made");
     }
-    Fixture { profile: profile(), dir }
+    LaunchFixture { profile: profile(), dir }
 }
 
-impl Fixture {
+impl LaunchFixture {
     fn path(&self, below: &str) -> PathBuf {
         self.dir.path().join(below)
     }

@@ -19,7 +19,7 @@ fn notice(category: Category, title: &str, actions: &[(&str, Action)]) -> Notice
 
 /// A call that the server received.
 #[derive(Debug)]
-enum Call {
+enum ServerCall {
     Show { replaces: u32, title: String, body: String, keys: Vec<String>, hints: Vec<String>, expires: i32 },
     Close(u32),
 }
@@ -28,23 +28,23 @@ enum Call {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
     Error,
-    /// No answer until [`Server::resume`] is notified.
+    /// No answer until [`FakeServer::resume`] is notified.
     Hang,
 }
 
 /// A notification server that shows nothing; the test plays the user.
-struct Server {
+struct FakeServer {
     capabilities: Vec<&'static str>,
     last: u32,
     /// Whether every notification gets the id 0.
     unnumbered: bool,
     faults: Vec<Fault>,
     resume: Arc<Notify>,
-    calls: UnboundedSender<Call>,
+    calls: UnboundedSender<ServerCall>,
 }
 
 #[zbus::interface(name = "org.freedesktop.Notifications")]
-impl Server {
+impl FakeServer {
     fn get_capabilities(&self) -> Vec<&'static str> {
         self.capabilities.clone()
     }
@@ -65,7 +65,7 @@ impl Server {
         let mut hints: Vec<_> =
             hints.iter().map(|(name, value)| format!("{name}={}", Value::from(value.clone()))).collect();
         hints.sort();
-        let _ = self.calls.send(Call::Show { replaces, title, body, keys, hints, expires });
+        let _ = self.calls.send(ServerCall::Show { replaces, title, body, keys, hints, expires });
         match self.faults.pop() {
             Some(Fault::Error) => return Err(fdo::Error::Failed("out of order".into())),
             Some(Fault::Hang) => self.resume.notified().await,
@@ -81,11 +81,11 @@ impl Server {
     }
 
     fn close_notification(&self, id: u32) {
-        let _ = self.calls.send(Call::Close(id));
+        let _ = self.calls.send(ServerCall::Close(id));
     }
 }
 
-async fn server(capabilities: &[&'static str]) -> (Connection, UnboundedReceiver<Call>) {
+async fn server(capabilities: &[&'static str]) -> (Connection, UnboundedReceiver<ServerCall>) {
     faulty_server(capabilities, &[], false, Arc::default()).await
 }
 
@@ -95,9 +95,9 @@ async fn faulty_server(
     faults: &[Fault],
     unnumbered: bool,
     resume: Arc<Notify>,
-) -> (Connection, UnboundedReceiver<Call>) {
+) -> (Connection, UnboundedReceiver<ServerCall>) {
     let (sender, calls) = unbounded_channel();
-    let server = Server {
+    let server = FakeServer {
         capabilities: capabilities.to_vec(),
         last: 40,
         unnumbered,
@@ -128,13 +128,13 @@ async fn pass(time: Duration) {
 }
 
 /// Waits for this notification, and returns the keys of its buttons.
-async fn shown(calls: &mut UnboundedReceiver<Call>, wanted_title: &str, wanted_replaces: u32) -> Vec<String> {
+async fn shown(calls: &mut UnboundedReceiver<ServerCall>, wanted_title: &str, wanted_replaces: u32) -> Vec<String> {
     match calls.recv().await.expect("a call") {
-        Call::Show { replaces, title, keys, .. } => {
+        ServerCall::Show { replaces, title, keys, .. } => {
             assert_eq!((title.as_str(), replaces), (wanted_title, wanted_replaces));
             keys
         }
-        Call::Close(id) => panic!("{id} was closed"),
+        ServerCall::Close(id) => panic!("{id} was closed"),
     }
 }
 
@@ -168,21 +168,21 @@ fn button_works_once_and_only_on_the_current_notification() {
         assert_eq!(events.recv().await, Some(Event::Action(Action::NotTonight)));
         assert_eq!(events.recv().await, Some(Event::Action(Action::Refresh)));
         // A server may leave a notification open after a click.
-        assert!(matches!(calls.recv().await, Some(Call::Close(42))));
-        assert!(matches!(calls.recv().await, Some(Call::Close(41))));
+        assert!(matches!(calls.recv().await, Some(ServerCall::Close(42))));
+        assert!(matches!(calls.recv().await, Some(ServerCall::Close(41))));
 
         notifier.show(lost.clone());
         let keys = shown(&mut calls, "VPN déconnecté", 0).await;
         notifier.withdraw(Category::Vpn);
         notifier.withdraw(Category::Vpn);
-        assert!(matches!(calls.recv().await, Some(Call::Close(43))));
+        assert!(matches!(calls.recv().await, Some(ServerCall::Close(43))));
         click(&server, 43, &keys[0]).await;
         // Once this one is shown, everything before it has been handled.
         notifier.show(lost);
         let keys = shown(&mut calls, "VPN déconnecté", 0).await;
         click(&server, 44, &keys[0]).await;
         assert_eq!(events.recv().await, Some(Event::Action(Action::Connect)));
-        assert!(matches!(calls.recv().await, Some(Call::Close(44))));
+        assert!(matches!(calls.recv().await, Some(ServerCall::Close(44))));
         assert!(events.try_recv().is_err());
         assert!(calls.try_recv().is_err());
     });
@@ -197,14 +197,16 @@ fn server_gets_only_what_it_supports() {
         let mut urgent = notice(Category::Shutdown, "Arrêt", &[("Plus tard", Action::RemindLater)]);
         urgent.urgent = true;
         notifier.show(urgent.clone());
-        let Some(Call::Show { body, keys, hints, expires, .. }) = calls.recv().await else { panic!("nothing shown") };
+        let Some(ServerCall::Show { body, keys, hints, expires, .. }) = calls.recv().await else {
+            panic!("nothing shown")
+        };
         assert_eq!((body.as_str(), keys.len(), expires), ("Rouen &amp; &lt;Caen&gt;", 1, 0));
         assert_eq!(hints, ["category=\"x-vigie.shutdown\"", "desktop-entry=\"vigie\"", "urgency=byte 0x02"]);
 
         let mut brief = notice(Category::Answer, "Copié", &[]);
         brief.transient = true;
         notifier.show(brief);
-        let Some(Call::Show { hints, expires, .. }) = calls.recv().await else { panic!("nothing shown") };
+        let Some(ServerCall::Show { hints, expires, .. }) = calls.recv().await else { panic!("nothing shown") };
         assert_eq!(expires, 4000);
         assert!(
             hints.contains(&"transient=true".to_owned()) && hints.contains(&"urgency=byte 0x00".to_owned()),
@@ -214,7 +216,7 @@ fn server_gets_only_what_it_supports() {
         leave(&full).await;
         let (_plain, mut calls) = server(&["body"]).await;
         notifier.show(urgent);
-        let Some(Call::Show { replaces, body, keys, .. }) = calls.recv().await else { panic!("nothing shown") };
+        let Some(ServerCall::Show { replaces, body, keys, .. }) = calls.recv().await else { panic!("nothing shown") };
         assert_eq!(
             (replaces, body.as_str(), keys.len()),
             (0, "Rouen & <Caen>", 0),
@@ -258,7 +260,7 @@ fn close_leaves_no_notification_open() {
         notifier.show(notice(Category::Vpn, "VPN déconnecté", &[]));
         shown(&mut calls, "VPN déconnecté", 0).await;
         notifier.close().await;
-        assert!(matches!(calls.recv().await, Some(Call::Close(41))));
+        assert!(matches!(calls.recv().await, Some(ServerCall::Close(41))));
     });
 }
 
@@ -312,7 +314,7 @@ fn reminder_that_a_hung_server_shows_too_late_is_closed_at_once() {
         shown(&mut calls, "dans 30 minutes", 0).await;
         assert_eq!(events.recv().await, Some(Event::NotificationFailed(Category::Shutdown)));
         resume.notify_one();
-        assert!(matches!(calls.recv().await, Some(Call::Close(41))));
+        assert!(matches!(calls.recv().await, Some(ServerCall::Close(41))));
         notifier.show(reminder("dans 15 minutes"));
         shown(&mut calls, "dans 15 minutes", 0).await;
         assert!(events.try_recv().is_err());
@@ -333,7 +335,9 @@ fn notice_queued_in_a_hung_server_is_replaced_by_the_next_one() {
         resume.notify_one();
         let mut titles = Vec::new();
         for _ in 0..2 {
-            let Some(Call::Show { replaces, title, .. }) = calls.recv().await else { panic!("nothing is closed") };
+            let Some(ServerCall::Show { replaces, title, .. }) = calls.recv().await else {
+                panic!("nothing is closed")
+            };
             titles.push((title, replaces));
         }
         titles.sort();
@@ -360,7 +364,7 @@ fn notice_that_ended_with_its_server_is_shown_again_while_it_is_true() {
         notifier.show(notice(Category::Program, "Bonjour", &[]));
         shown(&mut calls, "Bonjour", 0).await;
         notifier.withdraw(Category::Program);
-        assert!(matches!(calls.recv().await, Some(Call::Close(42))));
+        assert!(matches!(calls.recv().await, Some(ServerCall::Close(42))));
 
         // Its text is out of date when the third server comes: the core is to say what is true now.
         pass(TEXT_LIFETIME).await;

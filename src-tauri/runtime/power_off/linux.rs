@@ -27,13 +27,13 @@ mod tests {
     use zbus::fdo;
 
     /// A fake logind on a private bus.
-    struct Manager {
+    struct FakeManager {
         asked: UnboundedSender<bool>,
         refuses: bool,
     }
 
     #[zbus::interface(name = "org.freedesktop.login1.Manager")]
-    impl Manager {
+    impl FakeManager {
         fn power_off(&self, interactive: bool) -> fdo::Result<()> {
             self.asked.send(interactive).expect("the test listens");
             if self.refuses { Err(fdo::Error::AccessDenied("Permission denied".into())) } else { Ok(()) }
@@ -46,7 +46,7 @@ mod tests {
             let bus = TestBus::start();
             let (asked, mut calls) = unbounded_channel();
             let server = bus.builder().name("org.freedesktop.login1").expect("a name");
-            let server = server.serve_at("/org/freedesktop/login1", Manager { asked, refuses }).expect("a path");
+            let server = server.serve_at("/org/freedesktop/login1", FakeManager { asked, refuses }).expect("a path");
             let _server = server.build().await.expect("connected");
             let done = call_logind(&bus.connect(None).await).await;
             assert_eq!(calls.try_recv(), Ok(true));

@@ -41,17 +41,17 @@ const RETRY_BACKOFF: Backoff = Backoff { first: Duration::from_secs(1), longest:
 const SAME_CLICK: Duration = Duration::from_millis(300);
 
 /// Lets `body` run with a tray, and returns its exit code. On Linux it runs in place.
-pub fn host(body: impl FnOnce(Tray) -> ExitCode + Send + 'static) -> ExitCode {
-    body(Tray { wanted: None })
+pub fn host(body: impl FnOnce(DesktopTray) -> ExitCode + Send + 'static) -> ExitCode {
+    body(DesktopTray { wanted: None })
 }
 
-/// The tray. Nothing is shown before the first [`Tray::show`].
+/// The tray. Nothing is shown before the first [`DesktopTray::show`].
 #[derive(Debug)]
-pub struct Tray {
+pub struct DesktopTray {
     wanted: Option<watch::Sender<view::Tray>>,
 }
 
-impl Tray {
+impl DesktopTray {
     /// Shows this, without waiting for the desktop. Only what differs from what is shown reaches the bus.
     ///
     /// The first call registers the item. From then on [`Event::TrayHost`] says whether a tray host is there to show it,
@@ -75,7 +75,7 @@ impl Tray {
     }
 }
 
-/// Keeps the item registered, and shows what is wanted, until the [`Tray`] is dropped.
+/// Keeps the item registered, and shows what is wanted, until the [`DesktopTray`] is dropped.
 async fn keep_item(mut wanted: watch::Receiver<view::Tray>, forgotten: Arc<Notify>, events: Events) {
     let mut failures = 0;
     loop {
@@ -94,7 +94,7 @@ async fn keep_item(mut wanted: watch::Receiver<view::Tray>, forgotten: Arc<Notif
         match registered {
             Ok(handle) => {
                 failures = 0;
-                let item = Registered(handle);
+                let item = RegisteredItem(handle);
                 // A notification from before the registration is out of date.
                 let _ = forgotten.notified().now_or_never();
                 loop {
@@ -131,9 +131,9 @@ async fn closed(wanted: &watch::Receiver<view::Tray>) {
 }
 
 /// The item on the bus; dropping it removes it.
-struct Registered(ksni::Handle<Item>);
+struct RegisteredItem(ksni::Handle<Item>);
 
-impl Drop for Registered {
+impl Drop for RegisteredItem {
     fn drop(&mut self) {
         // `ksni` panics if its handle is dropped without this after the bus has gone, as at the end of a session.
         drop(self.0.shutdown());

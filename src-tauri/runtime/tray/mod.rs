@@ -9,7 +9,7 @@ mod platform;
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
 
-pub use platform::{Tray, host};
+pub use platform::{DesktopTray, host};
 
 use vigie_core::vpn::VpnStatus;
 use vigie_view::tray::Icon;

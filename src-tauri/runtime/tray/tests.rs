@@ -1,4 +1,4 @@
-use super::Tray;
+use super::DesktopTray;
 use super::platform::host;
 use crate::test_bus::with_session_bus;
 use futures_util::{FutureExt, StreamExt};
@@ -13,7 +13,7 @@ use vigie_view::tray::{self as view, Entry, Icon};
 use zbus::zvariant::{OwnedValue, Structure, Value};
 use zbus::{Connection, MatchRule, MessageStream};
 
-fn tray() -> Tray {
+fn tray() -> DesktopTray {
     let (hand, taken) = mpsc::channel();
     host(move |tray| {
         hand.send(tray).expect("taken below");
@@ -48,13 +48,13 @@ fn value() -> view::Tray {
 }
 
 /// A tray host that shows nothing, and tells which items were registered.
-struct Watcher {
+struct FakeWatcher {
     host: bool,
     items: UnboundedSender<String>,
 }
 
 #[zbus::interface(name = "org.kde.StatusNotifierWatcher")]
-impl Watcher {
+impl FakeWatcher {
     fn register_status_notifier_item(&self, service: String) {
         let _ = self.items.send(service);
     }
@@ -68,13 +68,13 @@ impl Watcher {
 async fn watcher(host: bool) -> (Connection, UnboundedReceiver<String>) {
     let (items, registered) = unbounded_channel();
     let builder = zbus::connection::Builder::session().expect("a bus");
-    let builder = builder.serve_at("/StatusNotifierWatcher", Watcher { host, items }).expect("a path");
+    let builder = builder.serve_at("/StatusNotifierWatcher", FakeWatcher { host, items }).expect("a path");
     let builder = builder.name("org.kde.StatusNotifierWatcher").expect("a name");
     (builder.build().await.expect("connected"), registered)
 }
 
 async fn set_host(watcher: &Connection, host: bool) {
-    let served = watcher.object_server().interface::<_, Watcher>("/StatusNotifierWatcher").await.expect("served");
+    let served = watcher.object_server().interface::<_, FakeWatcher>("/StatusNotifierWatcher").await.expect("served");
     served.get_mut().await.host = host;
     let signal = if host { "StatusNotifierHostRegistered" } else { "StatusNotifierHostUnregistered" };
     let name = "org.kde.StatusNotifierWatcher";
@@ -96,12 +96,12 @@ async fn menu_call(
     bus.call_method(Some(item), "/MenuBar", Some("com.canonical.dbusmenu"), method, body).await.expect("answered")
 }
 
-type Line = (i32, HashMap<String, OwnedValue>, Vec<OwnedValue>);
+type LayoutNode = (i32, HashMap<String, OwnedValue>, Vec<OwnedValue>);
 
 /// The menu as a host reads it: one line of text for each line, indented by its depth; and their ids.
 async fn layout(bus: &Connection, item: &str) -> (Vec<String>, Vec<i32>) {
     let answer = menu_call(bus, item, "GetLayout", &(0, -1, Vec::<String>::new())).await;
-    let (_revision, root): (u32, Line) = answer.body().deserialize().expect("a menu");
+    let (_revision, root): (u32, LayoutNode) = answer.body().deserialize().expect("a menu");
     let (mut lines, mut ids) = (Vec::new(), Vec::new());
     write(root.2, 0, &mut lines, &mut ids);
     (lines, ids)
@@ -110,7 +110,7 @@ async fn layout(bus: &Connection, item: &str) -> (Vec<String>, Vec<i32>) {
 fn write(entries: Vec<OwnedValue>, depth: usize, lines: &mut Vec<String>, ids: &mut Vec<i32>) {
     for entry in entries {
         let entry = Structure::try_from(entry).expect("a structure");
-        let (id, properties, entries): Line = entry.try_into().expect("a line");
+        let (id, properties, entries): LayoutNode = entry.try_into().expect("a line");
         let text = |name: &str| properties.get(name).map(|value| String::try_from(value.clone()).expect("text"));
         let mut line = text("type").or(text("label")).unwrap_or_default();
         if let Some(kind) = text("toggle-type") {

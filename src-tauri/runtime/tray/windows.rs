@@ -22,7 +22,7 @@ const TOOLTIP: usize = 127;
 
 /// Lets `body` run with a tray, and returns its exit code. Here it runs on a thread of its own beside the event loop,
 /// which ends with it.
-pub fn host(body: impl FnOnce(Tray) -> ExitCode + Send + 'static) -> ExitCode {
+pub fn host(body: impl FnOnce(DesktopTray) -> ExitCode + Send + 'static) -> ExitCode {
     let context = tauri::generate_context!(assets = NoPage);
     let app = match tauri::Builder::default().build(context) {
         Ok(app) => app,
@@ -32,7 +32,7 @@ pub fn host(body: impl FnOnce(Tray) -> ExitCode + Send + 'static) -> ExitCode {
         }
     };
     crate::runtime::signals::listen();
-    let tray = Tray { app: app.handle().clone(), wanted: Arc::default(), shown: Arc::default() };
+    let tray = DesktopTray { app: app.handle().clone(), wanted: Arc::default(), shown: Arc::default() };
     let end = ExitOnDrop(app.handle().clone());
     let body = std::thread::spawn(move || {
         let _end = end;
@@ -75,16 +75,16 @@ impl Drop for ExitOnDrop {
     }
 }
 
-/// The tray. Nothing is shown before the first [`Tray::show`].
+/// The tray. Nothing is shown before the first [`DesktopTray::show`].
 #[derive(Debug)]
-pub struct Tray {
+pub struct DesktopTray {
     app: AppHandle,
     /// What the main thread is to show next.
     wanted: Arc<Mutex<Option<view::Tray>>>,
     shown: Arc<Mutex<Option<Shown>>>,
 }
 
-impl Tray {
+impl DesktopTray {
     /// Shows this, without waiting for the main thread, which may itself wait for a taskbar that hangs. Only what differs
     /// from what is shown is touched.
     ///
@@ -375,14 +375,14 @@ mod tests {
 
     /// A line as Windows has it.
     #[derive(Debug, PartialEq)]
-    struct Line {
+    struct MenuLine {
         text: String,
         enabled: bool,
         ticked: bool,
-        below: Vec<Line>,
+        below: Vec<MenuLine>,
     }
 
-    fn shown(menu: HMENU) -> Vec<Line> {
+    fn shown(menu: HMENU) -> Vec<MenuLine> {
         // SAFETY: the menu stands; the buffers outlive the calls, and their length is told.
         unsafe {
             (0..u32::try_from(GetMenuItemCount(Some(menu))).unwrap())
@@ -399,7 +399,7 @@ mod tests {
                     if info.fType.contains(MFT_SEPARATOR) {
                         return separator();
                     }
-                    Line {
+                    MenuLine {
                         text: String::from_utf16(&text[..info.cch as usize]).unwrap(),
                         enabled: (info.fState & MFS_DISABLED).0 == 0,
                         ticked: info.fState.contains(MFS_CHECKED),
@@ -410,19 +410,23 @@ mod tests {
         }
     }
 
-    fn separator() -> Line {
-        Line { text: "—".into(), enabled: false, ticked: false, below: Vec::new() }
+    fn separator() -> MenuLine {
+        MenuLine { text: "—".into(), enabled: false, ticked: false, below: Vec::new() }
     }
 
-    fn wanted(entries: &[Entry]) -> Vec<Line> {
-        let line =
-            |label: &str, enabled, ticked| Line { text: label.replace('&', "&&"), enabled, ticked, below: Vec::new() };
+    fn wanted(entries: &[Entry]) -> Vec<MenuLine> {
+        let line = |label: &str, enabled, ticked| MenuLine {
+            text: label.replace('&', "&&"),
+            enabled,
+            ticked,
+            below: Vec::new(),
+        };
         let lines = entries.iter().map(|entry| match entry {
             Entry::Item { label, action } => line(label, action.is_some(), false),
             Entry::Check { label, checked: ticked, action } | Entry::Radio { label, chosen: ticked, action } => {
                 line(label, action.is_some(), *ticked)
             }
-            Entry::Submenu { label, entries } => Line { below: wanted(entries), ..line(label, true, false) },
+            Entry::Submenu { label, entries } => MenuLine { below: wanted(entries), ..line(label, true, false) },
             Entry::Separator => separator(),
         });
         lines.collect()

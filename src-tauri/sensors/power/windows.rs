@@ -44,12 +44,12 @@ pub(super) async fn watch(events: Events) {
 
 /// The registrations to undo at the end.
 #[derive(Default)]
-struct Registered {
+struct PowerRegistrations {
     sleep: Option<HPOWERNOTIFY>,
     settings: Vec<HPOWERNOTIFY>,
 }
 
-impl Registered {
+impl PowerRegistrations {
     fn unregister(self) {
         if let Some(handle) = self.sleep {
             // SAFETY: the handle came from PowerRegisterSuspendResumeNotification and is released once.
@@ -62,12 +62,12 @@ impl Registered {
     }
 }
 
-fn register(events: &Events) -> Registered {
+fn register(events: &Events) -> PowerRegistrations {
     // Never freed: Windows does not document whether a callback may still run after unregistering. A few bytes, once.
     let context = Box::into_raw(Box::new(events.clone())).cast::<c_void>();
     let mut parameters = DEVICE_NOTIFY_SUBSCRIBE_PARAMETERS { Callback: Some(on_change), Context: context };
     let recipient = HANDLE((&raw mut parameters).cast());
-    let mut registered = Registered::default();
+    let mut registered = PowerRegistrations::default();
     let mut handle = std::ptr::null_mut();
     // SAFETY: `parameters` is read only during the call; its context is never freed.
     let sleep = unsafe { PowerRegisterSuspendResumeNotification(DEVICE_NOTIFY_CALLBACK, recipient, &raw mut handle) };

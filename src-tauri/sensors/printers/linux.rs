@@ -48,13 +48,13 @@ pub(super) fn servers() -> anyhow::Result<Vec<Server>> {
 /// What the user and the administrator have chosen.
 #[derive(Debug, PartialEq)]
 struct Settings {
-    server: CupsServer,
+    server: CupsAddress,
     default: Option<String>,
 }
 
 /// Where CUPS is.
 #[derive(Debug, PartialEq)]
-enum CupsServer {
+enum CupsAddress {
     Socket(PathBuf),
     /// On this computer, by TCP.
     Loopback(IpAddr, u16),
@@ -81,14 +81,14 @@ impl Settings {
         let default =
             default.or_else(|| files("lpoptions").iter().find_map(|text| default_of(text).map(str::to_owned)));
         Settings {
-            server: server.map_or_else(|| CupsServer::Socket(DEFAULT_SOCKET.into()), |name| CupsServer::parse(&name)),
+            server: server.map_or_else(|| CupsAddress::Socket(DEFAULT_SOCKET.into()), |name| CupsAddress::parse(&name)),
             // `NAME/instance` is a set of options for the same queue.
             default: default.and_then(|name| name.split('/').next().map(str::to_owned)),
         }
     }
 
     fn read(&self, limit: Duration) -> anyhow::Result<Printers> {
-        if let CupsServer::Remote(name) = &self.server {
+        if let CupsAddress::Remote(name) = &self.server {
             return Ok(Printers::Server(vigie_core::sanitize::sanitize(name)));
         }
         within(limit, async {
@@ -100,7 +100,7 @@ impl Settings {
     }
 
     fn servers(&self, limit: Duration) -> anyhow::Result<Vec<Server>> {
-        if let CupsServer::Remote(name) = &self.server {
+        if let CupsAddress::Remote(name) = &self.server {
             return Ok(vec![(Protocol::Ipp, name.clone())]);
         }
         let devices = within(limit, request(&self.server, Operation::CupsGetPrinters, DEVICE))?;
@@ -126,11 +126,11 @@ fn print_server(device: &str) -> Option<Server> {
     Some((protocol, uri.host_str()?.trim_start_matches('[').trim_end_matches(']').to_owned()))
 }
 
-impl CupsServer {
+impl CupsAddress {
     /// Parses `/path/of/socket` or `host[:port][/version=1.1]`.
-    fn parse(name: &str) -> CupsServer {
+    fn parse(name: &str) -> CupsAddress {
         if name.starts_with('/') {
-            return CupsServer::Socket(name.into());
+            return CupsAddress::Socket(name.into());
         }
         let authority = name.split('/').next().unwrap_or(name);
         let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
@@ -146,25 +146,25 @@ impl CupsServer {
         };
         match address.filter(IpAddr::is_loopback) {
             Some(address) => {
-                CupsServer::Loopback(address, port.and_then(|port| port.parse().ok()).unwrap_or(DEFAULT_PORT))
+                CupsAddress::Loopback(address, port.and_then(|port| port.parse().ok()).unwrap_or(DEFAULT_PORT))
             }
-            None => CupsServer::Remote(host.to_owned()),
+            None => CupsAddress::Remote(host.to_owned()),
         }
     }
 }
 
 /// Requests an attribute of the queues; none if the server finds none.
-async fn request(server: &CupsServer, operation: Operation, wanted: &'static str) -> anyhow::Result<Vec<String>> {
+async fn request(server: &CupsAddress, operation: Operation, wanted: &'static str) -> anyhow::Result<Vec<String>> {
     match server {
-        CupsServer::Socket(path) => {
+        CupsAddress::Socket(path) => {
             let stream = UnixStream::connect(path).await.with_context(|| format!("no CUPS at {}", path.display()))?;
             exchange(stream, operation, wanted).await
         }
-        CupsServer::Loopback(address, port) => {
+        CupsAddress::Loopback(address, port) => {
             let stream = TcpStream::connect((*address, *port)).await;
             exchange(stream.with_context(|| format!("no CUPS at {address} port {port}"))?, operation, wanted).await
         }
-        CupsServer::Remote(name) => bail!("the print server {name} is not asked"),
+        CupsAddress::Remote(name) => bail!("the print server {name} is not asked"),
     }
 }
 
@@ -278,11 +278,11 @@ mod tests {
         }
 
         fn shown(&self, default: Option<&str>) -> Vec<(String, bool)> {
-            shown(CupsServer::Socket(self.socket()), default)
+            shown(CupsAddress::Socket(self.socket()), default)
         }
     }
 
-    fn shown(server: CupsServer, default: Option<&str>) -> Vec<(String, bool)> {
+    fn shown(server: CupsAddress, default: Option<&str>) -> Vec<(String, bool)> {
         let settings = Settings { server, default: default.map(str::to_owned) };
         match settings.read(TIMEOUT).expect("cupsd answers") {
             Printers::Computer(printers) => {
@@ -323,9 +323,9 @@ mod tests {
         let cups = Cups::start();
         cups.admin(&["-p", "Bureau", "-E", "-v", "ipp://172.26.66.73/printers/Bureau", "-m", "raw"]);
         cups.add("Fichier");
-        let settings = Settings { server: CupsServer::Socket(cups.socket()), default: None };
+        let settings = Settings { server: CupsAddress::Socket(cups.socket()), default: None };
         assert_eq!(settings.servers(TIMEOUT).expect("cupsd answers"), [(Protocol::Ipp, "172.26.66.73".to_owned())]);
-        let elsewhere = Settings { server: CupsServer::Remote("imprimantes.ac-caen.fr".into()), default: None };
+        let elsewhere = Settings { server: CupsAddress::Remote("imprimantes.ac-caen.fr".into()), default: None };
         let server = elsewhere.servers(TIMEOUT).expect("nobody is asked");
         assert_eq!(server, [(Protocol::Ipp, "imprimantes.ac-caen.fr".to_owned())]);
     }
@@ -355,7 +355,7 @@ mod tests {
             std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
         let cups = Cups::start_with(port);
         cups.add("I14RC-DSI-RDC");
-        assert_eq!(shown(CupsServer::parse(&format!("localhost:{port}")), None), [queue("I14RC-DSI-RDC", false)]);
+        assert_eq!(shown(CupsAddress::parse(&format!("localhost:{port}")), None), [queue("I14RC-DSI-RDC", false)]);
     }
 
     fn settings(variables: &[(&str, &str)], home: &Path, machine: &Path) -> Settings {
@@ -372,23 +372,23 @@ mod tests {
             fs::create_dir_all(folder).expect("created");
         }
         let read = |variables: &[(&str, &str)]| settings(variables, &home, &machine);
-        let local = CupsServer::Socket(DEFAULT_SOCKET.into());
+        let local = CupsAddress::Socket(DEFAULT_SOCKET.into());
         assert_eq!(read(&[]), Settings { server: local, default: None });
 
         fs::write(machine.join("client.conf"), "# \n servername\t10.9.0.5 # in Caen\n").expect("written");
         fs::write(machine.join("lpoptions"), "Default I14RC-DSI-RDC\n").expect("written");
-        assert_eq!(read(&[]).server, CupsServer::Remote("10.9.0.5".into()));
+        assert_eq!(read(&[]).server, CupsAddress::Remote("10.9.0.5".into()));
         assert_eq!(read(&[]).default.as_deref(), Some("I14RC-DSI-RDC"));
 
         fs::write(home.join(".cups/client.conf"), "ServerName imprimantes.ac-caen.fr:631/version=1.1\n")
             .expect("written");
         fs::write(home.join(".cups/lpoptions"), "Dest a sides=two-sided\nDefault I76RC-DSI04-B4/duplex media=A4\n")
             .expect("written");
-        assert_eq!(read(&[]).server, CupsServer::Remote("imprimantes.ac-caen.fr".into()));
+        assert_eq!(read(&[]).server, CupsAddress::Remote("imprimantes.ac-caen.fr".into()));
         assert_eq!(read(&[]).default.as_deref(), Some("I76RC-DSI04-B4"));
 
         let variables = [("CUPS_SERVER", "/run/other.sock"), ("LPDEST", "L"), ("PRINTER", "P")];
-        assert_eq!(read(&variables).server, CupsServer::Socket("/run/other.sock".into()));
+        assert_eq!(read(&variables).server, CupsAddress::Socket("/run/other.sock".into()));
         assert_eq!(read(&variables).default.as_deref(), Some("L"));
         assert_eq!(read(&[("PRINTER", "P")]).default.as_deref(), Some("P"));
         assert_eq!(read(&[("PRINTER", "lp"), ("LPDEST", "")]).default.as_deref(), Some("I76RC-DSI04-B4"));
@@ -402,27 +402,27 @@ mod tests {
 
     #[test]
     fn only_this_computer_is_asked() {
-        let loopback = |text: &str, port| CupsServer::Loopback(text.parse().expect("an address"), port);
+        let loopback = |text: &str, port| CupsAddress::Loopback(text.parse().expect("an address"), port);
         for (name, server) in [
-            ("/run/cups/cups.sock", CupsServer::Socket("/run/cups/cups.sock".into())),
+            ("/run/cups/cups.sock", CupsAddress::Socket("/run/cups/cups.sock".into())),
             ("localhost", loopback("127.0.0.1", 631)),
             ("LOCALHOST:8631", loopback("127.0.0.1", 8631)),
             ("127.0.0.2:631/version=1.1", loopback("127.0.0.2", 631)),
             ("[::1]:8631", loopback("::1", 8631)),
             ("::1", loopback("::1", 631)),
-            ("172.26.66.73", CupsServer::Remote("172.26.66.73".into())),
-            ("localhost.ac-caen.fr", CupsServer::Remote("localhost.ac-caen.fr".into())),
-            ("[2001:db8::1]:631", CupsServer::Remote("2001:db8::1".into())),
+            ("172.26.66.73", CupsAddress::Remote("172.26.66.73".into())),
+            ("localhost.ac-caen.fr", CupsAddress::Remote("localhost.ac-caen.fr".into())),
+            ("[2001:db8::1]:631", CupsAddress::Remote("2001:db8::1".into())),
         ] {
-            assert_eq!(CupsServer::parse(name), server, "{name}");
+            assert_eq!(CupsAddress::parse(name), server, "{name}");
         }
-        let settings = Settings { server: CupsServer::parse("serveur\u{202e}\u{1b}:631"), default: None };
+        let settings = Settings { server: CupsAddress::parse("serveur\u{202e}\u{1b}:631"), default: None };
         assert_eq!(settings.read(TIMEOUT).expect("not asked"), Printers::Server("serveur".into()));
     }
 
     #[test]
     fn a_missing_server_is_reported() {
-        let server = CupsServer::Socket("/nowhere/cups.sock".into());
+        let server = CupsAddress::Socket("/nowhere/cups.sock".into());
         let error = Settings { server, default: None }.read(TIMEOUT).expect_err("nothing listens there");
         assert!(format!("{error:#}").starts_with("no CUPS at /nowhere/cups.sock"), "{error:#}");
     }
@@ -432,7 +432,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a directory");
         let path = folder.path().join("sock");
         let _listener = std::os::unix::net::UnixListener::bind(&path).expect("a socket");
-        let settings = Settings { server: CupsServer::Socket(path), default: None };
+        let settings = Settings { server: CupsAddress::Socket(path), default: None };
         let error = settings.read(Duration::from_millis(50)).expect_err("it never answers");
         assert!(format!("{error:#}").starts_with("CUPS does not answer"), "{error:#}");
     }
@@ -454,7 +454,7 @@ mod tests {
 
         #[test]
         fn no_configuration_panics(text in ".{0,60}") {
-            let _ = (server_name(&text), default_of(&text), CupsServer::parse(&text));
+            let _ = (server_name(&text), default_of(&text), CupsAddress::parse(&text));
         }
     }
 

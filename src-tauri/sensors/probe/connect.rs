@@ -15,7 +15,7 @@ const STAGGER: Duration = Duration::from_millis(250);
 
 /// Why there is no connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ConnectError {
+pub(super) enum TcpConnectError {
     /// The name has no address.
     Name(NameError),
     /// The host refused.
@@ -25,17 +25,17 @@ pub(super) enum ConnectError {
 }
 
 /// The host's addresses, in the order in which they are tried.
-pub(super) async fn addresses(host: &str, until: Instant) -> Result<Vec<IpAddr>, ConnectError> {
+pub(super) async fn addresses(host: &str, until: Instant) -> Result<Vec<IpAddr>, TcpConnectError> {
     let resolved = timeout_at(until, resolve(host)).await.unwrap_or(Err(NameError::ResolverDown));
-    resolved.map(alternate).map_err(ConnectError::Name)
+    resolved.map(alternate).map_err(TcpConnectError::Name)
 }
 
 /// Connects to the first of these addresses that accepts.
-pub(super) async fn connect(addresses: &[IpAddr], port: u16, until: Instant) -> Result<TcpStream, ConnectError> {
+pub(super) async fn connect(addresses: &[IpAddr], port: u16, until: Instant) -> Result<TcpStream, TcpConnectError> {
     first_of(addresses.iter().map(|address| SocketAddr::new(*address, port)), until).await
 }
 
-async fn first_of(addresses: impl Iterator<Item = SocketAddr>, until: Instant) -> Result<TcpStream, ConnectError> {
+async fn first_of(addresses: impl Iterator<Item = SocketAddr>, until: Instant) -> Result<TcpStream, TcpConnectError> {
     let mut attempts = JoinSet::new();
     for (position, address) in addresses.enumerate() {
         let wait = STAGGER.saturating_mul(u32::try_from(position).unwrap_or(u32::MAX));
@@ -44,14 +44,14 @@ async fn first_of(addresses: impl Iterator<Item = SocketAddr>, until: Instant) -
             TcpStream::connect(address).await
         });
     }
-    let mut failure = ConnectError::Silent;
+    let mut failure = TcpConnectError::Silent;
     loop {
         match timeout_at(until, attempts.join_next()).await {
             Ok(Some(Ok(Ok(stream)))) => return Ok(stream),
             Ok(Some(Ok(Err(error)))) => {
                 tracing::debug!("a connection was not made: {error}");
                 if matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset) {
-                    failure = ConnectError::Refused;
+                    failure = TcpConnectError::Refused;
                 }
             }
             Ok(Some(Err(error))) => tracing::warn!("a connection attempt failed: {error}"),
@@ -123,7 +123,7 @@ mod tests {
             );
             assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
             let silent = Instant::now() + Duration::from_millis(300);
-            assert_eq!(connect(&[dead], port, silent).await.unwrap_err(), ConnectError::Silent);
+            assert_eq!(connect(&[dead], port, silent).await.unwrap_err(), TcpConnectError::Silent);
         });
     }
 
@@ -131,7 +131,7 @@ mod tests {
     async fn a_closed_port_beside_an_open_one_does_not_matter() {
         let open = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let closed = SocketAddr::new(open.ip(), open.port());
-        assert_eq!(first_of([closed].into_iter(), within(5)).await.unwrap_err(), ConnectError::Refused);
+        assert_eq!(first_of([closed].into_iter(), within(5)).await.unwrap_err(), TcpConnectError::Refused);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let open = listener.local_addr().unwrap();
         assert!(first_of([closed, open].into_iter(), within(5)).await.is_ok());

@@ -1,7 +1,7 @@
 //! Probes a DNS server of the intranet for the SOA record of an intranet zone (RFC 1035). Of a server whose zones are not
 //! known, any response counts.
 
-use super::Outcome;
+use super::ProtocolAnswer;
 use std::io;
 use std::net::SocketAddr;
 use tokio::net::UdpSocket;
@@ -14,7 +14,7 @@ const MAX_RESPONSE_BYTES: usize = 1500;
 
 /// Asks that server for the zone's SOA record, or, where no zone is known, for the root's, to which "refused" is an
 /// answer too. The connected socket's own address identifies the interface.
-pub(super) async fn ask(server: SocketAddr, zone: Option<&str>) -> io::Result<(Outcome, SocketAddr)> {
+pub(super) async fn ask(server: SocketAddr, zone: Option<&str>) -> io::Result<(ProtocolAnswer, SocketAddr)> {
     let any: SocketAddr = if server.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0; 16], 0).into() };
     let socket = UdpSocket::bind(any).await?;
     socket.connect(server).await?;
@@ -32,7 +32,7 @@ pub(super) async fn ask(server: SocketAddr, zone: Option<&str>) -> io::Result<(O
                 Some(_) => is_soa_response(response, &question),
                 None => is_response(response, &question),
             };
-            return Ok((if correct { Outcome::Correct } else { Outcome::Wrong }, local));
+            return Ok((if correct { ProtocolAnswer::Correct } else { ProtocolAnswer::Wrong }, local));
         }
     }
 }

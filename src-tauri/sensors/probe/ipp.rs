@@ -1,7 +1,7 @@
 //! Probes a print server with Get-Printer-Attributes (RFC 8011, section 4.2.5). Whether the printer exists does not
 //! matter: only a print server answers in IPP with the request's number.
 
-use super::Outcome;
+use super::ProtocolAnswer;
 use crate::sensors::http;
 use anyhow::{Context, ensure};
 use http_body_util::Full;
@@ -20,7 +20,7 @@ const MEDIA_TYPE: &str = "application/ipp";
 const MAX_RESPONSE_BYTES: usize = 256 * 1024;
 
 /// Sends the request and judges the answer.
-pub(super) async fn ask(stream: &mut TcpStream, host: &IntranetHost) -> anyhow::Result<Outcome> {
+pub(super) async fn ask(stream: &mut TcpStream, host: &IntranetHost) -> anyhow::Result<ProtocolAnswer> {
     let number = fastrand::i32(1..);
     let uri = format!("ipp://{}:{}{}", bracketed(&host.host), host.port, host.path);
     let mut question =
@@ -35,10 +35,10 @@ pub(super) async fn ask(stream: &mut TcpStream, host: &IntranetHost) -> anyhow::
         .body(Full::new(question.to_bytes()))?;
     let answer = http::response(stream, request, MAX_RESPONSE_BYTES).await?;
     Ok(match is_response(&answer, number) {
-        Ok(()) => Outcome::Correct,
+        Ok(()) => ProtocolAnswer::Correct,
         Err(error) => {
             tracing::debug!("{host}: not an IPP response: {error:#}");
-            Outcome::Wrong
+            ProtocolAnswer::Wrong
         }
     })
 }

@@ -16,11 +16,11 @@ pub(super) enum NameError {
     ResolverDown,
 }
 
-type Answer = Result<Vec<IpAddr>, NameError>;
-type Lookups = Mutex<HashMap<String, watch::Receiver<Option<Answer>>>>;
+type LookupResult = Result<Vec<IpAddr>, NameError>;
+type Lookups = Mutex<HashMap<String, watch::Receiver<Option<LookupResult>>>>;
 
 /// Resolves a name; an address is returned as it is. The caller limits the time.
-pub(super) async fn resolve(host: &str) -> Answer {
+pub(super) async fn resolve(host: &str) -> LookupResult {
     static LOOKUPS: std::sync::LazyLock<Lookups> = std::sync::LazyLock::new(Lookups::default);
     if let Ok(address) = host.parse() {
         return Ok(vec![address]);
@@ -32,8 +32,8 @@ pub(super) async fn resolve(host: &str) -> Answer {
 async fn shared(
     lookups: &'static Lookups,
     host: &str,
-    look_up: impl FnOnce(&str) -> Answer + Send + 'static,
-) -> Answer {
+    look_up: impl FnOnce(&str) -> LookupResult + Send + 'static,
+) -> LookupResult {
     let mut answer = {
         let mut under_way = lookups.lock().unwrap_or_else(PoisonError::into_inner);
         match under_way.get(host) {
@@ -61,7 +61,7 @@ async fn shared(
     }
 }
 
-fn look_up(host: &str) -> Answer {
+fn look_up(host: &str) -> LookupResult {
     let hints = AddrInfoHints { socktype: SockType::Stream.into(), ..AddrInfoHints::default() };
     match getaddrinfo(Some(host), None, Some(hints)) {
         Ok(found) => {

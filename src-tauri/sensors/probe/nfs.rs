@@ -1,7 +1,7 @@
 //! An NFS server: the reply to the null procedure (RFC 5531 over TCP; RFC 8881, section 17.1). No export is named and
 //! nobody authenticates.
 
-use super::Outcome;
+use super::ProtocolAnswer;
 use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -18,7 +18,7 @@ const REPLY_BYTES: usize = 24;
 const MAX_REPLY_BYTES: usize = 4096;
 
 /// Calls the null procedure and judges the reply.
-pub(super) async fn ask(stream: &mut TcpStream) -> io::Result<Outcome> {
+pub(super) async fn ask(stream: &mut TcpStream) -> io::Result<ProtocolAnswer> {
     let number = fastrand::u32(..);
     stream.write_all(&call(number)).await?;
     let mut mark = [0; 4];
@@ -26,11 +26,11 @@ pub(super) async fn ask(stream: &mut TcpStream) -> io::Result<Outcome> {
     let mark = u32::from_be_bytes(mark);
     let size = usize::try_from(mark & !LAST_FRAGMENT).unwrap_or(usize::MAX);
     if mark & LAST_FRAGMENT == 0 || !(REPLY_BYTES..=MAX_REPLY_BYTES).contains(&size) {
-        return Ok(Outcome::Wrong);
+        return Ok(ProtocolAnswer::Wrong);
     }
     let mut reply = vec![0; size];
     stream.read_exact(&mut reply).await?;
-    Ok(if is_reply(&reply, number) { Outcome::Correct } else { Outcome::Wrong })
+    Ok(if is_reply(&reply, number) { ProtocolAnswer::Correct } else { ProtocolAnswer::Wrong })
 }
 
 fn call(number: u32) -> Vec<u8> {

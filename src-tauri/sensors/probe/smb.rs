@@ -1,7 +1,7 @@
 //! Probes a file server with the SMB2 NEGOTIATE exchange ([MS-SMB2] 2.2.3 and 2.2.4), the first of every SMB2 session. It
 //! names no share and needs no log-in.
 
-use super::Outcome;
+use super::ProtocolAnswer;
 use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -18,18 +18,18 @@ const PROTOCOL_ID: [u8; 4] = *b"\xfeSMB";
 const SERVER_TO_CLIENT: u32 = 1;
 
 /// Sends a NEGOTIATE request and judges the answer.
-pub(super) async fn ask(stream: &mut TcpStream) -> io::Result<Outcome> {
+pub(super) async fn ask(stream: &mut TcpStream) -> io::Result<ProtocolAnswer> {
     stream.write_all(&request(fastrand::u128(..))).await?;
     let mut length = [0; 4];
     stream.read_exact(&mut length).await?;
     // Direct TCP transport: a zero byte, then the length in three bytes ([MS-SMB2] 2.1).
     let size = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
     if !(HEADER_BYTES + RESPONSE_BYTES..=MAX_RESPONSE_BYTES).contains(&size) {
-        return Ok(Outcome::Wrong);
+        return Ok(ProtocolAnswer::Wrong);
     }
     let mut response = vec![0; size];
     stream.read_exact(&mut response).await?;
-    Ok(if is_negotiate_response(&response) { Outcome::Correct } else { Outcome::Wrong })
+    Ok(if is_negotiate_response(&response) { ProtocolAnswer::Correct } else { ProtocolAnswer::Wrong })
 }
 
 fn request(client_id: u128) -> Vec<u8> {

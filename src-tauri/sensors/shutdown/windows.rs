@@ -33,7 +33,7 @@ const BURST: Duration = Duration::from_secs(1);
 
 pub(super) fn read() -> Reading<Option<Timestamp>> {
     let _com = Com::new(COINIT_MULTITHREADED);
-    match Tasks::read() {
+    match ScheduledTasks::read() {
         Ok(tasks) => tasks.reading(&registered()),
         Err(error) => Reading::Unavailable(format!("the Task Scheduler: {error}")),
     }
@@ -81,16 +81,16 @@ fn follow(events: &Events) {
 
 /// What this user can read of the Task Scheduler.
 #[derive(Debug, Default)]
-struct Tasks {
+struct ScheduledTasks {
     /// When the next task shuts the computer down.
     next: Option<Timestamp>,
     /// The paths of the tasks that were read, in lower case.
     readable: HashSet<String>,
 }
 
-impl Tasks {
+impl ScheduledTasks {
     /// Reads all tasks. COM must be initialised.
-    fn read() -> Result<Tasks> {
+    fn read() -> Result<ScheduledTasks> {
         let none = VARIANT::default();
         // SAFETY: COM is initialised; what the calls take lives until they have returned.
         let root = unsafe {
@@ -98,7 +98,7 @@ impl Tasks {
             service.Connect(&none, &none, &none, &none)?;
             service.GetFolder(&BSTR::from(r"\"))?
         };
-        let mut tasks = Tasks::default();
+        let mut tasks = ScheduledTasks::default();
         tasks.visit(&root)?;
         Ok(tasks)
     }
@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn unreadable_tasks_leave_the_time_unknown() {
         let at = Timestamp::UNIX_EPOCH;
-        let tasks = |next, readable: &[&str]| Tasks {
+        let tasks = |next, readable: &[&str]| ScheduledTasks {
             next,
             readable: readable.iter().map(|task| (*task).to_owned()).collect(),
         };

@@ -202,7 +202,7 @@ struct Ping {
 
 /// `/tasks.json`: the tasks since the agent was started.
 #[derive(Deserialize)]
-struct Tasks {
+struct AgentTasks {
     running: Option<Value>,
 }
 
@@ -215,7 +215,7 @@ async fn ask(port: u16) -> anyhow::Result<Wapt> {
         Some(serde_json::from_value::<Upgrades>(found).context("/checkupgrades.json: unknown format")?)
     };
     // The task that runs now; older agents only report the one of the last update.
-    let running = match get::<Tasks>(port, "/tasks.json", TIMEOUT).await {
+    let running = match get::<AgentTasks>(port, "/tasks.json", TIMEOUT).await {
         Ok(tasks) => tasks.running,
         Err(_) => found.as_ref().and_then(|found| found.running_tasks.first().cloned()),
     };

@@ -19,7 +19,7 @@ const IDLE: &str = r#"{"running": null, "pending": [], "done": [], "errors": []}
 
 /// How the fake agent answers a path.
 #[derive(Clone)]
-enum Answer {
+enum FakeResponse {
     Json(String),
     Status(u16),
     /// Reads the request and does not answer.
@@ -35,20 +35,20 @@ enum Answer {
 }
 
 #[derive(Default)]
-struct Agent {
-    answers: Mutex<HashMap<&'static str, Answer>>,
+struct FakeAgent {
+    answers: Mutex<HashMap<&'static str, FakeResponse>>,
     events: Mutex<Vec<String>>,
     asked: Mutex<Vec<String>>,
     happened: Notify,
     requests: watch::Sender<usize>,
 }
 
-impl Agent {
+impl FakeAgent {
     fn answer(&self, path: &'static str, json: &str) {
-        self.set(path, Answer::Json(json.into()));
+        self.set(path, FakeResponse::Json(json.into()));
     }
 
-    fn set(&self, path: &'static str, answer: Answer) {
+    fn set(&self, path: &'static str, answer: FakeResponse) {
         self.answers.lock().expect("no test panics with the lock").insert(path, answer);
     }
 
@@ -70,10 +70,10 @@ impl Agent {
         timeout(DEADLINE, enough).await.expect("requested in time").expect("the agent runs");
     }
 
-    async fn start() -> (Arc<Agent>, u16) {
+    async fn start() -> (Arc<FakeAgent>, u16) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
-        let agent = Arc::new(Agent::default());
+        let agent = Arc::new(FakeAgent::default());
         agent.answer("/ping", PING);
         agent.answer("/checkupgrades.json", UPGRADES);
         agent.answer("/tasks.json", IDLE);
@@ -104,28 +104,28 @@ impl Agent {
             Some(answer) => answer,
             None if path == "/events.json" => {
                 let last = query.split('&').find_map(|pair| pair.strip_prefix("last_read=")).expect("last_read");
-                Answer::Json(self.news(last.parse().expect("a number")).await)
+                FakeResponse::Json(self.news(last.parse().expect("a number")).await)
             }
-            None => Answer::Status(404),
+            None => FakeResponse::Status(404),
         };
         let (head, body) = match answer {
-            Answer::Json(json) => (format!("200 OK\r\nContent-Length: {}", json.len()), json),
-            Answer::Status(status) => (format!("{status} No\r\nContent-Length: 0"), String::new()),
-            Answer::Silence => return std::future::pending().await,
-            Answer::Endless => {
+            FakeResponse::Json(json) => (format!("200 OK\r\nContent-Length: {}", json.len()), json),
+            FakeResponse::Status(status) => (format!("{status} No\r\nContent-Length: 0"), String::new()),
+            FakeResponse::Silence => return std::future::pending().await,
+            FakeResponse::Endless => {
                 let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n").await;
                 while stream.write_all(&[b' '; 1 << 16]).await.is_ok() {}
                 return;
             }
-            Answer::SlowHeader => {
+            FakeResponse::SlowHeader => {
                 let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nX: ").await;
                 while stream.write_all(b"x").await.is_ok() {
                     sleep(Duration::from_millis(1)).await;
                 }
                 return;
             }
-            Answer::Redirect => ("302 Found\r\nLocation: /ping\r\nContent-Length: 0".into(), String::new()),
-            Answer::Truncated => ("200 OK\r\nContent-Length: 100".into(), "{".into()),
+            FakeResponse::Redirect => ("302 Found\r\nLocation: /ping\r\nContent-Length: 0".into(), String::new()),
+            FakeResponse::Truncated => ("200 OK\r\nContent-Length: 100".into(), "{".into()),
         };
         // The client may have closed the connection.
         let _ = stream.write_all(format!("HTTP/1.1 {head}\r\n\r\n{body}").as_bytes()).await;
@@ -169,7 +169,7 @@ async fn next(events: &mut UnboundedReceiver<Event>) -> Reading<Wapt> {
 
 #[tokio::test]
 async fn agent_state_is_read() {
-    let (agent, port) = Agent::start().await;
+    let (agent, port) = FakeAgent::start().await;
     assert_eq!(read_from(port).await, Reading::Known(wapt(&["tis-isl-light", "tis-firefox-esr"], None)));
     agent.answer("/tasks.json", r#"{"running": {"id": 7, "description": "Installation de tis-isl-light"}}"#);
     agent.answer("/checkupgrades.json", r#"{"upgrades": []}"#);
@@ -178,15 +178,15 @@ async fn agent_state_is_read() {
 
 #[tokio::test]
 async fn older_agent_without_tasks_is_read() {
-    let (agent, port) = Agent::start().await;
-    agent.set("/tasks.json", Answer::Status(404));
+    let (agent, port) = FakeAgent::start().await;
+    agent.set("/tasks.json", FakeResponse::Status(404));
     agent.answer("/checkupgrades.json", r#"{"running_tasks": ["Mise à jour"], "upgrades": ["a (=1)", "b (=2)"]}"#);
     assert_eq!(read_from(port).await, Reading::Known(wapt(&["a (=1)", "b (=2)"], Some("Mise à jour"))));
 }
 
 #[tokio::test]
 async fn before_its_first_update_only_the_version_is_known() {
-    let (agent, port) = Agent::start().await;
+    let (agent, port) = FakeAgent::start().await;
     for nothing in ["null", "\"\""] {
         agent.answer("/checkupgrades.json", nothing);
         assert_eq!(read_from(port).await, Reading::Known(Wapt { pending: None, ..wapt(&[], None) }), "{nothing}");
@@ -195,7 +195,7 @@ async fn before_its_first_update_only_the_version_is_known() {
 
 #[tokio::test]
 async fn missing_and_new_fields_are_accepted() {
-    let (agent, port) = Agent::start().await;
+    let (agent, port) = FakeAgent::start().await;
     agent.answer("/checkupgrades.json", r#"{"pending": {"upgrade": ["a"], "removals": ["b"]}, "new": {}}"#);
     agent.answer("/tasks.json", "{}");
     assert_eq!(read_from(port).await, Reading::Known(wapt(&["a"], None)));
@@ -203,13 +203,13 @@ async fn missing_and_new_fields_are_accepted() {
 
 #[tokio::test]
 async fn unknown_formats_are_reported() {
-    let (agent, port) = Agent::start().await;
+    let (agent, port) = FakeAgent::start().await;
     for wrong in ["", "[]", "{}", "{\"upgrades\": {}}", "{\"upgrades\": [1]}", "{\"pending\": []}", "<html>", "\"x\""] {
         agent.answer("/checkupgrades.json", wrong);
         let why = unavailable(port).await;
         assert!(why.starts_with("/checkupgrades.json:"), "{wrong}: {why}");
     }
-    agent.set("/ping", Answer::Status(401));
+    agent.set("/ping", FakeResponse::Status(401));
     assert_eq!(unavailable(port).await, "/ping: HTTP status 401");
     agent.answer("/ping", "{}");
     assert!(unavailable(port).await.starts_with("/ping: unknown format"));
@@ -217,25 +217,25 @@ async fn unknown_formats_are_reported() {
 
 #[tokio::test]
 async fn endless_and_truncated_responses_are_given_up() {
-    let (agent, port) = Agent::start().await;
-    agent.set("/checkupgrades.json", Answer::Endless);
+    let (agent, port) = FakeAgent::start().await;
+    agent.set("/checkupgrades.json", FakeResponse::Endless);
     assert_eq!(unavailable(port).await, format!("/checkupgrades.json: more than {MAX_RESPONSE_BYTES} bytes"));
-    agent.set("/checkupgrades.json", Answer::Truncated);
+    agent.set("/checkupgrades.json", FakeResponse::Truncated);
     assert!(unavailable(port).await.starts_with("/checkupgrades.json: the response is incomplete"));
 }
 
 #[tokio::test]
 async fn redirects_are_not_followed() {
-    let (agent, port) = Agent::start().await;
-    agent.set("/checkupgrades.json", Answer::Redirect);
+    let (agent, port) = FakeAgent::start().await;
+    agent.set("/checkupgrades.json", FakeResponse::Redirect);
     assert_eq!(unavailable(port).await, "/checkupgrades.json: HTTP status 302");
     assert_eq!(agent.asked("/ping"), 1);
 }
 
 #[tokio::test]
 async fn silent_and_slow_agents_are_given_up() {
-    let (agent, port) = Agent::start().await;
-    for slow in [Answer::Silence, Answer::SlowHeader] {
+    let (agent, port) = FakeAgent::start().await;
+    for slow in [FakeResponse::Silence, FakeResponse::SlowHeader] {
         agent.set("/ping", slow);
         assert_eq!(unavailable(port).await, "/ping: no response in time: deadline has elapsed");
     }
@@ -243,7 +243,7 @@ async fn silent_and_slow_agents_are_given_up() {
 
 #[tokio::test]
 async fn long_lists_and_control_characters_are_bounded() {
-    let (agent, port) = Agent::start().await;
+    let (agent, port) = FakeAgent::start().await;
     let names: Vec<String> = (0..60_000).map(|number| format!("\"p{number}\"")).collect();
     agent.answer("/checkupgrades.json", &format!("{{\"upgrades\": [{}]}}", names.join(",")));
     let Reading::Known(wapt) = read_from(port).await else { panic!("a list") };
@@ -298,15 +298,15 @@ impl Drop for AbortOnDrop {
 
 /// Returns when another agent, which reports no events, was asked again so many times after its pauses.
 async fn pauses_have_passed(pauses: (Duration, Duration), burst: Duration, times: usize) {
-    let (agent, port) = Agent::start().await;
-    agent.set("/events.json", Answer::Status(404));
+    let (agent, port) = FakeAgent::start().await;
+    agent.set("/events.json", FakeResponse::Status(404));
     let _following = spawn_follow(port, pauses, burst);
     agent.requested("/ping", times + 1).await;
 }
 
 #[tokio::test]
 async fn agent_is_asked_again_only_after_events() {
-    let (agent, port) = Agent::start().await;
+    let (agent, port) = FakeAgent::start().await;
     agent.happen("STATUS");
     let (_refresh, mut received, _task) = spawn_follow(port, SHORT_PAUSES, Duration::from_millis(10));
     assert_eq!(next(&mut received).await, Reading::Known(wapt(&["tis-isl-light", "tis-firefox-esr"], None)));
@@ -329,7 +329,7 @@ async fn agent_is_asked_again_only_after_events() {
 
 #[tokio::test]
 async fn first_update_of_the_agent_is_noticed() {
-    let (agent, port) = Agent::start().await;
+    let (agent, port) = FakeAgent::start().await;
     agent.answer("/checkupgrades.json", "\"\"");
     let (_refresh, mut received, _task) = spawn_follow(port, SHORT_PAUSES, NO_BURST);
     assert_eq!(next(&mut received).await, Reading::Known(Wapt { pending: None, ..wapt(&[], None) }));
@@ -340,7 +340,7 @@ async fn first_update_of_the_agent_is_noticed() {
 
 #[tokio::test]
 async fn agent_that_does_not_hold_requests_is_asked_ever_less_often() {
-    let (agent, port) = Agent::start().await;
+    let (agent, port) = FakeAgent::start().await;
     agent.answer("/events.json", "[]");
     let started = std::time::Instant::now();
     let _following = spawn_follow(port, (Duration::from_millis(50), Duration::from_secs(3600)), NO_BURST);
@@ -350,8 +350,8 @@ async fn agent_that_does_not_hold_requests_is_asked_ever_less_often() {
 
 #[tokio::test]
 async fn agent_that_comes_and_goes_is_followed() {
-    let (agent, port) = Agent::start().await;
-    agent.set("/ping", Answer::Status(500));
+    let (agent, port) = FakeAgent::start().await;
+    agent.set("/ping", FakeResponse::Status(500));
     let (refresh, mut received, _task) = spawn_follow(port, SHORT_PAUSES, NO_BURST);
     assert_eq!(next(&mut received).await, Reading::Unavailable("/ping: HTTP status 500".into()));
     pauses_have_passed(SHORT_PAUSES, NO_BURST, 4).await;
@@ -359,7 +359,7 @@ async fn agent_that_comes_and_goes_is_followed() {
     agent.answer("/ping", PING);
     refresh.notify_waiters();
     assert!(matches!(next(&mut received).await, Reading::Known(_)));
-    agent.set("/ping", Answer::Status(500));
+    agent.set("/ping", FakeResponse::Status(500));
     agent.happen("STATUS");
     assert!(matches!(next(&mut received).await, Reading::Unavailable(_)));
     agent.answer("/ping", PING);
@@ -368,8 +368,8 @@ async fn agent_that_comes_and_goes_is_followed() {
 
 #[tokio::test]
 async fn requests_in_a_burst_are_ignored() {
-    let (agent, port) = Agent::start().await;
-    agent.set("/ping", Answer::Status(404));
+    let (agent, port) = FakeAgent::start().await;
+    agent.set("/ping", FakeResponse::Status(404));
     // Longer than a busy machine takes for three notifications.
     let burst = Duration::from_secs(3);
     let (refresh, mut received, _task) = spawn_follow(port, SHORT_PAUSES, burst);
@@ -386,8 +386,8 @@ async fn requests_in_a_burst_are_ignored() {
 
 #[tokio::test]
 async fn another_port_is_asked_at_once_and_the_watch_ends_with_its_receiver() {
-    let (_, first) = Agent::start().await;
-    let (second_agent, second) = Agent::start().await;
+    let (_, first) = FakeAgent::start().await;
+    let (second_agent, second) = FakeAgent::start().await;
     second_agent.answer("/ping", r#"{"version": "2"}"#);
     let mut profile = crate::sensors::test_support::profile();
     profile.wapt.service_port = first;

@@ -91,9 +91,9 @@ impl NotificationMonitor {
 }
 
 /// The sender of a call, and its serial number.
-type Call = (Option<String>, u32);
+type NotifyCall = (Option<String>, u32);
 
-fn record(message: &Message, pending: &mut HashMap<Call, usize>, seen: &mut Vec<ObservedNotification>) {
+fn record(message: &Message, pending: &mut HashMap<NotifyCall, usize>, seen: &mut Vec<ObservedNotification>) {
     let header = message.header();
     let body = message.body();
     let member = header.member().map(|member| member.as_str());

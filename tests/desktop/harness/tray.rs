@@ -199,9 +199,10 @@ impl MenuItem {
 }
 
 fn menu_item((id, properties, children): (i32, HashMap<String, OwnedValue>, Vec<OwnedValue>)) -> MenuItem {
-    type Node = (i32, HashMap<String, OwnedValue>, Vec<OwnedValue>);
-    let children =
-        children.into_iter().map(|child| menu_item(Node::try_from(child).expect("the reply is a dbusmenu layout")));
+    type DbusMenuNode = (i32, HashMap<String, OwnedValue>, Vec<OwnedValue>);
+    let children = children
+        .into_iter()
+        .map(|child| menu_item(DbusMenuNode::try_from(child).expect("the reply is a dbusmenu layout")));
     MenuItem { id, properties, children: children.collect() }
 }
 

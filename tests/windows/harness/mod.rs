@@ -264,12 +264,12 @@ fn pixels(places: impl IntoIterator<Item = (i32, i32)>) -> Vec<u32> {
 }
 
 /// A mouse button: the events of pressing and releasing it.
-pub type Button = [MOUSE_EVENT_FLAGS; 2];
-pub const LEFT: Button = [MOUSEEVENTF_LEFTDOWN, MOUSEEVENTF_LEFTUP];
-pub const RIGHT: Button = [MOUSEEVENTF_RIGHTDOWN, MOUSEEVENTF_RIGHTUP];
+pub type MouseButton = [MOUSE_EVENT_FLAGS; 2];
+pub const LEFT: MouseButton = [MOUSEEVENTF_LEFTDOWN, MOUSEEVENTF_LEFTUP];
+pub const RIGHT: MouseButton = [MOUSEEVENTF_RIGHTDOWN, MOUSEEVENTF_RIGHTUP];
 
 /// Moves the mouse to the icon, and clicks.
-pub fn click_icon(button: Button) {
+pub fn click_icon(button: MouseButton) {
     let (x, y) = icon_centre().unwrap();
     // SAFETY: plain numbers.
     unsafe { SetCursorPos(x, y) }.unwrap();

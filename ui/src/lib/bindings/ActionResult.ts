@@ -3,7 +3,7 @@
 /**
  * The result of the user's last action.
  */
-export type Answer = { 
+export type ActionResult = { 
 /**
  * Differs from that of the answer before, even if the texts are the same.
  */
