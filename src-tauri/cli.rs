@@ -359,7 +359,7 @@ fn to_json(value: &impl serde::Serialize) -> String {
 }
 
 fn exit_code(status: &Status) -> u8 {
-    match status.reaches_inside {
+    match status.reaches_intranet {
         Some(true) => OK,
         Some(false) => OUT_OF_REACH,
         None => UNKNOWN,

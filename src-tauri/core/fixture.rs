@@ -106,7 +106,7 @@ pub fn known() -> State {
 }
 
 /// The same user, with that status since 14 h 02, on a machine whose sensors have all answered.
-pub fn standing(verdict: VpnStatus) -> State {
+pub fn standing(status: VpnStatus) -> State {
     let mut state = known();
     let now = now("2026-11-24T14:02");
     let drives = [
@@ -126,18 +126,18 @@ pub fn standing(verdict: VpnStatus) -> State {
         memory: Space { total: 8 << 30, free: 4 << 30 },
         disk: Reading::Known(Space { total: 200 << 30, free: 50 << 30 }),
     };
-    let links = match verdict {
+    let links = match status {
         VpnStatus::Unknown | VpnStatus::Captive | VpnStatus::Disconnected | VpnStatus::OnSite => home(),
         VpnStatus::Offline => Links::default(),
         VpnStatus::Connecting | VpnStatus::Connected | VpnStatus::Stalled => with_tunnel(home()),
     };
-    let witnesses = match verdict {
+    let witnesses = match status {
         VpnStatus::Unknown | VpnStatus::Offline | VpnStatus::Connecting => None,
         VpnStatus::Captive | VpnStatus::Disconnected | VpnStatus::Stalled => Some(silent()),
         VpnStatus::Connected => Some(correct(TUNNEL)),
         VpnStatus::OnSite => Some(correct(HOME)),
     };
-    let gateway = if verdict == VpnStatus::Captive { Gateway::OtherName } else { Gateway::Answered };
+    let gateway = if status == VpnStatus::Captive { Gateway::OtherName } else { Gateway::Answered };
     let facts = [
         Event::Drives(Reading::Known(drives.map(|(letter, mount)| DriveState { letter, mount }).into())),
         Event::Printers(Reading::Known(Printers::Computer(vec![
@@ -155,7 +155,7 @@ pub fn standing(verdict: VpnStatus) -> State {
         Event::Links(Links::default()),
     ];
     // The tunnel is silent beyond its grace period.
-    let seen = if verdict == VpnStatus::Stalled { self::now("2026-11-24T14:01:50") } else { now.clone() };
+    let seen = if status == VpnStatus::Stalled { self::now("2026-11-24T14:01:50") } else { now.clone() };
     for fact in facts {
         update(&mut state, fact, seen.clone());
     }
@@ -169,6 +169,6 @@ pub fn standing(verdict: VpnStatus) -> State {
         let (Some(witnesses), Some(number)) = (&witnesses, number) else { break };
         effects = update(&mut state, Event::Probed(probe(number, witnesses.clone(), Some(gateway))), now.clone());
     }
-    assert_eq!(state.vpn.status(), verdict);
+    assert_eq!(state.vpn.status(), status);
     state
 }

@@ -128,12 +128,12 @@ impl State {
     }
 
     /// Whether the drives and the business applications are reachable; `None` if unknown.
-    pub fn reaches_inside(&self) -> Option<bool> {
-        self.vpn.status().reaches_inside()
+    pub fn reaches_intranet(&self) -> Option<bool> {
+        self.vpn.status().reaches_intranet()
     }
 
     /// Whether every request made at the start has been answered.
-    pub fn settled(&self) -> bool {
+    pub fn has_initial_readings(&self) -> bool {
         self.vpn.reason() != Reason::Checking
             && self.vpn.status() != VpnStatus::Connecting
             && !self.vpn.is_probing()

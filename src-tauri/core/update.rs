@@ -26,7 +26,7 @@ pub fn update(state: &mut State, event: Event, now: Now) -> Vec<Effect> {
         // Results for the previous gateway and intranet hosts no longer apply.
         state.invalidate(&mut effects);
     }
-    if let Some(reaches) = state.reaches_inside()
+    if let Some(reaches) = state.reaches_intranet()
         && state.reached.replace(reaches).is_some_and(|before| before != reaches)
     {
         // Drives and printers come and go with the intranet.

@@ -85,8 +85,8 @@ impl Widgets {
     /// Shows a panel. If only the values differ, the widgets stay, and with them the focus.
     pub fn show(&self, panel: &Panel) {
         let before = self.panel.replace(panel.clone());
-        if before.verdict != panel.verdict {
-            self.draw_icon(panel.verdict.unwrap_or(VpnStatus::Unknown));
+        if before.status != panel.status {
+            self.draw_icon(panel.status.unwrap_or(VpnStatus::Unknown));
         }
         self.title.set_text(&panel.title);
         self.subtitle.set_text(&panel.subtitle);
@@ -130,7 +130,7 @@ impl Widgets {
     fn draw_icon(&self, status: VpnStatus) {
         let scale = self.icon.scale_factor();
         let edge = ICON_SIZE * scale;
-        let mut sizes = tray::pictures(Icon { verdict: status, badge: false }, false);
+        let mut sizes = tray::pictures(Icon { status: status, badge: false }, false);
         let Some(last) = sizes.pop() else { return };
         let icon = sizes.into_iter().find(|icon| i32::from(icon.size) >= edge).unwrap_or(last);
         let size = i32::from(icon.size);

@@ -330,7 +330,7 @@ pub async fn status_once(
             },
             () = &mut deadline => return status(&state),
         }
-        if state.settled() {
+        if state.has_initial_readings() {
             return status(&state);
         }
     }

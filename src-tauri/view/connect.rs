@@ -47,7 +47,7 @@ pub struct Form {
     /// How many forms the user has sent; distinguishes an answer with the same errors from no answer yet.
     pub submissions: u32,
     /// What is wrong with the form that was sent, at most one error per field.
-    pub faults: Vec<FieldError>,
+    pub errors: Vec<FieldError>,
     /// The message above the fields.
     pub message: Option<Message>,
     /// Whether an attempt is under way.
@@ -157,8 +157,8 @@ pub fn form(state: &State) -> Form {
         pin_min: vpn.pin_min,
         pin_max: vpn.pin_max,
         submissions: connect.submissions,
-        faults: (connect.form_errors.iter())
-            .map(|fault| FieldError { field: fault.field(), text: french::typeset(self::fault(*fault, vpn)) })
+        errors: (connect.form_errors.iter())
+            .map(|error| FieldError { field: error.field(), text: french::typeset(error_text(*error, vpn)) })
             .collect(),
         message: message(state),
         busy,
@@ -173,9 +173,9 @@ pub(super) fn client(state: &State) -> &str {
     state.profile.program(&state.profile.vpn.client).map_or("le client VPN", |program| &program.label)
 }
 
-/// What is wrong with a field.
-fn fault(fault: FormError, vpn: &VpnConfig) -> String {
-    match fault {
+/// Returns what is wrong with a field.
+fn error_text(error: FormError, vpn: &VpnConfig) -> String {
+    match error {
         FormError::Site => "Choisissez votre site.".into(),
         FormError::NoIdentifier => "Tapez votre identifiant académique, celui de la messagerie.".into(),
         FormError::OddIdentifier => "Un identifiant n’a ni espace ni accent : tapez celui de la messagerie.".into(),
@@ -197,7 +197,7 @@ fn message(state: &State) -> Option<Message> {
         // Cisco's own window may be connecting, or the sensors have not seen the new tunnel yet.
         Phase::Idle | Phase::Failed(_) => {
             let establishing =
-                status == VpnStatus::Connecting || (connect.is_connecting() && status.reaches_inside() != Some(true));
+                status == VpnStatus::Connecting || (connect.is_connecting() && status.reaches_intranet() != Some(true));
             establishing.then_some(Stage::Establishing)
         }
     };
@@ -209,7 +209,7 @@ fn message(state: &State) -> Option<Message> {
         };
         return Some(say(Tone::Info, title, "Cela prend quelques secondes.", Vec::new()));
     }
-    if status.reaches_inside() == Some(true) {
+    if status.reaches_intranet() == Some(true) {
         let title = if status == VpnStatus::OnSite { "Sur site, VPN inutile" } else { "VPN connecté" };
         let disconnect = state.can_disconnect().then(|| button("Se déconnecter du VPN", Action::Disconnect));
         let buttons = disconnect.into_iter().collect();
@@ -471,10 +471,10 @@ mod tests {
             ..sent()
         };
         on(&mut state, Event::FormSubmitted(wrong));
-        let faults: Vec<String> =
-            form(&state).faults.iter().map(|fault| format!("{:?}: {}", fault.field, fault.text)).collect();
+        let errors: Vec<String> =
+            form(&state).errors.iter().map(|error| format!("{:?}: {}", error.field, error.text)).collect();
         assert_eq!(
-            faults,
+            errors,
             [
                 "Site: Choisissez votre site.",
                 "Identifier: Tapez votre identifiant académique, celui de la messagerie.",

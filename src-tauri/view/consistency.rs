@@ -88,10 +88,10 @@ fn check(state: &State) -> Result<(), TestCaseError> {
     let (form, page, tray, status) =
         (connect::form(state), page::page(state), tray::tray(state), status::status(state));
     let menu = menu_actions(&tray.menu);
-    let reached = state.reaches_inside() == Some(true);
+    let reached = state.reaches_intranet() == Some(true);
 
-    prop_assert_eq!(Some(tray.icon.verdict), page.panel.verdict);
-    prop_assert_eq!(tray.icon.verdict, status.verdict);
+    prop_assert_eq!(Some(tray.icon.status), page.panel.status);
+    prop_assert_eq!(tray.icon.status, status.vpn);
     prop_assert_eq!(&tray.title, &page.panel.title);
     prop_assert_eq!(&tray.detail, &page.panel.subtitle);
 

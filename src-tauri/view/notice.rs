@@ -49,7 +49,7 @@ impl Notice {
 /// Returns the notification's texts and buttons.
 pub fn notice(notification: &Notification, state: &State) -> Notice {
     match notification {
-        Notification::Vpn(verdict) => vpn(*verdict, state),
+        Notification::Vpn(status) => vpn(*status, state),
         Notification::Shutdown(reminder) => {
             let mut notice = Notice::new(Category::Shutdown, shutdown::title(reminder), shutdown::body(reminder))
                 .urgent()
@@ -188,9 +188,9 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
     }
 }
 
-fn vpn(verdict: VpnStatus, state: &State) -> Notice {
+fn vpn(status: VpnStatus, state: &State) -> Notice {
     let (title, detail) = (vpn::title(state), vpn::detail(state));
-    let notice = match verdict {
+    let notice = match status {
         // The button says what to do.
         VpnStatus::Disconnected if state.vpn.reason() == Reason::NoTunnel => {
             Notice::new(Category::Vpn, title, lost(state))
@@ -201,7 +201,7 @@ fn vpn(verdict: VpnStatus, state: &State) -> Notice {
             Notice::new(Category::Vpn, title, detail).transient()
         }
     };
-    match verdict {
+    match status {
         VpnStatus::Disconnected | VpnStatus::Stalled => notice.button("Se reconnecter", Action::Connect),
         VpnStatus::Captive => notice.button("Réessayer", Action::Refresh),
         VpnStatus::Unknown | VpnStatus::Offline | VpnStatus::Connecting | VpnStatus::Connected | VpnStatus::OnSite => {
@@ -347,8 +347,8 @@ mod tests {
                 "Le VPN ne répond plus | Les lecteurs réseau et les applications métiers ne répondent pas. Déconnectez puis reconnectez le VPN. | [Se reconnecter]",
             ),
         ];
-        for (verdict, text) in rows {
-            assert_eq!(says(&Notification::Vpn(verdict), &standing(verdict)), text);
+        for (status, text) in rows {
+            assert_eq!(says(&Notification::Vpn(status), &standing(status)), text);
         }
     }
 

@@ -158,8 +158,8 @@ impl Page {
 
 /// Returns the page for a state.
 pub fn page(state: &State) -> Page {
-    let answer = state.answer.as_ref().map(|(number, told)| {
-        let notice = notice::notice(told, state);
+    let answer = state.answer.as_ref().map(|(number, notification)| {
+        let notice = notice::notice(notification, state);
         ActionResult { number: *number, title: notice.title, text: notice.body }
     });
     let mut page = Page {
@@ -207,7 +207,7 @@ mod tests {
     use vigie_core::vpn::VpnStatus;
     use vigie_profile::{Choice, Profile};
 
-    fn told(state: &State) -> Vec<String> {
+    fn tool_lines(state: &State) -> Vec<String> {
         let entries = page(state).entries.into_iter();
         entries.map(|entry| format!("{} | {}", entry.label, entry.detail).replace('\u{a0}', " ")).collect()
     }
@@ -241,7 +241,7 @@ mod tests {
         }
         let ids: std::collections::HashSet<_> = page.entries.iter().map(|entry| &entry.id).collect();
         assert_eq!(ids.len(), page.entries.len(), "each has an id of its own");
-        let told = told(&state);
+        let lines = tool_lines(&state);
         for line in [
             "Cisco Secure Client | Se connecter au VPN",
             "Renvoi immédiat : *21 + n° | Taper le numéro, puis composer ou copier",
@@ -249,7 +249,7 @@ mod tests {
             "Lecteur U | Ouvrir le lecteur réseau : données personnelles",
             "Imprimer | Imprimer sur le copieur de votre division, sur site ou en télétravail",
         ] {
-            assert!(told.iter().any(|other| other == line), "{line} in {told:#?}");
+            assert!(lines.iter().any(|other| other == line), "{line} in {lines:#?}");
         }
     }
 
@@ -259,9 +259,9 @@ mod tests {
         let mut profile = Profile::clone(&state.profile);
         profile.user.site = None;
         state.profile = Arc::new(profile);
-        let told = told(&state);
+        let lines = tool_lines(&state);
         for label in ["Intranet (Caen) | ", "Intranet (Rouen) | "] {
-            assert!(told.iter().any(|line| line.starts_with(label)), "{told:?}");
+            assert!(lines.iter().any(|line| line.starts_with(label)), "{lines:?}");
         }
     }
 

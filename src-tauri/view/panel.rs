@@ -20,7 +20,7 @@ pub struct Panel {
     /// One sentence under the heading.
     pub subtitle: String,
     /// The status, for the heading's colour and picture.
-    pub verdict: Option<VpnStatus>,
+    pub status: Option<VpnStatus>,
     /// A question to answer first.
     pub question: Option<Prompt>,
     /// What the user can do, most useful first.
@@ -160,10 +160,10 @@ pub fn pinned(state: &State) -> Option<Pinned> {
     if !wanted.pinned {
         return None;
     }
-    let Panel { title, subtitle, verdict, groups, .. } = panel(state).without(&wanted.hidden);
+    let Panel { title, subtitle, status, groups, .. } = panel(state).without(&wanted.hidden);
     let buttons = vec![button("Ouvrir le panneau", Action::ShowPanel)];
     Some(Pinned {
-        panel: Panel { title, subtitle, verdict, groups, buttons, ..Panel::default() },
+        panel: Panel { title, subtitle, status, groups, buttons, ..Panel::default() },
         opacity_percent: wanted.opacity_percent,
         width: wanted.width,
         height: wanted.height,
@@ -175,7 +175,7 @@ pub fn panel(state: &State) -> Panel {
     Panel {
         title: french::typeset(vpn::headline(state)),
         subtitle: french::typeset(vpn::detail(state)),
-        verdict: Some(state.vpn.status()),
+        status: Some(state.vpn.status()),
         question: question(state),
         buttons: vpn_buttons(state),
         groups: vec![
@@ -257,7 +257,7 @@ fn network(state: &State) -> Vec<Row> {
         Some(site) => normal(RowKind::Site, "Site", french::site(site)),
         None => warning(RowKind::Site, "Site", "à choisir dans les réglages ou dans le menu « Mon site »"),
     };
-    let vpn = match state.reaches_inside() {
+    let vpn = match state.reaches_intranet() {
         Some(false) => warning(RowKind::Vpn, "VPN", vpn::line(state)),
         Some(true) | None => normal(RowKind::Vpn, "VPN", vpn::line(state)),
     };
@@ -627,8 +627,8 @@ mod tests {
         assert_eq!(gone, ["drive-i", "drive-s", "drive-t", "drive-u", "wapt", "urgent-0", "urgent-1"]);
         assert_eq!(ids(all.clone().without(&RowKind::ALL)), ["problem-0"]);
         // Each row can be hidden, and each name hides something.
-        let told: Vec<RowKind> = all.groups.iter().flat_map(|group| &group.rows).filter_map(|row| row.fact).collect();
-        assert!(RowKind::ALL.iter().all(|fact| told.contains(fact)));
+        let shown: Vec<RowKind> = all.groups.iter().flat_map(|group| &group.rows).filter_map(|row| row.fact).collect();
+        assert!(RowKind::ALL.iter().all(|fact| shown.contains(fact)));
     }
 
     #[test]

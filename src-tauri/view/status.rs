@@ -10,13 +10,15 @@ use vigie_core::vpn::{Links, Path, Reason, Strength, VpnStatus, Witness};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
     /// The VPN status.
-    pub verdict: VpnStatus,
+    #[serde(rename = "verdict")]
+    pub vpn: VpnStatus,
     /// Why the status is what it is.
     pub reason: Reason,
     /// When the status began.
     pub since: Timestamp,
     /// Whether the drives and the business applications are within reach; `null` if that is not known.
-    pub reaches_inside: Option<bool>,
+    #[serde(rename = "reaches_inside")]
+    pub reaches_intranet: Option<bool>,
     /// The intranet hosts that were asked, and what their answers prove.
     pub witnesses: Vec<WitnessReport>,
     /// The site's id.
@@ -53,10 +55,10 @@ fn report(witness: &Witness, links: &Links, known: Option<Path>) -> WitnessRepor
 /// Returns the status for a state.
 pub fn status(state: &State) -> Status {
     Status {
-        verdict: state.vpn.status(),
+        vpn: state.vpn.status(),
         reason: state.vpn.reason(),
         since: state.vpn.since().timestamp(),
-        reaches_inside: state.reaches_inside(),
+        reaches_intranet: state.reaches_intranet(),
         witnesses: witnesses(state),
         site: state.site().map(|site| site.id.clone()),
         gateway: state.site().map(|site| site.gateway.clone()),
@@ -149,11 +151,11 @@ Assistance et arrêt automatique
 
     #[test]
     fn the_status_as_json_and_back() {
-        for verdict in VpnStatus::ALL {
-            let status = status(&standing(verdict));
+        for vpn in VpnStatus::ALL {
+            let status = status(&standing(vpn));
             let json = serde_json::to_string(&status).expect("a status is JSON");
             assert_eq!(serde_json::from_str::<Status>(&json).expect("its own JSON is read"), status);
-            assert_eq!((status.verdict, status.reaches_inside), (verdict, verdict.reaches_inside()));
+            assert_eq!((status.vpn, status.reaches_intranet), (vpn, vpn.reaches_intranet()));
         }
         let json = serde_json::to_value(status(&standing(VpnStatus::OnSite))).expect("a status is JSON");
         assert_eq!((&json["verdict"], &json["reason"]), (&"on-site".into(), &"intranet-answers".into()));
@@ -184,7 +186,7 @@ Assistance et arrêt automatique
         assert!(text.lines().all(|line| !line.ends_with(": ")));
     }
 
-    /// Every text of tray, panel and notifications, in every verdict.
+    /// Every text of tray, panel and notifications, in every status.
     #[test]
     fn french_spaces_and_apostrophes() {
         let check = |text: &str| {
@@ -201,13 +203,13 @@ Assistance et arrêt automatique
             }
         }
         let json = |state: &State| serde_json::to_value((tray(state), status(state))).expect("views are JSON");
-        for verdict in VpnStatus::ALL {
-            let mut state = standing(verdict);
+        for vpn in VpnStatus::ALL {
+            let mut state = standing(vpn);
             for question in [None, Some(Question::ShutDown), Some(Question::Site)] {
                 state.question = question;
                 walk(&json(&state), &check);
             }
-            let words = notice(&vigie_core::message::Notification::Vpn(verdict), &state);
+            let words = notice(&vigie_core::message::Notification::Vpn(vpn), &state);
             for text in [words.title, words.body].into_iter().chain(words.actions.into_iter().map(|(label, _)| label)) {
                 check(&text);
             }

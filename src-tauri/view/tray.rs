@@ -24,7 +24,7 @@ pub struct Tray {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub struct Icon {
     /// The shape and colour.
-    pub verdict: VpnStatus,
+    pub status: VpnStatus,
     /// Whether the panel has a warning.
     pub badge: bool,
 }
@@ -72,7 +72,7 @@ pub enum Entry {
 /// Returns the tray for a state.
 pub fn tray(state: &State) -> Tray {
     Tray {
-        icon: Icon { verdict: state.vpn.status(), badge: state.badge() },
+        icon: Icon { status: state.vpn.status(), badge: state.badge() },
         title: french::typeset(vpn::headline(state)),
         detail: french::typeset(vpn::detail(state)),
         menu: menu(state),
@@ -387,14 +387,14 @@ Quitter
             (VpnStatus::OnSite, "Sur site, VPN inutile", "Ouvrir Cisco Secure Client…", "I: données professionnelles"),
         ];
         assert_eq!(rows.map(|row| row.0), VpnStatus::ALL);
-        for (verdict, first, second, drive) in rows {
-            let state = standing(verdict);
+        for (status, first, second, drive) in rows {
+            let state = standing(status);
             let tray = tray(&state);
             let menu = text(&tray.menu);
             let mut lines = menu.lines();
             assert_eq!((lines.next(), lines.next()), (Some(first), Some(second)));
             assert_eq!(submenu_text(&state, "Lecteurs réseau").lines().next(), Some(drive));
-            assert_eq!(tray.icon, Icon { verdict, badge: false });
+            assert_eq!(tray.icon, Icon { status, badge: false });
             assert!(first.starts_with(&tray.title.replace('\u{a0}', " ")));
             assert!(!tray.detail.is_empty());
         }
@@ -433,7 +433,7 @@ Quitter
             remember_pin: false,
         }));
         assert_eq!(second(&state), ["Annuler la connexion"]);
-        assert_eq!(tray(&state).icon.verdict, VpnStatus::Connecting);
+        assert_eq!(tray(&state).icon.status, VpnStatus::Connecting);
         let mut on = |event| update(&mut state, event, now("2026-11-24T14:02:10"));
         on(Event::ConnectProgress(vigie_core::message::RequestId::new(1), Ok(ConnectProgress::Connected)));
         assert_eq!(second(&state), ["Ouvrir Cisco Secure Client…", "Se déconnecter du VPN"]);

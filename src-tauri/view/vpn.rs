@@ -149,7 +149,7 @@ fn with_silent_hosts(sentence: &str, state: &State) -> String {
 
 /// Returns the intranet hosts of which every service is silent beside others that answer, each in a sentence.
 pub(crate) fn silence(state: &State) -> Vec<String> {
-    let tells = state.reaches_inside() == Some(true);
+    let tells = state.reaches_intranet() == Some(true);
     silent_hosts(state).into_iter().filter(|_| tells).map(|name| format!("{name} ne répond pas")).collect()
 }
 

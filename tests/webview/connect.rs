@@ -158,8 +158,8 @@ async fn focus_moves_to_the_first_error() -> TestResult {
     tray.press(&["Return"])?;
     assert_eq!(tray.event().await?, submitted("", ""));
     let error = |field, text: &str| FieldError { field, text: text.into() };
-    let faults = vec![error(Field::Pin, "Tapez votre code PIN."), error(Field::Digits, "Tapez les 6 chiffres.")];
-    tray.update(&Form { submissions: 1, faults, ..empty() }).await?;
+    let errors = vec![error(Field::Pin, "Tapez votre code PIN."), error(Field::Digits, "Tapez les 6 chiffres.")];
+    tray.update(&Form { submissions: 1, errors, ..empty() }).await?;
     tray.type_text(PIN)?;
     tray.press(&["Tab"])?;
     tray.type_text("704 193")?;
@@ -179,8 +179,8 @@ async fn a_connection_by_keyboard_alone_keeps_the_pin_when_the_digits_are_wrong(
     tray.press(&["Return"])?;
     assert_eq!(tray.event().await?, submitted(PIN, "70419"));
     let wrong = |submissions, text: &str| {
-        let faults = vec![FieldError { field: Field::Digits, text: text.into() }];
-        Form { submissions, faults, ..empty() }
+        let errors = vec![FieldError { field: Field::Digits, text: text.into() }];
+        Form { submissions, errors, ..empty() }
     };
     tray.update(&wrong(1, "Tapez les 6 chiffres.")).await?;
     // The wrong digits have the focus and are selected. Sent again, they stay.

@@ -19,7 +19,7 @@ fn model() -> Page {
     let panel = Panel {
         title: "VPN connecté depuis 14 h 02".into(),
         subtitle: "Les lecteurs réseau et les applications métiers sont accessibles.".into(),
-        verdict: Some(VpnStatus::Connected),
+        status: Some(VpnStatus::Connected),
         question: None,
         buttons: vec![
             Button { label: "Télémaintenance".into(), action: Action::Open("isl-light".into()) },

@@ -19,7 +19,7 @@ const empty: Form = {
   pin_min: 4,
   pin_max: 16,
   submissions: 0,
-  faults: [],
+  errors: [],
   message: null,
   busy: false,
   can_connect: true,
@@ -52,7 +52,7 @@ const refused: Form = {
 const faulty: Form = {
   ...empty,
   submissions: 1,
-  faults: [
+  errors: [
     { field: "pin", text: "Tapez votre code PIN." },
     { field: "digits", text: "Tapez les 6 chiffres qu’affiche votre clé OTP." },
   ],
@@ -301,7 +301,7 @@ test("what is valid stays when nothing was sent, and an error goes as soon as it
   write("pin", "insertText", "4321");
   write("digits", "insertText", "12345");
   await send();
-  const wrongDigits = { ...faulty, faults: faulty.faults.slice(1) };
+  const wrongDigits = { ...faulty, errors: faulty.errors.slice(1) };
   await update(wrongDigits);
   expect([value("pin"), value("digits")]).toEqual(["4321", "12345"]);
   expect(focused()).toBe("digits");

@@ -14,7 +14,7 @@ import type { Setting } from "./lib/bindings/Setting";
 const connected: Panel = {
   title: "VPN connecté depuis 14 h 02",
   subtitle: "Les lecteurs réseau sont accessibles.",
-  verdict: "connected",
+  status: "connected",
   question: null,
   buttons: [
     { label: "Télémaintenance", action: { do: "open", with: "isl-light" } },
@@ -36,7 +36,7 @@ const connected: Panel = {
 const asking: Panel = {
   ...connected,
   title: "VPN déconnecté depuis 16 h 40",
-  verdict: "disconnected",
+  status: "disconnected",
   question: {
     title: "Éteindre l’ordinateur maintenant ?",
     text: "Enregistrez d’abord votre travail.",

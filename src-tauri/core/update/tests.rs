@@ -103,7 +103,7 @@ fn host_is_read_again_when_the_intranet_comes_or_goes() {
     assert!(looks(state.see(with_tunnel(home()), Some(TUNNEL), "10:01")));
     // In doubt meanwhile, and the same afterwards.
     assert!(!looks(state.on(Event::ClockChanged, "10:02")));
-    assert_eq!(state.reaches_inside(), None);
+    assert_eq!(state.reaches_intranet(), None);
     assert!(!looks(state.see(with_tunnel(home()), Some(TUNNEL), "10:02")));
     assert!(looks(state.on(Event::Links(home()), "10:03")));
 }
@@ -736,12 +736,12 @@ fn failed_starts_and_copies_are_notified() {
 #[test]
 fn on_site_the_intranet_is_reachable() {
     let mut state = known();
-    assert_eq!(state.reaches_inside(), None);
+    assert_eq!(state.reaches_intranet(), None);
     state.see(home(), Some(HOME), "10:00");
-    assert_eq!((state.vpn.status(), state.reaches_inside()), (VpnStatus::OnSite, Some(true)));
+    assert_eq!((state.vpn.status(), state.reaches_intranet()), (VpnStatus::OnSite, Some(true)));
     for status in VpnStatus::ALL {
         let state = standing(status);
-        assert!(!(state.reaches_inside() == Some(true) && state.can_connect()));
+        assert!(!(state.reaches_intranet() == Some(true) && state.can_connect()));
     }
 }
 

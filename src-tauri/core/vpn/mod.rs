@@ -38,7 +38,8 @@ pub enum VpnStatus {
 }
 
 impl VpnStatus {
-    /// Every status.
+    /// Every status. Written out for the tests that go through all of them; `strum` would be one more dependency of the
+    /// pure crates.
     pub const ALL: [VpnStatus; 8] = [
         VpnStatus::Unknown,
         VpnStatus::Offline,
@@ -51,7 +52,7 @@ impl VpnStatus {
     ];
 
     /// Whether the shared drives and the business applications are within reach; `None` if that is not known.
-    pub fn reaches_inside(self) -> Option<bool> {
+    pub fn reaches_intranet(self) -> Option<bool> {
         match self {
             VpnStatus::Unknown | VpnStatus::Connecting => None,
             VpnStatus::Connected | VpnStatus::OnSite => Some(true),
@@ -313,7 +314,7 @@ pub enum Gateway {
 }
 
 impl Gateway {
-    /// Every answer.
+    /// Every answer, from the best to the worst. (Written out, as [`VpnStatus::ALL`].)
     pub const ALL: [Gateway; 14] = [
         Gateway::Answered,
         Gateway::ClockWrong,
@@ -421,7 +422,7 @@ pub struct Traffic {
     pub sent_packets: u64,
 }
 
-/// What is known now. Its owner removes what a change has made stale.
+/// What is known at present. The tracker removes what a change has made out of date.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Evidence {
     /// Interfaces and routes.

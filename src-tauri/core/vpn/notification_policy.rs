@@ -79,7 +79,7 @@ impl NotificationPolicy {
             return Some(Decision::Withdraw);
         }
         let before = self.confirmed.replace(status);
-        let reached = before.and_then(VpnStatus::reaches_inside);
+        let reached = before.and_then(VpnStatus::reaches_intranet);
         let is_news = match status {
             VpnStatus::Unknown | VpnStatus::Connecting | VpnStatus::OnSite => false,
             VpnStatus::Connected => reached == Some(false),
@@ -104,7 +104,7 @@ impl NotificationPolicy {
     fn outdates(&self, status: VpnStatus) -> bool {
         match self.notified {
             None => false,
-            Some(VpnStatus::Disconnected) => status.reaches_inside() != Some(false),
+            Some(VpnStatus::Disconnected) => status.reaches_intranet() != Some(false),
             Some(notified) => notified != status,
         }
     }

@@ -261,7 +261,7 @@ impl Tracker {
             return self.judge_and_pause(now);
         }
         self.in_flight = false;
-        let reached = self.status().reaches_inside() == Some(true);
+        let reached = self.status().reaches_intranet() == Some(true);
         if self.in_grace(now) && !reached {
             // Too early to judge. A tunnel that came up is still connecting, one that existed before stays unknown.
             return self.judge_and_pause(now);
@@ -1240,7 +1240,7 @@ mod tests {
                 let (before, links, probes) = (world.status(), world.links.clone(), world.probes.len());
                 world.take(step);
                 // Something changed and no time passed: the intranet cannot have answered.
-                let claims = world.status().reaches_inside() == Some(true);
+                let claims = world.status().reaches_intranet() == Some(true);
                 if claims && matches!(step, WorldStep::Forget) || claims && before != world.status() && !matches!(step, WorldStep::Pass(_)) {
                     prop_assert!(false, "{:?} after {step:?} from {before:?}, links {links:?}, probes {probes}", world.status());
                 }

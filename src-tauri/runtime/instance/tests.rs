@@ -8,11 +8,11 @@ use vigie_view::panel::Panel;
 
 fn status(title: &str) -> Arc<Status> {
     Arc::new(Status {
-        verdict: vigie_core::vpn::VpnStatus::Unknown,
+        vpn: vigie_core::vpn::VpnStatus::Unknown,
         reason: vigie_core::vpn::Reason::Checking,
         witnesses: Vec::new(),
         since: jiff::Timestamp::UNIX_EPOCH,
-        reaches_inside: None,
+        reaches_intranet: None,
         site: None,
         gateway: None,
         shutdown: None,
@@ -59,19 +59,19 @@ async fn requests_are_accepted_and_answered() {
     let open = Action::Open("amigo".into());
     fixture.client.ask(IpcRequest::Ask(open.clone())).await.expect("taken");
     assert_eq!(fixture.events.recv().await, Some(Event::Action(open)));
-    assert_eq!(fixture.client.status().await.expect("told"), *status("one"));
+    assert_eq!(fixture.client.status().await.expect("an answer"), *status("one"));
 }
 
 #[tokio::test]
 async fn a_watcher_sees_each_change_once_and_the_end() {
     let fixture = fixture();
     let mut watch = fixture.client.watch().await.expect("accepted");
-    assert_eq!(watch.next().await.expect("told"), Some((*status("one")).clone()));
+    assert_eq!(watch.next().await.expect("an answer"), Some((*status("one")).clone()));
     fixture.status.send_replace(status("one"));
     // By the time another request is answered, the server has seen the status that is no change.
-    fixture.client.status().await.expect("told");
+    fixture.client.status().await.expect("an answer");
     fixture.status.send_replace(status("two"));
-    assert_eq!(watch.next().await.expect("told"), Some((*status("two")).clone()));
+    assert_eq!(watch.next().await.expect("an answer"), Some((*status("two")).clone()));
     fixture.serving.abort();
     assert_eq!(watch.next().await.expect("an end is no error"), None);
 }
@@ -118,13 +118,13 @@ async fn the_oldest_watcher_makes_room_for_a_new_one() {
     let mut watching = Vec::new();
     for _ in 0..=MAX_WATCHERS {
         let mut stream = fixture.client.watch().await.expect("accepted");
-        assert!(stream.next().await.expect("told").is_some());
+        assert!(stream.next().await.expect("an answer").is_some());
         watching.push(stream);
     }
     assert_eq!(watching[0].next().await.expect("an end is no error"), None);
     fixture.status.send_replace(status("two"));
     for stream in &mut watching[1..] {
-        assert_eq!(stream.next().await.expect("told"), Some((*status("two")).clone()));
+        assert_eq!(stream.next().await.expect("an answer"), Some((*status("two")).clone()));
     }
 }
 
@@ -169,8 +169,8 @@ async fn slow_client_delays_nobody() {
         fixture.status.send_replace(status(&format!("{big}{round}")));
         tokio::task::yield_now().await;
     }
-    let told = tokio::time::timeout(TIMEOUT, fixture.client.status()).await.expect("at once");
-    assert!(told.expect("told").panel.title.ends_with("19"));
+    let answer = tokio::time::timeout(TIMEOUT, fixture.client.status()).await.expect("at once");
+    assert!(answer.expect("an answer").panel.title.ends_with("19"));
 }
 
 #[tokio::test]
@@ -183,7 +183,7 @@ async fn more_clients_than_connections_are_all_served() {
         tokio::spawn(async move { client.status().await })
     });
     for answer in asked.collect::<Vec<_>>() {
-        answer.await.expect("ran").expect("told");
+        answer.await.expect("ran").expect("an answer");
     }
 }
 

@@ -47,7 +47,7 @@ fn drawn(icon: Icon, light: bool) -> &'static [u8] {
             }
         };
     }
-    match icon.verdict {
+    match icon.status {
         VpnStatus::Unknown => drawn!("unknown"),
         VpnStatus::Offline => drawn!("offline"),
         VpnStatus::Captive => drawn!("captive"),

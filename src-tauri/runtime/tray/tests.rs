@@ -33,7 +33,7 @@ fn value() -> view::Tray {
         action: Some(Action::Choose(Choice::Site(label.to_lowercase()))),
     };
     view::Tray {
-        icon: Icon { verdict: VpnStatus::Connected, badge: false },
+        icon: Icon { status: VpnStatus::Connected, badge: false },
         title: "VPN connecté".into(),
         detail: "depuis 14:02, <Rouen> & Caen".into(),
         menu: vec![
@@ -194,31 +194,31 @@ fn only_differences_reach_the_bus() {
         tray.show(value(), &sender);
         let name = registered.recv().await.expect("registered");
         let rule = MatchRule::builder().msg_type(zbus::message::Type::Signal).sender(name.as_str()).expect("a name");
-        let mut signals = MessageStream::for_match_rule(rule.build(), &bus, None).await.expect("heard");
+        let mut signals = MessageStream::for_match_rule(rule.build(), &bus, None).await.expect("subscribed");
         let (_, ids) = layout(&bus, &name).await;
 
         // What the bus has carried of our signals once the item has answered.
-        macro_rules! heard {
+        macro_rules! received {
             () => {{
                 property(&bus, &name, "Id").await;
-                let mut heard = Vec::new();
+                let mut received = Vec::new();
                 while let Some(Some(Ok(message))) = signals.next().now_or_never() {
-                    heard.push(message);
+                    received.push(message);
                 }
-                heard
+                received
             }};
         }
-        let names = |heard: &[zbus::Message]| -> Vec<String> {
-            heard.iter().map(|message| message.header().member().expect("a name").to_string()).collect()
+        let names = |received: &[zbus::Message]| -> Vec<String> {
+            received.iter().map(|message| message.header().member().expect("a name").to_string()).collect()
         };
 
         tray.show(value(), &sender);
-        assert_eq!(names(&heard!()), [""; 0], "nothing new");
+        assert_eq!(names(&received!()), [""; 0], "nothing new");
 
         let mut other = value();
         other.menu[1] = item("Lecteur T: connecté", Some(Action::OpenDrive('T')));
         tray.show(other.clone(), &sender);
-        let changed = heard!();
+        let changed = received!();
         assert_eq!(names(&changed), ["ItemsPropertiesUpdated"], "in place");
         type Properties = Vec<(i32, HashMap<String, OwnedValue>)>;
         let body = changed[0].body();
@@ -228,13 +228,13 @@ fn only_differences_reach_the_bus() {
 
         other.icon.badge = true;
         tray.show(other.clone(), &sender);
-        assert_eq!(names(&heard!()), ["NewIcon"]);
+        assert_eq!(names(&received!()), ["NewIcon"]);
         other.detail = "depuis 14:03".into();
         tray.show(other.clone(), &sender);
-        assert_eq!(names(&heard!()), ["NewToolTip"]);
+        assert_eq!(names(&received!()), ["NewToolTip"]);
         other.menu.remove(2);
         tray.show(other, &sender);
-        assert_eq!(names(&heard!()), ["LayoutUpdated"]);
+        assert_eq!(names(&received!()), ["LayoutUpdated"]);
     });
 }
 
@@ -265,13 +265,13 @@ fn a_host_that_comes_and_goes_is_told_and_the_item_is_registered_with_each() {
 }
 
 #[test]
-fn every_verdict_has_a_shape_of_its_own() {
+fn every_status_has_a_shape_of_its_own() {
     // Without colour, on a dark bar and on a light one: how light each pixel is.
     for (light, ground) in [(false, 0x1c), (true, 0xf3)] {
         let shapes: Vec<Vec<u32>> = VpnStatus::ALL
             .iter()
-            .map(|verdict| {
-                let pictures = super::pictures(Icon { verdict: *verdict, badge: false }, light);
+            .map(|status| {
+                let pictures = super::pictures(Icon { status: *status, badge: false }, light);
                 let small = &pictures[0];
                 assert_eq!(small.size, 16);
                 small.rgba.chunks_exact(4).map(|pixel| shade(pixel, ground)).collect()

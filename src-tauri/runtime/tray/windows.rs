@@ -383,7 +383,7 @@ mod tests {
     }
 
     fn shown(menu: HMENU) -> Vec<MenuLine> {
-        // SAFETY: the menu stands; the buffers outlive the calls, and their length is told.
+        // SAFETY: the menu exists; the buffers outlive the calls, which are given their length.
         unsafe {
             (0..u32::try_from(GetMenuItemCount(Some(menu))).unwrap())
                 .map(|place| {
@@ -436,14 +436,14 @@ mod tests {
     fn windows_menu_is_the_states_also_after_a_restart_of_explorer() {
         crate::wine::only();
         let app = tauri::Builder::default().any_thread().build(tauri::generate_context!(assets = NoPage)).unwrap();
-        let (events, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let (events, mut received) = tokio::sync::mpsc::unbounded_channel();
         let handle = app.handle();
-        let tray = |verdict| view::tray(&standing(verdict));
+        let tray = |status| view::tray(&standing(status));
         let new = Shown::new(handle, tray(VpnStatus::Connected), &events).unwrap();
-        assert_eq!(told.try_recv(), Ok(Event::TrayHost(true)));
+        assert_eq!(received.try_recv(), Ok(Event::TrayHost(true)));
         let menu = HMENU(new.menu.hpopupmenu().unwrap() as *mut _);
         assert_eq!(shown(menu), wanted(&tray(VpnStatus::Connected).menu));
-        // SAFETY: the menu stands.
+        // SAFETY: the menu exists.
         let first = || unsafe { GetMenuItemID(menu, 0) };
         let line = first();
         let window = new.icon.with_inner_tray_icon(|icon| icon.window_handle() as usize).unwrap();
@@ -452,10 +452,10 @@ mod tests {
         new.follow(handle.clone(), Arc::downgrade(&all));
         *lock(&all) = Some(new);
         let set = |value: view::Tray| lock(&all).as_mut().unwrap().set(handle, value);
-        for verdict in VpnStatus::ALL.into_iter().chain([VpnStatus::Connected]) {
-            set(tray(verdict)).unwrap();
-            assert_eq!(shown(menu), wanted(&tray(verdict).menu), "{verdict:?}");
-            assert_eq!(first(), line, "changed in place: a menu that stands open stays open");
+        for status in VpnStatus::ALL.into_iter().chain([VpnStatus::Connected]) {
+            set(tray(status)).unwrap();
+            assert_eq!(shown(menu), wanted(&tray(status).menu), "{status:?}");
+            assert_eq!(first(), line, "changed in place: an open menu stays open");
         }
 
         // Explorer goes, and comes again: it has lost the icon, and says so to every window.
@@ -499,6 +499,6 @@ mod tests {
         assert!(tooltip(&value).starts_with("VPN connecté"));
         value.detail = "é😀".repeat(100);
         let units = tooltip(&value).encode_utf16().count();
-        assert!((TOOLTIP - 1..=TOOLTIP).contains(&units), "{units}: whole letters, as many as there is room for");
+        assert!((TOOLTIP - 1..=TOOLTIP).contains(&units), "{units}: whole characters, as many as fit");
     }
 }

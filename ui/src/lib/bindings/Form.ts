@@ -51,7 +51,7 @@ submissions: number,
 /**
  * What is wrong with the form that was sent, at most one error per field.
  */
-faults: Array<FieldError>, 
+errors: Array<FieldError>, 
 /**
  * The message above the fields.
  */

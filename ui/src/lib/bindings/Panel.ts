@@ -19,7 +19,7 @@ subtitle: string,
 /**
  * The status, for the heading's colour and picture.
  */
-verdict: VpnStatus | null, 
+status: VpnStatus | null, 
 /**
  * A question to answer first.
  */
