@@ -254,22 +254,22 @@ fn reminder(reminder: &Reminder) -> Prompt {
 
 fn network(state: &State) -> Vec<Row> {
     let site = match state.site() {
-        Some(site) => normal(RowKind::Site, "Site", french::site(site)),
-        None => warning(RowKind::Site, "Site", "à choisir dans les réglages ou dans le menu « Mon site »"),
+        Some(site) => normal(RowKind::Site, french::site(site)),
+        None => warning(RowKind::Site, "à choisir dans les réglages ou dans le menu « Mon site »"),
     };
     let vpn = match state.reaches_intranet() {
-        Some(false) => warning(RowKind::Vpn, "VPN", vpn::line(state)),
-        Some(true) | None => normal(RowKind::Vpn, "VPN", vpn::line(state)),
+        Some(false) => warning(RowKind::Vpn, vpn::line(state)),
+        Some(true) | None => normal(RowKind::Vpn, vpn::line(state)),
     };
     let mut rows = vec![vpn];
     let silent = vpn::silence(state).into_iter().enumerate();
     rows.extend(silent.map(|(number, sentence)| Row {
         id: format!("silent-{number}"),
-        ..warning(RowKind::Vpn, "Serveurs", sentence)
+        ..warning(RowKind::Vpn, sentence).labelled("Serveurs")
     }));
     rows.push(site);
     let Some(links) = state.vpn.links() else {
-        rows.push(unavailable(RowKind::LocalAddress, "Adresse locale", READING));
+        rows.push(unavailable(RowKind::LocalAddress, READING));
         return rows;
     };
     let list = |addresses: &[std::net::IpAddr]| -> String {
@@ -277,21 +277,21 @@ fn network(state: &State) -> Vec<Row> {
         texts.join(", ")
     };
     rows.push(match links.underlay().or_else(|| links.interfaces.iter().find(|interface| !interface.tunnel)) {
-        Some(interface) => normal(RowKind::LocalAddress, "Adresse locale", list(&interface.addresses)),
-        None => unavailable(RowKind::LocalAddress, "Adresse locale", "aucune (pas de réseau)"),
+        Some(interface) => normal(RowKind::LocalAddress, list(&interface.addresses)),
+        None => unavailable(RowKind::LocalAddress, "aucune (pas de réseau)"),
     });
     rows.push(match links.tunnel() {
-        Some(tunnel) => normal(RowKind::VpnAddress, "Adresse VPN", list(&tunnel.addresses)),
-        None => unavailable(RowKind::VpnAddress, "Adresse VPN", "aucune (pas de tunnel)"),
+        Some(tunnel) => normal(RowKind::VpnAddress, list(&tunnel.addresses)),
+        None => unavailable(RowKind::VpnAddress, "aucune (pas de tunnel)"),
     });
     rows.push(match links.default_route.as_ref().and_then(|route| route.router) {
-        Some(router) => normal(RowKind::Router, "Passerelle", router.to_string()),
-        None => unavailable(RowKind::Router, "Passerelle", "aucune (pas de route par défaut)"),
+        Some(router) => normal(RowKind::Router, router.to_string()),
+        None => unavailable(RowKind::Router, "aucune (pas de route par défaut)"),
     });
     rows.push(if links.dns.is_empty() {
-        unavailable(RowKind::Dns, "Serveurs DNS", "aucun (le système n’en nomme pas)")
+        unavailable(RowKind::Dns, "aucun (le système n’en nomme pas)")
     } else {
-        normal(RowKind::Dns, "Serveurs DNS", list(&links.dns))
+        normal(RowKind::Dns, list(&links.dns))
     });
     rows
 }
@@ -299,20 +299,20 @@ fn network(state: &State) -> Vec<Row> {
 fn computer(state: &State) -> Vec<Row> {
     let mut rows = match &state.host {
         Some(host) => machine(state, host),
-        None => vec![unavailable(RowKind::Computer, "Nom de l’ordinateur", READING)],
+        None => vec![unavailable(RowKind::Computer, READING)],
     };
     match &state.battery {
         Reading::Known(Some(battery)) => {
             let plugged = if battery.plugged { "sur secteur" } else { "sur batterie" };
-            rows.push(normal(RowKind::Battery, "Batterie", format!("{} % ({plugged})", battery.percent)));
+            rows.push(normal(RowKind::Battery, format!("{} % ({plugged})", battery.percent)));
         }
         Reading::Unavailable(_) => {
-            rows.push(unavailable(RowKind::Battery, "Batterie", "le système n’indique pas son état"));
+            rows.push(unavailable(RowKind::Battery, "le système n’indique pas son état"));
         }
         // A computer without a battery has no such row.
         Reading::Known(None) | Reading::Pending => {}
     }
-    rows.push(normal(RowKind::Version, "Vigie", env!("CARGO_PKG_VERSION")));
+    rows.push(normal(RowKind::Version, env!("CARGO_PKG_VERSION")).labelled("Vigie"));
     rows
 }
 
@@ -324,37 +324,34 @@ fn machine(state: &State, host: &Host) -> Vec<Row> {
     let booted = host.booted.to_zoned_datetime(state.now.wall.time_zone().clone());
     let started = french::moment(&booted, &state.now.wall);
     let started = match (state.long_uptime(), host.fast_startup) {
-        (Some(days), false) => {
-            warning(RowKind::Booted, "Démarré", format!("{started} ({days} jours : redémarrez bientôt)"))
-        }
-        (None, false) => normal(RowKind::Booted, "Démarré", started),
+        (Some(days), false) => warning(RowKind::Booted, format!("{started} ({days} jours : redémarrez bientôt)")),
         (Some(days), true) => {
             let advice = "éteindre ne suffit pas : choisissez Redémarrer";
-            warning(RowKind::Booted, FULL_RESTART, format!("{started} ({days} jours ; {advice})"))
+            warning(RowKind::Booted, format!("{started} ({days} jours ; {advice})"))
         }
-        (None, true) => normal(RowKind::Booted, FULL_RESTART, started),
+        (None, _) => normal(RowKind::Booted, started),
     };
+    // Windows with Fast Startup keeps its kernel over a shutdown.
+    let started = started.labelled(if host.fast_startup { "Dernier redémarrage complet" } else { "Démarré" });
     let disk = match (&host.disk, state.disk_low()) {
         (Reading::Known(space), Some(percent)) => {
             let text = format!("{} libres ({percent} % : faites de la place)", french::bytes(space.free));
-            warning(RowKind::Disk, "Disque système", text)
+            warning(RowKind::Disk, text)
         }
         (Reading::Known(space), None) => {
             let text = format!("{} libres sur {}", french::bytes(space.free), french::bytes(space.total));
-            normal(RowKind::Disk, "Disque système", text)
+            normal(RowKind::Disk, text)
         }
-        (Reading::Pending, _) => unavailable(RowKind::Disk, "Disque système", READING),
-        (Reading::Unavailable(_), _) => {
-            unavailable(RowKind::Disk, "Disque système", "le système n’indique pas la place qui reste")
-        }
+        (Reading::Pending, _) => unavailable(RowKind::Disk, READING),
+        (Reading::Unavailable(_), _) => unavailable(RowKind::Disk, "le système n’indique pas la place qui reste"),
     };
     let memory = format!("{} libres sur {}", french::bytes(host.memory.free), french::bytes(host.memory.total));
     vec![
-        normal(RowKind::Computer, "Nom de l’ordinateur", host.name.clone()),
-        normal(RowKind::User, "Utilisateur", user),
-        normal(RowKind::System, "Système", host.system.clone()),
+        normal(RowKind::Computer, host.name.clone()),
+        normal(RowKind::User, user),
+        normal(RowKind::System, host.system.clone()),
         started,
-        normal(RowKind::Memory, "Mémoire", memory),
+        normal(RowKind::Memory, memory),
         disk,
     ]
 }
@@ -369,7 +366,7 @@ fn drive_rows(state: &State) -> Vec<Row> {
             (None, _) => ("déconnecté : ouvrez-le pour le reconnecter", Severity::Warning),
         };
         let id = format!("drive-{}", drive.letter.to_ascii_lowercase());
-        Row { id, mark, ..normal(RowKind::Drives, &label, value) }
+        Row { id, mark, ..normal(RowKind::Drives, value).labelled(label) }
     });
     rows.collect()
 }
@@ -384,10 +381,10 @@ fn printer_rows(state: &State) -> Vec<Row> {
     match &state.printers {
         Reading::Known(Printers::Server(server)) => {
             let text = format!("sur un serveur : {server} (non lu)");
-            rows.push(normal(RowKind::Printers, "Imprimantes", text));
+            rows.push(normal(RowKind::Printers, text));
         }
         Reading::Known(Printers::Computer(printers)) if printers.is_empty() => {
-            rows.push(unavailable(RowKind::Printers, "Imprimantes", "aucune n’est installée"));
+            rows.push(unavailable(RowKind::Printers, "aucune n’est installée"));
         }
         Reading::Known(Printers::Computer(printers)) => rows.extend(printers.iter().map(|printer| {
             let decoded = vigie_core::printers::decode(&state.profile.printing, &printer.name);
@@ -400,11 +397,11 @@ fn printer_rows(state: &State) -> Vec<Row> {
             };
             let place = place.map(|place| format!(" : {place}")).unwrap_or_default();
             let value = format!("{}{remark}{place}", printer.name);
-            Row { id: format!("printer-{}", printer.name), ..normal(RowKind::Printers, "Imprimante", value) }
+            Row { id: format!("printer-{}", printer.name), ..normal(RowKind::Printers, value).labelled("Imprimante") }
         })),
-        Reading::Pending => rows.push(unavailable(RowKind::Printers, "Imprimantes", READING)),
+        Reading::Pending => rows.push(unavailable(RowKind::Printers, READING)),
         Reading::Unavailable(_) => {
-            rows.push(unavailable(RowKind::Printers, "Imprimantes", "le service d’impression ne répond pas"));
+            rows.push(unavailable(RowKind::Printers, "le service d’impression ne répond pas"));
         }
     }
     rows
@@ -424,23 +421,26 @@ fn software(state: &State) -> Vec<Row> {
             if let Some(task) = &wapt.running {
                 text.push_str(&format!(", en cours : {task}"));
             }
-            Row { details: wapt.pending.clone().unwrap_or_default(), ..normal(RowKind::Wapt, "WAPT", text) }
+            Row { details: wapt.pending.clone().unwrap_or_default(), ..normal(RowKind::Wapt, text) }
         }
-        Reading::Pending => unavailable(RowKind::Wapt, "WAPT", READING),
-        Reading::Unavailable(_) => unavailable(RowKind::Wapt, "WAPT", "absent, ou ne répond pas"),
+        Reading::Pending => unavailable(RowKind::Wapt, READING),
+        Reading::Unavailable(_) => unavailable(RowKind::Wapt, "absent, ou ne répond pas"),
     });
     rows
 }
 
 fn services(state: &State) -> Vec<Row> {
-    let mut rows = vec![normal(RowKind::Amigo, "AMIGO", helpdesk::hours(state))];
+    let mut rows = vec![normal(RowKind::Amigo, helpdesk::hours(state)).labelled("AMIGO")];
     rows.extend(state.profile.helpdesk.urgent.iter().enumerate().map(|(index, urgent)| {
         let label = format!("En cas d’urgence ({})", urgent.establishments);
-        Row { id: format!("urgent-{index}"), ..normal(RowKind::Urgent, &label, french::numbers(&urgent.numbers)) }
+        Row {
+            id: format!("urgent-{index}"),
+            ..normal(RowKind::Urgent, french::numbers(&urgent.numbers)).labelled(label)
+        }
     }));
     let mark = if shutdown::is_near(state) { Severity::Warning } else { Severity::Normal };
     let until = state.shutdown.next_shutdown(&state.now).map(|at| at.timestamp().as_second());
-    rows.push(Row { mark, until, ..normal(RowKind::Shutdown, "Arrêt automatique", shutdown::next(state)) });
+    rows.push(Row { mark, until, ..normal(RowKind::Shutdown, shutdown::next(state)) });
     rows.extend(state.problems.iter().enumerate().map(|(index, problem)| Row {
         id: format!("problem-{index}"),
         label: "Configuration ignorée".into(),
@@ -459,23 +459,53 @@ pub(super) fn button(label: impl Into<String>, action: Action) -> Button {
     Button { label: french::typeset(label), action }
 }
 
-/// Windows with Fast Startup keeps its kernel over a shutdown.
-const FULL_RESTART: &str = "Dernier redémarrage complet";
-
 /// Why there is no value yet.
 const READING: &str = "en cours de lecture";
 
-fn normal(fact: RowKind, label: &str, value: impl Into<String>) -> Row {
-    let (label, value) = (french::typeset(label), french::typeset(value));
-    Row { id: fact.id().into(), fact: Some(fact), label, value, ..Row::default() }
+/// Returns the label of a kind of row, in the settings and, unless the row has one of its own, in the panel.
+pub(super) fn label(kind: RowKind) -> &'static str {
+    match kind {
+        RowKind::Site => "Site",
+        RowKind::Vpn => "VPN",
+        RowKind::LocalAddress => "Adresse locale",
+        RowKind::VpnAddress => "Adresse VPN",
+        RowKind::Router => "Passerelle",
+        RowKind::Dns => "Serveurs DNS",
+        RowKind::Computer => "Nom de l’ordinateur",
+        RowKind::User => "Utilisateur",
+        RowKind::System => "Système",
+        RowKind::Booted => "Dernier démarrage",
+        RowKind::Memory => "Mémoire",
+        RowKind::Disk => "Disque système",
+        RowKind::Battery => "Batterie",
+        RowKind::Version => "Version de Vigie",
+        RowKind::Drives => "Lecteurs réseau",
+        RowKind::Printers => "Imprimantes",
+        RowKind::Wapt => "WAPT",
+        RowKind::Amigo => "Horaires d’AMIGO",
+        RowKind::Urgent => "Numéros d’urgence",
+        RowKind::Shutdown => "Arrêt automatique",
+    }
 }
 
-fn warning(fact: RowKind, label: &str, value: impl Into<String>) -> Row {
-    Row { mark: Severity::Warning, ..normal(fact, label, value) }
+fn normal(kind: RowKind, value: impl Into<String>) -> Row {
+    let (label, value) = (french::typeset(label(kind)), french::typeset(value));
+    Row { id: kind.id().into(), fact: Some(kind), label, value, ..Row::default() }
 }
 
-fn unavailable(fact: RowKind, label: &str, why: impl Into<String>) -> Row {
-    Row { mark: Severity::Unavailable, ..normal(fact, label, why) }
+fn warning(kind: RowKind, value: impl Into<String>) -> Row {
+    Row { mark: Severity::Warning, ..normal(kind, value) }
+}
+
+fn unavailable(kind: RowKind, why: impl Into<String>) -> Row {
+    Row { mark: Severity::Unavailable, ..normal(kind, why) }
+}
+
+impl Row {
+    /// Returns the row with a label of its own.
+    fn labelled(self, label: impl Into<String>) -> Row {
+        Row { label: french::typeset(label), ..self }
+    }
 }
 
 #[cfg(test)]

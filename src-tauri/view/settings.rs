@@ -1,7 +1,7 @@
 //! The settings as a value: what the user may choose, what is chosen, and what the administrator has fixed.
 
 use super::french;
-use super::panel::{Button, button};
+use super::panel::{Button, button, label};
 use serde::{Deserialize, Serialize};
 use vigie_core::message::Action;
 use vigie_core::state::State;
@@ -125,7 +125,7 @@ fn rows(state: &State) -> Setting {
     let hidden = &state.profile.panel.hidden;
     let options = RowKind::ALL.into_iter().map(|fact| {
         let shown = !hidden.contains(&fact);
-        (name(fact).into(), shown, Choice::RowVisible(fact, !shown))
+        (label(fact).into(), shown, Choice::RowVisible(fact, !shown))
     });
     let hint = "Le panneau que vous ouvrez les montre toutes.";
     setting(state, "rows", "Lignes du panneau posé", hint, Kind::Each, options.collect())
@@ -155,31 +155,6 @@ fn setting(
         options: (options.into_iter())
             .map(|(label, chosen, choice)| SettingOption { button: button(label, Action::Choose(choice)), chosen })
             .collect(),
-    }
-}
-
-fn name(fact: RowKind) -> &'static str {
-    match fact {
-        RowKind::Site => "Site",
-        RowKind::Vpn => "VPN",
-        RowKind::LocalAddress => "Adresse locale",
-        RowKind::VpnAddress => "Adresse VPN",
-        RowKind::Router => "Passerelle",
-        RowKind::Dns => "Serveurs DNS",
-        RowKind::Computer => "Nom de l’ordinateur",
-        RowKind::User => "Utilisateur",
-        RowKind::System => "Système",
-        RowKind::Booted => "Dernier démarrage",
-        RowKind::Memory => "Mémoire",
-        RowKind::Disk => "Disque système",
-        RowKind::Battery => "Batterie",
-        RowKind::Version => "Version de Vigie",
-        RowKind::Drives => "Lecteurs réseau",
-        RowKind::Printers => "Imprimantes",
-        RowKind::Wapt => "WAPT",
-        RowKind::Amigo => "Horaires d’AMIGO",
-        RowKind::Urgent => "Numéros d’urgence",
-        RowKind::Shutdown => "Arrêt automatique",
     }
 }
 
