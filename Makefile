@@ -53,6 +53,8 @@ release-windows:
 	scripts/setup build lint
 	cargo build --release --bins --target $(WINDOWS)
 
+# SIGN_OPTIONS: see packaging/windows/sign.
+dist: export SIGN_OPTIONS ?=
 dist: release release-windows
 	scripts/setup dist
 	[ -x target/tools/bin/cargo-cyclonedx ] || cargo install --locked --root target/tools cargo-cyclonedx@$(CYCLONEDX)

@@ -1,5 +1,7 @@
 # -*- coding: utf-8 -*-
 """Le paquet WAPT de Vigie : posez à côté de ce fichier le MSI que fabrique « make dist »."""
+import subprocess
+
 from setuphelpers import *
 
 DOSSIER = makepath(programfiles64, "Vigie")
@@ -15,7 +17,7 @@ def install():
     proprietes = {}
     for webview2 in glob.glob("MicrosoftEdgeWebView2RuntimeInstallerX64*.exe"):
         proprietes["WEBVIEW2_SETUP"] = '"%s"' % makepath(basedir, webview2)
-    install_msi_if_needed(le_msi(), properties=proprietes)
+    install_msi_if_needed(le_msi(), properties=proprietes, timeout=1800)
 
 
 def audit():
@@ -27,7 +29,7 @@ def audit():
     if isfile(reglages):
         try:
             run('"%s" config check "%s"' % (makepath(DOSSIER, "vigie.exe"), reglages))
-        except CalledProcessErrorOutput as faute:
+        except subprocess.CalledProcessError as faute:
             print("Les réglages de la machine sont fautifs : %s" % faute.output)
             return "WARNING"
     print("OK")

@@ -69,6 +69,11 @@ pub fn forget() -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// The package's own scripts leave the users' files alone, as Debian wants it.
+pub fn forget_own() -> io::Result<()> {
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::{handles_renewal, replaced};

@@ -76,7 +76,7 @@ pub fn renew() -> io::Error {
     system::renew()
 }
 
-/// Removes the settings and the state of every user of this machine, and the credentials of those who are logged on.
+/// Removes the settings, the state and the credentials of every user who is logged on, by a process of each.
 ///
 /// # Errors
 /// If something cannot be removed; the rest is.
@@ -84,12 +84,13 @@ pub fn forget() -> io::Result<()> {
     system::forget()
 }
 
-/// Removes the credentials of this user.
+/// Removes the credentials of this user, and on Windows their settings and state.
 ///
 /// # Errors
-/// If some may be left.
+/// If some may be left; the rest is removed.
 pub async fn forget_own() -> io::Result<()> {
-    credentials::forget().await.map_err(io::Error::other)
+    let credentials = credentials::forget().await.map_err(io::Error::other);
+    system::forget_own().and(credentials)
 }
 
 async fn gone(system: &mut System, limit: Duration) -> bool {

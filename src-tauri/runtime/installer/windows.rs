@@ -1,15 +1,16 @@
 //! The Windows Installer runs as the system, in a session of its own. It reaches each user's Vigie by the pipe, whose name
-//! contains user and session, and starts it again with the token of the session's user. Credentials, which Windows opens
-//! only to their user, are removed by a process of that user; files and keys by the installer itself.
+//! contains user and session, and starts it again with the token of the session's user. What belongs to a user is removed by a
+//! process of that user.
 
+use super::POLL_INTERVAL;
 use crate::runtime::instance::{IpcClient, IpcRequest};
-use crate::runtime::{autostart, notify};
+use crate::runtime::{autostart, notify, store};
 use std::ffi::c_void;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::os::windows::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{fs, io, mem, ptr, slice};
 use sysinfo::Process;
 use vigie_core::message::Action;
@@ -23,7 +24,7 @@ use windows::Win32::System::Threading::{
     PROCESS_TERMINATE, STARTUPINFOW, TerminateProcess, WaitForSingleObject,
 };
 use windows::core::{HSTRING, PWSTR, w};
-use winreg::enums::{HKEY_LOCAL_MACHINE, HKEY_USERS, KEY_READ, KEY_SET_VALUE, REG_OPTION_VOLATILE};
+use winreg::enums::{HKEY_CURRENT_USER, HKEY_LOCAL_MACHINE, KEY_READ, KEY_SET_VALUE, REG_OPTION_VOLATILE};
 use winreg::{HKEY, RegKey};
 
 /// Records the sessions for [`start_again`]. The key is volatile: like sessions, it does not outlive a restart.
@@ -31,10 +32,10 @@ const RECORD: &str = r"Software\Vigie";
 const SESSIONS: &str = "StartAgain";
 
 /// How long a user's process may take to remove what is theirs.
-const FORGET_TIMEOUT: Duration = Duration::from_secs(10);
+const FORGET_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Where Windows lists the users with a profile on this machine.
-const PROFILES: &str = r"Software\Microsoft\Windows NT\CurrentVersion\ProfileList";
+/// How long it waits for WebView2's processes to close their files.
+const ENGINE_END_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Asks a tray to end, and returns its session. (Processes of the command line and of the panel have no pipe.)
 pub async fn ask(process: &Process) -> Option<u32> {
@@ -158,43 +159,10 @@ fn start_as(token: HANDLE, program: &Path, arguments: &[&str]) -> io::Result<Own
     }
 }
 
+/// Lets a process of each user who is logged on remove what is theirs. The installer removes nothing of it: below folders and
+/// keys that a user may write, a link could lead the system's rights elsewhere. Of a user who is not logged on everything
+/// stays; there is no secret in it but the credentials, which Windows opens to nobody else.
 pub fn forget() -> io::Result<()> {
-    let profiles = RegKey::predef(HKEY_LOCAL_MACHINE).open_subkey(PROFILES)?;
-    let mut last = forget_credentials();
-    for user in profiles.enum_keys().filter_map(Result::ok) {
-        let Ok(home) = profiles.open_subkey(&user).and_then(|key| key.get_value::<String, _>("ProfileImagePath"))
-        else {
-            continue;
-        };
-        // The paths of the system's own accounts contain variables; they do not use Vigie.
-        if home.contains('%') {
-            continue;
-        }
-        for folder in [r"AppData\Roaming\Vigie", r"AppData\Local\Vigie"] {
-            let folder = PathBuf::from(&home).join(folder);
-            match fs::remove_dir_all(&folder) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    tracing::warn!(%error, folder = %folder.display(), "cannot be removed");
-                    last = Err(error);
-                }
-                _ => {}
-            }
-        }
-        // Only the keys of users who are logged on are loaded.
-        if let Err(error) = autostart::forget(HKEY_USERS, &format!(r"{user}\")) {
-            last = Err(error);
-        }
-        for key in notify::identity_keys().iter().map(String::as_str).chain([r"Software\Vigie"]) {
-            if let Err(error) = remove_key(HKEY_USERS, &format!(r"{user}\{key}")) {
-                last = Err(error);
-            }
-        }
-    }
-    last
-}
-
-/// Removes the credentials in every session: those of users who are not logged on cannot be reached.
-fn forget_credentials() -> io::Result<()> {
     let program = std::env::current_exe()?;
     let mut last = Ok(());
     for id in sessions()? {
@@ -203,13 +171,47 @@ fn forget_credentials() -> io::Result<()> {
             // No user is logged on there.
             Err(error) if error.raw_os_error() == Some(ERROR_NO_TOKEN.to_hresult().0) => {}
             Err(error) => {
-                tracing::warn!(%error, id, "credentials may be left in the session");
+                tracing::warn!(%error, id, "settings may be left in the session");
                 last = Err(error);
             }
             Ok(()) => {}
         }
     }
     last
+}
+
+/// Removes the settings, the state with the log and WebView2's files, and the keys of this user.
+pub fn forget_own() -> io::Result<()> {
+    let mut last = Ok(());
+    let settings = vigie_profile::Paths::system().user.parent().map(Path::to_owned);
+    for folder in [settings, store::state_dir()].into_iter().flatten() {
+        if let Err(error) = remove_folder(&folder) {
+            tracing::warn!(%error, folder = %folder.display(), "cannot be removed");
+            last = Err(error);
+        }
+    }
+    if let Err(error) = autostart::forget(HKEY_CURRENT_USER, "") {
+        last = Err(error);
+    }
+    for key in notify::identity_keys().iter().map(String::as_str).chain([r"Software\Vigie"]) {
+        if let Err(error) = remove_key(HKEY_CURRENT_USER, key) {
+            last = Err(error);
+        }
+    }
+    last
+}
+
+/// Removes a folder. WebView2's processes, which end after their window, may still have files open.
+fn remove_folder(folder: &Path) -> io::Result<()> {
+    let end = Instant::now() + ENGINE_END_TIMEOUT;
+    loop {
+        match fs::remove_dir_all(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if Instant::now() >= end => return Err(error),
+            Err(_) => std::thread::sleep(POLL_INTERVAL),
+            Ok(()) => return Ok(()),
+        }
+    }
 }
 
 fn succeeded(process: &OwnedHandle) -> io::Result<()> {
