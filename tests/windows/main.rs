@@ -132,6 +132,21 @@ fn a_second_start_asks_the_first_and_commands_use_it() {
 }
 
 #[test]
+fn an_icon_that_the_taskbar_lost_without_a_word_comes_back() {
+    let _lock = vigie();
+    let first = Vigie::start(&[]);
+    until(DEADLINE, "the icon", tray_icon);
+    let [window] = first.windows("tray_icon_app")[..] else { panic!("one window has the icon") };
+    assert!(harness::remove_tray_icon(window));
+    until(DEADLINE, "its end", || !tray_icon());
+    // Any event will do.
+    until(3 * DEADLINE, "the icon again", || {
+        assert!(run(&["reload"]).status.success());
+        tray_icon()
+    });
+}
+
+#[test]
 fn a_start_by_the_action_centre_is_a_normal_start() {
     let _lock = vigie();
     let first = Vigie::start(&["-Embedding"]);

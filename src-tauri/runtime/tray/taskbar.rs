@@ -5,13 +5,15 @@
 //! (<https://learn.microsoft.com/windows/win32/shell/taskbar>, "Taskbar Creation Notification").
 
 use super::Bar;
+use std::cell::Cell;
+use std::time::Duration;
 use windows::Win32::Foundation::{HWND, LPARAM, LRESULT, WPARAM};
 use windows::Win32::UI::Accessibility::{HCF_HIGHCONTRASTON, HIGHCONTRASTW};
 use windows::Win32::UI::HiDpi::{GetDpiForSystem, GetDpiForWindow, GetSystemMetricsForDpi};
 use windows::Win32::UI::Shell::{DefSubclassProc, RemoveWindowSubclass, SetWindowSubclass};
 use windows::Win32::UI::WindowsAndMessaging::{
-    FindWindowW, PostMessageW, RegisterWindowMessageW, SM_CXSMICON, SPI_GETHIGHCONTRAST, SystemParametersInfoW, WM_APP,
-    WM_DISPLAYCHANGE, WM_DPICHANGED, WM_NCDESTROY, WM_SETTINGCHANGE,
+    FindWindowW, KillTimer, PostMessageW, RegisterWindowMessageW, SM_CXSMICON, SPI_GETHIGHCONTRAST, SendMessageW,
+    SetTimer, SystemParametersInfoW, WM_APP, WM_DISPLAYCHANGE, WM_DPICHANGED, WM_NCDESTROY, WM_SETTINGCHANGE, WM_TIMER,
 };
 use windows::core::w;
 use winreg::RegKey;
@@ -26,6 +28,9 @@ const SUBCLASS: usize = 1;
 
 /// Posted to the window by itself, so that a change is handled when nothing else is under way on its thread.
 const CHECK: u32 = WM_APP;
+
+/// The id of the timer after which the icon is looked for again.
+const RETRY_TIMER: usize = 1;
 
 /// Returns the taskbar's present properties.
 pub fn bar() -> Bar {
@@ -65,6 +70,28 @@ struct Follower {
     changed: Box<dyn Fn()>,
 }
 
+thread_local! {
+    /// Whether the window is adding its icon just now: that is no change of the taskbar.
+    static ADDING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Lets the window of a tray icon add it again. (The tray's library does so for this message, and has no function for it.)
+pub fn add_again(window: HWND) {
+    ADDING.set(true);
+    // SAFETY: a message without pointers to a window of this thread.
+    unsafe { SendMessageW(window, RegisterWindowMessageW(w!("TaskbarCreated")), None, None) };
+    ADDING.set(false);
+}
+
+/// Lets the window check the taskbar again after this time, in place of the time set before.
+pub fn check_after(window: HWND, delay: Duration) {
+    let milliseconds = u32::try_from(delay.as_millis()).unwrap_or(u32::MAX);
+    // SAFETY: the window exists, and is of this thread. The timer ends with it.
+    if unsafe { SetTimer(Some(window), RETRY_TIMER, milliseconds, None) } == 0 {
+        tracing::warn!("no timer for the icon");
+    }
+}
+
 /// Calls `changed` when the taskbar may have changed. Call it on the window's thread, with a top-level window: others do
 /// not receive broadcasts.
 pub fn follow(window: HWND, changed: Box<dyn Fn()>) {
@@ -100,8 +127,14 @@ unsafe extern "system" fn window_proc(
                 changed();
                 return LRESULT(0);
             }
+            WM_TIMER if wparam.0 == RETRY_TIMER => {
+                // SAFETY: the window's own timer. (Unless it is ended, it fires again.)
+                let _ = unsafe { KillTimer(Some(window), RETRY_TIMER) };
+                changed();
+                return LRESULT(0);
+            }
             WM_SETTINGCHANGE | WM_DISPLAYCHANGE | WM_DPICHANGED => check_later(window),
-            _ if message == *created => check_later(window),
+            _ if message == *created && !ADDING.get() => check_later(window),
             _ => {}
         }
     }
@@ -120,10 +153,10 @@ fn check_later(window: HWND) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::cell::Cell;
     use std::rc::Rc;
+    use std::time::Instant;
     use windows::Win32::UI::WindowsAndMessaging::{
-        CreateWindowExW, DestroyWindow, DispatchMessageW, MSG, PM_REMOVE, PeekMessageW, SendMessageW, WM_NULL, WM_USER,
+        CreateWindowExW, DestroyWindow, DispatchMessageW, GetMessageW, MSG, PM_REMOVE, PeekMessageW, WM_NULL, WM_USER,
     };
 
     #[test]
@@ -153,6 +186,16 @@ mod tests {
             for message in [WM_NULL, WM_USER, created + 1] {
                 assert_eq!(after(message), (0, 0), "{message}");
             }
+            add_again(window);
+            assert_eq!(after(WM_NULL), (0, 0), "its own message");
+            let start = Instant::now();
+            check_after(window, Duration::from_millis(20));
+            let mut next = MSG::default();
+            while seen.get() == 0 && GetMessageW(&mut next, None, 0, 0).as_bool() {
+                DispatchMessageW(&next);
+            }
+            assert!(start.elapsed() >= Duration::from_millis(10), "{:?}", start.elapsed());
+            assert_eq!(seen.replace(0), 1);
             DestroyWindow(window).unwrap();
         }
         assert_eq!(Rc::strong_count(&seen), 1, "it ends with the window");

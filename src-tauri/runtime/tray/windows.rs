@@ -9,6 +9,7 @@ use crate::Events;
 use std::borrow::Cow;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
 use taskbar::bar;
 use tauri::menu::{CheckMenuItem, IsMenuItem, Menu, MenuItem, MenuItemKind, PredefinedMenuItem, Submenu};
 use tauri::tray::{MouseButton, MouseButtonState, TrayIcon, TrayIconBuilder, TrayIconEvent};
@@ -19,6 +20,13 @@ use vigie_view::tray::{self as view, Entry};
 
 /// The longest tooltip in UTF-16 units (NOTIFYICONDATAW.szTip: 128 with the zero at its end).
 const TOOLTIP: usize = 127;
+
+/// How often the icon is looked for while other events show that the program is awake anyway.
+const CHECK_INTERVAL: Duration = Duration::from_secs(10);
+
+/// When to try again to add an icon that the taskbar has not taken, as often happens while the session begins. After two
+/// minutes in all there is no tray.
+const RETRY_SECONDS: [u64; 7] = [1, 2, 5, 10, 20, 40, 42];
 
 /// Lets `body` run with a tray, and returns its exit code. Here it runs on a thread of its own beside the event loop,
 /// which ends with it.
@@ -32,7 +40,8 @@ pub fn host(body: impl FnOnce(DesktopTray) -> ExitCode + Send + 'static) -> Exit
         }
     };
     crate::runtime::signals::listen();
-    let tray = DesktopTray { app: app.handle().clone(), wanted: Arc::default(), shown: Arc::default() };
+    let tray =
+        DesktopTray { app: app.handle().clone(), wanted: Arc::default(), shown: Arc::default(), checked: Instant::now() };
     let end = ExitOnDrop(app.handle().clone());
     let body = std::thread::spawn(move || {
         let _end = end;
@@ -82,18 +91,23 @@ pub struct DesktopTray {
     /// What the main thread is to show next.
     wanted: Arc<Mutex<Option<view::Tray>>>,
     shown: Arc<Mutex<Option<Shown>>>,
+    /// When the icon was last looked for.
+    checked: Instant,
 }
 
 impl DesktopTray {
     /// Shows this, without waiting for the main thread, which may itself wait for a taskbar that hangs. Only what differs
-    /// from what is shown is touched.
+    /// from what is shown is touched, and an icon that the taskbar has lost is added again.
     ///
-    /// The first call that succeeds sends [`Event::TrayHost`]. Clicks are sent as [`Event::Action`].
+    /// [`Event::TrayHost`] says whether the taskbar has the icon, at first and when that changes. Clicks are sent as
+    /// [`Event::Action`].
     pub fn show(&mut self, wanted: view::Tray, events: &Events) {
-        if self.shown.try_lock().is_ok_and(|shown| shown.as_ref().is_some_and(|shown| shown.value == wanted)) {
+        let shown = self.shown.try_lock().is_ok_and(|shown| shown.as_ref().is_some_and(|shown| shown.value == wanted));
+        if shown && self.checked.elapsed() < CHECK_INTERVAL {
             lock(&self.wanted).take();
             return;
         }
+        self.checked = Instant::now();
         if lock(&self.wanted).replace(wanted).is_some() {
             // The main thread has not yet taken the previous value, and will take this one instead.
             return;
@@ -142,6 +156,11 @@ struct Shown {
     bar: Bar,
     icon: TrayIcon,
     menu: Menu<Wry>,
+    events: Events,
+    /// Whether the taskbar has the icon; `None` while that may still change.
+    reported: Option<bool>,
+    /// How often it was tried in vain to add the icon.
+    attempts: usize,
 }
 
 impl std::fmt::Debug for Shown {
@@ -176,12 +195,53 @@ impl Shown {
                 }
             })
             .build(app);
-        let _ = events.send(Event::TrayHost(icon.is_ok()));
-        Ok(Shown { wanted: value.clone(), value, bar, icon: icon?, menu })
+        let icon = icon.inspect_err(|_| drop(events.send(Event::TrayHost(false))))?;
+        let events = events.clone();
+        let mut shown = Shown { wanted: value.clone(), value, bar, icon, menu, events, reported: None, attempts: 0 };
+        shown.keep();
+        Ok(shown)
     }
 
+    /// Whether the taskbar has the icon. That it was added is no proof: while a session begins the taskbar may refuse it,
+    /// and the tray's library does not say so.
+    fn is_there(&self) -> bool {
+        self.icon.rect().is_ok_and(|place| place.is_some())
+            // Some taskbars give no place for a hidden icon, but change it.
+            || self.icon.set_tooltip(Some(tooltip(&self.value))).is_ok()
+    }
+
+    /// Adds the icon if the taskbar does not have it; if that is in vain, tries again later. Returns whether it has.
+    fn keep(&mut self) -> bool {
+        let Ok(window) = self.icon.with_inner_tray_icon(|icon| icon.window_handle() as usize) else { return false };
+        let window = windows::Win32::Foundation::HWND(window as *mut _);
+        let there = self.is_there() || {
+            taskbar::add_again(window);
+            self.is_there()
+        };
+        let known = if there {
+            self.attempts = 0;
+            Some(true)
+        } else if let Some(seconds) = RETRY_SECONDS.get(self.attempts) {
+            self.attempts += 1;
+            tracing::info!(attempts = self.attempts, "the taskbar does not have the icon");
+            taskbar::check_after(window, Duration::from_secs(*seconds));
+            self.reported
+        } else {
+            Some(false)
+        };
+        if known != self.reported {
+            self.reported = known;
+            let _ = self.events.send(Event::TrayHost(there));
+        }
+        there
+    }
+
+    /// Shows this, as far as the taskbar has the icon; otherwise when it has.
     fn set(&mut self, app: &AppHandle, wanted: view::Tray) -> tauri::Result<()> {
         self.wanted = wanted.clone();
+        if !self.keep() {
+            return Ok(());
+        }
         let bar = bar();
         if wanted.icon != self.value.icon || bar != self.bar {
             self.icon.set_icon(Some(image(wanted.icon, bar)))?;
@@ -467,7 +527,7 @@ mod tests {
                 Shell_NotifyIconW(NIM_DELETE, &raw const icon).as_bool()
             });
             assert_eq!(lost.count(), 1);
-            assert!(set(tray(VpnStatus::Offline)).is_err());
+            lock(&all).as_mut().unwrap().wanted = tray(VpnStatus::Offline);
             SendMessageW(window, RegisterWindowMessageW(w!("TaskbarCreated")), None, None);
             let mut next = MSG::default();
             while PeekMessageW(&mut next, Some(window), 0, 0, PM_REMOVE).as_bool() {
@@ -476,6 +536,21 @@ mod tests {
         }
         assert_eq!(lock(&all).as_ref().unwrap().value, tray(VpnStatus::Offline));
         assert_eq!(shown(menu), wanted(&tray(VpnStatus::Offline).menu));
+        assert!(lock(&all).as_ref().unwrap().is_there());
+
+        // Lost without a word: the next check adds it again.
+        // SAFETY: as above.
+        let lost = (1..9).filter(|id| unsafe {
+            let size = size_of::<NOTIFYICONDATAW>() as u32;
+            let icon = NOTIFYICONDATAW { cbSize: size, hWnd: window, uID: *id, ..NOTIFYICONDATAW::default() };
+            Shell_NotifyIconW(NIM_DELETE, &raw const icon).as_bool()
+        });
+        assert_eq!(lost.count(), 1);
+        assert!(!lock(&all).as_ref().unwrap().is_there());
+        set(tray(VpnStatus::Offline)).unwrap();
+        assert!(lock(&all).as_ref().unwrap().is_there());
+        assert!(told.try_recv().is_err(), "the tray was there all the time");
+        assert_eq!(RETRY_SECONDS.iter().sum::<u64>(), 120);
 
         let mut odd = tray(VpnStatus::Connected);
         odd.menu.truncate(3);

@@ -22,6 +22,7 @@ use windows::Win32::UI::Input::KeyboardAndMouse::{
     MOUSEEVENTF_LEFTDOWN, MOUSEEVENTF_LEFTUP, MOUSEEVENTF_RIGHTDOWN, MOUSEEVENTF_RIGHTUP, MOUSEINPUT, SendInput,
     VIRTUAL_KEY,
 };
+use windows::Win32::UI::Shell::{NIM_DELETE, NOTIFYICONDATAW, Shell_NotifyIconW};
 use windows::Win32::UI::WindowsAndMessaging::{
     EnumWindows, FindWindowW, GetClassNameW, GetWindowRect, GetWindowThreadProcessId, HWND_BROADCAST, IsWindowVisible,
     PostMessageW, SMTO_ABORTIFHUNG, SMTO_NORMAL, SendMessageTimeoutW, SetCursorPos, WM_CLOSE, WM_ENDSESSION,
@@ -232,6 +233,16 @@ fn icon_centre() -> Option<(i32, i32)> {
     // SAFETY: the name is a constant; the pointer is valid for the call.
     unsafe { FindWindowW(w!("Shell_TrayWnd"), None).and_then(|taskbar| GetWindowRect(taskbar, &mut bar)) }.ok()?;
     Some((bar.right - ICON_SIZE / 2 - 2, (bar.top + bar.bottom) / 2))
+}
+
+/// Takes the icon of a window away, as a taskbar that loses it without a word.
+pub fn remove_tray_icon(window: HWND) -> bool {
+    (1..9).any(|id| {
+        let size = size_of::<NOTIFYICONDATAW>() as u32;
+        let icon = NOTIFYICONDATAW { cbSize: size, hWnd: window, uID: id, ..NOTIFYICONDATAW::default() };
+        // SAFETY: the structure is as long as it says, and outlives the call.
+        unsafe { Shell_NotifyIconW(NIM_DELETE, &raw const icon) }.as_bool()
+    })
 }
 
 /// Returns whether there is an icon in the tray: whether the end of the taskbar differs from its middle.
