@@ -19,8 +19,9 @@ use vigie_core::message::Event;
 use vigie_core::vpn::{DefaultRoute, Interface, IntranetRoute, Links, Traffic};
 use vigie_profile::{Profile, VpnConfig};
 
-/// How long to wait for further changes before reading: an address rarely comes without its routes.
-const BURST_DELAY: Duration = Duration::from_millis(3);
+/// How long to wait for further changes before reading: an address rarely comes without its routes. Windows reports each of
+/// the hundreds of routes of a Cisco connection by itself, and they are not added at once.
+const BURST_DELAY: Duration = Duration::from_millis(if cfg!(windows) { 100 } else { 3 });
 
 /// What the system reports, unfiltered.
 struct Raw {
