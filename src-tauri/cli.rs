@@ -13,10 +13,12 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use vigie_core::message::{Action, Event, LaunchOutcome, LaunchTarget, Notification};
 use vigie_core::state::State;
-use vigie_profile::{Loaded, Paths};
+use vigie_profile::{Loaded, Paths, Problem};
 use vigie_view::notice::notice;
 use vigie_view::panel::Panel;
 use vigie_view::search::SearchIndex;
@@ -32,6 +34,9 @@ pub const USAGE: u8 = 2;
 pub const OUT_OF_REACH: u8 = 3;
 /// `status`: unknown.
 pub const UNKNOWN: u8 = 4;
+
+/// How long the icon waits for the user's configuration.
+const LOAD_TIMEOUT: Duration = Duration::from_secs(1);
 
 const TEMPLATE: &str = "{about}\n\nUtilisation : {usage}\n\n{all-args}{after-help}\n";
 const EXIT_CODES: &str = "\
@@ -107,6 +112,9 @@ enum Once {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Fait relire les fichiers de configuration à la Vigie lancée, et dit leurs défauts
+    #[command(help_template = TEMPLATE)]
+    Reload,
     /// Ferme Vigie
     #[command(help_template = TEMPLATE)]
     Quit,
@@ -148,10 +156,10 @@ enum InstallerCommand {
     /// Relance Vigie dans les sessions notées (Windows), ou là où elle est lancée (Linux)
     #[command(help_template = TEMPLATE)]
     StartAgain,
-    /// Efface les réglages de tous les utilisateurs de la machine (Windows)
+    /// Efface les réglages des utilisateurs dont la session est ouverte (Windows)
     #[command(help_template = TEMPLATE)]
     Forget {
-        /// Seulement l’identifiant et le PIN que le trousseau garde pour vous
+        /// Seulement les vôtres, avec l’identifiant et le PIN que le trousseau garde
         #[arg(long, help_heading = "Options")]
         own: bool,
     },
@@ -193,6 +201,7 @@ pub fn main() -> ExitCode {
                 print(&vigie_view::config::show(&vigie_profile::load(&Paths::system())))
             }
             Once::Config { command: ConfigCommand::Check { file } } => check(&file),
+            Once::Reload => reload().await,
             Once::Quit => quit().await,
             Once::Installer { command } => install(command).await,
             Once::Doctor => {
@@ -274,10 +283,10 @@ async fn run(tray: DesktopTray, panel: bool) -> ExitCode {
     };
     let (events, received) = mpsc::unbounded_channel();
     let paths = Paths::system();
-    let loaded = vigie_profile::load(&paths);
+    let loaded = load_in_time(&paths).await;
     let store = Store::system();
     let saved = store.load();
-    let requests = sensors::start(loaded.profile.clone(), events.clone());
+    let requests = sensors::start(loaded.profile.clone(), paths.clone(), events.clone());
     let parts = Parts { now: sensors::clock::now, requests, events: events.clone(), paths, store, tray };
     let (app, status) = App::new(&loaded, saved, parts);
     let serving = tokio::spawn(server.serve(events.clone(), status));
@@ -298,6 +307,20 @@ async fn run(tray: DesktopTray, panel: bool) -> ExitCode {
         return ExitCode::from(FAILED);
     }
     ExitCode::from(OK)
+}
+
+/// Loads the configuration. If the user's folder is on a server that does not answer, that of the machine must do: the icon
+/// comes first, and the sensor of the files reads the user's as soon as it can.
+async fn load_in_time(paths: &Paths) -> Loaded {
+    let all = paths.clone();
+    let loading = tokio::task::spawn_blocking(move || vigie_profile::load(&all));
+    match timeout(LOAD_TIMEOUT, loading).await {
+        Ok(Ok(loaded)) => loaded,
+        Ok(Err(_)) | Err(_) => {
+            tracing::warn!(file = %paths.user.display(), "the user's configuration cannot be read in time");
+            vigie_profile::load(&Paths { user: PathBuf::new(), ..paths.clone() })
+        }
+    }
 }
 
 /// Quits on the session's end, `systemctl stop` and Ctrl-C, as the menu does.
@@ -325,8 +348,9 @@ async fn tell_status(json: bool, watch: bool) -> ExitCode {
         },
         None => {
             let (events, received) = mpsc::unbounded_channel();
-            let loaded = vigie_profile::load(&Paths::system());
-            let requests = sensors::start(loaded.profile.clone(), events);
+            let paths = Paths::system();
+            let loaded = vigie_profile::load(&paths);
+            let requests = sensors::start(loaded.profile.clone(), paths, events);
             status_once(&loaded, Store::system().load(), sensors::clock::now, requests, received).await
         }
     };
@@ -407,6 +431,16 @@ async fn find(question: &str, json: bool) -> ExitCode {
     if found.exact { printed } else { ExitCode::from(FAILED) }
 }
 
+async fn reload() -> ExitCode {
+    if let Some(client) = IpcClient::running().await
+        && let Err(error) = client.ask(IpcRequest::Ask(Action::Reload)).await
+    {
+        return failed(&format!("Vigie ne répond pas : {error}"));
+    }
+    let problems = vigie_profile::load(&Paths::system()).problems;
+    print_problems(&problems)
+}
+
 async fn quit() -> ExitCode {
     let Some(client) = IpcClient::running().await else { return print("Vigie n’est pas lancée.\n") };
     match client.quit().await {
@@ -433,10 +467,14 @@ fn check(file: &std::path::Path) -> ExitCode {
     if problems.is_empty() {
         return print(&format!("{} : aucun défaut.\n", file.display()));
     }
-    for problem in &problems {
+    print_problems(&problems)
+}
+
+fn print_problems(problems: &[Problem]) -> ExitCode {
+    for problem in problems {
         print_error(&vigie_view::config::problem(problem));
     }
-    ExitCode::from(FAILED)
+    ExitCode::from(if problems.is_empty() { OK } else { FAILED })
 }
 
 fn print(text: &str) -> ExitCode {

@@ -29,6 +29,8 @@ pub enum Action {
     ForgetCredentials,
     /// Read everything again now and notify the resulting status.
     Refresh,
+    /// Read the configuration files again.
+    Reload,
     /// Start the remote support program, and join the session of that number.
     Join(#[cfg_attr(feature = "typescript", ts(type = "string"))] Digits),
     /// Put a telephone code on the clipboard.
@@ -74,6 +76,7 @@ impl Action {
             | Action::OpenClient
             | Action::ForgetCredentials
             | Action::Refresh
+            | Action::Reload
             | Action::Join(_)
             | Action::Choose(_)
             | Action::SetAutostart(_)
@@ -175,6 +178,8 @@ pub enum Event {
     NotificationServer(bool),
     /// The last notification of this category could not be shown in time.
     NotificationFailed(Category),
+    /// The user has closed the last notification of this category without choosing anything.
+    NotificationDismissed(Category),
     /// The last urgent notification of this category ended with its server, and another server is there; its text is
     /// out of date.
     NotificationLost(Category),
@@ -194,6 +199,8 @@ pub enum Event {
     ConnectProgress(RequestId, Result<connect::ConnectProgress, connect::ConnectError>),
     /// Whether the VPN was disconnected; if not, why, for the log.
     Disconnected(Result<(), String>),
+    /// The keyring refused the PIN that the user wanted to be kept.
+    PinNotKept,
     /// Whether what the keyring held is gone (if not, why, for the log), and what it holds now.
     CredentialsForgotten(Result<(), String>, connect::StoredCredentials),
     /// How the start of something ended.
@@ -399,6 +406,8 @@ pub enum Notification {
     ConnectFailed(connect::ConnectError),
     /// The VPN could not be disconnected.
     DisconnectFailed,
+    /// The keyring refused the PIN that the user wanted to be kept.
+    PinNotKept,
     /// Whether the keyring forgot identifier and PIN.
     Forgotten(bool),
     /// What Vigie is.
@@ -418,6 +427,7 @@ impl Notification {
             | Notification::NotSaved(_)
             | Notification::ConnectFailed(_)
             | Notification::DisconnectFailed
+            | Notification::PinNotKept
             | Notification::Forgotten(_)
             | Notification::ShutdownFailed
             | Notification::OthersLoggedOn => true,
@@ -515,6 +525,8 @@ pub enum SensorRequest {
     WakeAt(Option<jiff::Timestamp>),
     /// The profile has changed: use this one from now on.
     Profile(Arc<Profile>),
+    /// The configuration files; the answer is an [`Event::Profile`].
+    Config,
 }
 
 /// What can be started.

@@ -45,6 +45,7 @@ fn close_site(state: &mut State, effects: &mut Vec<Effect>) {
 /// Asks for confirmation before the computer is switched off.
 pub(super) fn ask_shutdown(state: &mut State, effects: &mut Vec<Effect>) {
     state.question = Some(Question::ShutDown);
+    state.unanswered_until = None;
     effects.push(Effect::Notify(Notification::ConfirmShutdown));
     if !state.notifications {
         effects.push(Effect::ShowPanel);
@@ -60,6 +61,7 @@ pub(super) fn on_shutdown_confirmed(state: &mut State, effects: &mut Vec<Effect>
 
 /// Closes the question without doing anything.
 pub(super) fn on_cancel(state: &mut State, effects: &mut Vec<Effect>) {
+    state.unanswered_until = None;
     effects.push(Effect::Withdraw(match state.question.take() {
         Some(Question::Site) => Category::Program,
         Some(Question::ShutDown) | None => Category::Shutdown,

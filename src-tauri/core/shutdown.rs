@@ -8,11 +8,16 @@ use super::state::{Question, State};
 use jiff::civil::{Date, Time};
 use jiff::{SignedDuration, Timestamp, ZonedDateTime};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// How many shutdowns are remembered, because a clock or time zone that changes back brings a moment again.
 const MAX_HISTORY: usize = 16;
 /// Moments closer than this are the same shutdown: Windows reports the time left, which wavers by seconds.
 const SAME_SHUTDOWN: SignedDuration = SignedDuration::from_secs(60);
+
+/// How long the last reminder waits for an answer before the panel shows it: "do not disturb" and programs in full screen
+/// hide notifications, and systems do not say so. At most half of the time that is left.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A reminder that is due now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -192,8 +197,15 @@ pub(super) fn remind(state: &mut State, effects: &mut Vec<Effect>) {
     if state.reminded.as_ref().is_some_and(|shown| !is_current(shown)) {
         withdraw(state, effects);
     }
-    let Some(reminder) = state.shutdown.due(&now) else { return };
+    let Some(reminder) = state.shutdown.due(&now) else {
+        if state.unanswered_until.take_if(|until| *until <= now.uptime).is_some() {
+            effects.push(Effect::ShowPanel);
+        }
+        return;
+    };
     state.reminded = Some(reminder.clone());
+    let left = Duration::try_from(now.wall.duration_until(&reminder.at)).unwrap_or_default();
+    state.unanswered_until = (reminder.last && state.notifications).then(|| now.uptime + ANSWER_TIMEOUT.min(left / 2));
     // Without a notification server the panel shows it.
     effects.push(if state.notifications {
         Effect::Notify(Notification::Shutdown(reminder))
@@ -205,6 +217,7 @@ pub(super) fn remind(state: &mut State, effects: &mut Vec<Effect>) {
 /// Takes back the reminder, and the question that it led to.
 pub(super) fn withdraw(state: &mut State, effects: &mut Vec<Effect>) {
     state.reminded = None;
+    state.unanswered_until = None;
     state.question.take_if(|question| *question == Question::ShutDown);
     effects.push(Effect::Withdraw(Category::Shutdown));
 }
@@ -220,7 +233,6 @@ mod tests {
     use crate::fixture::{at, guide, now};
     use jiff::tz::TimeZone;
     use proptest::prelude::*;
-    use std::time::Duration;
 
     fn planner() -> Planner {
         Planner::new(&guide().shutdown, ReminderHistory::default())

@@ -72,6 +72,8 @@ pub struct State {
     pub(super) reconnect: bool,
     /// The uptime at which the machine announced its sleep.
     pub(super) asleep: Option<Duration>,
+    /// The uptime at which the panel shows the last reminder, which nobody has answered.
+    pub(super) unanswered_until: Option<Duration>,
     pub(super) tray_host: Option<bool>,
     pub(super) notifications: bool,
 }
@@ -111,6 +113,7 @@ impl State {
             reached: None,
             reminded: None,
             asleep: None,
+            unanswered_until: None,
             tray_host: None,
             notifications: true,
             uses: saved.uses.clone(),
@@ -170,7 +173,10 @@ impl State {
     pub fn next_wake(&self) -> Option<Timestamp> {
         let now = &self.now;
         let policy = self.policy.next_wake(self.vpn.status(), self.vpn.status_since());
-        let lasting = [self.vpn.next_wake(), policy, self.connect.tunnel_due()].into_iter().flatten().min();
+        let lasting = [self.vpn.next_wake(), policy, self.connect.tunnel_due(), self.unanswered_until]
+            .into_iter()
+            .flatten()
+            .min();
         let lasting = lasting.and_then(|at| {
             let ahead = SignedDuration::try_from(at.saturating_sub(now.uptime)).ok()?;
             now.wall.timestamp().checked_add(ahead).ok()

@@ -43,6 +43,9 @@ pub fn update(state: &mut State, event: Event, now: Now) -> Vec<Effect> {
         notify(state, &mut effects);
         shutdown::remind(state, &mut effects);
     }
+    if effects.contains(&Effect::ShowPanel) {
+        state.unanswered_until = None;
+    }
     for effect in &effects {
         if let Effect::Notify(notification) = effect
             && notification.is_answer()
@@ -108,10 +111,15 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
         Event::TrayHost(available) => on_tray_host(state, available, effects),
         Event::NotificationServer(available) => question::on_notification_server(state, available, effects),
         Event::NotificationFailed(category) => question::on_notification_failed(state, category, effects),
+        Event::NotificationDismissed(Category::Shutdown) => state.unanswered_until = None,
+        Event::NotificationDismissed(_) => {}
         Event::NotificationLost(category) => question::on_notification_lost(state, category, effects),
         Event::Autostart(on) => state.autostart = on,
         Event::PanelOpen(open) => {
             state.panel_open = open;
+            if open {
+                state.unanswered_until = None;
+            }
             state.welcoming = false;
             // Not at each use: a few that are lost with the power do not matter.
             if !open && state.uses != state.saved.uses {
@@ -131,6 +139,7 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
                 effects.push(Effect::Notify(Notification::DisconnectFailed));
             }
         }
+        Event::PinNotKept => effects.push(Effect::Notify(Notification::PinNotKept)),
         Event::CredentialsForgotten(done, stored) => {
             state.connect.stored = Some(stored);
             effects.push(Effect::Notify(Notification::Forgotten(done.is_ok())));
@@ -181,6 +190,7 @@ fn handle_action(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
             state.policy.ask();
             effects.push(Effect::Request(SensorRequest::Host));
         }
+        Action::Reload => effects.push(Effect::Request(SensorRequest::Config)),
         Action::Open(id) => {
             if state.profile.program(&id).is_some() {
                 effects.push(Effect::Launch(LaunchTarget::Program(id)));
@@ -274,11 +284,19 @@ fn on_tray_host(state: &mut State, available: bool, effects: &mut Vec<Effect>) {
 }
 
 fn set_profile(state: &mut State, profile: Arc<Profile>, problems: Arc<[Problem]>, effects: &mut Vec<Effect>) {
+    // The files are read again whenever one of them may have changed, by Vigie itself too.
+    if profile == state.profile && problems == state.problems {
+        return;
+    }
     state.vpn.set_profile(&profile.vpn);
     state.shutdown.set_profile(&profile.shutdown);
     state.policy.set_time_to_visible(time_to_visible(&profile));
     if !problems.is_empty() && problems != state.problems {
         effects.push(Effect::Notify(Notification::ConfigBroken));
+    }
+    // The same category tells that there is no tray.
+    if problems.is_empty() && !state.problems.is_empty() && state.tray_host != Some(false) {
+        effects.push(Effect::Withdraw(Category::Program));
     }
     effects.push(Effect::Request(SensorRequest::Profile(profile.clone())));
     let vpn_changed = profile.vpn != state.profile.vpn;
@@ -287,6 +305,10 @@ fn set_profile(state: &mut State, profile: Arc<Profile>, problems: Arc<[Problem]
     state.refresh_helpdesk();
     if vpn_changed {
         state.invalidate(effects);
+        if state.connect.open {
+            // Another client may be allowed now, or none.
+            effects.push(Effect::PrepareConnect);
+        }
     }
 }
 

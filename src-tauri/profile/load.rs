@@ -104,6 +104,19 @@ impl Loaded {
         self.tree.leaves().into_iter().map(value).collect()
     }
 
+    /// Returns the files on which the profile depends, whether they exist or not.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let files = [Some(self.paths.machine.clone()), Some(self.paths.user.clone()), self.ics().map(|(_, file)| file)];
+        files.into_iter().flatten().filter(|file| !file.as_os_str().is_empty()).collect()
+    }
+
+    /// Returns the .ics file that the calendar names, and where it is named.
+    fn ics(&self) -> Option<(Origin, PathBuf)> {
+        let node = self.tree.find(&["calendar".into(), "ics".into()])?;
+        let folder = self.paths.of(node.origin.layer).and_then(Path::parent).unwrap_or(Path::new(""));
+        Some((node.origin, folder.join(node.text()?)))
+    }
+
     fn guide() -> Loaded {
         let tree = tree::parse(GUIDE, Layer::Guide).expect("a test reads the embedded guide");
         let profile = read::read(&tree).0.expect("a test reads the embedded guide");
@@ -219,11 +232,8 @@ impl Loaded {
     }
 
     /// Adds the holidays of the calendar's .ics file.
-    fn add_ics(&mut self, paths: &Paths, source: &dyn ConfigSource, problems: &mut Vec<Problem>) {
-        let Some(node) = self.tree.find(&["calendar".into(), "ics".into()]) else { return };
-        let (origin, Some(name)) = (node.origin, node.text()) else { return };
-        let folder = paths.of(origin.layer).and_then(Path::parent).unwrap_or(Path::new(""));
-        let file = folder.join(name);
+    fn add_ics(&mut self, source: &dyn ConfigSource, problems: &mut Vec<Problem>) {
+        let Some((origin, file)) = self.ics() else { return };
         let mut calendar = self.profile.calendar.clone();
         let locked =
             |key: &str| self.locks.iter().any(|lock| lock[0] == "calendar" && lock.get(1).is_some_and(|k| k == key));
@@ -275,7 +285,7 @@ pub fn load_with(paths: &Paths, source: &dyn ConfigSource) -> Loaded {
     let mut problems = Vec::new();
     loaded.add(Layer::Machine, &paths.machine, source, &mut problems);
     loaded.add(Layer::User, &paths.user, source, &mut problems);
-    loaded.add_ics(paths, source, &mut problems);
+    loaded.add_ics(source, &mut problems);
     let locked = loaded.locks.iter().map(|lock| written(lock)).collect();
     loaded.profile = Arc::new(Profile { locked, ..Profile::clone(&loaded.profile) });
     loaded.problems = problems.into();
@@ -285,9 +295,10 @@ pub fn load_with(paths: &Paths, source: &dyn ConfigSource) -> Loaded {
 /// Returns what is wrong with a file, read as a machine file over the guide; empty if nothing is.
 pub fn check_with(file: &Path, source: &dyn ConfigSource) -> Vec<Problem> {
     let mut loaded = Loaded::guide();
+    loaded.paths = Paths { machine: file.to_owned(), user: PathBuf::new() };
     let mut problems = Vec::new();
     loaded.add(Layer::Machine, file, source, &mut problems);
-    loaded.add_ics(&Paths { machine: file.to_owned(), user: PathBuf::new() }, source, &mut problems);
+    loaded.add_ics(source, &mut problems);
     problems
 }
 

@@ -76,6 +76,9 @@ pub fn read_text(file: &Path) -> Result<Option<String>, ConfigError> {
 /// # Errors
 /// As [`read_config`], and if an ordinary user owns the file or its folder or may write there.
 pub fn read_machine_config(file: &Path) -> Result<Option<Vec<u8>>, ConfigError> {
+    if file.as_os_str().is_empty() {
+        return Ok(None);
+    }
     match trust::open(file) {
         // A folder that ordinary users may write does no harm as long as there is nothing in it.
         Err(ConfigError::Untrusted(_)) if matches!(file.try_exists(), Ok(false)) => Ok(None),

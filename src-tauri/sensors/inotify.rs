@@ -33,7 +33,12 @@ impl FileWatch {
     /// If no inotify instance is available, or none of the directories can be watched.
     pub fn new<P: AsRef<Path>>(paths: &[P]) -> io::Result<FileWatch> {
         let fd = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
-        let events = WatchFlags::CREATE | WatchFlags::MOVED_TO | WatchFlags::CLOSE_WRITE | WatchFlags::DELETE;
+        let events = WatchFlags::CREATE
+            | WatchFlags::MOVE
+            | WatchFlags::CLOSE_WRITE
+            | WatchFlags::ATTRIB
+            | WatchFlags::DELETE
+            | WatchFlags::MOVE_SELF;
         let mut names = Vec::new();
         let mut refused = None;
         for path in paths {
@@ -53,8 +58,8 @@ impl FileWatch {
         }
     }
 
-    /// Waits until one of the files was created, written, replaced or removed. Pending changes count as one. Cancel
-    /// safe.
+    /// Waits until one of the files was created, written, replaced or removed, or has another owner or other permissions.
+    /// Pending changes count as one. Cancel safe.
     ///
     /// # Errors
     /// If the inotify instance fails; it will not recover.
@@ -67,7 +72,8 @@ impl FileWatch {
             loop {
                 match reader.next() {
                     Ok(event) => {
-                        // Without a name: the queue overflowed or the directory was removed, so the files may have changed.
+                        // Without a name: the queue overflowed, or the directory was changed, moved or removed, so the files
+                        // may have changed.
                         let named = |name: &std::ffi::CStr| {
                             self.names.iter().any(|(wd, known)| *wd == event.wd() && known.as_c_str() == name)
                         };
@@ -111,6 +117,14 @@ mod tests {
         std::os::unix::fs::symlink("/b", &new).unwrap();
         std::fs::rename(&new, &file).unwrap();
         timeout(DEADLINE, files.changed()).await.expect("renamed over").unwrap();
+
+        std::fs::remove_file(&file).unwrap();
+        std::fs::write(&file, "x").unwrap();
+        timeout(DEADLINE, files.changed()).await.expect("replaced").unwrap();
+        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+        timeout(DEADLINE, files.changed()).await.expect("other permissions").unwrap();
+        std::fs::rename(&file, &new).unwrap();
+        timeout(DEADLINE, files.changed()).await.expect("moved away").unwrap();
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Turns facts about the machine into events. Each sensor watches one subject, without polling.
 
 pub mod clock;
+mod config;
 #[cfg(windows)]
 mod domain_network;
 pub mod drives;
@@ -29,27 +30,29 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
 use vigie_core::message::{Event, SensorRequest};
-use vigie_profile::Profile;
+use vigie_profile::{Paths, Profile};
 
 /// Sends requests to the sensors.
 pub type SensorRequests = mpsc::UnboundedSender<SensorRequest>;
 
-/// Starts all sensors on the current tokio runtime. They end when the returned sender is dropped or the events' receiver
-/// is gone.
-pub fn start(profile: Arc<Profile>, events: Events) -> SensorRequests {
+/// Starts all sensors on the current tokio runtime. They begin with `profile`, and watch the files that it comes from.
+/// They end when the returned sender is dropped or the events' receiver is gone.
+pub fn start(profile: Arc<Profile>, paths: Paths, events: Events) -> SensorRequests {
     let (sender, requests) = mpsc::unbounded_channel();
-    tokio::spawn(serve(profile, events, requests));
+    tokio::spawn(serve(profile, paths, events, requests));
     sender
 }
 
-async fn serve(profile: Arc<Profile>, events: Events, mut requests: UnboundedReceiver<SensorRequest>) {
+async fn serve(profile: Arc<Profile>, paths: Paths, events: Events, mut requests: UnboundedReceiver<SensorRequest>) {
     let (alarm, wake_at) = watch::channel(None);
     let (profiles, current) = watch::channel(profile);
     let (links, wapt_refresh) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let reload = Arc::new(Notify::new());
     // Dropping the set aborts all tasks in it.
     let mut watchers = JoinSet::new();
     watchers.spawn(clock::watch(wake_at, events.clone()));
     watchers.spawn(network::watch(current.clone(), links.clone(), events.clone()));
+    watchers.spawn(config::watch(paths, reload.clone(), events.clone()));
     watchers.spawn(power::watch(events.clone()));
     watchers.spawn(shutdown::watch(events.clone()));
     #[cfg(windows)]
@@ -107,6 +110,7 @@ async fn serve(profile: Arc<Profile>, events: Events, mut requests: UnboundedRec
             SensorRequest::WakeAt(at) => {
                 alarm.send_replace(at);
             }
+            SensorRequest::Config => reload.notify_one(),
             SensorRequest::Profile(profile) => {
                 profiles.send_replace(profile);
                 find_site(&current, &events);
@@ -209,7 +213,8 @@ mod tests {
             run("ip address add 10.9.0.2/24 dev eth0");
             run("ip link set eth0 up");
             let (events, mut received) = mpsc::unbounded_channel();
-            let requests = start(Arc::new(profile()), events);
+            let nowhere = Paths { machine: Default::default(), user: Default::default() };
+            let requests = start(Arc::new(profile()), nowhere, events);
             assert_eq!(next(&mut received, |event| matches!(event, Event::SiteFound(_))).await, Event::SiteFound(None));
 
             requests.send(SensorRequest::Links).unwrap();

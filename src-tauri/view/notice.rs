@@ -139,6 +139,12 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
             "Déconnectez-le dans la fenêtre du client VPN.",
         )
         .button("Ouvrir le client VPN", Action::OpenClient),
+        Notification::PinNotKept => Notice::new(
+            Category::Answer,
+            "Votre code PIN n’a pas été retenu",
+            "Le trousseau de clés de cet ordinateur l’a refusé ; l’administrateur l’interdit peut-être. Vous le taperez aussi \
+             à la prochaine connexion.",
+        ),
         Notification::Forgotten(true) => Notice::new(
             Category::Answer,
             "Vos identifiants sont oubliés",
@@ -457,6 +463,7 @@ mod tests {
             (Notification::Copied(ClipboardContent::Passcode), "Votre code est copié pour 30 secondes | Collez-le comme « Passcode » (Ctrl + V) : les 6 chiffres ne restent pas valables longtemps.".into()),
             (Notification::ConnectFailed(ConnectError::Untrusted), "Le serveur VPN n’est pas reconnu | Son certificat n’est pas celui attendu : rien ne lui a été envoyé. Essayez depuis un autre réseau ; si cela se répète, contactez l’assistance AMIGO. | [Réessayer] | [Ouvrir AMIGO]".into()),
             (Notification::DisconnectFailed, "Le VPN n’a pas pu être déconnecté | Déconnectez-le dans la fenêtre du client VPN. | [Ouvrir le client VPN]".into()),
+            (Notification::PinNotKept, "Votre code PIN n’a pas été retenu | Le trousseau de clés de cet ordinateur l’a refusé ; l’administrateur l’interdit peut-être. Vous le taperez aussi à la prochaine connexion.".into()),
             (Notification::Forgotten(true), "Vos identifiants sont oubliés | Le trousseau de clés de cet ordinateur ne contient plus ni votre identifiant VPN ni votre code PIN.".into()),
             (Notification::Forgotten(false), "Vos identifiants n’ont pas pu être oubliés | Le trousseau de clés est verrouillé ou ne répond pas. Déverrouillez-le, puis recommencez. | [Réessayer]".into()),
             (Notification::About, format!("Vigie {} | Académie de Normandie, d’après le « Guide pour travailler en distanciel » du 9 mai 2023.", env!("CARGO_PKG_VERSION"))),

@@ -1,7 +1,7 @@
 //! The configuration files: `vigie config`, and a tray that runs in spite of a broken file.
 
-use crate::harness::Desktop;
 use crate::harness::vpn::TestVpn;
+use crate::harness::{DEADLINE, Desktop, wait_for};
 use std::path::Path;
 
 /// Runs a command, and returns its standard output, standard error and exit code.
@@ -104,4 +104,53 @@ fn config_show_prints_each_value_with_its_source() {
     desktop.configure("[shutdown]\nat = \"20:00\"\nbogus = 1\n");
     let fault = "« shutdown.bogus » : cette clé n’existe pas ; clés possibles : at, enabled, leads_minutes";
     assert_shown(&[format!("shutdown.at = \"20:00\"{}", user(10)), format!("- {}, ligne 11, {fault}", file.display())]);
+}
+
+#[test]
+fn changed_files_of_user_and_machine_are_taken_over_while_vigie_runs() {
+    let vpn = TestVpn::start();
+    let desktop = Desktop::at_home(&vpn);
+    desktop.skip_first_run();
+    desktop.configure(NO_MACHINE_WARNINGS);
+    // So that the folder is there; it says nothing.
+    let machine = desktop.write("machine/etc/vigie/vigie.toml", "# rien\n");
+    let tray = desktop.spawn("vigie", &desktop.vigie_on_isolated_machine());
+    let item = desktop.item_of(tray.pid());
+    item.wait_for_menu("à 21 h 30 (greyed)\n");
+
+    let user = desktop.configure(&format!("[shutdown]\nat = \"20:10\"\n{NO_MACHINE_WARNINGS}"));
+    item.wait_for_menu("à 20 h 10 (greyed)\n");
+    // The machine locks it, in a file that replaces the old one.
+    let new = desktop.write("machine/etc/vigie/new", "locked = [\"shutdown.at\"]\n[shutdown]\nat = \"20:20\"\n");
+    std::fs::rename(new, &machine).expect("the file is replaced");
+    item.wait_for_menu("à 20 h 20 (greyed)\n");
+    let locked = desktop.notifications().wait(0, "Configuration de Vigie en partie ignorée");
+    assert!(locked.body.contains(&user.display().to_string()), "{locked:?}");
+    // Whoever may write the machine's file does not matter before it is right again.
+    let mode = std::os::unix::fs::PermissionsExt::from_mode;
+    std::fs::set_permissions(&machine, mode(0o666)).expect("permissions");
+    item.wait_for_menu("à 20 h 10 (greyed)\n");
+    std::fs::set_permissions(&machine, mode(0o644)).expect("permissions");
+    item.wait_for_menu("à 20 h 20 (greyed)\n");
+    std::fs::remove_file(&user).expect("removed");
+    wait_for("the end of the warning", DEADLINE, || (!item.menu().contains("Configuration en partie")).then_some(()));
+    std::fs::remove_file(&machine).expect("removed");
+    item.wait_for_menu("à 21 h 30 (greyed)\n");
+}
+
+#[test]
+fn reload_reports_the_faults_and_needs_no_running_vigie() {
+    let vpn = TestVpn::start();
+    let desktop = Desktop::at_home(&vpn);
+    desktop.skip_first_run();
+    desktop.configure(NO_MACHINE_WARNINGS);
+    assert_eq!(vigie(&desktop, &["reload"]), (String::new(), String::new(), Some(0)));
+    let (_tray, item) = desktop.start_vigie();
+    item.wait_for_menu("à 21 h 30 (greyed)\n");
+    assert_eq!(vigie(&desktop, &["reload"]), (String::new(), String::new(), Some(0)));
+    let file = desktop.configure("[shutdown]\nat = \"20:10\"\nbogus = 1\n");
+    let (text, errors, code) = vigie(&desktop, &["reload"]);
+    assert!(errors.starts_with(&format!("{}, ligne 11, « shutdown.bogus »", file.display())), "{errors}");
+    assert_eq!((text.as_str(), code), ("", Some(1)));
+    item.wait_for_menu("à 20 h 10 (greyed)\n");
 }

@@ -75,6 +75,23 @@ fn reminders_are_shown_once_on_time_and_answers_survive_a_restart() {
     assert_eq!(reminders(&desktop).len(), 2, "{:#?}", reminders(&desktop));
 }
 
+/// As under "do not disturb", or behind a program in full screen.
+#[test]
+fn unanswered_last_reminder_brings_the_panel_to_the_front() {
+    let vpn = TestVpn::start();
+    let desktop = desktop_with_shutdown_in(&vpn, 65, "1");
+    let (_vigie, item) = desktop.start_vigie();
+    item.wait_for_menu("VPN déconnecté");
+    let reminder = desktop.notifications().wait(0, ONE_MINUTE);
+    // Half of the minute that is left.
+    wait_for("the panel", Duration::from_secs(45), || {
+        desktop.window_titles().iter().any(|title| title == "Vigie").then_some(())
+    });
+    let waited = reminder.at.elapsed();
+    assert!(waited > Duration::from_secs(25), "{waited:?}");
+    assert_eq!(reminders(&desktop).len(), 1);
+}
+
 #[test]
 fn switching_off_is_confirmed_and_requested_once() {
     let vpn = TestVpn::start();

@@ -169,11 +169,21 @@ fn profile_with_the_same_vpn_settings_keeps_the_status() {
         [Effect::Notify(Notification::ConfigBroken), Effect::Request(SensorRequest::Profile(profile.clone())),]
     );
     assert!(state.badge());
-    // The same problems are not notified again.
+    // Read again, nothing is new.
+    assert_eq!(state.on(Event::Profile(profile.clone(), problems()), "10:02"), []);
+    let mut other = (*profile).clone();
+    other.panel.warn_uptime_days += 1;
+    let other = Arc::new(other);
     assert_eq!(
-        state.on(Event::Profile(profile.clone(), problems()), "10:02"),
-        [Effect::Request(SensorRequest::Profile(profile))]
+        state.on(Event::Profile(other.clone(), problems()), "10:02"),
+        [Effect::Request(SensorRequest::Profile(other.clone()))],
+        "the same problems are not notified again"
     );
+    assert_eq!(
+        state.on(Event::Profile(other.clone(), [].into()), "10:03"),
+        [Effect::Withdraw(Category::Program), Effect::Request(SensorRequest::Profile(other))]
+    );
+    assert!(!state.badge());
     assert_eq!(state.vpn.status(), VpnStatus::Connected);
 }
 
@@ -255,7 +265,7 @@ fn idle_state_wakes_only_when_a_text_changes() {
             state.now.uptime + Duration::try_from(state.now.wall.duration_until(&wall)).expect("it lies ahead");
         update(&mut state, Event::Tick, Now { wall, uptime });
     }
-    let expected = ["24 17:00", "24 21:00", "24 21:15", "24 21:25", "24 21:30", "25 00:00", "25 08:00", "25 13:00"];
+    let expected = ["24 17:00", "24 21:00", "24 21:15", "24 21:25", "24 21:26", "24 21:30", "25 00:00", "25 08:00"];
     assert_eq!(moments, expected);
 }
 
@@ -327,9 +337,53 @@ fn reminders_of_an_evening_can_be_delayed_and_silenced() {
 }
 
 #[test]
+fn unanswered_last_reminder_is_shown_in_the_panel_once() {
+    let reminded = || {
+        let mut state = known();
+        state.on(Event::Tick, "21:15");
+        assert_eq!(state.on(Event::Tick, "21:17"), [], "another one follows");
+        assert_eq!(notified(&state.on(Event::Tick, "21:25")).len(), 1);
+        state
+    };
+    let mut state = reminded();
+    assert_eq!(state.next_wake(), Some(now("2026-11-24T21:26").wall.timestamp()));
+    assert_eq!(state.on(Event::Tick, "21:25:59"), []);
+    assert_eq!(state.on(Event::Tick, "21:26"), [Effect::ShowPanel]);
+    assert_eq!(state.on(Event::Tick, "21:28"), [], "once");
+
+    // In front of it, an open panel counts as well as none.
+    let mut state = known();
+    state.on(Event::PanelOpen(true), "21:24");
+    state.on(Event::Tick, "21:25");
+    assert_eq!(state.on(Event::Tick, "21:26"), [Effect::ShowPanel]);
+
+    for answer in [
+        Event::NotificationDismissed(Category::Shutdown),
+        Event::Action(Action::RemindLater),
+        Event::Action(Action::NotTonight),
+        Event::Action(Action::ShutDown),
+        Event::Action(Action::ShowPanel),
+        Event::PanelOpen(true),
+    ] {
+        let mut state = reminded();
+        state.on(answer.clone(), "21:25:30");
+        assert_eq!(state.on(Event::Tick, "21:26"), [], "{answer:?}");
+    }
+    let mut state = reminded();
+    state.on(Event::NotificationDismissed(Category::Vpn), "21:25:30");
+    assert_eq!(state.on(Event::Tick, "21:26"), [Effect::ShowPanel], "another notification");
+
+    // There is less time: half of it.
+    let mut state = known();
+    assert_eq!(notified(&state.on(Event::Tick, "21:29:00")).len(), 1);
+    assert_eq!(state.on(Event::Tick, "21:29:30"), [Effect::ShowPanel]);
+}
+
+#[test]
 fn reminder_is_withdrawn_after_its_shutdown() {
     let mut state = known();
     state.on(Event::Tick, "21:25");
+    state.on(Event::NotificationDismissed(Category::Shutdown), "21:25:10");
     assert_eq!(state.on(Event::Tick, "21:29"), []);
     assert_eq!(state.on(Event::Tick, "21:30"), [Effect::Withdraw(Category::Shutdown)]);
     assert_eq!(state.on(Event::Tick, "21:31"), []);
@@ -461,6 +515,7 @@ fn each_action_has_its_effect() {
         (Action::SetAutostart(true), Effect::SetAutostart(true)),
         (Action::Choose(Choice::Pinned(true)), Effect::SaveChoice(Choice::Pinned(true))),
         (Action::About, Effect::Notify(Notification::About)),
+        (Action::Reload, Effect::Request(SensorRequest::Config)),
         (Action::Quit, Effect::Quit),
     ];
     for (action, effect) in cases {

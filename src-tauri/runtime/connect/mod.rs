@@ -199,10 +199,14 @@ async fn connect(
         return report(Err(ConnectError::ClientMissing));
     };
     let deadline = Instant::now() + Duration::from_secs(profile.vpn.connect_seconds.into());
+    let refused = events.clone();
     let connected = || {
         tokio::spawn(async move {
             if let Err(error) = credentials::keep(&identifier, pin.as_ref(), forget_pin).await {
                 tracing::warn!(%error, "keeping identifier and PIN failed");
+                if pin.is_some() {
+                    send(&refused, Event::PinNotKept);
+                }
             }
         });
     };

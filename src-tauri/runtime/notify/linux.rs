@@ -38,6 +38,9 @@ const RETRY_BACKOFF: Backoff = Backoff { first: Duration::from_millis(500), long
 /// How long the program's end waits for the server to close notifications.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// The reason of `NotificationClosed` if the user closed it.
+const DISMISSED: u32 = 2;
+
 /// How long an answer to a click is shown, in milliseconds.
 const SHORT_DISPLAY: i32 = 4000;
 
@@ -396,9 +399,14 @@ impl NotificationTask {
                 self.on_action(&header, id, key).await;
             }
             "NotificationClosed" => {
-                let Ok((id, _reason)) = body.deserialize::<(u32, u32)>() else { return };
+                let Ok((id, reason)) = body.deserialize::<(u32, u32)>() else { return };
                 // Without ids it may be any of them.
-                self.active.retain(|_, active| id == 0 || !active.matches(&header, id));
+                let closed = self.active.extract_if(.., |_, active| id != 0 && active.matches(&header, id));
+                for (category, _) in closed {
+                    if reason == DISMISSED {
+                        let _ = self.events.send(Event::NotificationDismissed(category));
+                    }
+                }
             }
             "NameOwnerChanged" => {
                 let Ok((SERVER, old, new)) = body.deserialize::<(&str, &str, &str)>() else { return };

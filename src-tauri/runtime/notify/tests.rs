@@ -189,6 +189,27 @@ fn button_works_once_and_only_on_the_current_notification() {
 }
 
 #[test]
+fn only_the_user_dismisses_a_notification() {
+    with_session_bus(async {
+        let (server, mut calls) = server(&["actions"]).await;
+        let (sender, mut events) = unbounded_channel();
+        let mut notifier = Notifier::new(sender);
+        let (path, name) = ("/org/freedesktop/Notifications", "org.freedesktop.Notifications");
+        for (category, id) in [(Category::Vpn, 41), (Category::Shutdown, 42)] {
+            notifier.show(notice(category, "Arrêt", &[]));
+            shown(&mut calls, "Arrêt", 0).await;
+            // It has expired, or it is another one, or it was closed by the user.
+            let (expired, other) = ((id, if id == 41 { 1_u32 } else { 2 }), (7_u32, 2_u32));
+            for body in [other, expired] {
+                server.emit_signal(None::<&str>, path, name, "NotificationClosed", &body).await.expect("sent");
+            }
+        }
+        assert_eq!(events.recv().await, Some(Event::NotificationDismissed(Category::Shutdown)));
+        assert!(events.try_recv().is_err());
+    });
+}
+
+#[test]
 fn server_gets_only_what_it_supports() {
     with_session_bus(async {
         let (full, mut calls) = server(&["actions", "body-markup"]).await;

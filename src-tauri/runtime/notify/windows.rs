@@ -26,8 +26,10 @@ use tokio::time::timeout;
 use vigie_core::message::{Action, Category, Event};
 use vigie_view::notice::Notice;
 use windows::Data::Xml::Dom::XmlDocument;
-use windows::Foundation::{DateTime, IReference, PropertyValue};
-use windows::UI::Notifications::{NotificationSetting, ToastNotification, ToastNotificationManager};
+use windows::Foundation::{DateTime, IReference, PropertyValue, TypedEventHandler};
+use windows::UI::Notifications::{
+    NotificationSetting, ToastDismissalReason, ToastDismissedEventArgs, ToastNotification, ToastNotificationManager,
+};
 use windows::Win32::Foundation::{CLASS_E_NOAGGREGATION, E_POINTER};
 use windows::Win32::System::Com::{
     CLSCTX_LOCAL_SERVER, COINIT_MULTITHREADED, CoRegisterClassObject, IClassFactory, IClassFactory_Impl,
@@ -118,7 +120,7 @@ fn run(events: Events, inbox: &Receiver<BackendCommand>) {
                 number += 1;
                 let actions = notice.actions.iter().map(|(_, action)| action.clone()).collect();
                 lock(&active).insert(notice.category, (number, actions));
-                if let Err(error) = show(&notice, number) {
+                if let Err(error) = show(&notice, number, &events) {
                     lock(&active).remove(&notice.category);
                     tracing::warn!(%error, "cannot be shown: {}", notice.title);
                     // The next one is attempted all the same: the service may be back by then.
@@ -143,13 +145,21 @@ fn log_failure(result: windows::core::Result<()>) {
     }
 }
 
-fn show(notice: &Notice, number: u64) -> windows::core::Result<()> {
+fn show(notice: &Notice, number: u64, events: &Events) -> windows::core::Result<()> {
     let id = HSTRING::from(APP_ID);
     let xml = XmlDocument::new()?;
     xml.LoadXml(&HSTRING::from(toast(notice, number)))?;
     let toast = ToastNotification::CreateToastNotification(&xml)?;
     toast.SetTag(&tag(notice.category))?;
     toast.SetGroup(&HSTRING::from(GROUP))?;
+    let (category, events) = (notice.category, events.clone());
+    toast.Dismissed(&TypedEventHandler::new(move |_, arguments: Ref<'_, ToastDismissedEventArgs>| {
+        // One that moved to the Action Centre, or that Vigie has withdrawn, was not closed by the user.
+        if arguments.ok()?.Reason()? == ToastDismissalReason::UserCanceled {
+            let _ = events.send(Event::NotificationDismissed(category));
+        }
+        Ok(())
+    }))?;
     if notice.transient {
         let until = SystemTime::now() + SHORT_DISPLAY;
         let until: IReference<DateTime> = PropertyValue::CreateDateTime(date_time(until))?.cast()?;
@@ -189,8 +199,9 @@ fn toast(notice: &Notice, number: u64) -> String {
         (true, true) => " duration=\"long\"",
         (false, _) => "",
     };
-    let buttons: String = notice.actions.iter().enumerate().fold(String::new(), |buttons, (index, (label, _))| {
-        buttons + &format!("<action content=\"{}\" arguments=\"{number}/{index}\"/>", escape(label))
+    let buttons: String = notice.actions.iter().enumerate().fold(String::new(), |buttons, (index, (label, action))| {
+        let how = if opens_nothing(action) { " activationType=\"background\"" } else { "" };
+        buttons + &format!("<action content=\"{}\" arguments=\"{number}/{index}\"{how}/>", escape(label))
     });
     format!(
         "<toast launch=\"{number}\"{stays}><visual><binding template=\"ToastGeneric\"><text>{}</text><text>{}</text>\
@@ -198,6 +209,13 @@ fn toast(notice: &Notice, number: u64) -> String {
         escape(&notice.title),
         escape(&notice.body)
     )
+}
+
+/// Whether the action shows no window. Windows calls Vigie in the background then, and lets the program in front keep the
+/// keyboard. (Without such a button the scenario "reminder" is ignored:
+/// <https://learn.microsoft.com/uwp/schemas/tiles/toastschema/element-toast>.)
+fn opens_nothing(action: &Action) -> bool {
+    matches!(action, Action::RemindLater | Action::NotTonight | Action::Cancel)
 }
 
 /// Escapes a text or an attribute of XML 1.0, which excludes most control characters.
@@ -298,11 +316,11 @@ mod tests {
 
     #[test]
     fn toast_holds_the_text_and_numbered_buttons() {
-        let buttons = [("Plus \"tard\"", Action::RemindLater), ("Non", Action::NotTonight)];
+        let buttons = [("Plus \"tard\"", Action::RemindLater), ("Éteindre", Action::ShutDown)];
         let expected = "<toast launch=\"7\" scenario=\"reminder\"><visual><binding template=\"ToastGeneric\">\
                         <text>Arrêt &amp; &lt;fin&gt;</text><text>À 21 h 30.</text></binding></visual><actions>\
-                        <action content=\"Plus &quot;tard&quot;\" arguments=\"7/0\"/>\
-                        <action content=\"Non\" arguments=\"7/1\"/></actions></toast>";
+                        <action content=\"Plus &quot;tard&quot;\" arguments=\"7/0\" activationType=\"background\"/>\
+                        <action content=\"Éteindre\" arguments=\"7/1\"/></actions></toast>";
         assert_eq!(toast(&notice(true, &buttons), 7), expected);
         for notice in [notice(true, &buttons), notice(true, &[]), notice(false, &buttons), notice(false, &[])] {
             let text = toast(&notice, 1);

@@ -40,8 +40,12 @@ pub fn host(body: impl FnOnce(DesktopTray) -> ExitCode + Send + 'static) -> Exit
         }
     };
     crate::runtime::signals::listen();
-    let tray =
-        DesktopTray { app: app.handle().clone(), wanted: Arc::default(), shown: Arc::default(), checked: Instant::now() };
+    let tray = DesktopTray {
+        app: app.handle().clone(),
+        wanted: Arc::default(),
+        shown: Arc::default(),
+        checked: Instant::now(),
+    };
     let end = ExitOnDrop(app.handle().clone());
     let body = std::thread::spawn(move || {
         let _end = end;

@@ -305,7 +305,8 @@ impl Desktop {
     }
 
     /// Returns the command that starts Vigie in mount and UTS namespaces of its own, on a machine named `pc-14-042` where
-    /// root is called `mdupont`. In the home folder, `machine/etc` is overlaid on `/etc`, `machine/run` is `/run`,
+    /// root is called `mdupont`. In the home folder, `machine/etc` is overlaid on `/etc`, `machine/etc/vigie` is
+    /// `/etc/vigie` (changes are seen while Vigie runs), `machine/run` is `/run`,
     /// `machine/power` holds the power supplies (none by default), and each folder in `machine/shares` is a mount point.
     pub fn vigie_on_isolated_machine(&self) -> Command {
         require_root("a machine with mounts of its own");
@@ -320,6 +321,7 @@ impl Desktop {
         let script = "machine=$1; shift; hostname pc-14-042
             cp /etc/hosts /etc/resolv.conf \"$machine/etc\"
             mount -t overlay -o \"lowerdir=$machine/etc:/etc\" etc /etc
+            [ ! -d \"$machine/etc/vigie\" ] || mount --bind \"$machine/etc/vigie\" /etc/vigie
             mount --bind \"$machine/run\" /run
             mount --bind \"$machine/power\" /sys/class/power_supply
             find \"$machine/shares\" -mindepth 1 -maxdepth 1 \
