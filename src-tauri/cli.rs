@@ -127,7 +127,11 @@ enum Once {
     },
     /// Interroge chaque capteur : ce qu’il voit, et en combien de temps
     #[command(help_template = TEMPLATE)]
-    Doctor,
+    Doctor {
+        /// En JSON, pour un programme
+        #[arg(long, help_heading = "Options")]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -204,9 +208,9 @@ pub fn main() -> ExitCode {
             Once::Reload => reload().await,
             Once::Quit => quit().await,
             Once::Installer { command } => install(command).await,
-            Once::Doctor => {
+            Once::Doctor { json } => {
                 let loaded = vigie_profile::load(&Paths::system());
-                let (report, healthy) = doctor::report(&loaded).await;
+                let (report, healthy) = doctor::report(&loaded, json).await;
                 let printed = print(&report);
                 if healthy { printed } else { ExitCode::from(FAILED) }
             }

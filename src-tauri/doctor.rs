@@ -1,41 +1,55 @@
 //! `vigie doctor`: asks every sensor once, and reports what it found and how long it took.
 
 use crate::runtime::{autostart, instance};
-use crate::sensors::{drives, host, network, power, printers, probe, servers, shutdown, vpn_client, wapt};
+use crate::sensors::{clock, drives, host, network, power, printers, probe, servers, shutdown, vpn_client, wapt};
 use serde::Serialize;
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use vigie_core::message::Reading;
+use vigie_core::message::{Event, Reading};
+use vigie_core::state::{SavedState, State};
+use vigie_core::update::update;
 use vigie_core::vpn::{Gateway, Probe, ProbeRequest};
 use vigie_profile::{Loaded, Profile};
-use vigie_view::doctor::{Finding, Sensor};
+use vigie_view::doctor::{self as view, Finding, Sensor};
 
-/// Returns the report in French, and whether every sensor succeeded.
-pub async fn report(loaded: &Loaded) -> (String, bool) {
-    let findings = examine(loaded).await;
-    let healthy = findings.iter().all(|finding| finding.result.is_ok());
-    (vigie_view::doctor::report(&findings), healthy)
+/// Returns the report, in French or for a program, and whether every sensor succeeded.
+pub async fn report(loaded: &Loaded, json: bool) -> (String, bool) {
+    let (findings, state) = examine(loaded).await;
+    let healthy = findings.iter().all(|finding| finding.data.is_ok());
+    (if json { view::json(&findings) } else { view::report(&findings, &state) }, healthy)
 }
 
-async fn examine(loaded: &Loaded) -> Vec<Finding> {
+/// Asks every sensor, and returns the state that follows from the answers as well.
+async fn examine(loaded: &Loaded) -> (Vec<Finding>, State) {
     let profile = &loaded.profile;
+    let now = clock::now();
+    let mut state = State::new(profile.clone(), loaded.problems.clone(), SavedState::default(), 0, now.clone());
+    let mut learn = |event| drop(update(&mut state, event, now.clone()));
     let mut findings = Vec::new();
-    let mut timed = |sensor, started: Instant, result| {
-        findings.push(Finding { sensor, result, took: started.elapsed() });
+    let mut add = |sensor, started: Instant, data, words| {
+        findings.push(Finding { sensor, data, words, took: started.elapsed() });
     };
 
     let problems: Vec<String> = loaded.problems.iter().map(vigie_view::config::problem).collect();
-    let config = if problems.is_empty() { Ok("[]".to_owned()) } else { Err(problems.join("\n")) };
-    timed(Sensor::Config, Instant::now(), config);
+    let (data, words) = match &*problems {
+        [] => (Ok(Value::Null), "aucun défaut".to_owned()),
+        problems => (Err(problems.join("\n")), problems.join("\n")),
+    };
+    add(Sensor::Config, Instant::now(), data, Some(words));
 
     let started = Instant::now();
     let links = blocking(profile, network::read).await;
     let links = links.and_then(|links| links.map_err(|error| error.to_string()));
-    timed(Sensor::Network, started, links.as_ref().map_err(String::clone).and_then(json));
+    if let Ok(links) = &links {
+        learn(Event::Links(links.clone()));
+    }
+    add(Sensor::Network, started, links.as_ref().map_err(String::clone).and_then(json), None);
 
     let started = Instant::now();
     let site = blocking(profile, vpn_client::site).await;
-    timed(Sensor::Site, started, site.clone().and_then(json));
+    let words = site.as_ref().ok().map(|site| view::site(site.as_deref()));
+    add(Sensor::Site, started, site.clone().and_then(json), words);
 
     let chosen = profile.user.site.clone().or(site.ok().flatten());
     let mut request = ProbeRequest::new(profile, chosen.as_deref(), 0, true);
@@ -47,32 +61,54 @@ async fn examine(loaded: &Loaded) -> Vec<Finding> {
     let answered = probed.as_ref().is_some_and(|probe: &Probe| {
         probe.gateway == Some(Gateway::Answered) || probe.witnesses.iter().any(|witness| witness.strength().is_some())
     });
-    let result = probed.map(|probed| vigie_view::doctor::probe(&probed, links.as_ref().ok())).unwrap_or_default();
-    timed(Sensor::Probe, started, if answered { Ok(result) } else { Err(result) });
+    let words = probed.as_ref().map(|probed| view::probe(probed, links.as_ref().ok())).unwrap_or_default();
+    let data = if answered { json(&probed) } else { Err(words.clone()) };
+    add(Sensor::Probe, started, data, Some(words));
 
     let started = Instant::now();
     let servers = blocking(profile, |_| servers::read()).await;
-    timed(Sensor::Servers, started, servers.map(|servers| vigie_view::doctor::servers(&servers)));
+    let words = servers.as_ref().ok().map(|servers| view::servers(servers));
+    let texts = servers.map(|servers| servers.iter().map(ToString::to_string).collect::<Vec<_>>());
+    add(Sensor::Servers, started, texts.and_then(json), words);
 
     let started = Instant::now();
-    timed(Sensor::VpnClient, started, json(vpn_client::state(profile).await));
+    let client = vpn_client::state(profile).await;
+    add(Sensor::VpnClient, started, json(client), Some(view::client(client)));
     let started = Instant::now();
-    timed(Sensor::Host, started, blocking(profile, |_| host::read()).await.and_then(json));
+    let host = blocking(profile, |_| host::read()).await;
+    if let Ok(host) = &host {
+        learn(Event::Host(Arc::new(host.clone())));
+    }
+    add(Sensor::Host, started, host.and_then(json), None);
     let started = Instant::now();
-    timed(Sensor::Drives, started, blocking(profile, drives::read).await.and_then(reading));
+    let drives = blocking(profile, drives::read).await.unwrap_or_else(Reading::Unavailable);
+    learn(Event::Drives(drives.clone()));
+    add(Sensor::Drives, started, reading(drives), None);
     let started = Instant::now();
-    timed(Sensor::Printers, started, blocking(profile, |_| printers::read()).await.and_then(reading));
+    let printers = blocking(profile, |_| printers::read()).await.unwrap_or_else(Reading::Unavailable);
+    learn(Event::Printers(printers.clone()));
+    add(Sensor::Printers, started, reading(printers), None);
     let started = Instant::now();
-    timed(Sensor::Wapt, started, reading(wapt::read(profile).await));
+    let wapt = wapt::read(profile).await;
+    learn(Event::Wapt(wapt.clone()));
+    add(Sensor::Wapt, started, reading(wapt), None);
     let started = Instant::now();
-    timed(Sensor::Battery, started, blocking(profile, |_| power::battery()).await.and_then(reading));
+    let battery = blocking(profile, |_| power::battery()).await.unwrap_or_else(Reading::Unavailable);
+    learn(Event::Power(battery.clone()));
+    add(Sensor::Battery, started, reading(battery), None);
     let started = Instant::now();
-    timed(Sensor::MachineShutdown, started, blocking(profile, |_| shutdown::read()).await.and_then(reading));
+    let planned = blocking(profile, |_| shutdown::read()).await.unwrap_or_else(Reading::Unavailable);
+    if let Reading::Known(at) = &planned {
+        learn(Event::MachineShutdown(*at));
+    }
+    add(Sensor::MachineShutdown, started, reading(planned), None);
     let started = Instant::now();
-    timed(Sensor::Autostart, started, json(autostart::enabled()));
+    let autostart = autostart::enabled();
+    add(Sensor::Autostart, started, json(autostart), Some(view::yes_or_no(autostart)));
     let started = Instant::now();
-    timed(Sensor::Running, started, json(instance::IpcClient::running().await.is_some()));
-    findings
+    let running = instance::IpcClient::running().await.is_some();
+    add(Sensor::Running, started, json(running), Some(view::yes_or_no(running)));
+    (findings, state)
 }
 
 /// Runs a blocking sensor on a thread for blocking work, as the running Vigie does.
@@ -84,11 +120,11 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(move || read(&profile)).await.map_err(|error| error.to_string())
 }
 
-fn json(value: impl Serialize) -> Result<String, String> {
-    serde_json::to_string(&value).map_err(|error| error.to_string())
+fn json(value: impl Serialize) -> Result<Value, String> {
+    serde_json::to_value(&value).map_err(|error| error.to_string())
 }
 
-fn reading<T: Serialize>(reading: Reading<T>) -> Result<String, String> {
+fn reading<T: Serialize>(reading: Reading<T>) -> Result<Value, String> {
     match reading {
         Reading::Known(value) => json(value),
         Reading::Unavailable(why) => Err(why),

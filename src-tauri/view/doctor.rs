@@ -1,22 +1,29 @@
 //! The report of every sensor, for the helpdesk.
 
+use super::panel::panel;
+use serde::Serialize;
+use serde_json::{Value, json};
 use std::time::Duration;
-use vigie_core::vpn::{Answer, Gateway, Links, Path, Probe, Witness};
-use vigie_profile::IntranetHost;
+use vigie_core::state::State;
+use vigie_core::vpn::{Answer, ClientState, Gateway, Links, Path, Probe, Witness};
+use vigie_profile::{IntranetHost, RowKind};
 
 /// The result of one sensor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// Which sensor.
     pub sensor: Sensor,
-    /// What it found, as JSON or in words, or why it failed. More lines than one are indented.
-    pub result: Result<String, String>,
+    /// What it found, for programs, or why it failed, in English.
+    pub data: Result<Value, String>,
+    /// The same in words, where the panel has none for it.
+    pub words: Option<String>,
     /// How long it took.
     pub took: Duration,
 }
 
 /// The sensors, in the order of the report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "named after the modules in `sensors` and `runtime`")]
 pub enum Sensor {
     Config,
@@ -35,17 +42,86 @@ pub enum Sensor {
     Running,
 }
 
-/// Returns one line per sensor: sign, name, time and finding.
-pub fn report(findings: &[Finding]) -> String {
+/// Returns the report for the helpdesk: for each sensor a verdict, its name, the time that it took, and what it found, in
+/// the words of the panel for that state. More lines than one are indented.
+pub fn report(findings: &[Finding], state: &State) -> String {
     let line = |finding: &Finding| {
         let took = finding.took.as_millis();
-        let (sign, text) = match &finding.result {
-            Ok(found) => ("✓", found),
-            Err(why) => ("✗", why),
-        };
+        let sign = if finding.data.is_ok() { "✓" } else { "✗" };
+        let mut text = finding.words.clone().unwrap_or_else(|| rows(finding.sensor, state));
+        if let (Err(why), None) = (&finding.data, &finding.words) {
+            text.push_str(&format!("\n({why})"));
+        }
         format!("{sign} {:<24} {took:>6} ms  {}\n", name(finding.sensor), text.replace('\n', "\n    "))
     };
-    findings.iter().map(line).collect()
+    findings.iter().map(line).collect::<String>().replace('\u{a0}', " ")
+}
+
+/// Returns the report for programs, on one line.
+pub fn json(findings: &[Finding]) -> String {
+    let finding = |finding: &Finding| {
+        let (found, error) = match &finding.data {
+            Ok(found) => (found.clone(), Value::Null),
+            Err(why) => (Value::Null, Value::from(&**why)),
+        };
+        let took = u64::try_from(finding.took.as_millis()).unwrap_or(u64::MAX);
+        json!({
+            "sensor": finding.sensor, "ok": finding.data.is_ok(), "milliseconds": took, "found": found, "error": error
+        })
+    };
+    let all: Vec<Value> = findings.iter().map(finding).collect();
+    format!("{}\n", Value::from(all))
+}
+
+/// What the panel's rows say about a sensor.
+fn rows(sensor: Sensor, state: &State) -> String {
+    use RowKind::{Battery, Booted, Computer, Disk, Dns, Drives, LocalAddress, Memory, Printers, Router};
+    use RowKind::{Shutdown, System, User, VpnAddress, Wapt};
+    let kinds: &[RowKind] = match sensor {
+        Sensor::Network => &[LocalAddress, VpnAddress, Router, Dns],
+        Sensor::Host => &[Computer, User, System, Booted, Memory, Disk],
+        Sensor::Drives => &[Drives],
+        Sensor::Printers => &[Printers],
+        Sensor::Wapt => &[Wapt],
+        Sensor::Battery => &[Battery],
+        Sensor::MachineShutdown => &[Shutdown],
+        Sensor::Config
+        | Sensor::Probe
+        | Sensor::Servers
+        | Sensor::VpnClient
+        | Sensor::Site
+        | Sensor::Autostart
+        | Sensor::Running => &[],
+    };
+    let rows = panel(state).groups.into_iter().flat_map(|group| group.rows);
+    let rows = rows.filter(|row| row.fact.is_some_and(|kind| kinds.contains(&kind)));
+    let lines: Vec<String> = rows.map(|row| format!("{} : {}", row.label, row.value)).collect();
+    if lines.is_empty() { "aucune".into() } else { lines.join("\n") }
+}
+
+/// "oui" or "non".
+pub fn yes_or_no(yes: bool) -> String {
+    if yes { "oui".into() } else { "non".into() }
+}
+
+/// The state that Cisco's command line reports.
+pub fn client(state: Option<ClientState>) -> String {
+    match state {
+        Some(ClientState::Connected) => "Cisco est connecté",
+        Some(ClientState::Connecting) => "Cisco se connecte",
+        Some(ClientState::Disconnecting) => "Cisco se déconnecte",
+        Some(ClientState::Disconnected) => "Cisco est déconnecté",
+        Some(ClientState::Reconnecting) => "Cisco se reconnecte",
+        Some(ClientState::Paused) => "Cisco est en pause",
+        Some(ClientState::Unknown) => "Cisco ne connaît pas son état",
+        None => "la ligne de commande de Cisco est absente, ou ne répond pas",
+    }
+    .into()
+}
+
+/// The site that Cisco's files name.
+pub fn site(site: Option<&str>) -> String {
+    site.map_or_else(|| "les fichiers de Cisco n’en nomment aucun".into(), str::to_owned)
 }
 
 /// What came of a probe: a line for the gateway, and one for each intranet host.
@@ -109,7 +185,7 @@ fn name(sensor: Sensor) -> &'static str {
     match sensor {
         Sensor::Config => "Configuration",
         Sensor::Network => "Réseau",
-        Sensor::Probe => "Intérieur et passerelle",
+        Sensor::Probe => "Intranet et serveur VPN",
         Sensor::Servers => "Serveurs de l’utilisateur",
         Sensor::VpnClient => "Client VPN",
         Sensor::Site => "Site d’après Cisco",
@@ -127,7 +203,7 @@ fn name(sensor: Sensor) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vigie_core::fixture::{TUNNEL, home, probe as probed, with_tunnel, witness};
+    use vigie_core::fixture::{TUNNEL, home, known, probe as probed, with_tunnel, witness};
     use vigie_core::vpn::Ends;
 
     #[test]
@@ -136,14 +212,31 @@ mod tests {
         let witnesses = [("smb://172.26.66.73", Answer::Correct(ends)), ("ipp://172.26.66.73", Answer::Silent)]
             .map(|(host, answer)| witness(host, answer));
         let probed = probed(1, witnesses.into(), Some(Gateway::Answered));
-        let result = Ok(probe(&probed, Some(&with_tunnel(home()))));
-        let finding = Finding { sensor: Sensor::Probe, result, took: Duration::from_millis(3001) };
+        let words = Some(probe(&probed, Some(&with_tunnel(home()))));
+        let data = serde_json::to_value(&probed).map_err(|error| error.to_string());
+        let finding = Finding { sensor: Sensor::Probe, data, words, took: Duration::from_millis(3001) };
         let expected = "\
-✓ Intérieur et passerelle    3001 ms  serveur VPN : répond, certificat valable
+✓ Intranet et serveur VPN    3001 ms  serveur VPN : répond, certificat valable
     smb://172.26.66.73 : répond comme il faut (12 ms, par le VPN)
     ipp://172.26.66.73 : ne répond pas (12 ms)
 ";
-        assert_eq!(report(&[finding]), expected);
+        assert_eq!(report(std::slice::from_ref(&finding), &known()), expected);
+        let json: Vec<Value> = serde_json::from_str(&json(&[finding])).expect("it is JSON");
+        assert_eq!((&json[0]["sensor"], &json[0]["ok"]), (&"probe".into(), &true.into()));
+        assert_eq!(json[0]["found"]["gateway"], "answered");
+        let failed = Finding {
+            sensor: Sensor::Printers,
+            data: Err("no CUPS".into()),
+            words: None,
+            took: Duration::from_millis(2),
+        };
+        let mut state = known();
+        state.printers = vigie_core::message::Reading::Unavailable("no CUPS".into());
+        let expected = "\
+✗ Imprimantes                   2 ms  Imprimantes : le service d’impression ne répond pas
+    (no CUPS)
+";
+        assert_eq!(report(&[failed], &state), expected);
         let text = probe(&probed, Some(&home()));
         assert!(text.contains("(12 ms, depuis un réseau propre à cet ordinateur)"), "{text}");
     }

@@ -83,11 +83,11 @@ pub struct SearchResult {
     pub target: Destination,
 }
 
-/// Words that carry no subject, folded.
+/// Words that carry no subject.
 const STOP_WORDS: &[&str] = &[
-    "a", "ai", "aimerais", "apres", "arrive", "arriver", "as", "au", "aux", "avec", "avez", "avoir", "avons", "besoin",
+    "a", "ai", "aimerais", "après", "arrive", "arriver", "as", "au", "aux", "avec", "avez", "avoir", "avons", "besoin",
     "bien", "bonjour", "c", "ca", "car", "ce", "cela", "ces", "cet", "cette", "chez", "comment", "d", "dans", "de",
-    "dedans", "depuis", "des", "dire", "dois", "doit", "donc", "du", "elle", "en", "encore", "es", "est", "et", "etre",
+    "dedans", "depuis", "des", "dire", "dois", "doit", "donc", "du", "elle", "en", "encore", "es", "est", "et", "être",
     "eu", "faire", "fais", "fait", "faut", "il", "ils", "j", "je", "l", "la", "le", "les", "leur", "ma", "mais", "me",
     "merci", "mes", "mettre", "moi", "mon", "n", "ne", "ni", "nos", "notre", "nous", "on", "ont", "ou", "ouvre",
     "ouvrir", "par", "pas", "peut", "peux", "plus", "pour", "pourquoi", "pouvoir", "puis", "qu", "quand", "que",
@@ -158,7 +158,7 @@ fn share(part: usize, whole: usize) -> f64 {
 
 /// Splits a text into its words, without those that carry no subject; a telephone code keeps its star.
 fn words(text: &str, stemmer: &Stemmer) -> Vec<SearchWord> {
-    let lower: String = text.to_lowercase().replace('’', "'");
+    let lower: String = text.to_lowercase().replace('’', "\u{27}");
     let mut all = Vec::new();
     let mut word = String::new();
     for c in lower.chars().chain([' ']) {
@@ -174,7 +174,7 @@ fn words(text: &str, stemmer: &Stemmer) -> Vec<SearchWord> {
         word.clear();
     }
     let meaningful: Vec<SearchWord> =
-        all.iter().filter(|word| !STOP_WORDS.contains(&word.plain.as_str())).cloned().collect();
+        all.iter().filter(|word| !STOP_WORDS.iter().any(|stop| fold(stop) == word.plain)).cloned().collect();
     if meaningful.is_empty() { all } else { meaningful }
 }
 
@@ -249,7 +249,7 @@ pub struct SearchIndex {
 
 impl std::fmt::Debug for SearchIndex {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SearchIndex").field("entries", &self.entries.len()).finish_non_exhaustive()
+        f.debug_list().entries(self.entries.iter().map(|indexed| &indexed.entry.id)).finish()
     }
 }
 
