@@ -130,7 +130,7 @@ impl Widgets {
     fn draw_icon(&self, status: VpnStatus) {
         let scale = self.icon.scale_factor();
         let edge = ICON_SIZE * scale;
-        let mut sizes = tray::pictures(Icon { status: status, badge: false }, false);
+        let mut sizes = tray::pictures(Icon { status, badge: false }, false);
         let Some(last) = sizes.pop() else { return };
         let icon = sizes.into_iter().find(|icon| i32::from(icon.size) >= edge).unwrap_or(last);
         let size = i32::from(icon.size);
