@@ -52,6 +52,11 @@ impl Report {
         self.goals.push_str(&line);
     }
 
+    /// Says whether every goal so far is met.
+    pub fn is_met(&self) -> bool {
+        self.missed == 0
+    }
+
     /// Prints the goals, and writes the page. Says whether every goal is met.
     pub fn finish(self) -> bool {
         let goals = format!(

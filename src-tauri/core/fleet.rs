@@ -80,6 +80,18 @@ pub fn day(seats: u32) -> WorkingDay {
     day
 }
 
+/// How many connections a seat opens in that time while its tunnel is in use, after the first minute.
+pub fn connections_in_use(time: Duration) -> u32 {
+    let wall = at("2026-11-24T12:00");
+    let mut day = Day { gateway: Load::new(), inside: Load::new(), noticed_after: 0.0 };
+    let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let changes =
+        vec![(MINUTE + millis, Change::Network(false)), (0, Change::Tunnel(true)), (0, Change::Network(true))];
+    Seat { changes, always_in_use: true, ..Seat::new(0, &wall) }.run(&mut day);
+    let counted = |load: &Load| load.0.iter().skip(60).sum::<u32>();
+    counted(&day.gateway) + counted(&day.inside)
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Change {
     /// The network is there, or not.
@@ -99,6 +111,7 @@ struct Seat<'a> {
     network: bool,
     tunnel: bool,
     gateway: bool,
+    always_in_use: bool,
     traffic: Traffic,
     /// The probe under way: when it ends, its number, whether the gateway is asked, whether the intranet answers.
     asked: Option<(u64, u64, bool, bool)>,
@@ -121,8 +134,8 @@ impl Seat<'_> {
             let router = back + between(&mut random, MINUTE, 3 * MINUTE);
             let connects = router + between(&mut random, MINUTE / 2, 5 * MINUTE);
             changes.extend([
-                (cut, Change::Tunnel(false)),
                 (cut, Change::Network(false)),
+                (cut, Change::Tunnel(false)),
                 (router, Change::Network(true)),
                 (connects, Change::Tunnel(true)),
             ]);
@@ -147,6 +160,7 @@ impl Seat<'_> {
             network: false,
             tunnel: false,
             gateway: true,
+            always_in_use: false,
             traffic: Traffic { interface: 9, received_bytes: 0, sent_packets: 0 },
             asked: None,
             random,
@@ -166,7 +180,7 @@ impl Seat<'_> {
             let requests = if change.is_some_and(|at| at <= next) {
                 let Some((_, change)) = self.changes.pop() else { return };
                 // An idle tunnel's counters are read every 20 s; one that has just been taken into use is noticed later.
-                let stays_in_use = self.is_in_use(self.now - MINUTE) && self.is_in_use(self.now + MINUTE);
+                let stays_in_use = self.is_in_use(self.now.saturating_sub(MINUTE)) && self.is_in_use(self.now + MINUTE);
                 if change == Change::Gateway(false) && self.tunnel && stays_in_use {
                     dead_since = Some(self.now);
                 }
@@ -222,7 +236,7 @@ impl Seat<'_> {
     fn is_in_use(&self, at: u64) -> bool {
         // Not everybody begins at a full minute.
         let turn = (at + self.number * 997) / (5 * MINUTE);
-        fastrand::Rng::with_seed((self.number << 32) + turn).bool()
+        self.always_in_use || fastrand::Rng::with_seed((self.number << 32) + turn).bool()
     }
 
     fn pass(&mut self, time: u64) {
@@ -271,6 +285,8 @@ mod tests {
         const SEATS: u32 = 300;
         let day = day(SEATS);
         let hour = 3600;
+        // Only those who come later than half past eight, one by one.
+        assert!(day.gateway.peak(POWER_CUT) <= 5);
         for (name, time) in [
             ("after the power cut", POWER_CUT.end..POWER_CUT.end + 900),
             ("while the gateway is down", GATEWAY_DOWN.start..GATEWAY_DOWN.end),
@@ -291,6 +307,7 @@ mod tests {
         assert_eq!(day.gateway.peak(afternoon.clone()), 0);
         let inside = day.inside.mean(afternoon);
         assert!(inside > 0.0 && inside <= f64::from(SEATS) * 2.0 / 60.0, "{inside}");
+        assert_eq!(connections_in_use(Duration::from_secs(600)), 0);
         assert!(day.noticed_after > 0.0 && day.noticed_after <= 20.0, "{} s", day.noticed_after);
     }
 }
