@@ -6,6 +6,15 @@ use crate::harness::tray::TrayIcon;
 use crate::harness::vpn::{INTRANET_HOST, TestVpn};
 use crate::harness::{DEADLINE, Desktop, run, wait_for};
 use std::fs;
+use std::process::Command;
+
+/// Vigie knows the academy's addresses, and would ask for them wherever it runs.
+#[test]
+fn no_test_can_send_a_packet_out_of_the_machine() {
+    let routes = |family: &str| run(Command::new("ip").args([family, "route", "show", "default"]));
+    let (four, six) = (routes("-4"), routes("-6"));
+    assert_eq!((four.as_str(), six.as_str()), ("", ""), "run the tests through scripts/in-user-namespace");
+}
 
 #[test]
 fn a_tray_item_is_found_with_its_menu() {
