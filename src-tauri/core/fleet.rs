@@ -83,7 +83,7 @@ pub fn day(seats: u32) -> WorkingDay {
 /// How many connections a seat opens in that time while its tunnel is in use, after the first minute.
 pub fn connections_in_use(time: Duration) -> u32 {
     let wall = at("2026-11-24T12:00");
-    let mut day = Day { gateway: Load::new(), inside: Load::new(), noticed_after: 0.0 };
+    let mut day = WorkingDay { gateway: Load::new(), inside: Load::new(), noticed_after: 0.0 };
     let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let changes =
         vec![(MINUTE + millis, Change::Network(false)), (0, Change::Tunnel(true)), (0, Change::Network(true))];
