@@ -6,7 +6,7 @@ use rustix::process::{
 };
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
@@ -91,7 +91,11 @@ fn run() -> Result<ExitCode, String> {
         print(&format!("vigie-openconnect: {error}"));
     }
     drop(passcode);
-    end_with_input(input, &child)?;
+    let client = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or("a process has an id")?;
+    let client = pidfd_open(client, PidfdFlags::empty()).map_err(message)?;
+    // Before there is a second thread.
+    start_watchdog(&client)?;
+    end_with_input(input, client);
     let status = child.wait().map_err(message)?;
     Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
 }
@@ -126,17 +130,40 @@ fn send_passcode(child: &mut Child, passcode: &str) -> io::Result<()> {
 }
 
 /// Interrupts the child when the input ends, and kills it if it does not end by itself.
-fn end_with_input(mut input: File, child: &Child) -> Result<(), String> {
-    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or("a process has an id")?;
-    let child = pidfd_open(pid, PidfdFlags::empty()).map_err(message)?;
+fn end_with_input(mut input: File, client: OwnedFd) {
     std::thread::spawn(move || {
         // A fourth line is not Vigie's: it ends the tunnel as the end of the input does.
         let _ = input.read(&mut [0]);
-        let _ = pidfd_send_signal(&child, Signal::INT);
+        let _ = pidfd_send_signal(&client, Signal::INT);
         std::thread::sleep(TERMINATION_GRACE);
-        let _ = pidfd_send_signal(&child, Signal::KILL);
+        let _ = pidfd_send_signal(&client, Signal::KILL);
     });
-    Ok(())
+}
+
+/// Starts a process that kills the client if this one is killed and the client does not heed the signal that it then gets:
+/// OpenConnect does not while it waits for a silent gateway. It ends with the client.
+fn start_watchdog(client: &OwnedFd) -> Result<(), String> {
+    let program = pidfd_open(getpid(), PidfdFlags::empty()).map_err(message)?;
+    // SAFETY: this process has a single thread, so that nothing in the new one is locked or half done.
+    match unsafe { libc::fork() } {
+        -1 => return Err(message(io::Error::last_os_error())),
+        0 => {}
+        _ => return Ok(()),
+    }
+    let has_ended = |process: &OwnedFd| matches!(wait_for([process], Some(Duration::ZERO)), Ok(1..));
+    let _ = wait_for([client, &program], None);
+    if !has_ended(client) {
+        let _ = wait_for([client], Some(TERMINATION_GRACE));
+        let _ = pidfd_send_signal(client, Signal::KILL);
+    }
+    std::process::exit(0);
+}
+
+/// Waits until one of these processes has ended; returns how many have.
+fn wait_for<const COUNT: usize>(processes: [&OwnedFd; COUNT], limit: Option<Duration>) -> rustix::io::Result<usize> {
+    let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
+    let mut polled = processes.map(|process| PollFd::new(process, PollFlags::IN));
+    rustix::io::retry_on_intr(|| poll(&mut polled, limit.as_ref()))
 }
 
 /// Reads one line of the input, a byte at a time: what follows is not read, and no buffer keeps a copy.
@@ -183,7 +210,6 @@ fn print(line: &str) {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::os::fd::OwnedFd;
 
     /// A pipe, and a deadline that a test can wait for.
     fn input() -> (File, io::PipeWriter, Instant) {

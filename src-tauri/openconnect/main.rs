@@ -5,7 +5,8 @@
 //! identifier, the passcode. The gateway is that of the site in the guide and in the administrator's file; the user's file
 //! is not read, so that a user can only connect to where the administrator allows it. It starts `openconnect` with
 //! arguments that are constants of this source, gives it the passcode on its standard input, and waits. When its own
-//! input ends (Vigie disconnects or has ended), it ends the tunnel; when it is killed, the kernel does.
+//! input ends (Vigie disconnects or has ended), it ends the tunnel; when it is killed, the kernel interrupts the client,
+//! and a process beside it kills the client that does not heed that.
 
 #[cfg(target_os = "linux")]
 mod linux;

@@ -2,6 +2,7 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -92,14 +93,19 @@ impl Drop for Connected {
 
 impl Connected {
     fn start() -> Connected {
+        Connected::start_with(|signals| format!("trap 'echo INT > {signals}; kill $!; exit 3' INT"))
+    }
+
+    /// As [`Connected::start`], with what the client does at a signal, given the file in which it may record it.
+    fn start_with(trap: impl FnOnce(&str) -> String) -> Connected {
         let client = PROGRAMS.iter().find(|path| fs::exists(path).unwrap());
         let client = client.expect("openconnect is not installed: run `scripts/setup test`");
         let folder = tempfile::tempdir().unwrap();
         let stand_in = folder.path().join("openconnect");
         let signals = folder.path().join("signals");
         let script = format!(
-            "#!/bin/sh\nread -r passcode\nsleep 600 &\ntrap 'echo INT > {0}; kill $!; exit 3' INT\necho $$\nwait\n",
-            signals.display()
+            "#!/bin/sh\nread -r passcode\nsleep 600 &\n{}\necho $$\nwait\n",
+            trap(&signals.display().to_string())
         );
         fs::write(&stand_in, script).unwrap();
         let mut command = Command::new("unshare");
@@ -136,6 +142,16 @@ fn client_ends_if_the_program_is_killed() {
     let mut connected = Connected::start();
     connected.program.kill().unwrap();
     connected.assert_client_is_interrupted();
+    connected.program.wait().unwrap();
+}
+
+#[test]
+fn client_that_heeds_no_signal_is_killed_if_the_program_is() {
+    let mut connected = Connected::start_with(|_| "trap '' INT; kill $!; echo $$; exec sleep 60".into());
+    connected.program.kill().unwrap();
+    let mut ended = [PollFd::new(&connected.client, PollFlags::IN)];
+    let limit = Timespec { tv_sec: 20, tv_nsec: 0 };
+    assert_eq!(poll(&mut ended, Some(&limit)), Ok(1), "the client still runs");
     connected.program.wait().unwrap();
 }
 
