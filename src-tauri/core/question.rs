@@ -1,6 +1,7 @@
 //! Questions to the user, shown in a notification and in the panel, and what to do if the notification is not seen.
 
 use super::message::{Category, Effect, Notification};
+use super::shutdown::Reminder;
 use super::state::{Question, State};
 use vigie_profile::{Choice, Id};
 
@@ -18,8 +19,14 @@ pub(super) fn on_site_found(state: &mut State, site: Option<Id>, effects: &mut V
 /// Asks for the site in a notification, unless the panel is open or about to open: it asks as well.
 pub(super) fn ask_site(state: &State, effects: &mut Vec<Effect>) {
     if state.question == Some(Question::Site) && !state.panel_open && !state.welcoming {
-        effects.push(Effect::Notify(Notification::AskSite));
+        effects.push(notify_or_show(state, Notification::AskSite));
     }
+}
+
+/// Asks by a notification, or by the panel where no server shows notifications. Never by both: a server that comes in a
+/// moment would ask again.
+fn notify_or_show(state: &State, notification: Notification) -> Effect {
+    if state.notifications { Effect::Notify(notification) } else { Effect::ShowPanel }
 }
 
 /// Closes the question for the site once it is known.
@@ -46,10 +53,7 @@ fn close_site(state: &mut State, effects: &mut Vec<Effect>) {
 pub(super) fn ask_shutdown(state: &mut State, effects: &mut Vec<Effect>) {
     state.question = Some(Question::ShutDown);
     state.unanswered_until = None;
-    effects.push(Effect::Notify(Notification::ConfirmShutdown));
-    if !state.notifications {
-        effects.push(Effect::ShowPanel);
-    }
+    effects.push(notify_or_show(state, Notification::ConfirmShutdown));
 }
 
 /// Switches the computer off if the user was asked.
@@ -71,9 +75,17 @@ pub(super) fn on_cancel(state: &mut State, effects: &mut Vec<Effect>) {
 /// Handles the coming or going of the notification server: what nobody can have seen is shown in the panel.
 pub(super) fn on_notification_server(state: &mut State, available: bool, effects: &mut Vec<Effect>) {
     state.notifications = available;
-    let unseen = state.question.is_some() || state.reminded.as_ref().is_some_and(|reminder| reminder.last);
-    if !available && unseen && !state.panel_open {
-        effects.push(Effect::ShowPanel);
+    let unseen = match (&state.question, &state.reminded) {
+        (Some(Question::Site), _) => Category::Program,
+        (Some(Question::ShutDown), _) | (None, Some(Reminder { last: true, .. })) => Category::Shutdown,
+        (None, Some(_) | None) => return,
+    };
+    if !available {
+        // It would be shown a second time by a server that comes in a moment.
+        effects.push(Effect::Withdraw(unseen));
+        if !state.panel_open {
+            effects.push(Effect::ShowPanel);
+        }
     }
 }
 

@@ -410,7 +410,8 @@ fn without_a_notification_server_each_reminder_is_shown_in_the_panel() {
     assert_eq!(state.on(Event::NotificationServer(false), "21:15"), []);
     state.on(Event::NotificationServer(true), "21:16");
     assert_eq!(notified(&state.on(Event::Tick, "21:25")).len(), 1);
-    assert_eq!(state.on(Event::NotificationServer(false), "21:25"), [Effect::ShowPanel]);
+    let to_panel = [Effect::Withdraw(Category::Shutdown), Effect::ShowPanel];
+    assert_eq!(state.on(Event::NotificationServer(false), "21:25"), to_panel, "not by a late server as well");
 }
 
 #[test]
@@ -426,7 +427,8 @@ fn panel_replaces_a_reminder_that_could_not_be_shown() {
     assert_eq!(state.on(failed(), "21:15"), [], "the panel is open");
     state.on(Event::PanelOpen(false), "21:16");
     state.on(Event::Tick, "21:25");
-    assert_eq!(state.on(Event::NotificationServer(false), "21:25"), [Effect::ShowPanel]);
+    let to_panel = [Effect::Withdraw(Category::Shutdown), Effect::ShowPanel];
+    assert_eq!(state.on(Event::NotificationServer(false), "21:25"), to_panel);
     assert_eq!(state.on(failed(), "21:26"), [], "the panel was shown already");
 }
 
@@ -468,8 +470,9 @@ fn computer_is_switched_off_only_after_confirmation() {
     assert_eq!(state.question, None);
     // Without a notification server the panel asks.
     state.asked(Action::ShutDown);
-    assert_eq!(state.on(Event::NotificationServer(false), "10:11"), [Effect::ShowPanel]);
-    assert_eq!(state.asked(Action::ShutDown), [Effect::Notify(Notification::ConfirmShutdown), Effect::ShowPanel]);
+    let to_panel = [Effect::Withdraw(Category::Shutdown), Effect::ShowPanel];
+    assert_eq!(state.on(Event::NotificationServer(false), "10:11"), to_panel);
+    assert_eq!(state.asked(Action::ShutDown), [Effect::ShowPanel]);
 }
 
 #[test]
@@ -808,6 +811,8 @@ enum ServerState {
     Fails,
     /// Nobody owns its name.
     Absent,
+    /// It comes while the text is still true, and is then handed what waits for it.
+    Late,
 }
 
 proptest::proptest! {
@@ -816,7 +821,7 @@ proptest::proptest! {
     #[test]
     fn each_reminder_is_seen_exactly_once(
         servers in proptest::collection::vec(
-            proptest::sample::select(vec![ServerState::Works, ServerState::Fails, ServerState::Absent]), 3),
+            proptest::sample::select(vec![ServerState::Works, ServerState::Fails, ServerState::Absent, ServerState::Late]), 3),
         panel_open in proptest::arbitrary::any::<bool>(),
         lost in proptest::arbitrary::any::<bool>(),
     ) {
@@ -844,6 +849,12 @@ proptest::proptest! {
                     known_absent = true;
                     effects.extend(state.on(Event::NotificationServer(false), lead));
                     effects.extend(state.on(Event::NotificationFailed(Category::Shutdown), lead));
+                }
+                (waiting, ServerState::Late) => {
+                    effects.extend(state.on(Event::NotificationServer(false), lead));
+                    let withdrawn = effects.contains(&Effect::Withdraw(Category::Shutdown));
+                    effects.extend(state.on(Event::NotificationServer(true), lead));
+                    seen += if withdrawn { 0 } else { waiting };
                 }
             }
             let in_panel = effects.iter().filter(|effect| **effect == Effect::ShowPanel).count();
