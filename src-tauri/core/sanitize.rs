@@ -23,6 +23,11 @@ pub fn sanitize(text: &str) -> String {
     clean.trim().to_owned()
 }
 
+/// Returns the text without characters that act, except line ends. For reports, which are as long as they are.
+pub fn sanitize_report(text: &str) -> String {
+    text.chars().filter(|c| *c == '\n' || !acts(*c)).collect()
+}
+
 /// Whether the character has an effect but no shape of its own.
 fn acts(c: char) -> bool {
     c.is_control()
@@ -52,6 +57,12 @@ mod tests {
         assert_eq!(sanitize("\u{202e}txt.exe\u{2066}\u{200b}"), "txt.exe");
         assert_eq!(sanitize("  \n "), "");
         assert_eq!(sanitize(&"é".repeat(500)).chars().count(), MAX_CHARS + 1);
+    }
+
+    #[test]
+    fn reports_keep_their_lines_and_their_length() {
+        let long = "é".repeat(500);
+        assert_eq!(sanitize_report(&format!("{long}\n\u{9b}2J\u{202e}b\r\n")), format!("{long}\n2Jb\n"));
     }
 
     proptest! {

@@ -4,6 +4,7 @@ use super::panel::panel;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::time::Duration;
+use vigie_core::sanitize::sanitize_report;
 use vigie_core::state::State;
 use vigie_core::vpn::{Answer, ClientState, Gateway, Links, Path, Probe, Witness};
 use vigie_profile::{IntranetHost, RowKind};
@@ -52,7 +53,11 @@ pub fn report(findings: &[Finding], state: &State) -> String {
         if let (Err(why), None) = (&finding.data, &finding.words) {
             text.push_str(&format!("\n({why})"));
         }
-        format!("{sign} {:<24} {took:>6} ms  {}\n", name(finding.sensor), text.replace('\n', "\n    "))
+        format!(
+            "{sign} {:<24} {took:>6} ms  {}\n",
+            name(finding.sensor),
+            sanitize_report(&text).replace('\n', "\n    ")
+        )
     };
     findings.iter().map(line).collect::<String>().replace('\u{a0}', " ")
 }

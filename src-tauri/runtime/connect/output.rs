@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Child;
 use vigie_core::connect::Secret;
+use vigie_core::sanitize::sanitize;
 use zeroize::Zeroizing;
 
 /// The most bytes that a client may print before the tunnel is up; more is an error.
@@ -190,7 +191,7 @@ impl ClientOutput {
         if line.is_empty() || line.to_ascii_lowercase().contains("pass") || self.secret.is_in(&line) {
             return;
         }
-        let line = printable(&line);
+        let line = sanitize(&line);
         tracing::debug!(line, "output of the client");
         self.kept.truncate(KEPT_LINES - 1);
         self.kept.push_front(line);
@@ -240,11 +241,6 @@ fn folded(text: &str, is_ignored: fn(char) -> bool) -> Zeroizing<Vec<char>> {
     folded
 }
 
-/// Returns a line without control characters.
-fn printable(line: &str) -> String {
-    line.chars().filter(|c| !c.is_control()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -285,11 +281,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn kept_lines_have_no_control_characters() {
-        let mut output = output(&b"\x1b[31mred\x07\x9b\n"[..], "4321123456");
+    async fn kept_lines_have_no_characters_that_act() {
+        let mut output = output("\u{1b}[31mred\u{7}\u{202e}\u{9b}\n".as_bytes(), "4321123456");
         assert!(matches!(output.next(true).await, Ok(Some(OutputEvent::Line(_)))));
         output.keep_line();
-        assert_eq!(output.kept_lines(), "[31mred\u{fffd}");
+        assert_eq!(output.kept_lines(), "[31mred");
     }
 
     /// The ways in which a client might repeat a piece of a secret.
