@@ -83,6 +83,7 @@ pub(super) fn on_notification_server(state: &mut State, available: bool, effects
     if !available {
         // It would be shown a second time by a server that comes in a moment.
         effects.push(Effect::Withdraw(unseen));
+        state.unanswered_until.take_if(|_| unseen == Category::Shutdown);
         if !state.panel_open {
             effects.push(Effect::ShowPanel);
         }

@@ -75,7 +75,7 @@ pub fn json(findings: &[Finding]) -> String {
         })
     };
     let all: Vec<Value> = findings.iter().map(finding).collect();
-    format!("{}\n", Value::from(all))
+    format!("{}\n", sanitize_report(&Value::from(all).to_string()))
 }
 
 /// What the panel's rows say about a sensor.

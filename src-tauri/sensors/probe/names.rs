@@ -5,6 +5,7 @@ use dns_lookup::{AddrInfoHints, LookupErrorKind, SockType, getaddrinfo};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// Why a name has no address.
@@ -17,7 +18,11 @@ pub(super) enum NameError {
 }
 
 type LookupResult = Result<Vec<IpAddr>, NameError>;
-type Lookups = Mutex<HashMap<String, watch::Receiver<Option<LookupResult>>>>;
+type Lookups = Mutex<HashMap<String, watch::Receiver<Option<(LookupResult, Instant)>>>>;
+
+/// How long an answer that came too late for whoever asked may serve the next one: a DNS server that takes longer than a
+/// probe would else never be of use.
+const LATE_ANSWER_LIFETIME: Duration = Duration::from_secs(90);
 
 /// Resolves a name; an address is returned as it is. The caller limits the time.
 pub(super) async fn resolve(host: &str) -> LookupResult {
@@ -36,6 +41,14 @@ async fn shared(
 ) -> LookupResult {
     let mut answer = {
         let mut under_way = lookups.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that has ended is an answer that nobody waited for.
+        let late = under_way.get(host).and_then(|answer| answer.borrow().clone());
+        if let Some((answer, at)) = late {
+            under_way.remove(host);
+            if at.elapsed() < LATE_ANSWER_LIFETIME {
+                return answer;
+            }
+        }
         match under_way.get(host) {
             Some(answer) => answer.clone(),
             None => {
@@ -43,8 +56,13 @@ async fn shared(
                 let name = host.to_owned();
                 let started = std::thread::Builder::new().name("lookup".into()).spawn(move || {
                     let answer = look_up(&name);
-                    lookups.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
-                    sender.send_replace(Some(answer));
+                    let mut under_way = lookups.lock().unwrap_or_else(PoisonError::into_inner);
+                    // The map holds a receiver itself. A failure may be over by the time that somebody asks.
+                    let is_late = answer.is_ok() && sender.receiver_count() == 1;
+                    sender.send_replace(Some((answer, Instant::now())));
+                    if !is_late {
+                        under_way.remove(&name);
+                    }
                 });
                 if let Err(error) = started {
                     tracing::warn!("no thread for a DNS lookup: {error}");
@@ -56,7 +74,7 @@ async fn shared(
         }
     };
     match answer.wait_for(Option::is_some).await {
-        Ok(answer) => answer.clone().unwrap_or(Err(NameError::ResolverDown)),
+        Ok(answer) => answer.clone().map_or(Err(NameError::ResolverDown), |(answer, _)| answer),
         Err(_) => Err(NameError::ResolverDown),
     }
 }
@@ -131,5 +149,34 @@ mod tests {
         release.send(()).unwrap();
         ask().await.unwrap().unwrap();
         assert_eq!(STARTED.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_comes_too_late_serves_the_next_asker_once() {
+        static LOOKUPS: LazyLock<Lookups> = LazyLock::new(Lookups::default);
+        for (answer, is_kept) in [(Ok(vec![[10, 0, 0, 1].into()]), true), (Err(NameError::ResolverDown), false)] {
+            let (release, released) = channel();
+            let late = answer.clone();
+            let asker = tokio::spawn(shared(&LOOKUPS, "slow.test", move |_| {
+                released.recv().unwrap();
+                late
+            }));
+            while LOOKUPS.lock().unwrap().is_empty() {
+                tokio::task::yield_now().await;
+            }
+            asker.abort();
+            assert!(asker.await.unwrap_err().is_cancelled());
+            release.send(()).unwrap();
+            let is_done = |lookups: &HashMap<_, watch::Receiver<Option<_>>>| {
+                lookups.get("slow.test").is_none_or(|answer: &watch::Receiver<Option<_>>| answer.borrow().is_some())
+            };
+            while !is_done(&LOOKUPS.lock().unwrap()) {
+                tokio::task::yield_now().await;
+            }
+            let other = || Ok(vec![[10, 0, 0, 2].into()]);
+            let next = shared(&LOOKUPS, "slow.test", move |_| other()).await;
+            assert_eq!(next, if is_kept { answer } else { other() });
+            assert_eq!(shared(&LOOKUPS, "slow.test", move |_| other()).await, other(), "kept for one asker");
+        }
     }
 }
