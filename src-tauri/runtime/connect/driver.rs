@@ -109,6 +109,8 @@ pub async fn drive(
     let mut stdin = child.stdin.take();
     let mut connected = Some(connected);
     let mut has_answered = false;
+    // A client that prints without end reports each stage once.
+    let mut reported = None;
     loop {
         let is_up = connected.is_none();
         let event = tokio::select! {
@@ -157,7 +159,9 @@ pub async fn drive(
             _ if is_up => continue,
             DriverStep::Unknown | DriverStep::Known => continue,
             DriverStep::Stage(stage) => {
-                report(Ok(ConnectProgress::Stage(stage)));
+                if reported.replace(stage) != Some(stage) {
+                    report(Ok(ConnectProgress::Stage(stage)));
+                }
                 continue;
             }
             DriverStep::Answer(answer, stage) => {
@@ -167,6 +171,7 @@ pub async fn drive(
                     // If the client has ended, its output says why.
                     let _ = timeout_at(deadline, stdin.write_all(&answer)).await;
                 }
+                reported = Some(stage);
                 report(Ok(ConnectProgress::Stage(stage)));
                 continue;
             }
