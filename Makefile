@@ -1,5 +1,5 @@
 # make run    start Vigie (without a display: on a virtual desktop)
-# make test   run every test; test-unit, test-desktop, test-windows: one layer of them
+# make test   run every test; test-unit, test-desktop, test-faults, test-windows: one layer of them
 # make lint   run every linter
 # make dist   make the packages for Windows and Debian, in target/dist
 # Each installs what it needs first (scripts/setup). Cargo's build script makes the panel's page, with npm.
@@ -10,8 +10,8 @@ CYCLONEDX := 0.5.9
 DENY := 0.20.2
 MACHETE := 0.9.2
 
-.PHONY: run tour screenshot images release release-windows test test-unit test-desktop test-windows test-packages lint \
-    lint-scripts lint-crates bench dist
+.PHONY: run tour screenshot images release release-windows test test-unit test-desktop test-faults test-windows \
+    test-packages lint lint-scripts lint-crates bench dist
 .DELETE_ON_ERROR:
 
 # Without a display: the academy in miniature and a guided tour, which needs root; else the virtual desktop alone.
@@ -80,6 +80,11 @@ test-desktop:
 	scripts/setup build desktop test
 	cargo test --no-run
 	RUST_TEST_THREADS=$$((2 * $$(nproc))) scripts/in-user-namespace cargo test
+
+# The faults alone.
+test-faults:
+	scripts/setup build desktop test
+	scripts/in-user-namespace cargo test --test faults -- --test-threads=$$((2 * $$(nproc)))
 
 # The Windows half, under wine.
 test-windows:

@@ -1,6 +1,7 @@
 //! "Se connecter au VPN" from the tray's menu through the real window to the tunnel, with a real ocserv that requires a PIN
 //! and a one-time password, a real OpenConnect and a real keyring.
 
+use crate::harness::keyring::{SECRETS, lock_keyring, start_keyring, stored_items};
 use crate::harness::login1::FakeLogind;
 use crate::harness::page::{WebPage, allow_webdriver};
 use crate::harness::processes::{descendants, files_containing, find_secret, process_name};
@@ -8,12 +9,9 @@ use crate::harness::tray::TrayItem;
 use crate::harness::vpn::{INTRANET_HOST, PIN, TestVpn};
 use crate::harness::{ChildProcess, DEADLINE, Desktop, assert_holds_for, owner, wait_for, wait_for_described};
 use crate::panel::{accessibility_faults, overflow, resize, zoom};
-use serde::Serialize;
 use serde_json::{Value, json};
-use std::collections::HashMap;
 use std::fs;
 use std::time::Duration;
-use zbus::zvariant::{DynamicType, OwnedObjectPath};
 
 const TITLE: &str = "Se connecter au VPN";
 
@@ -27,38 +25,6 @@ fn desktop(vpn: &TestVpn, dark: bool) -> (Desktop, ChildProcess) {
     }
     let keyring = start_keyring(&desktop);
     (desktop, keyring)
-}
-
-/// Starts gnome-keyring and unlocks the user's keyring.
-pub fn start_keyring(desktop: &Desktop) -> ChildProcess {
-    let mut keyring = desktop.command("sh");
-    keyring.args(["-c", "echo password | exec gnome-keyring-daemon --foreground --unlock --components=secrets"]);
-    let keyring = desktop.spawn("keyring", &keyring);
-    wait_for("the keyring", DEADLINE, || owner(desktop.session(), SECRETS));
-    keyring
-}
-
-const SECRETS: &str = "org.freedesktop.secrets";
-
-/// Calls the keyring, as any program of the session can.
-fn call_keyring<B: Serialize + DynamicType>(desktop: &Desktop, method: &str, body: &B) -> zbus::Message {
-    let interface = Some("org.freedesktop.Secret.Service");
-    let reply = desktop.session().call_method(Some(SECRETS), "/org/freedesktop/secrets", interface, method, body);
-    reply.unwrap_or_else(|error| panic!("{method}: {error}"))
-}
-
-/// Returns how many items of Vigie are in the keyring, locked or not.
-fn stored_items(desktop: &Desktop) -> usize {
-    let found = call_keyring(desktop, "SearchItems", &HashMap::from([("application", "vigie")]));
-    let (open, locked): (Vec<OwnedObjectPath>, Vec<OwnedObjectPath>) =
-        found.body().deserialize().expect("the reply is two lists");
-    open.len() + locked.len()
-}
-
-fn lock_keyring(desktop: &Desktop) {
-    let default = call_keyring(desktop, "ReadAlias", &"default");
-    let default: OwnedObjectPath = default.body().deserialize().expect("the reply is a path");
-    call_keyring(desktop, "Lock", &vec![default]);
 }
 
 /// Starts Vigie with these settings from the administrator.

@@ -4,7 +4,7 @@ use crate::harness::login1::FakeLogind;
 use crate::harness::processes::process_name;
 use crate::harness::tray::TrayIcon;
 use crate::harness::vpn::{INTRANET_HOST, TestVpn};
-use crate::harness::{DEADLINE, Desktop, run, wait_for};
+use crate::harness::{DEADLINE, Desktop, connect, owner, run, wait_for};
 use std::fs;
 use std::process::Command;
 
@@ -167,4 +167,15 @@ fn a_machine_with_polkit_leaves_no_process_behind() {
     assert_eq!(running().len(), 2, "{:?}", running());
     drop(vigie);
     wait_for("the end of the machine's bus and polkit", DEADLINE, || running().is_empty().then_some(()));
+}
+
+#[test]
+fn the_buses_are_found_at_their_addresses() {
+    let desktop = Desktop::start();
+    assert!(owner(&connect(&desktop.session_address()), "org.freedesktop.Notifications").is_some());
+    let before = connect(desktop.system_address());
+    desktop.restart_system_bus();
+    assert!(owner(&before, "org.freedesktop.DBus").is_none(), "it is still the old one");
+    let _login1 = FakeLogind::start(&desktop);
+    assert!(owner(&connect(desktop.system_address()), "org.freedesktop.login1").is_some());
 }

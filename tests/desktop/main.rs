@@ -20,5 +20,4 @@ mod panel;
 mod pinned;
 mod shutdown;
 mod situations;
-mod stopped_peers;
 mod vpn;

@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 const MACHINE: &str = r#"
 machine=$1 window=$2 panel=$3; shift 3
 mount -t tmpfs machine "$machine/own"
-mkdir -p "$machine/own/etc" "$machine/own/work" "$machine/own/run/dbus"
+mkdir -p "$machine/own/etc" "$machine/own/work" "$machine/own/run/dbus" "$machine/own/run/systemd/shutdown"
 cp /etc/hosts /etc/resolv.conf "$machine/own/etc/"
 cp -r "$machine/etc/." "$machine/own/etc/"
 mount -t overlay etc -o "lowerdir=/etc,upperdir=$machine/own/etc,workdir=$machine/own/work" /etc

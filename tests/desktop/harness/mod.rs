@@ -3,6 +3,7 @@
 
 pub mod connect;
 pub mod cups;
+pub mod keyring;
 pub mod login1;
 pub mod notifications;
 pub mod page;
@@ -151,7 +152,7 @@ pub struct Desktop {
     session: Connection,
     system_address: String,
     session_bus: RefCell<Option<ChildProcess>>,
-    _system_bus: ChildProcess,
+    system_bus: RefCell<Option<ChildProcess>>,
     _x: ChildProcess,
     network: Option<String>,
     env: Vec<(&'static str, OsString)>,
@@ -210,6 +211,8 @@ impl Desktop {
         };
         let (session_bus, session_address) = bus("session");
         let (system_bus, system_address) = bus("system");
+        // Without the bus's identity, which is another one after a restart, as in the address that systems use.
+        let system_address = system_address.split(',').next().unwrap_or_default().to_owned();
         env.push(("DBUS_SESSION_BUS_ADDRESS", session_address.clone().into()));
         env.push(("DBUS_SYSTEM_BUS_ADDRESS", system_address.clone().into()));
 
@@ -220,7 +223,7 @@ impl Desktop {
             session: connect(&session_address),
             system_address,
             session_bus: RefCell::new(Some(session_bus)),
-            _system_bus: system_bus,
+            system_bus: RefCell::new(Some(system_bus)),
             _x: x,
             network: vpn.map(|vpn| vpn.home_namespace().into()),
             env,
@@ -261,6 +264,12 @@ impl Desktop {
     /// Returns a connection to the session bus.
     pub fn session(&self) -> &Connection {
         &self.session
+    }
+
+    /// Returns the address of the session bus.
+    pub fn session_address(&self) -> String {
+        let address = self.env.iter().find_map(|(name, value)| (*name == "DBUS_SESSION_BUS_ADDRESS").then_some(value));
+        address.map(|value| value.to_string_lossy().into_owned()).unwrap_or_default()
     }
 
     /// Returns the address of the desktop's system bus.
@@ -416,6 +425,21 @@ impl Desktop {
     /// Ends the session bus, as the end of a session does.
     pub fn end_session(&self) {
         self.session_bus.borrow_mut().take();
+    }
+
+    /// Ends the system bus, and starts another one at the same address.
+    pub fn restart_system_bus(&self) {
+        drop(self.system_bus.borrow_mut().take());
+        let address = &self.system_address;
+        let config = self.home().join("bus/session.conf");
+        let script = format!(
+            "rm -f '{}'; exec dbus-daemon --nofork --config-file='{}' --address='{address}' --print-address=3",
+            address.trim_start_matches("unix:path="),
+            config.display()
+        );
+        let (pipe, log) = (self.home().join("system-again"), self.home().join("logs/system.log"));
+        *self.system_bus.borrow_mut() = Some(start_until_ready(&self.env, &pipe, log, &script).0);
+        fs::remove_file(pipe).expect("the pipe was just made");
     }
 
     /// Starts the desktop's panel, and waits for its tray.

@@ -14,6 +14,8 @@ use zbus::zvariant::OwnedValue;
 pub struct ObservedNotification {
     /// Its id; 0 until the server has replied.
     pub id: u32,
+    /// Whether the server has taken it.
+    pub taken: bool,
     /// When it was sent.
     pub at: Instant,
     /// The name of the program.
@@ -106,6 +108,7 @@ fn record(message: &Message, pending: &mut HashMap<NotifyCall, usize>, seen: &mu
             pending.insert((caller, header.primary().serial_num().get()), seen.len());
             seen.push(ObservedNotification {
                 id: 0,
+                taken: false,
                 at: Instant::now(),
                 app,
                 replaces,
@@ -122,7 +125,9 @@ fn record(message: &Message, pending: &mut HashMap<NotifyCall, usize>, seen: &mu
             let caller = header.destination().map(|name| name.to_string());
             let Some(answers) = header.reply_serial() else { return };
             let Some(index) = pending.remove(&(caller, answers.get())) else { return };
-            seen[index].id = body.deserialize().unwrap_or_default();
+            let id = body.deserialize();
+            seen[index].taken = id.is_ok();
+            seen[index].id = id.unwrap_or_default();
         }
         (Type::Signal, Some("ActionInvoked")) => {
             let Ok((id, key)) = body.deserialize::<(u32, String)>() else { return };
