@@ -111,7 +111,7 @@ impl DomainChanges {
     }
 }
 
-impl INetworkEvents_Impl for Changes_Impl {
+impl INetworkEvents_Impl for DomainChanges_Impl {
     fn NetworkAdded(&self, _: &GUID) -> windows::core::Result<()> {
         self.tell()
     }

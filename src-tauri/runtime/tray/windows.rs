@@ -553,7 +553,7 @@ mod tests {
         assert!(!lock(&all).as_ref().unwrap().is_there());
         set(tray(VpnStatus::Offline)).unwrap();
         assert!(lock(&all).as_ref().unwrap().is_there());
-        assert!(told.try_recv().is_err(), "the tray was there all the time");
+        assert!(received.try_recv().is_err(), "the tray was there all the time");
         assert_eq!(RETRY_SECONDS.iter().sum::<u64>(), 120);
 
         let mut odd = tray(VpnStatus::Connected);
