@@ -1002,7 +1002,11 @@ impl SituationWorld {
         self.home("address add 172.26.0.1/16 dev docker0");
         self.home("link set docker0 up");
         let name = container.clone();
-        self.undo(move |_| drop(run(Command::new("ip").args(["netns", "delete", &name]))));
+        self.undo(move |here| {
+            // The kernel takes its time to delete a namespace, and with it the other end of the link.
+            here.home("link delete docker0");
+            run(Command::new("ip").args(["netns", "delete", &name]));
+        });
         if has_print_server {
             let inside = |arguments: &[&str]| run(Command::new("ip").args(["-n", &container]).args(arguments));
             inside(&["address", "add", "172.26.66.73/16", "dev", "eth0"]);
