@@ -141,6 +141,12 @@ impl Planner {
         self.shutdown_after(&now.wall)
     }
 
+    /// Whether the machine itself has planned the next shutdown, by a task or a command; otherwise the profile names its time.
+    pub fn is_planned_by_machine(&self, now: &super::Now) -> bool {
+        let next = self.shutdown_after(&now.wall).map(|at| at.timestamp());
+        next.is_some() && next == self.machine
+    }
+
     /// Whether another reminder will come today.
     pub fn reminds_tonight(&self, now: &super::Now) -> bool {
         let today = |at: Timestamp| at.to_zoned_datetime(now.wall.time_zone().clone()).date() == now.wall.date();
@@ -329,8 +335,11 @@ mod tests {
         planner.set_machine(Some(at("2026-11-24T18:00:02").timestamp()));
         assert_eq!(due(&mut planner, "2026-11-24T17:30:05"), None);
         assert_eq!(due(&mut planner, "2026-11-24T17:45:02"), Some((15, false)));
+        assert!(planner.is_planned_by_machine(&now("2026-11-24T17:46")));
+        assert!(!planner.is_planned_by_machine(&now("2026-11-24T18:01")));
         // Called off: the profile's time again.
         planner.set_machine(None);
+        assert!(!planner.is_planned_by_machine(&now("2026-11-24T17:46")));
         assert_eq!(due(&mut planner, "2026-11-24T17:56"), None);
         assert_eq!(planner.next_shutdown(&now("2026-11-24T17:56")), Some(at("2026-11-24T21:30")));
         // Later than the profile's: the profile's wins.

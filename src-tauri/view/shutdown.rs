@@ -4,9 +4,12 @@ use super::french;
 use vigie_core::shutdown::Reminder;
 use vigie_core::state::State;
 
-/// Returns "aujourd’hui à 21 h 30", or that none is planned.
+/// Returns "aujourd’hui à 21 h 30", or that none is planned; says so if the time is not the profile's.
 pub fn next(state: &State) -> String {
     match state.shutdown.next_shutdown(&state.now) {
+        Some(at) if state.shutdown.is_planned_by_machine(&state.now) => {
+            format!("{} (programmé sur cet ordinateur)", french::moment(&at, &state.now.wall))
+        }
         Some(at) => french::moment(&at, &state.now.wall),
         None => "aucun arrêt prévu".into(),
     }
@@ -44,4 +47,21 @@ pub fn advice(reminder: &Reminder) -> String {
 pub fn body(reminder: &Reminder) -> String {
     let at = french::time(reminder.at.time());
     format!("Cet ordinateur s’éteindra à {at}. {}", advice(reminder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vigie_core::fixture::{at, known, now};
+    use vigie_core::message::Event;
+    use vigie_core::update::update;
+
+    #[test]
+    fn a_time_that_the_machine_has_planned_is_named_as_such() {
+        let mut state = known();
+        assert_eq!(next(&state), "aujourd’hui à 21\u{a0}h\u{a0}30");
+        let plan = Event::MachineShutdown(Some(at("2026-11-24T20:00").timestamp()));
+        update(&mut state, plan, now("2026-11-24T14:03"));
+        assert_eq!(next(&state), "aujourd’hui à 20\u{a0}h (programmé sur cet ordinateur)");
+    }
 }
