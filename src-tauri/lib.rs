@@ -14,6 +14,8 @@
 mod cisco;
 pub mod cli;
 pub mod doctor;
+#[cfg(test)]
+mod fuzz;
 pub mod runtime;
 pub mod sensors;
 #[cfg(all(test, target_os = "linux"))]

@@ -61,6 +61,15 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
+    fn fuzz_cisco_state() {
+        let outputs: Vec<String> = Transcript::all("").into_iter().map(|transcript| transcript.output).collect();
+        let seeds: Vec<&[u8]> = outputs.iter().map(String::as_bytes).collect();
+        crate::fuzz::fuzz(&seeds, |output| {
+            parse_state(&String::from_utf8_lossy(output));
+        });
+    }
+
+    #[test]
     fn last_state_of_each_transcript_counts() {
         let mut count = 0;
         for transcript in Transcript::all("") {

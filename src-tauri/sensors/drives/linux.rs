@@ -318,6 +318,21 @@ malformed
     }
 
     #[test]
+    fn fuzz_mounts_and_bookmarks() {
+        let seeds: [&[u8]; 4] = [
+            b"36 35 98:0 /mnt1 /mnt/I\\040drive rw,noatime master:1 - cifs //172.26.66.73/commun rw,vers=3.0",
+            b"//srv/share /mnt/s cifs credentials=/etc/x,_netdev 0 0 # comment",
+            b"smb://srv.test/commun%20dsi Commun\nfile:///home/x x\n",
+            b"<?xml version=\"1.0\"?><!DOCTYPE xbel><xbel><bookmark href=\"smb://u@srv/s\"><title>S</title></bookmark></xbel>",
+        ];
+        crate::fuzz::fuzz(&seeds, |text| {
+            let text = String::from_utf8_lossy(text);
+            text.lines().for_each(|line| drop(mount(line)));
+            drop((fstab(&text), gtk_bookmarks(&text).count(), kde_bookmarks(&text), gvfs_share(Path::new(&*text))));
+        });
+    }
+
+    #[test]
     fn servers_of_every_mount_and_share_are_found() {
         let found: Vec<String> =
             sources().servers().iter().map(|(protocol, server)| format!("{}://{server}", protocol.scheme())).collect();

@@ -212,6 +212,21 @@ mod tests {
     }
 
     #[test]
+    fn fuzz_task_arguments() {
+        let seeds: [&[u8]; 4] = [
+            b"shutdown.exe /s /t 60 /c \"Bonne nuit\" /d p:0:0",
+            b"cmd /c start \"\" /wait shutdown -s -t 10 & exit",
+            b"powershell -Command \"& {Start-Process shutdown '/s','/t','60'}; Stop-Computer\"",
+            b"conhost --headless cmd /c powershell -c \"cmd /c shutdown /r\"",
+        ];
+        crate::fuzz::fuzz(&seeds, |text| {
+            let text = String::from_utf8_lossy(text);
+            let (program, arguments) = text.split_once(' ').unwrap_or((&text, ""));
+            shutdown_delay(program, arguments);
+        });
+    }
+
+    #[test]
     fn shutdown_commands_are_recognised() {
         for (program, arguments, expected) in [
             (r"C:\Windows\System32\shutdown.exe", "/s /f /t 300", 300),

@@ -104,6 +104,13 @@ mod tests {
     }
 
     #[test]
+    fn fuzz_scheduled() {
+        crate::fuzz::fuzz(&[AT.as_bytes(), b"USEC=1\nMODE=dry-poweroff\nDRY_RUN=1\n"], |text| {
+            scheduled(&String::from_utf8_lossy(text));
+        });
+    }
+
+    #[test]
     fn malformed_files_give_no_time() {
         for text in ["", "USEC=\nMODE=poweroff", "USEC=-\nMODE=poweroff", "MODE=poweroff", "USEC=1000000"] {
             assert_eq!(scheduled(text), None, "{text:?}");
