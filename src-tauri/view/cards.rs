@@ -4,7 +4,7 @@ use super::panel::{Button, button, vpn_buttons};
 use super::{drives, french, guide};
 use jiff::civil::Time;
 use serde::{Deserialize, Serialize};
-use vigie_core::message::Action;
+use vigie_core::message::{Action, DriveMount};
 use vigie_core::state::State;
 use vigie_profile::{CardPart, Day, GuideCard, Hours, RowKind};
 
@@ -115,12 +115,7 @@ fn add(state: &State, part: CardPart, card: &mut Card) {
             let lines = profile.sites.iter().map(|site| [french::site(site), site.gateway.clone()]);
             card.tables.push(table("Adresse du serveur VPN", ["Site", "Adresse"], lines));
         }
-        CardPart::Drives => card.buttons.extend(profile.drives.iter().filter_map(|drive| {
-            let action = Action::OpenDrive(drive.letter);
-            let note = drives::purpose(drive.holds).to_owned();
-            let button = button(format!("Ouvrir le {}", drives::name(drive).replace('L', "l")), action);
-            drives::can_open(state, drive).then_some(CardButton { button, note })
-        })),
+        CardPart::Drives => card.buttons.extend(drive_buttons(state)),
         CardPart::Telephone => card.telephone = true,
         CardPart::Session => card.session = true,
         CardPart::Copiers => copiers(state, card),
@@ -156,6 +151,28 @@ fn add(state: &State, part: CardPart, card: &mut Card) {
             card.buttons.push(plain("Éteindre maintenant", Action::ShutDown));
         }
     }
+}
+
+/// One button for each drive: open it, attach it again, or ask the helpdesk for it. None of them works while the intranet is
+/// out of reach.
+fn drive_buttons(state: &State) -> Vec<CardButton> {
+    if state.reaches_intranet() == Some(false) {
+        return vpn_buttons(state).into_iter().map(|button| CardButton { button, note: String::new() }).collect();
+    }
+    let drives = state.profile.drives.iter().filter_map(|drive| {
+        let name = drives::name(drive).replace('L', "l");
+        let note = drives::purpose(drive.holds).to_owned();
+        let open = Action::OpenDrive(drive.letter);
+        let button = match state.drive(drive.letter)? {
+            DriveMount::Connected(_) => button(format!("Ouvrir le {name}"), open),
+            DriveMount::Disconnected(_) => button(format!("Rattacher le {name}"), open),
+            DriveMount::Absent => {
+                button(format!("Demander le {name} à AMIGO"), Action::Open(state.profile.helpdesk.link.clone()))
+            }
+        };
+        Some(CardButton { button, note })
+    });
+    drives.collect()
 }
 
 /// How copiers are named (guide, section 10), and where to look for one's own.
@@ -217,4 +234,44 @@ fn open_on(hours: &[Hours], day: Day) -> String {
 
 fn or_closed(hours: String) -> String {
     if hours.is_empty() { "fermée".into() } else { hours }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vigie_core::fixture::standing;
+    use vigie_core::vpn::VpnStatus;
+
+    fn labels(state: &State, id: &str) -> Vec<String> {
+        let card = cards(state).into_iter().find(|card| card.id == id).expect("the guide has it");
+        card.buttons.into_iter().map(|CardButton { button, .. }| button.label.replace('\u{a0}', " ")).collect()
+    }
+
+    #[test]
+    fn each_drive_has_one_verb() {
+        let expected =
+            ["Ouvrir le lecteur I", "Rattacher le lecteur S", "Demander le lecteur T à AMIGO", "Ouvrir le lecteur U"];
+        assert_eq!(labels(&standing(VpnStatus::Connected), "lecteurs"), expected);
+        assert_eq!(labels(&standing(VpnStatus::Disconnected), "lecteurs"), ["Se connecter au VPN"]);
+    }
+
+    #[test]
+    fn hours_and_numbers_are_those_of_the_guide() {
+        let cards = cards(&standing(VpnStatus::OnSite));
+        let help = cards.iter().find(|card| card.id == "aide").expect("the guide has it");
+        let lines = |table: usize| -> Vec<String> {
+            help.tables[table].lines.iter().map(|line| line.join(" | ").replace('\u{a0}', " ")).collect()
+        };
+        assert_eq!(lines(0)[0], "Lundi | 8 h à 17 h | 9 h à 12 h 30, 13 h 30 à 17 h");
+        assert_eq!(lines(0)[2], "Mercredi | 8 h à 13 h | 9 h à 12 h 30, 13 h 30 à 17 h");
+        assert_eq!(lines(0).len(), 5);
+        assert_eq!(lines(1)[1], "Autres | 0806 000 488 ou 0810 14 50 61");
+    }
+
+    #[test]
+    fn links_are_those_of_the_users_site() {
+        let state = standing(VpnStatus::Connected);
+        assert_eq!(labels(&state, "intranet"), ["Intranet", "Portail apps.education.fr"]);
+        assert!(cards(&state).iter().all(|card| !card.title.is_empty() && !card.summary.is_empty()));
+    }
 }

@@ -268,7 +268,22 @@ fn stopped(state: &State) -> Message {
              clé OTP.",
         )
     };
-    say(Tone::Error, title, text, vec![amigo(state)])
+    let until = state.connect.blocked_until().map(|at| at.to_zoned_datetime(state.now.wall.time_zone().clone()));
+    let until = until.map(|at| format!(" Vigie permet un nouvel essai à partir de {}.", french::time(at.time())));
+    let numbers = state.profile.helpdesk.urgent.iter();
+    let numbers: Vec<String> =
+        numbers.map(|urgent| format!("{} ({})", french::numbers(&urgent.numbers), urgent.establishments)).collect();
+    let text = format!("{text}{} En cas d’urgence : {}.", until.unwrap_or_default(), numbers.join(" ; "));
+    say(Tone::Error, title, &text, vec![amigo(state)])
+}
+
+/// Returns how many more codes may be refused: " Il reste 2 essais.".
+fn tries_left(state: &State) -> String {
+    match state.connect.tries_left(&state.now, &state.profile.vpn) {
+        0 => String::new(),
+        1 => " Il reste un seul essai.".into(),
+        tries => format!(" Il reste {tries} essais."),
+    }
 }
 
 /// Returns why an attempt failed, and what to do.
@@ -363,7 +378,8 @@ pub fn failed(reason: &ConnectError, state: &State) -> Message {
             vec![amigo(state)],
         ),
     };
-    say(tone, title, text, buttons)
+    let tries = if matches!(reason, ConnectError::WrongPasscode) { tries_left(state) } else { String::new() };
+    say(tone, title, &format!("{text}{tries}"), buttons)
 }
 
 fn say(tone: Tone, title: impl Into<String>, text: &str, buttons: Vec<Button>) -> Message {

@@ -17,7 +17,7 @@ pub fn name(drive: &Drive) -> String {
 
 /// Returns the menu's entry: letter, purpose, and why it cannot be opened.
 pub fn line(state: &State, drive: &Drive) -> String {
-    let what = format!("{}: {}", drive.letter, purpose(drive.holds));
+    let what = format!("{} : {}", name(drive), purpose(drive.holds));
     match why_not(state, drive) {
         None => what,
         Some(reason) => format!("{what} ({reason})"),

@@ -210,6 +210,10 @@ pub(super) fn vpn_buttons(state: &State) -> Vec<Button> {
         | VpnStatus::Connected
         | VpnStatus::OnSite => {}
     }
+    // Advice names buttons that are there.
+    if vpn::detail(state).contains(vpn::HELPDESK) {
+        buttons.push(button("Demander à AMIGO", Action::Open(state.profile.helpdesk.link.clone())));
+    }
     buttons
 }
 
@@ -358,12 +362,12 @@ fn machine(state: &State, host: &Host) -> Vec<Row> {
 
 fn drive_rows(state: &State) -> Vec<Row> {
     let rows = state.profile.drives.iter().map(|drive| {
-        let label = format!("{}: {}", drive.letter, drives::purpose(drive.holds));
+        let label = format!("{} ({})", drives::name(drive), drives::purpose(drive.holds));
         let (value, mark) = match (drives::why_not(state, drive), state.drive(drive.letter)) {
             (Some(reason), Some(DriveMount::Absent) | None) => (reason, Severity::Unavailable),
             (Some(reason), Some(_)) => (reason, Severity::Warning),
             (None, Some(DriveMount::Connected(_))) => ("accessible", Severity::Normal),
-            (None, _) => ("déconnecté : ouvrez-le pour le reconnecter", Severity::Warning),
+            (None, _) => ("déconnecté ; l’ouvrir le rattache", Severity::Warning),
         };
         let id = format!("drive-{}", drive.letter.to_ascii_lowercase());
         Row { id, mark, ..normal(RowKind::Drives, value).labelled(label) }
@@ -603,9 +607,11 @@ mod tests {
             panel(&standing(status)).buttons.into_iter().map(|button| button.label).collect()
         };
         let (connect, retry) = ("Se connecter au VPN", "Réessayer");
-        for status in [VpnStatus::Offline, VpnStatus::Captive, VpnStatus::Stalled] {
+        for status in [VpnStatus::Offline, VpnStatus::Stalled] {
             assert_eq!(vpn(status), [connect, retry], "{status:?}");
         }
+        // Another server answers in the gateway's place: "prévenez l’assistance".
+        assert_eq!(vpn(VpnStatus::Captive), [connect, retry, "Demander à AMIGO"]);
         assert_eq!(vpn(VpnStatus::Disconnected), [connect]);
         assert_eq!(vpn(VpnStatus::OnSite), [] as [&str; 0]);
         let mut state = standing(VpnStatus::Stalled);

@@ -126,10 +126,10 @@ Cet ordinateur
   Vigie : {}
 
 Lecteurs réseau
-  I: données professionnelles : accessible
-  S: données professionnelles : déconnecté : ouvrez-le pour le reconnecter
-  T: données professionnelles : absent de cet ordinateur
-  U: données personnelles : accessible
+  Lecteur I (données professionnelles) : accessible
+  Lecteur S (données professionnelles) : déconnecté ; l’ouvrir le rattache
+  Lecteur T (données professionnelles) : absent de cet ordinateur
+  Lecteur U (données personnelles) : accessible
 
 Imprimantes et logiciels
   Imprimante : I76RC-DSI04-B4 (par défaut) : Rectorat (Seine-Maritime), division DSI n° 4, bâtiment B, étage 4
@@ -177,7 +177,7 @@ Assistance et arrêt automatique
             "Vérification du réseau…",
             "  Adresse locale : en cours de lecture",
             "  Nom de l’ordinateur : en cours de lecture",
-            "  I: données professionnelles : en cours de lecture",
+            "  Lecteur I (données professionnelles) : en cours de lecture",
             "  Imprimantes : en cours de lecture",
             "  WAPT : en cours de lecture",
         ] {

@@ -318,10 +318,10 @@ Téléphonie ▸
   Composer *25 (Ne pas déranger : activer ou désactiver)
   Composer *98 (Consulter la messagerie vocale)
 Lecteurs réseau ▸
-  I: données professionnelles
-  S: données professionnelles
-  [T: données professionnelles (absent de cet ordinateur)]
-  U: données personnelles
+  Lecteur I : données professionnelles
+  Lecteur S : données professionnelles
+  [Lecteur T : données professionnelles (absent de cet ordinateur)]
+  Lecteur U : données personnelles
 Imprimantes ▸
   [I76RC-DSI04-B4 (par défaut) : Rectorat (Seine-Maritime), division DSI n° 4, bâtiment B, étage 4]
   [Bureau]
@@ -347,44 +347,54 @@ Quitter
     #[test]
     fn each_status_in_menu_tooltip_and_drives() {
         let rows = [
-            (VpnStatus::Unknown, "Vérification du réseau…", "Se connecter au VPN…", "I: données professionnelles"),
+            (
+                VpnStatus::Unknown,
+                "Vérification du réseau…",
+                "Se connecter au VPN…",
+                "Lecteur I : données professionnelles",
+            ),
             (
                 VpnStatus::Offline,
                 "Hors ligne depuis 14 h 02",
                 "Se connecter au VPN…",
-                "[I: données professionnelles (hors d’atteinte : pas de réseau)]",
+                "[Lecteur I : données professionnelles (hors d’atteinte : pas de réseau)]",
             ),
             (
                 VpnStatus::Captive,
                 "Connexion limitée (portailotp.ac-caen.fr)",
                 "Se connecter au VPN…",
-                "[I: données professionnelles (hors d’atteinte : connexion limitée)]",
+                "[Lecteur I : données professionnelles (hors d’atteinte : connexion limitée)]",
             ),
             (
                 VpnStatus::Disconnected,
                 "VPN déconnecté depuis 14 h 02 (portailotp.ac-caen.fr)",
                 "Se connecter au VPN…",
-                "[I: données professionnelles (hors d’atteinte : VPN déconnecté)]",
+                "[Lecteur I : données professionnelles (hors d’atteinte : VPN déconnecté)]",
             ),
             (
                 VpnStatus::Connecting,
                 "Connexion en cours… (portailotp.ac-caen.fr)",
                 "Ouvrir Cisco Secure Client…",
-                "[I: données professionnelles (connexion en cours)]",
+                "[Lecteur I : données professionnelles (connexion en cours)]",
             ),
             (
                 VpnStatus::Connected,
                 "VPN connecté depuis 14 h 02 (portailotp.ac-caen.fr)",
                 "Ouvrir Cisco Secure Client…",
-                "I: données professionnelles",
+                "Lecteur I : données professionnelles",
             ),
             (
                 VpnStatus::Stalled,
                 "Le VPN ne répond plus depuis 14 h 02 (portailotp.ac-caen.fr)",
                 "Se connecter au VPN…",
-                "[I: données professionnelles (hors d’atteinte : le VPN ne répond plus)]",
+                "[Lecteur I : données professionnelles (hors d’atteinte : le VPN ne répond plus)]",
             ),
-            (VpnStatus::OnSite, "Sur site, VPN inutile", "Ouvrir Cisco Secure Client…", "I: données professionnelles"),
+            (
+                VpnStatus::OnSite,
+                "Sur site, VPN inutile",
+                "Ouvrir Cisco Secure Client…",
+                "Lecteur I : données professionnelles",
+            ),
         ];
         assert_eq!(rows.map(|row| row.0), VpnStatus::ALL);
         for (status, first, second, drive) in rows {

@@ -5,6 +5,9 @@ use vigie_core::state::State;
 use vigie_core::vpn::{Answer, Reason, VpnStatus, Witness};
 use vigie_profile::IntranetHost;
 
+/// The word by which an advice sends the user to the helpdesk; the panel then has a button for it.
+pub(super) const HELPDESK: &str = "l’assistance";
+
 const WITHIN_REACH: &str = "Les lecteurs réseau et les applications métiers sont accessibles.";
 
 /// Returns the status in a few words: the title of a notification.
@@ -191,17 +194,23 @@ pub fn gateway(state: &State) -> Option<&str> {
 mod tests {
     use super::*;
     use vigie_core::fixture::{HOST, TUNNEL, home, known, now, probe, silent, standing, with_tunnel, witness};
-    use vigie_core::message::{Effect, Event, SensorRequest};
+    use vigie_core::message::{Action, Effect, Event, SensorRequest};
     use vigie_core::update::update;
     use vigie_core::vpn::{Ends, Gateway, Links};
 
     /// What a user of Caen reads at home when the gateway answers so, and the intranet is silent.
     fn reads(gateway: Gateway, links: Links) -> String {
+        let state = at_home(gateway, links);
+        format!("{} | {}", headline(&state), detail(&state)).replace('\u{a0}', " ")
+    }
+
+    /// The state of that user.
+    fn at_home(gateway: Gateway, links: Links) -> State {
         let mut state = known();
         let effects = update(&mut state, Event::Links(links), now("2026-11-24T10:00"));
         let number = number(&effects);
         update(&mut state, Event::Probed(probe(number, silent(), Some(gateway))), now("2026-11-24T10:00"));
-        format!("{} | {}", headline(&state), detail(&state)).replace('\u{a0}', " ")
+        state
     }
 
     fn number(effects: &[Effect]) -> u64 {
@@ -238,6 +247,15 @@ mod tests {
             let read = reads(gateway, home());
             assert!(read.starts_with(text), "{read}");
             assert!(read.ends_with('.') && !read.contains("portail"), "{read}");
+        }
+    }
+
+    #[test]
+    fn advice_to_ask_the_helpdesk_comes_with_its_button() {
+        for gateway in Gateway::ALL {
+            let state = at_home(gateway, home());
+            let offered = crate::panel::panel(&state).offers(&Action::Open("amigo".into()));
+            assert_eq!(offered, detail(&state).contains("assistance"), "{gateway:?}");
         }
     }
 

@@ -37,7 +37,7 @@ fn the_menu_is_complete_and_in_order() {
     let (_vigie, item) = desktop.start_vigie();
     item.wait_for_menu("VPN déconnecté");
     // The drives are read separately.
-    let menu = item.wait_for_menu("I: données professionnelles (hors d’atteinte");
+    let menu = item.wait_for_menu("Lecteur I : données professionnelles (hors d’atteinte");
     // What the printers' submenu lists depends on the computer.
     let mut in_printers = false;
     let lines = menu.lines().filter(|line| {
@@ -98,10 +98,10 @@ Téléphonie ▸
   Composer *25 (Ne pas déranger : activer ou désactiver)
   Composer *98 (Consulter la messagerie vocale)
 Lecteurs réseau ▸
-  I: données professionnelles (hors d’atteinte : VPN déconnecté) (greyed)
-  S: données professionnelles (hors d’atteinte : VPN déconnecté) (greyed)
-  T: données professionnelles (hors d’atteinte : VPN déconnecté) (greyed)
-  U: données personnelles (hors d’atteinte : VPN déconnecté) (greyed)
+  Lecteur I : données professionnelles (hors d’atteinte : VPN déconnecté) (greyed)
+  Lecteur S : données professionnelles (hors d’atteinte : VPN déconnecté) (greyed)
+  Lecteur T : données professionnelles (hors d’atteinte : VPN déconnecté) (greyed)
+  Lecteur U : données personnelles (hors d’atteinte : VPN déconnecté) (greyed)
 Arrêt automatique ▸
   Prochain arrêt : aujourd’hui à 21 h 30 (greyed)
   Ce soir, ne plus me le rappeler

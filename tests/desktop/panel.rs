@@ -180,7 +180,8 @@ fn each_row_agrees_with_the_systems_own_commands() {
     // Drives.
     let mounts =
         output_beside(&vigie, &["findmnt", "--list", "--noheadings", "--output", "TARGET", "--types", "tmpfs"]);
-    for (letter, label) in [("i", "I: données professionnelles"), ("u", "U: données personnelles")] {
+    for (letter, label) in [("i", "Lecteur I (données professionnelles)"), ("u", "Lecteur U (données personnelles)")]
+    {
         let folder = desktop.home().join("machine/shares").join(letter).display().to_string();
         assert!(mounts.lines().any(|mount| mount == folder), "{folder} in {mounts}");
         let row = row(&format!("drive-{letter}"));
@@ -188,7 +189,7 @@ fn each_row_agrees_with_the_systems_own_commands() {
     }
     assert_eq!(
         (row("drive-s").value.as_str(), row("drive-s").mark.as_str()),
-        ("déconnecté : ouvrez-le pour le reconnecter", "warning")
+        ("déconnecté ; l’ouvrir le rattache", "warning")
     );
     assert_eq!(
         (row("drive-t").value.as_str(), row("drive-t").mark.as_str()),

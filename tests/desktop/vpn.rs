@@ -167,7 +167,7 @@ impl Home {
         });
         assert_eq!(menu.lines().nth(1), Some(face.connect));
         let reason = |reason| format!(" ({reason}) (greyed)");
-        for drive in ["I: données professionnelles", "U: données personnelles"] {
+        for drive in ["Lecteur I : données professionnelles", "Lecteur U : données personnelles"] {
             let line = format!("  {drive}{}", face.drives.map(reason).unwrap_or_default());
             assert!(menu.lines().any(|other| other == line), "{line:?} is missing in\n{menu}");
         }
