@@ -27,7 +27,7 @@ tour:
 	cargo build --bins
 	cargo test --test tour -- $(STAY)
 
-# Vigie alone on the virtual desktop; ends after the screenshot.
+# Vigie alone on the virtual desktop, until the screenshot is taken.
 screenshot: release
 	scripts/setup desktop
 	scripts/virtual-desktop --once $(SHOT) target/release/vigie
@@ -60,8 +60,8 @@ dist: release release-windows
 	[ -x target/tools/bin/cargo-cyclonedx ] || cargo install --locked --root target/tools cargo-cyclonedx@$(CYCLONEDX)
 	packaging/dist
 
-# Installs, starts, upgrades and removes both packages. Debian's is made of the programs that `make test` has built: to
-# compile them a second time would show nothing more.
+# Installs, starts, upgrades and removes both packages. The Debian package is made from the debug build of `make test`:
+# another build would show nothing more.
 test-packages: release-windows
 	scripts/setup desktop dist wine test-packages
 	cargo build --bins
@@ -75,7 +75,7 @@ test: test-windows test-desktop
 test-unit:
 	cargo test -p vigie-profile -p vigie-core -p vigie-view
 
-# Everything on Linux. The tests on the desktop wait more than they work: two for each processor.
+# Everything on Linux. The desktop tests mostly wait: two for each processor.
 test-desktop:
 	scripts/setup build desktop test
 	cargo test --no-run
@@ -95,7 +95,7 @@ lint: lint-scripts lint-crates
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy --workspace --all-targets --target $(WINDOWS) -- -D warnings
-	# The walls between the crates: without the features of their tests and of each other.
+	# Each crate by itself, without the features that its tests or other crates would enable.
 	for crate in vigie-profile vigie-core vigie-view vigie-openconnect; do cargo clippy -p $$crate -- -D warnings || exit; done
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --target $(WINDOWS)
@@ -115,7 +115,7 @@ lint-crates:
 	target/tools/bin/cargo-deny --locked check bans licenses sources
 	target/tools/bin/cargo-machete --with-metadata
 
-# The program as it is shipped; the measuring one needs no speed of its own. Ends with 1 where a goal is not met.
+# Measures the release build; the benchmark itself may be a debug build. Exits with 1 if a goal is not met.
 bench: release
 	scripts/setup desktop test bench
 	cargo build --release --manifest-path benches/bare-tray/Cargo.toml --target-dir target/bare-tray

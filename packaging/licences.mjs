@@ -1,6 +1,6 @@
-// The licences of what a package carries besides Vigie's own code: the crates that are compiled in for one target, the
-// npm packages the page is made of. Each text once, below the names of those it is for. Needs no network: the sources
-// are there, because they were compiled.
+// Writes the licences of the libraries in a package: the crates that are compiled in for one target, and the npm packages in
+// the page. Each text appears once, below the names of the libraries that have it. Needs no network: the sources are present,
+// because they were compiled.
 // usage: node packaging/licences.mjs TARGET >LICENCES-TIERCES.txt     (for example x86_64-unknown-linux-gnu)
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -10,11 +10,11 @@ const root = join(import.meta.dirname, "..");
 const target = process.argv[2];
 if (!target) throw new Error("usage: node packaging/licences.mjs TARGET");
 
-/** What is compiled into the programs: build scripts, macros' helpers and tests are not. */
+/** Returns the crates that are compiled into the programs: not those of build scripts, proc macros and tests. */
 function crates() {
   const options = ["metadata", "--format-version", "1", "--locked", "--offline", "--filter-platform", target];
-  const told = execFileSync("cargo", options, { cwd: root, maxBuffer: 1 << 28, encoding: "utf8" });
-  const { packages, resolve, workspace_members: own } = JSON.parse(told);
+  const output = execFileSync("cargo", options, { cwd: root, maxBuffer: 1 << 28, encoding: "utf8" });
+  const { packages, resolve, workspace_members: own } = JSON.parse(output);
   const nodes = new Map(resolve.nodes.map((node) => [node.id, node]));
   const found = new Set();
   const left = [resolve.root];
@@ -30,7 +30,7 @@ function crates() {
     .map(({ name, version, license, manifest_path }) => ({ name, version, license, folder: dirname(manifest_path) }));
 }
 
-/** The page's dependencies, from the lock file; those for development only are not in the page. */
+/** Returns the page's dependencies, from the lock file, without those for development, which are not in the page. */
 function npm() {
   const lock = JSON.parse(readFileSync(join(root, "ui/package-lock.json"), "utf8"));
   return Object.entries(lock.packages)
@@ -39,7 +39,7 @@ function npm() {
       const name = path.slice(path.lastIndexOf("node_modules/") + "node_modules/".length);
       return { name, version, license, folder: join(root, "ui", path) };
     })
-    // An optional one of another system is not installed.
+    // An optional package for another system is not installed.
     .filter(({ folder }) => existsSync(folder));
 }
 

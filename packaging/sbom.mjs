@@ -1,5 +1,4 @@
-// A CycloneDX list as its maker wrote it, without what differs at each run: number, time, order, and the folder that the
-// sources lay in.
+// Copies a CycloneDX list without what differs from run to run: serial number, time, order, and the folder of the sources.
 import { readFileSync } from "node:fs";
 
 const sbom = JSON.parse(readFileSync(0, "utf8").replaceAll(`file://${process.cwd()}`, "file:///vigie"));
