@@ -1,6 +1,7 @@
 //! The notifications on the session bus. dunst shows them; a bus monitor records the calls and the signals.
 
 use super::{DEADLINE, connect, wait_for};
+use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -42,6 +43,11 @@ impl ObservedNotification {
     /// Returns the labels of the buttons.
     pub fn buttons(&self) -> Vec<&str> {
         self.actions.iter().map(|(_, label)| label.as_str()).collect()
+    }
+
+    /// Returns when it was sent, by the clock.
+    pub fn sent_at(&self) -> Timestamp {
+        Timestamp::now() - SignedDuration::try_from(self.at.elapsed()).expect("a test is short")
     }
 }
 
