@@ -17,11 +17,11 @@ use zbus::blocking::{Connection, MessageIterator};
 
 const STARTS: usize = 15;
 const FLAPS: usize = 60;
-/// Two of the slow intervals: at least one probe falls into it.
+/// Two of the slow intervals, so that at least one probe happens in this time.
 const IDLE: Duration = Duration::from_secs(120);
 const QUIET: Duration = Duration::from_secs(60);
-/// How long a program is left alone before it is measured: past its start, and past the 10 s for which tokio keeps a
-/// thread that has nothing more to do.
+/// How long a program is left alone before it is measured: longer than its start, and than the 10 s for which tokio keeps an
+/// idle thread.
 const SETTLED: Duration = Duration::from_secs(20);
 
 const OUTAGES: usize = 20;
@@ -33,8 +33,8 @@ const SEATS: u32 = 5000;
 const PANEL: &str = "Vigie";
 const PINNED: &str = "Vigie sur le bureau";
 
-/// Measures everything, prints it, writes `docs/benchmarks.md`, and says whether every goal is met. `only`: measures that
-/// part alone, and writes nothing.
+/// Measures everything, prints it, writes `docs/benchmarks.md`, and returns whether every goal is met. With `only`, measures
+/// that part, and writes nothing.
 pub fn measure(only: Option<&str>) -> bool {
     let mut report = Report::new();
     match only {
@@ -65,7 +65,7 @@ pub fn measure(only: Option<&str>) -> bool {
     report.section(
         "From a change of the network to the tray",
         &format!(
-            "The tunnel's link goes down or comes up, {FLAPS} times each: from the start of the command that does it to \
+            "The tunnel's link goes down or comes up, {FLAPS} times each: from the start of the command that changes it to \
              the tray's signal on D-Bus (a new icon), and to the line of `ip monitor`.",
         ),
     );
@@ -77,7 +77,7 @@ pub fn measure(only: Option<&str>) -> bool {
         report.table(&format!("ms, {name}"), &rows);
     }
     let (median, p99) = (at(0.5, Reaction::late), at(0.99, Reaction::late));
-    report.text(&format!("Vigie is later by {median:.1} ms (median) and {p99:.1} ms (p99)."));
+    report.text(&format!("Vigie follows {median:.1} ms (median) and {p99:.1} ms (p99) later."));
     report.goal("a change is in the tray at most 10 ms after `ip monitor` prints it (p99)", p99, 10.0, "ms");
     drop(subject);
 
@@ -91,8 +91,8 @@ pub fn measure(only: Option<&str>) -> bool {
     let minutes = IDLE.as_secs_f64() / 60.0;
     report.section(
         "Idle, the tunnel steady",
-        "All threads and children, per minute, with the slow probe (every 60 s). nm-applet finds no NetworkManager to \
-         listen to here.",
+        "All threads and children, per minute, with the slow probe (every 60 s). nm-applet has no NetworkManager \
+         here.",
     );
     let used = idle(&subjects, IDLE);
     let rows = |of: fn(&Usage) -> f64| {
@@ -103,7 +103,7 @@ pub fn measure(only: Option<&str>) -> bool {
     report.table("ms of processor time", &rows(|usage| millis(usage.cpu)));
     report.goal("at most 30 context switches a minute, the slow probe included", switches[0].1, 30.0, "");
 
-    report.section("Memory", "Proportional (PSS), all processes of each, the panel never opened.");
+    report.section("Memory", "Proportional (PSS), all processes of each program; the panel was never opened.");
     let sizes: Vec<BarValue> = subjects.iter().map(|(name, program)| BarValue(name, megabytes(program))).collect();
     report.table("MB", &sizes);
     report.goal("the tray takes at most what a bare Tauri tray takes", sizes[0].1, sizes[sizes.len() - 1].1, "MB");
@@ -112,7 +112,7 @@ pub fn measure(only: Option<&str>) -> bool {
     drop(peers);
     drop(subject);
 
-    // A probe would fall into the minute: they are an hour apart here.
+    // With a probe every hour, none happens in this minute.
     desktop.configure("[vpn]\nprobe_seconds = 3600\n");
     let subject = watching(&desktop);
     std::thread::sleep(SETTLED);
@@ -133,9 +133,9 @@ pub fn measure(only: Option<&str>) -> bool {
 
     report.section(
         "Memory with the panel on the desktop",
-        "PSS of all processes of each, one after the other, so that none shares pages with the next: tray and pinned \
-         panel; the same while the opened panel stands beside it, and after it was closed; a Tauri window of the same \
-         size with an empty page, as Tauri makes it; conky.",
+        "PSS of all processes of each program, one after the other, so that they share no pages: tray and pinned panel; \
+         the same while the panel is open, too, and after it was closed; a plain Tauri window of the same size with an empty \
+         page; conky.",
     );
     desktop.configure("[panel]\npinned = true\nwidth = 420\nheight = 680\n");
     let subject = watching(&desktop);
@@ -177,13 +177,13 @@ pub fn measure(only: Option<&str>) -> bool {
     report.finish()
 }
 
-/// How long a tunnel that dies in use is not noticed.
+/// Measures how long it takes to notice that a tunnel in use has died.
 fn outages(report: &mut Report) {
     report.section(
         "From the death of a tunnel in use to the tray",
         &format!(
             "Five packets of 1000 bytes a second go through it; then the gateway drops every packet, {OUTAGES} times. \
-             Beside it, a `ping` every second that takes an answer as lost after one."
+             Beside it, a `ping` every second that counts an answer as lost after one second."
         ),
     );
     let vpn = TestVpn::start();
@@ -204,7 +204,7 @@ fn outages(report: &mut Report) {
     let says = |words: &str| subject.item.tooltip().0.starts_with(words).then_some(());
     let (mut vigie, mut lost) = (Vec::new(), Vec::new());
     for outage in 0..OUTAGES {
-        // At another moment between two looks at the counters each time.
+        // Each time at another moment between two readings of the counters.
         std::thread::sleep(OUTAGE_PAUSE + Duration::from_millis(250 * outage as u64));
         drain(&pinged);
         let begun = Instant::now();
@@ -226,7 +226,7 @@ fn outages(report: &mut Report) {
     report.goal("a tunnel that dies in use is noticed within 20 s (worst)", quantile(vigie, 1.0), 20.0, "s");
 }
 
-/// How often a whole fleet connects, by the pure core.
+/// Simulates how often a whole fleet connects, with the pure core.
 fn fleet_day(report: &mut Report) {
     report.section(
         &format!("A working day of {SEATS} seats, simulated"),
@@ -257,13 +257,13 @@ fn fleet_day(report: &mut Report) {
     report.goal("of all tunnels in use that die, each is noticed within 20 s", day.noticed_after, 20.0, "s");
 }
 
-/// Vigie, and its item.
+/// A running Vigie, and its item in the tray.
 struct Subject {
     program: ChildProcess,
     item: TrayItem,
 }
 
-/// Starts Vigie, and waits until it has seen the tunnel carry.
+/// Starts Vigie, and waits until it shows that the VPN is connected.
 fn watching(desktop: &Desktop) -> Subject {
     let (program, item) = desktop.start_vigie();
     connected(&item);
@@ -271,24 +271,24 @@ fn watching(desktop: &Desktop) -> Subject {
 }
 
 fn connected(item: &TrayItem) {
-    wait_for("the verdict Connected", DEADLINE, || item.tooltip().0.starts_with("VPN connecté").then_some(()));
+    wait_for("the status \"connected\"", DEADLINE, || item.tooltip().0.starts_with("VPN connecté").then_some(()));
 }
 
-/// The peer that shows a tray item.
+/// Returns the command of a known program with a tray item.
 fn applet(desktop: &Desktop) -> Command {
     let mut applet = desktop.command("nm-applet");
     applet.arg("--indicator");
     applet
 }
 
-/// The peer that Tauri itself would be.
+/// Returns the command of a minimal Tauri program.
 fn bare(desktop: &Desktop) -> Command {
     let program = concat!(env!("CARGO_MANIFEST_DIR"), "/target/bare-tray/release/bare-tray");
     assert!(Path::new(program).exists(), "`make bench` builds {program}");
     desktop.command(program)
 }
 
-/// The median time from a program's start until the tray has its item, in milliseconds.
+/// Returns the median time from a program's start until the tray has its item, in milliseconds.
 fn starts(desktop: &Desktop, command: &Command) -> f64 {
     let registered = signals(desktop.session(), "org.kde.StatusNotifierWatcher", "org.kde.StatusNotifierWatcher");
     let times = (0..STARTS)
@@ -296,7 +296,7 @@ fn starts(desktop: &Desktop, command: &Command) -> f64 {
             let start = Instant::now();
             let program = desktop.spawn("start", command);
             let came = next(&registered, "StatusNotifierItemRegistered");
-            // The panel is still asking the item.
+            // The panel is still reading the item's properties.
             std::thread::sleep(Duration::from_millis(500));
             drop(program);
             next(&registered, "StatusNotifierItemUnregistered");
@@ -315,7 +315,7 @@ fn next(signals: &Receiver<(Instant, String)>, wanted: &str) -> Instant {
     }
 }
 
-/// What each used in that time.
+/// Returns what each program uses in that time.
 fn idle<'a>(subjects: &[(&'a str, &ChildProcess)], time: Duration) -> Vec<(&'a str, Usage)> {
     let mut meters: Vec<_> = subjects.iter().map(|(name, program)| (*name, Meter::start(program.pid()))).collect();
     let start = Instant::now();
@@ -326,7 +326,7 @@ fn idle<'a>(subjects: &[(&'a str, &ChildProcess)], time: Duration) -> Vec<(&'a s
     meters.into_iter().map(|(name, meter)| (name, meter.used())).collect()
 }
 
-/// How long a change took, from the command that made it, in milliseconds.
+/// How long it took to report a change, from the start of the command that made it, in milliseconds.
 struct Reaction {
     /// Until the item's first signal.
     drawn: f64,
@@ -340,7 +340,7 @@ impl Reaction {
     }
 }
 
-/// What both take for each flap of the tunnel.
+/// Takes the tunnel down and up, and returns how long both took to report each change.
 fn reaction(desktop: &Desktop, vpn: &TestVpn, item: &TrayItem) -> Vec<Reaction> {
     let mut monitor = desktop.command("setpriv");
     monitor.args(["--pdeathsig", "KILL", "--", "ip", "-o", "monitor", "link", "address", "route"]);
@@ -350,14 +350,14 @@ fn reaction(desktop: &Desktop, vpn: &TestVpn, item: &TrayItem) -> Vec<Reaction> 
     std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send((Instant::now(), line))));
     let drawn = signals(desktop.session(), item.service(), "org.kde.StatusNotifierItem");
 
-    // The client is not asked. With the link goes its route, and must come again at once with it.
+    // Without the client. The link's route is lost with it, and must be restored at once.
     let changes = [
         desktop.write("lower", &format!("link set {TUNNEL} down\n")),
         desktop.write("raise", &format!("link set {TUNNEL} up\nroute add 172.26.66.0/24 dev {TUNNEL}\n")),
     ];
     let mut times = Vec::new();
     for flap in 0..FLAPS * 2 {
-        // Everything that the last flap brought has come.
+        // Until all events of the last change have arrived.
         std::thread::sleep(Duration::from_millis(500));
         drain(&printed);
         drain(&drawn);
@@ -378,13 +378,13 @@ fn reaction(desktop: &Desktop, vpn: &TestVpn, item: &TrayItem) -> Vec<Reaction> 
 fn open_and_close_panel(desktop: &Desktop, subject: &Subject) {
     subject.item.activate();
     desktop.wait_for_window(PANEL, true);
-    // A look at it.
+    // As long as a user may look at it.
     std::thread::sleep(Duration::from_secs(5));
     desktop.press_key(PANEL, "Escape");
     desktop.wait_for_window(PANEL, false);
 }
 
-/// The signals of an interface as they arrive: when, and their names.
+/// Returns a channel of an interface's signals as they arrive: when, and their names.
 fn signals(session: &Connection, sender: &str, interface: &str) -> Receiver<(Instant, String)> {
     let rule = MatchRule::builder().msg_type(zbus::message::Type::Signal).interface(interface.to_owned());
     let rule = rule.and_then(|rule| rule.sender(sender.to_owned())).expect("names from the bus").build();
@@ -400,7 +400,7 @@ fn signals(session: &Connection, sender: &str, interface: &str) -> Receiver<(Ins
     receiver
 }
 
-/// The value that this share of all does not exceed.
+/// Returns the value that this share of all values does not exceed.
 fn quantile(mut values: Vec<f64>, share: f64) -> f64 {
     values.sort_by(f64::total_cmp);
     values[((values.len() - 1) as f64 * share).round() as usize]

@@ -1,7 +1,7 @@
-//! What speed and memory Vigie promises, measured beside programs that are known: `make bench`.
+//! Measures speed and memory against their goals, beside well-known programs: `make bench`.
 //!
-//! Everything runs in one session on one machine; only the ratios mean something on another one. Ends with status 1
-//! where a goal is not met. With a name (`cargo bench --bench desktop -- outage`, `fleet`) only that part is measured, and
+//! Everything runs in one session on one machine; on another machine, only the ratios can be compared. Exits with 1 if a goal
+//! is missed. With a name (`cargo bench --bench desktop -- outage`, `fleet`) only that part is measured, and
 //! the page is not written.
 
 #[cfg(target_os = "linux")]

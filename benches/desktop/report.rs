@@ -1,15 +1,15 @@
-//! What was measured, in words: printed, and written as a page.
+//! The report of the measurements: printed, and written as a page.
 
 use std::fmt::Write;
 use std::fs;
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/benchmarks.md");
 
-/// A program (or whatever was measured), and its value.
+/// What was measured (mostly a program), and its value.
 #[derive(Debug, Clone, Copy)]
 pub struct BarValue<'a>(pub &'a str, pub f64);
 
-/// The page in the making.
+/// A report to which sections are added.
 pub struct Report {
     goals: String,
     body: String,
@@ -17,22 +17,22 @@ pub struct Report {
 }
 
 impl Report {
-    /// An empty one.
+    /// Returns an empty report.
     pub fn new() -> Report {
         Report { goals: String::new(), body: String::new(), missed: 0 }
     }
 
-    /// Begins a section.
+    /// Starts a section.
     pub fn section(&mut self, title: &str, what: &str) {
         self.say(&format!("\n## {title}\n\n{what}\n"));
     }
 
-    /// A paragraph.
+    /// Adds a paragraph.
     pub fn text(&mut self, text: &str) {
         self.say(&format!("\n{text}\n"));
     }
 
-    /// The values, and the first one's ratio to each other.
+    /// Adds a table of the values, with the ratio of the first one to each other.
     pub fn table(&mut self, unit: &str, rows: &[BarValue]) {
         let mut table = format!("\n| | {unit} | ratio |\n| --- | ---: | ---: |\n");
         for (index, BarValue(name, value)) in rows.iter().enumerate() {
@@ -42,7 +42,7 @@ impl Report {
         self.say(&table);
     }
 
-    /// A goal: what was measured must not be more than the limit.
+    /// Adds a goal: the measured value must not exceed the limit.
     pub fn goal(&mut self, goal: &str, measured: f64, limit: f64, unit: &str) {
         let met = measured <= limit;
         self.missed += usize::from(!met);
@@ -52,12 +52,12 @@ impl Report {
         self.goals.push_str(&line);
     }
 
-    /// Says whether every goal so far is met.
+    /// Returns whether every goal so far is met.
     pub fn is_met(&self) -> bool {
         self.missed == 0
     }
 
-    /// Prints the goals, and writes the page. Says whether every goal is met.
+    /// Prints the goals, and writes the page. Returns whether every goal is met.
     pub fn finish(self) -> bool {
         let goals = format!(
             "\n## Goals\n\n| goal | measured | at most | ratio | |\n| --- | ---: | ---: | ---: | --- |\n{}",
@@ -65,15 +65,15 @@ impl Report {
         );
         say(&goals);
         let page = format!(
-            "# Speed and memory\n\nWritten by `make bench` on {}: {}. Each number means something only beside the others \
-             of its table, which were measured in the same session; a ratio is Vigie's value by the other's.\n{goals}{}",
+            "# Speed and memory\n\nWritten by `make bench` on {}: {}. Compare a number only with the others of its \
+             table, which were measured in the same session. A ratio is Vigie's value divided by the other one.\n{goals}{}",
             jiff::ZonedDateTime::now().strftime("%Y-%m-%d"),
             machine(),
             self.body
         );
         fs::write(PAGE, page).expect("docs/ can be written");
         if self.missed > 0 {
-            say(&format!("{} of the goals not met.", self.missed));
+            say(&format!("{} of the goals were not met.", self.missed));
         }
         self.missed == 0
     }
@@ -85,13 +85,13 @@ impl Report {
 }
 
 fn ratio(value: f64, other: f64) -> String {
-    // Nothing is a multiple of zero.
+    // There is no ratio to zero.
     if other > 0.0 { format!("{:.2}", value / other) } else { "–".into() }
 }
 
-/// How large the machine is.
+/// Describes the machine.
 fn machine() -> String {
-    let mut system = sysinfo::System::new().expect("Linux tells");
+    let mut system = sysinfo::System::new().expect("Linux is supported");
     system.refresh_memory();
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let gigabytes = system.total_memory() as f64 / 1e9;

@@ -212,16 +212,6 @@ fn what_is_copied_can_be_pasted_as_long_as_vigie_runs() {
     assert_eq!(desktop.clipboard_text(), "");
 }
 
-#[test]
-fn without_a_display_a_failed_copy_is_reported() {
-    let vpn = TestVpn::start();
-    let desktop = Desktop::at_home(&vpn);
-    desktop.skip_first_run();
-    let vigie = desktop.spawn("vigie", desktop.vigie().env("DISPLAY", ":987"));
-    desktop.item_of(vigie.pid()).click(&["Téléphonie", &copy_entry("*98")]);
-    desktop.notifications().wait(0, "La copie n’a pas fonctionné");
-}
-
 /// Returns the entry of the menu that copies this code.
 fn copy_entry(code: &str) -> String {
     let guide = guide();

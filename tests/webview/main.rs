@@ -5,3 +5,6 @@
 mod connect;
 mod harness;
 mod panel;
+#[path = "../../src-tauri/test_bus.rs"]
+#[expect(dead_code, reason = "the unit tests use the rest")]
+mod test_bus;

@@ -1,6 +1,7 @@
 //! The panel, opened and pinned.
 
 use super::harness::{DEADLINE, Display, FakeTray, TestResult, program, wait_for, wait_for_end};
+use super::test_bus::TestBus;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -53,9 +54,7 @@ fn asking() -> Page {
 #[tokio::test]
 async fn panel_is_used_by_keyboard_alone() -> TestResult {
     let display = Display::new()?;
-    let mut tray = FakeTray::on(&display.name, OPENED)?;
-    tray.show(&model());
-    assert_eq!(tray.event().await?, Event::PanelOpen(true));
+    let mut tray = open(&display).await?;
     tray.focus()?;
     tray.press(&["Tab", "Return"])?;
     assert_eq!(tray.event().await?, Event::Action(Action::Open("isl-light".into())));
@@ -95,11 +94,17 @@ async fn opens_once_at_the_lower_right() -> TestResult {
 #[tokio::test]
 async fn panel_ends_with_the_tray() -> TestResult {
     let display = Display::new()?;
+    let mut tray = open(&display).await?;
+    tray.window = None;
+    wait_for_end(tray.pids()?[0]).await
+}
+
+/// Opens the panel.
+async fn open(display: &Display) -> anyhow::Result<FakeTray<Page>> {
     let mut tray = FakeTray::on(&display.name, OPENED)?;
     tray.show(&model());
     assert_eq!(tray.event().await?, Event::PanelOpen(true));
-    tray.window = None;
-    wait_for_end(tray.pids()?[0]).await
+    Ok(tray)
 }
 
 /// How long it takes at most until a window that hangs is closed.
@@ -107,9 +112,7 @@ const HANG_LIMIT: Duration = Duration::from_secs(90);
 
 /// Opens the panel, and uses it until it has noticed that it has the focus.
 async fn open_in_use(display: &Display) -> anyhow::Result<FakeTray<Page>> {
-    let mut tray = FakeTray::on(&display.name, OPENED)?;
-    tray.show(&model());
-    assert_eq!(tray.event().await?, Event::PanelOpen(true));
+    let mut tray = open(display).await?;
     tray.focus()?;
     tray.press(&["Tab", "Return"])?;
     assert_eq!(tray.event().await?, Event::Action(Action::Open("isl-light".into())));
@@ -176,9 +179,7 @@ async fn panel_whose_web_process_hangs_opens_again() -> TestResult {
 #[tokio::test]
 async fn panel_that_hangs_unused_is_closed() -> TestResult {
     let display = Display::new()?;
-    let mut tray = FakeTray::on(&display.name, OPENED)?;
-    tray.show(&model());
-    assert_eq!(tray.event().await?, Event::PanelOpen(true));
+    let mut tray = open(&display).await?;
     let window = tray.pids()?[0];
     signal("-STOP", window)?;
     assert_eq!(tray.event_within(HANG_LIMIT).await?, Event::PanelOpen(false));
@@ -286,9 +287,7 @@ async fn change_place(
 #[tokio::test]
 async fn opens_in_its_last_place_if_that_can_be_reached() -> TestResult {
     let display = Display::managed("1280x1024").await?;
-    let mut tray = FakeTray::on(&display.name, OPENED)?;
-    tray.show(&model());
-    assert_eq!(tray.event().await?, Event::PanelOpen(true));
+    let mut tray = open(&display).await?;
     let resize = ["search", "--name", "^Vigie$", "windowsize", "500", "640"];
     change_place(&tray, &display, &resize, |place| place[2..] == [500, 640]).await?;
     let move_left = ["search", "--name", "^Vigie$", "windowmove", "150", "120"];
@@ -479,23 +478,10 @@ impl Portal {
 #[tokio::test]
 async fn both_panels_follow_the_desktops_appearance() -> TestResult {
     let display = Display::managed("1280x800").await?;
-    let mut bus = tokio::process::Command::new("dbus-daemon")
-        .args(["--session", "--nofork", "--print-address"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()?;
-    let mut address = String::new();
-    let stdout = bus.stdout.take().expect("stdout is piped");
-    tokio::io::AsyncBufReadExt::read_line(&mut tokio::io::BufReader::new(stdout), &mut address).await?;
-    let address = address.trim();
+    let mut bus = TestBus::start();
     let path = "/org/freedesktop/portal/desktop";
-    let portal = zbus::connection::Builder::address(address)?
-        .serve_at(path, Portal(1))?
-        .name("org.freedesktop.portal.Desktop")?
-        .build()
-        .await?;
-    let exports = format!("DBUS_SESSION_BUS_ADDRESS={address}");
+    let portal = bus.builder().serve_at(path, Portal(1))?.name("org.freedesktop.portal.Desktop")?.build().await?;
+    let exports = format!("DBUS_SESSION_BUS_ADDRESS={}", bus.address());
     let (folder, (sender, mut events)) = (tempfile::tempdir()?, unbounded_channel());
     let opened = program(&folder, &display.name, env!("CARGO_BIN_EXE_vigie-panel"), &exports)?;
     let mut window = PanelWindow::of(opened, sender);
@@ -530,7 +516,7 @@ async fn both_panels_follow_the_desktops_appearance() -> TestResult {
         }
     }
     // Both outlive the bus, and go on working.
-    bus.kill().await?;
+    bus.stop();
     tray.window.show(pinned(300, 260));
     display.wait_for_place(PINNED, [1280 - 16 - 300, 800 - 16 - 260, 300, 260]).await?;
     let title = format!("^{OPENED}$");
