@@ -86,7 +86,7 @@ fn reminders_are_shown_once_on_time_and_answers_survive_a_restart() {
 #[test]
 fn unanswered_last_reminder_brings_the_panel_to_the_front() {
     let vpn = TestVpn::start();
-    let desktop = desktop_with_shutdown_in(&vpn, 65, "1");
+    let (desktop, _) = desktop_with_shutdown_in(&vpn, 65, "1");
     let (_vigie, item) = desktop.start_vigie();
     item.wait_for_menu("VPN déconnecté");
     let reminder = desktop.notifications().wait(0, ONE_MINUTE);
