@@ -48,7 +48,7 @@ pub const FAULTS: &[FaultCase] = &[
         what: "the gateway falls silent while it connects; the cable is pulled",
         may: "« La connexion a pris trop de temps », « Le serveur VPN ne répond pas »",
         never: "an attempt without end; a client that stays behind",
-        tests: &["tests/desktop/connect.rs::what_does_not_answer_or_is_not_itself_is_said"],
+        tests: &["tests/desktop/connect.rs::a_silent_or_wrong_gateway_is_reported"],
     },
     FaultCase {
         what: "there is no keyring, or it is locked",

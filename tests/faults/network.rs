@@ -17,7 +17,7 @@ pub const FAULTS: &[FaultCase] = &[
         never: "« VPN connecté », or more threads with every attempt",
         tests: &[
             "network::gateway_is_silent",
-            "tests/desktop/vpn.rs::a_silent_gateway_is_lost_first_and_limited_when_confirmed",
+            "tests/desktop/vpn.rs::a_silent_gateway_is_first_disconnected_then_unreachable",
         ],
     },
     FaultCase {
@@ -60,7 +60,7 @@ pub const FAULTS: &[FaultCase] = &[
         what: "a tunnel comes and goes 1,000 times in a minute",
         may: "« Connexion en cours »",
         never: "a notification for each; a wrong status once it is quiet; memory or descriptors that stay",
-        tests: &["network::tunnel_flaps", "tests/desktop/vpn.rs::a_line_that_flaps_does_not_shout"],
+        tests: &["network::tunnel_flaps", "tests/desktop/vpn.rs::a_flapping_connection_is_notified_four_times_at_most"],
     },
     FaultCase {
         what: "100 interfaces and 10,000 routes",
@@ -92,7 +92,7 @@ pub const FAULTS: &[FaultCase] = &[
         never: "a status from before the sleep; two reminders",
         tests: &[
             "tests/desktop/shutdown.rs::a_reminder_missed_in_sleep_is_shown_once_on_waking",
-            "tests/desktop/vpn.rs::after_sleep_nothing_is_claimed_before_it_was_seen",
+            "tests/desktop/vpn.rs::after_sleep_the_status_is_unknown_until_it_was_probed",
         ],
     },
 ];
