@@ -170,7 +170,7 @@ fn the_doctor_prints_what_each_sensor_reads() {
         ("Client VPN", "la ligne de commande de Cisco est absente"),
         ("Site d’après Cisco", "n’en nomment aucun"),
         ("Ordinateur", "Nom de l’ordinateur : "),
-        ("Lecteurs réseau", "données professionnelles : "),
+        ("Lecteurs réseau", "Lecteur I (données professionnelles) : absent"),
         ("Batterie", ""),
         ("Arrêt programmé", "Arrêt automatique : "),
         ("Lancement automatique", "non"),

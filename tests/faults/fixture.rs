@@ -22,7 +22,7 @@ const END_TIMEOUT: Duration = Duration::from_secs(2);
 pub const PROMPTLY: Duration = Duration::from_secs(5);
 
 /// How late a reminder may be seen: the panel, which replaces a notification, opens slowly on a busy machine.
-const REMINDER_TIMEOUT: Duration = Duration::from_secs(15);
+const REMINDER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How much more memory and descriptors repetitions may take, in percent.
 const MAX_GROWTH_PERCENT: u64 = 5;

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{sleep, timeout};
 use vigie::runtime::panel::{PanelWindow, WindowModel};
@@ -12,6 +12,9 @@ use vigie_core::message::Event;
 
 /// How long a test waits for anything.
 pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A picture that has not changed for so long is the one of the last model.
+const STILL: Duration = Duration::from_millis(300);
 
 pub type TestResult = anyhow::Result<()>;
 
@@ -201,11 +204,20 @@ impl<M: WindowModel> FakeTray<M> {
         Ok(output.stdout)
     }
 
-    /// Shows another model, and waits until the page has drawn it. By then the page has moved the focus, too.
+    /// Shows another model, and waits until the page has drawn it: until the picture is another one and stays the same,
+    /// since the focus may move after the first change.
     pub async fn update(&mut self, model: &M) -> TestResult {
         let before = self.screen()?;
         self.push(model);
-        wait_for("another picture", || Ok(self.screen()? != before)).await
+        let (mut last, mut since) = (before.clone(), Instant::now());
+        wait_for("another picture, which stays", || {
+            let picture = self.screen()?;
+            if picture != last {
+                (last, since) = (picture, Instant::now());
+            }
+            Ok(last != before && since.elapsed() > STILL)
+        })
+        .await
     }
 
     /// Closes the window, and returns the events that it has sent and that were not received yet.

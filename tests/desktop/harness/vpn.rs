@@ -493,7 +493,8 @@ impl TestVpn {
         let mut child =
             command.spawn().unwrap_or_else(|error| panic!("ocpasswd not found ({error}): run scripts/setup test"));
         let mut input = child.stdin.take().expect("piped");
-        write!(input, "{PASSCODE}\n{PASSCODE}\n").expect("ocpasswd reads its input");
+        // In one piece: ocpasswd may end before a second one is written.
+        input.write_all(format!("{PASSCODE}\n{PASSCODE}\n").as_bytes()).expect("ocpasswd reads its input");
         drop(input);
         assert!(child.wait().is_ok_and(|status| status.success()), "ocpasswd failed");
     }
