@@ -104,6 +104,7 @@ fn joined(mut holidays: Vec<Holiday>) -> Vec<Holiday> {
     joined
 }
 
+/// Returns the value of an event's property.
 fn value<'a>(event: &'a Component<'_>, name: &str) -> Option<&'a str> {
     let property = event.properties.iter().find(|property| property.name == name)?;
     Some(property.val.as_ref().trim())

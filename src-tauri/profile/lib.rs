@@ -135,8 +135,8 @@ pub struct Site {
     pub departments: Vec<String>,
     /// The VPN gateway: a host name, or an address, without a port.
     pub gateway: String,
-    /// Servers that answer only from the intranet, as [`IntranetHost`] reads them: `smb://…`, `ipp://…`, `https://…`, `dns://…`,
-    /// `tcp://…`, or `host:port`.
+    /// The intranet hosts: servers that answer only from the intranet, as [`IntranetHost`] reads them: `smb://…`,
+    /// `ipp://…`, `https://…`, `dns://…`, `tcp://…`, or `host:port`.
     pub inside: Vec<String>,
     /// Certificates of the gateway that OpenConnect takes though the system does not trust them (`pin-sha256:…`); if
     /// there are any, it takes no other.
@@ -156,11 +156,12 @@ pub struct VpnConfig {
     pub tunnel_descriptions: Vec<String>,
     /// Seconds between two probes while a tunnel is up.
     pub probe_seconds: u32,
-    /// Seconds after which one connection attempt is given up.
+    /// Seconds that a server may take to answer a probe. (Not the time limit for connecting the VPN:
+    /// `connect_seconds`.)
     pub probe_timeout_seconds: u32,
-    /// Seconds that a status must last before the user is notified.
+    /// Seconds that a status must last before the user is notified (`time_to_visible` in the core).
     pub hold_seconds: u32,
-    /// Seconds that a new tunnel has to carry its first connection before it counts as stalled.
+    /// Seconds that a new tunnel has to pass its first answer before it counts as stalled (`grace_period` in the core).
     pub settle_seconds: u32,
     /// The program that opens the VPN client's window (an id in `program`).
     pub client: Id,
@@ -168,17 +169,18 @@ pub struct VpnConfig {
     pub connect: ConnectMode,
     /// Whether the user may let the keyring hold the PIN.
     pub store_pin: bool,
-    /// The least characters of a PIN.
+    /// Minimum length of a PIN, in characters.
     pub pin_min: u8,
-    /// The most characters of a PIN.
+    /// Maximum length of a PIN, in characters.
     pub pin_max: u8,
     /// Wrong passcodes after which Vigie refuses to try for half an hour, so that the account is not locked.
     pub wrong_tries: u8,
-    /// Seconds that an attempt to connect may take in all.
+    /// Seconds that an attempt to connect the VPN may take in all. (Not the time limit of a probe:
+    /// `probe_timeout_seconds`.)
     pub connect_seconds: u32,
     /// Whether the window for connecting opens by itself after sleep, if the VPN was connected before.
     pub reconnect_after_wake: bool,
-    /// Cisco's command line, first that exists wins; per operating system.
+    /// The paths of Cisco's command-line program, per operating system; the first that exists is used.
     pub command_line: PerOs<Vec<String>>,
     /// Files in which Cisco keeps the user's choice and its profiles; `~`, `%VAR%` and a `*` in the file name are
     /// expanded. Per operating system.
@@ -222,7 +224,7 @@ impl<T> PerOs<T> {
 pub struct Drive {
     /// `I`, `S`, `T`, `U`.
     pub letter: char,
-    /// What belongs on it.
+    /// What the drive is for.
     pub holds: DriveUse,
     /// Where the drive is found on a machine without letters, first that is mounted wins (`~` is expanded).
     #[serde(default)]

@@ -4,7 +4,7 @@
 //! if it cannot be read or parsed, or if its values contradict the lower layers in more than one place.
 
 use super::error::{ConfigError, Problem};
-use super::tree::{Found, Node, Origin, Value, written};
+use super::tree::{LocatedError, Node, Origin, Value, path_text};
 use super::{
     Calendar, Drive, GuideCard, Holiday, Link, NamedCode, PrinterExample, Profile, Program, Section, Site,
     TelephoneCode, check, encoding, read, tree,
@@ -94,7 +94,7 @@ impl Loaded {
     /// Returns every value, and where it comes from; for `vigie config show`.
     pub fn values(&self) -> Vec<ConfigValue> {
         let value = |(path, node): (tree::KeyPath, &Node)| ConfigValue {
-            key: written(&path),
+            key: path_text(&path),
             value: node.toml(),
             layer: node.origin.layer,
             file: self.paths.of(node.origin.layer).map(Path::to_owned),
@@ -149,16 +149,16 @@ impl Loaded {
             }
         };
         let whole = over.clone();
-        let mut found = Vec::new();
+        let mut errors = Vec::new();
         let locks = over.take("locked");
         if layer == Layer::User {
             if locks.is_some() {
-                found.push((vec!["locked".into()], ConfigError::OnlyMachineLocks));
+                errors.push((vec!["locked".into()], ConfigError::OnlyMachineLocks));
             }
-            found.extend(self.leave_out_locked(&mut over));
+            errors.extend(self.leave_out_locked(&mut over));
         }
         let merged = merge(&self.tree, over);
-        found.extend(merged.found);
+        errors.extend(merged.errors);
         match merged.result {
             Some((tree, profile)) => {
                 self.tree = tree;
@@ -170,19 +170,19 @@ impl Loaded {
         if layer == Layer::Machine
             && let Some(locks) = locks
         {
-            found.extend(self.lock(&locks));
+            errors.extend(self.lock(&locks));
         }
-        found.truncate(MAX_PROBLEMS);
+        errors.truncate(MAX_PROBLEMS);
         let first = problems.len();
-        problems.extend(found.into_iter().map(|(path, error)| {
+        problems.extend(errors.into_iter().map(|(path, error)| {
             let (node, exact) = whole.nearest(&path);
             let line = (exact || node != &whole).then_some(node.origin.line);
-            problem(line, Some(written(&path)), error)
+            problem(line, Some(path_text(&path)), error)
         }));
         problems[first..].sort_by_key(|problem| problem.line);
     }
 
-    fn lock(&mut self, locks: &Node) -> Vec<Found> {
+    fn lock(&mut self, locks: &Node) -> Vec<LocatedError> {
         let wrong = |path: &[&str], node: &Node, expected| {
             let path = path.iter().map(|step| (*step).to_owned()).collect();
             (path, ConfigError::WrongValue { found: node.toml(), expected })
@@ -199,36 +199,36 @@ impl Loaded {
             };
             tree.find(path).is_some() || optional().unwrap_or(false)
         };
-        let mut found = Vec::new();
+        let mut errors = Vec::new();
         for (index, key) in keys.iter().enumerate() {
             let at = format!("[{index}]");
             let Some(text) = key.text() else {
-                found.push(wrong(&["locked", &at], key, super::Expected::Text));
+                errors.push(wrong(&["locked", &at], key, super::Expected::Text));
                 continue;
             };
             let path: tree::KeyPath = text.split('.').map(str::to_owned).collect();
             if !exists(&self.tree, &path) {
-                found.push((vec!["locked".into(), at], ConfigError::NothingToLock));
+                errors.push((vec!["locked".into(), at], ConfigError::NothingToLock));
             } else if !self.locks.contains(&path) {
                 self.locks.push(path);
             }
         }
-        found
+        errors
     }
 
     /// Removes from the user's layer what the machine locks.
-    fn leave_out_locked(&self, over: &mut Node) -> Vec<Found> {
-        let mut found = Vec::new();
+    fn leave_out_locked(&self, over: &mut Node) -> Vec<LocatedError> {
+        let mut errors = Vec::new();
         for lock in &self.locks {
             // Removing an entry would change what is locked in it.
             let removing = (1..lock.len()).map(|depth| &lock[..depth]);
-            let removing = removing.filter(|entry| over.find(entry).is_some_and(tree::removes));
+            let removing = removing.filter(|entry| over.find(entry).is_some_and(tree::is_removal));
             let paths: Vec<&[String]> = std::iter::once(lock.as_slice()).chain(removing).collect();
             let removed = over.remove_all(paths.iter().copied());
             let removed = paths.into_iter().filter(|path| removed.contains(*path));
-            found.extend(removed.map(|path| (path.to_vec(), ConfigError::Locked)));
+            errors.extend(removed.map(|path| (path.to_vec(), ConfigError::Locked)));
         }
-        found
+        errors
     }
 
     /// Adds the holidays of the calendar's .ics file.
@@ -286,7 +286,7 @@ pub fn load_with(paths: &Paths, source: &dyn ConfigSource) -> Loaded {
     loaded.add(Layer::Machine, &paths.machine, source, &mut problems);
     loaded.add(Layer::User, &paths.user, source, &mut problems);
     loaded.add_ics(source, &mut problems);
-    let locked = loaded.locks.iter().map(|lock| written(lock)).collect();
+    let locked = loaded.locks.iter().map(|lock| path_text(lock)).collect();
     loaded.profile = Arc::new(Profile { locked, ..Profile::clone(&loaded.profile) });
     loaded.problems = problems.into();
     loaded
@@ -305,7 +305,7 @@ pub fn check_with(file: &Path, source: &dyn ConfigSource) -> Vec<Problem> {
 /// The outcome of merging a layer.
 pub(super) struct Merged {
     /// The values that are left out, and why.
-    pub found: Vec<Found>,
+    pub errors: Vec<LocatedError>,
     /// The tree and the profile with the others; `None` if nothing of the layer can be used.
     pub result: Option<(Node, Profile)>,
 }
@@ -313,35 +313,35 @@ pub(super) struct Merged {
 /// Merges a layer into a tree. Whatever is wrong is left out and the rest is tried again, so that one check reports
 /// every error.
 pub(super) fn merge(base: &Node, mut over: Node) -> Merged {
-    let mut found = Vec::new();
+    let mut errors = Vec::new();
     let mut reported = HashSet::new();
     for attempt in 0..MAX_ATTEMPTS {
         let Attempt { skipped, result } = try_merge(base, &over);
         if attempt == 0 {
-            found.extend(skipped);
+            errors.extend(skipped);
         }
         let wrong = match result {
-            Ok(result) => return Merged { found, result: Some(result) },
+            Ok(result) => return Merged { errors, result: Some(result) },
             Err(wrong) => wrong,
         };
         let culprits: Vec<tree::KeyPath> = wrong.iter().map(culprit).collect();
         let removed = over.remove_all(culprits.iter().map(Vec::as_slice));
         if removed.is_empty() {
-            return find_contradiction(base, &over, found, wrong);
+            return find_contradiction(base, &over, errors, wrong);
         }
         // What the layer does not set itself may be right again without its errors.
         let own = wrong.into_iter().zip(culprits).filter(|(_, culprit)| removed.contains(culprit));
-        let new: Vec<Found> = own.map(|(found, _)| found).filter(|(path, _)| !reported.contains(path)).collect();
+        let new: Vec<LocatedError> = own.map(|(error, _)| error).filter(|(path, _)| !reported.contains(path)).collect();
         reported.extend(new.iter().map(|(path, _)| path.clone()));
-        found.extend(new);
+        errors.extend(new);
     }
-    Merged { found, result: None }
+    Merged { errors, result: None }
 }
 
 struct Attempt {
     /// Entries of lists that were left out.
-    skipped: Vec<Found>,
-    result: Result<(Node, Profile), Vec<Found>>,
+    skipped: Vec<LocatedError>,
+    result: Result<(Node, Profile), Vec<LocatedError>>,
 }
 
 fn try_merge(base: &Node, over: &Node) -> Attempt {
@@ -368,35 +368,35 @@ fn try_merge(base: &Node, over: &Node) -> Attempt {
 }
 
 /// Returns the first error of every entry of the lists that may be long.
-fn wrong_entries(tree: &Node) -> Vec<Found> {
-    fn add<T: serde::de::DeserializeOwned>(tree: &Node, list: &str, found: &mut Vec<Found>) {
+fn wrong_entries(tree: &Node) -> Vec<LocatedError> {
+    fn add<T: serde::de::DeserializeOwned>(tree: &Node, list: &str, errors: &mut Vec<LocatedError>) {
         let path: tree::KeyPath = list.split('.').map(str::to_owned).collect();
         let Some(Node { value: Value::List(entries), .. }) = tree.find(&path) else { return };
         for (index, entry) in entries.iter().enumerate() {
             if let (Err(error), _) = read::read::<T>(entry) {
-                let steps = std::iter::once(tree::step(&path, index, entry)).chain(error.path());
-                found.push((path.iter().cloned().chain(steps).collect(), error.error));
+                let steps = std::iter::once(tree::entry_step(&path, index, entry)).chain(error.path());
+                errors.push((path.iter().cloned().chain(steps).collect(), error.error));
             }
         }
     }
-    let mut found = Vec::new();
-    add::<Site>(tree, "site", &mut found);
-    add::<Drive>(tree, "drive", &mut found);
-    add::<TelephoneCode>(tree, "code", &mut found);
-    add::<Section>(tree, "section", &mut found);
-    add::<Link>(tree, "link", &mut found);
-    add::<Program>(tree, "program", &mut found);
-    add::<GuideCard>(tree, "card", &mut found);
-    add::<Holiday>(tree, "calendar.holiday", &mut found);
-    add::<NamedCode>(tree, "printing.department", &mut found);
-    add::<NamedCode>(tree, "printing.place", &mut found);
-    add::<PrinterExample>(tree, "printing.example", &mut found);
-    found
+    let mut errors = Vec::new();
+    add::<Site>(tree, "site", &mut errors);
+    add::<Drive>(tree, "drive", &mut errors);
+    add::<TelephoneCode>(tree, "code", &mut errors);
+    add::<Section>(tree, "section", &mut errors);
+    add::<Link>(tree, "link", &mut errors);
+    add::<Program>(tree, "program", &mut errors);
+    add::<GuideCard>(tree, "card", &mut errors);
+    add::<Holiday>(tree, "calendar.holiday", &mut errors);
+    add::<NamedCode>(tree, "printing.department", &mut errors);
+    add::<NamedCode>(tree, "printing.place", &mut errors);
+    add::<PrinterExample>(tree, "printing.example", &mut errors);
+    errors
 }
 
 /// Returns the path of what has to be left out because of an error: a list without names as a whole, an entry without
 /// a key that it needs or with a bad name, else the value itself.
-fn culprit((path, error): &Found) -> tree::KeyPath {
+fn culprit((path, error): &LocatedError) -> tree::KeyPath {
     if let Some(index) = path.iter().position(|step| step.starts_with('[')) {
         return path[..index].to_vec();
     }
@@ -405,7 +405,7 @@ fn culprit((path, error): &Found) -> tree::KeyPath {
 }
 
 /// Returns the layer without the one value because of which values of lower layers are wrong, if it is one.
-fn find_contradiction(base: &Node, over: &Node, mut found: Vec<Found>, wrong: Vec<Found>) -> Merged {
+fn find_contradiction(base: &Node, over: &Node, mut errors: Vec<LocatedError>, wrong: Vec<LocatedError>) -> Merged {
     let mut suspects = over.units();
     // The last value in the file is the most likely cause.
     suspects.reverse();
@@ -413,16 +413,16 @@ fn find_contradiction(base: &Node, over: &Node, mut found: Vec<Found>, wrong: Ve
         let mut rest = over.clone();
         rest.remove_all([suspect.as_slice()]);
         if let Ok(result) = try_merge(base, &rest).result {
-            let of = |(path, error): Found| {
-                let error = ConfigError::Contradiction { key: written(&path), error: Box::new(error) };
+            let of = |(path, error): LocatedError| {
+                let error = ConfigError::Contradiction { key: path_text(&path), error: Box::new(error) };
                 (suspect.clone(), error)
             };
-            found.extend(wrong.into_iter().next().map(of));
-            return Merged { found, result: Some(result) };
+            errors.extend(wrong.into_iter().next().map(of));
+            return Merged { errors, result: Some(result) };
         }
     }
-    found.extend(wrong);
-    Merged { found, result: None }
+    errors.extend(wrong);
+    Merged { errors, result: None }
 }
 
 /// Writes the calendar into the tree; what the .ics file added has the origin of the key that names the file.

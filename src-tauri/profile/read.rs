@@ -1,7 +1,7 @@
 //! Deserializes a tree into a typed profile. An error is a [`ConfigError`] with the path of the value.
 
 use super::error::{ConfigError, Expected};
-use super::tree::{Found, KeyPath, Node, Value, step, visit};
+use super::tree::{KeyPath, LocatedError, Node, Value, entry_step, visit};
 use serde::de::value::StrDeserializer;
 use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor};
 use std::cell::RefCell;
@@ -22,6 +22,7 @@ impl ReadError {
         ReadError { steps: Vec::new(), error }
     }
 
+    /// Adds a step in front of the path.
     fn under(mut self, step: String) -> ReadError {
         self.steps.push(step);
         self
@@ -34,7 +35,7 @@ impl ReadError {
 
 impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {:?}", super::tree::written(&self.path()), self.error)
+        write!(f, "{}: {:?}", super::tree::path_text(&self.path()), self.error)
     }
 }
 
@@ -58,13 +59,13 @@ impl de::Error for ReadError {
 #[derive(Default)]
 pub(super) struct Notes {
     /// Keys that no field has; they are skipped.
-    unknown: RefCell<Vec<Found>>,
+    unknown: RefCell<Vec<LocatedError>>,
     /// The keys of every table, if they are wanted.
     keys: Option<RefCell<HashMap<KeyPath, &'static [&'static str]>>>,
 }
 
 /// Reads a value from a tree, and returns the unknown keys as well.
-pub(super) fn read<T: de::DeserializeOwned>(tree: &Node) -> (Result<T, ReadError>, Vec<Found>) {
+pub(super) fn read<T: de::DeserializeOwned>(tree: &Node) -> (Result<T, ReadError>, Vec<LocatedError>) {
     let notes = Notes::default();
     let value = T::deserialize(At { node: tree, position: &Position::Root, notes: &notes });
     (value, notes.unknown.into_inner())
@@ -264,7 +265,7 @@ impl<'de> de::SeqAccess<'de> for ListItems<'_> {
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, ReadError> {
         let Some((index, node)) = self.nodes.next() else { return Ok(None) };
         visit();
-        let step = step(&self.path, index, node);
+        let step = entry_step(&self.path, index, node);
         let position = Position::Below(self.at.position, &step);
         let at = At { node, position: &position, ..self.at };
         seed.deserialize(at).map(Some).map_err(|error| error.under(step.clone()))

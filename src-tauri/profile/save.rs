@@ -103,7 +103,7 @@ impl Loaded {
         let entries: Vec<_> = keys.iter().copied().zip(choice.values(&self.profile)).collect();
         let change: String = entries.iter().map(|(key, value)| format!("{table}.{key} = {value}\n")).collect();
         let change = tree::parse(&change, Layer::User).map_err(|(_, error)| SaveError::Unfit(error))?;
-        if let Some((_, error)) = merge(&self.tree, change).found.into_iter().next() {
+        if let Some((_, error)) = merge(&self.tree, change).errors.into_iter().next() {
             return Err(SaveError::Unfit(error));
         }
         edit(text, table, entries).map_err(|error| SaveError::Write(self.paths.user.clone(), error))

@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use std::collections::{HashMap, HashSet};
 use toml_edit::{Document, Item, TableLike};
 
-/// Lists whose entries have a name, and the key that holds it. A layer changes such an entry by its name.
+/// The lists whose entries have a name, and the key that names them. A later layer changes such an entry by its name.
 const NAMED_LISTS: [(&str, &str); 11] = [
     ("site", "id"),
     ("drive", "letter"),
@@ -24,7 +24,7 @@ const NAMED_LISTS: [(&str, &str); 11] = [
     ("printing.example", "site"),
 ];
 
-/// The key of an entry that removes the entry of that name.
+/// The key that, if true, makes an entry remove the lower layers' entry of the same name.
 const REMOVE: &str = "remove";
 
 /// A value and its origin.
@@ -38,7 +38,7 @@ pub(super) struct Node {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Origin {
     pub layer: Layer,
-    /// The first is 1.
+    /// Counted from 1.
     pub line: usize,
 }
 
@@ -58,24 +58,26 @@ pub(super) enum Value {
 /// A path in the tree: keys, names of entries, and `[0]` for entries without a name.
 pub(super) type KeyPath = Vec<String>;
 
-/// An error and the path of the value that has it.
-pub(super) type Found = (KeyPath, ConfigError);
+/// An error, and the path to its value.
+pub(super) type LocatedError = (KeyPath, ConfigError);
 
-/// A set of paths, to remove them from a tree in one pass.
+/// A set of paths as a prefix tree, to remove them from a [`Node`] in one pass.
 #[derive(Debug, Default)]
 struct PathSet {
-    /// Whether the path that leads here is in the set.
-    complete: bool,
-    below: HashMap<String, PathSet>,
+    /// Whether a path of the set ends here.
+    is_end: bool,
+    /// By the next step.
+    children: HashMap<String, PathSet>,
 }
 
 impl PathSet {
+    /// Adds a path to the set.
     fn insert(&mut self, path: &[String]) {
         let mut set = self;
         for step in path {
-            set = set.below.entry(step.clone()).or_default();
+            set = set.children.entry(step.clone()).or_default();
         }
-        set.complete = true;
+        set.is_end = true;
     }
 }
 
@@ -85,8 +87,8 @@ pub(super) fn visit() {
     visits::count();
 }
 
-/// Returns a path as users read it: `vpn.probe_seconds`, `helpdesk.school[0].from`.
-pub(super) fn written(path: &[String]) -> String {
+/// Returns a path as users write it: `vpn.probe_seconds`, `helpdesk.school[0].from`.
+pub(super) fn path_text(path: &[String]) -> String {
     let mut text = String::new();
     for step in path {
         if !text.is_empty() && !step.starts_with('[') {
@@ -107,16 +109,20 @@ pub(super) fn parse(text: &str, layer: Layer) -> Result<Node, (Option<usize>, Co
     Ok(reader.table(document.as_table(), 1))
 }
 
+/// Returns the offset at which each line begins.
 fn line_starts(text: &str) -> Vec<usize> {
     std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect()
 }
 
+/// Turns the parser's document into [`Node`]s.
 struct Reader {
+    /// See [`line_starts`].
     starts: Vec<usize>,
     layer: Layer,
 }
 
 impl Reader {
+    /// Returns the line, counted from 1, that has this offset.
     fn line(&self, offset: usize) -> usize {
         self.starts.partition_point(|start| *start <= offset)
     }
@@ -165,6 +171,7 @@ impl Reader {
 }
 
 impl Node {
+    /// Returns the text of a string, date or time.
     pub fn text(&self) -> Option<&str> {
         match &self.value {
             Value::Text(text) | Value::DateTime(text) => Some(text),
@@ -176,6 +183,7 @@ impl Node {
         matches!(self.value, Value::Table(_))
     }
 
+    /// Returns the value of a table's key.
     pub fn get(&self, key: &str) -> Option<&Node> {
         let Value::Table(entries) = &self.value else { return None };
         entries.get(key)
@@ -194,7 +202,7 @@ impl Node {
         entries.shift_remove(key)
     }
 
-    /// Returns the node at a path, or the last one on the way to it, and whether it is the former.
+    /// Returns the node at a path and `true`, or if there is none the deepest node on the way to it and `false`.
     pub fn nearest(&self, path: &[String]) -> (&Node, bool) {
         let mut node = self;
         for (depth, step) in path.iter().enumerate() {
@@ -244,28 +252,30 @@ impl Node {
         removed
     }
 
+    /// Removes the nodes of `set` below this node, whose path is `path`, and adds their paths to `removed`.
     fn remove_set(&mut self, set: &PathSet, path: &mut KeyPath, removed: &mut HashSet<KeyPath>) {
         visit();
-        let mut keep = |step: String, node: &mut Node, path: &mut KeyPath| {
-            let Some(below) = set.below.get(&step) else { return true };
+        // Removes what is below the node, and returns whether the node itself is retained.
+        let mut retain = |step: String, node: &mut Node, path: &mut KeyPath| {
+            let Some(child) = set.children.get(&step) else { return true };
             path.push(step);
-            // Several entries may have the same name; each is looked at.
-            if below.complete {
+            // Several entries may have the same name, so the step is not taken out of the set.
+            if child.is_end {
                 removed.insert(path.clone());
             } else {
-                node.remove_set(below, path, removed);
+                node.remove_set(child, path, removed);
             }
             path.pop();
-            !below.complete
+            !child.is_end
         };
         match &mut self.value {
-            Value::Table(entries) => entries.retain(|name, node| keep(name.clone(), node, path)),
+            Value::Table(entries) => entries.retain(|name, node| retain(name.clone(), node, path)),
             Value::List(list) => {
                 let mut index = 0;
                 list.retain_mut(|node| {
-                    let step = step(path, index, node);
+                    let step = entry_step(path, index, node);
                     index += 1;
-                    keep(step, node, path)
+                    retain(step, node, path)
                 });
             }
             Value::Text(_) | Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::DateTime(_) => {}
@@ -275,23 +285,24 @@ impl Node {
     /// Returns every value that is not a table, with its path, in order. A list of plain values is one value.
     pub fn leaves(&self) -> Vec<(KeyPath, &Node)> {
         let mut leaves = Vec::new();
-        self.walk(&mut Vec::new(), &mut leaves);
+        self.collect_leaves(&mut Vec::new(), &mut leaves);
         leaves
     }
 
-    fn walk<'a>(&'a self, path: &mut KeyPath, leaves: &mut Vec<(KeyPath, &'a Node)>) {
+    /// Adds the leaves below this node, whose path is `path`, to `leaves`.
+    fn collect_leaves<'a>(&'a self, path: &mut KeyPath, leaves: &mut Vec<(KeyPath, &'a Node)>) {
         match &self.value {
             Value::Table(entries) => {
                 for (name, node) in entries {
                     path.push(name.clone());
-                    node.walk(path, leaves);
+                    node.collect_leaves(path, leaves);
                     path.pop();
                 }
             }
             Value::List(list) if list.iter().any(Node::is_table) => {
                 for (at, node) in list.iter().enumerate() {
-                    path.push(step(path, at, node));
-                    node.walk(path, leaves);
+                    path.push(entry_step(path, at, node));
+                    node.collect_leaves(path, leaves);
                     path.pop();
                 }
             }
@@ -306,7 +317,7 @@ impl Node {
         }
     }
 
-    /// Returns the paths of everything that could be left out by itself: values, and entries of named lists.
+    /// Returns the paths of everything that can be left out by itself: values, and entries of named lists.
     pub fn units(&self) -> Vec<KeyPath> {
         let mut units: Vec<KeyPath> = Vec::new();
         for (path, _) in self.leaves() {
@@ -321,28 +332,29 @@ impl Node {
         units
     }
 
-    /// Merges a tree into this one: tables key by key, lists of named entries entry by entry; everything else is replaced.
-    /// Returns what is wrong with entries, which are left out.
-    pub fn merge(&mut self, over: Node) -> Vec<Found> {
-        let mut found = Vec::new();
-        self.merge_at(over, &mut Vec::new(), &mut found);
-        found
+    /// Merges `over`, the tree of a later layer, into this one: tables key by key, lists of named entries entry by
+    /// entry; everything else is replaced. Returns the errors of entries, which are left out.
+    pub fn merge(&mut self, over: Node) -> Vec<LocatedError> {
+        let mut errors = Vec::new();
+        self.merge_at(over, &mut Vec::new(), &mut errors);
+        errors
     }
 
-    fn merge_at(&mut self, over: Node, path: &mut KeyPath, found: &mut Vec<Found>) {
+    /// Merges `over` into this node, whose path is `path`, and adds the errors to `errors`.
+    fn merge_at(&mut self, over: Node, path: &mut KeyPath, errors: &mut Vec<LocatedError>) {
         visit();
         match (&mut self.value, over.value) {
-            (Value::Table(below), Value::Table(entries)) => {
+            (Value::Table(lower), Value::Table(entries)) => {
                 for (name, node) in entries {
                     path.push(name.clone());
                     let empty = if node.is_table() { Value::Table(IndexMap::new()) } else { Value::List(Vec::new()) };
                     let empty = Node { origin: node.origin, value: empty };
-                    below.entry(name).or_insert(empty).merge_at(node, path, found);
+                    lower.entry(name).or_insert(empty).merge_at(node, path, errors);
                     path.pop();
                 }
             }
             (Value::List(list), Value::List(entries)) => match name_key(path) {
-                Some(key) => merge_entries(list, entries, key, path, found),
+                Some(key) => merge_entries(list, entries, key, path, errors),
                 None => *self = Node { origin: over.origin, value: Value::List(entries) },
             },
             (_, value) => *self = Node { origin: over.origin, value },
@@ -367,7 +379,14 @@ impl Node {
     }
 }
 
-fn merge_entries(list: &mut Vec<Node>, entries: Vec<Node>, key: &str, path: &mut KeyPath, found: &mut Vec<Found>) {
+/// Merges the entries of a later layer's list into `list`, at `path`, whose entries are named by `key`.
+fn merge_entries(
+    list: &mut Vec<Node>,
+    entries: Vec<Node>,
+    key: &str,
+    path: &mut KeyPath,
+    errors: &mut Vec<LocatedError>,
+) {
     let name_of = |entry: &Node| entry.get(key).and_then(Node::text).map(str::to_owned);
     let mut known: HashMap<String, usize> = HashMap::new();
     for (index, entry) in list.iter().enumerate() {
@@ -394,18 +413,18 @@ fn merge_entries(list: &mut Vec<Node>, entries: Vec<Node>, key: &str, path: &mut
                 }
                 _ => ConfigError::WrongValue { found: entry.toml(), expected: Expected::Table },
             };
-            found.push((at, error));
+            errors.push((at, error));
             continue;
         };
         path.push(name.clone());
         let at = known.get(&name).copied();
         match at {
-            _ if seen.contains(&name) => found.push((path.clone(), ConfigError::Duplicate)),
-            Some(at) if removes(&entry) => {
+            _ if seen.contains(&name) => errors.push((path.clone(), ConfigError::Duplicate)),
+            Some(at) if is_removal(&entry) => {
                 removed.insert(at);
             }
-            None if removes(&entry) => found.push((path.clone(), ConfigError::NothingToRemove)),
-            Some(at) => list[at].merge_at(entry, path, found),
+            None if is_removal(&entry) => errors.push((path.clone(), ConfigError::NothingToRemove)),
+            Some(at) => list[at].merge_at(entry, path, errors),
             None => list.push(entry),
         }
         path.pop();
@@ -421,7 +440,7 @@ fn name_key(path: &[String]) -> Option<&'static str> {
     if path.len() > 2 {
         return None;
     }
-    let path = written(path);
+    let path = path_text(path);
     NAMED_LISTS.iter().find(|(list, _)| *list == path).map(|(_, key)| *key)
 }
 
@@ -431,20 +450,20 @@ pub(super) fn is_entry_name(path: &[String]) -> bool {
     entry.split_last().is_some_and(|(_, list)| name_key(list) == Some(key.as_str()))
 }
 
-/// Returns the last step of the path to an entry of the list at `path`.
-pub(super) fn step(path: &[String], index: usize, entry: &Node) -> String {
+/// Returns the last step of the path to an entry of the list at `path`: its name, or `[index]` if it has none.
+pub(super) fn entry_step(path: &[String], index: usize, entry: &Node) -> String {
     visit();
     let name = name_key(path).and_then(|key| entry.get(key)).and_then(Node::text);
     name.map_or_else(|| format!("[{index}]"), str::to_owned)
 }
 
-/// Returns the index of the entry that a step names.
+/// Returns the index of the entry of the list at `path` that the step `wanted` names.
 fn position(list: &[Node], path: &[String], wanted: &str) -> Option<usize> {
-    list.iter().enumerate().position(|(index, entry)| step(path, index, entry) == wanted)
+    list.iter().enumerate().position(|(index, entry)| entry_step(path, index, entry) == wanted)
 }
 
-/// Returns whether the node removes an entry from its list.
-pub(super) fn removes(node: &Node) -> bool {
+/// Returns whether an entry asks for the removal of the lower layers' entry of the same name.
+pub(super) fn is_removal(node: &Node) -> bool {
     node.get(REMOVE).is_some_and(|node| node.value == Value::Boolean(true))
 }
 

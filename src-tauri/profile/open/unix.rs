@@ -23,6 +23,7 @@ pub(super) fn open(file: &Path) -> Result<io::Result<File>, ConfigError> {
     open_below(Path::new("/"), file, |uid| uid == 0 || outside && uid == OVERFLOW_UID)
 }
 
+/// Returns the map of user ids of this process's user namespace.
 fn uid_map() -> String {
     std::fs::read_to_string("/proc/self/uid_map").unwrap_or_else(|_| "0 0 4294967295".into())
 }
@@ -82,7 +83,7 @@ fn open_below(root: &Path, file: &Path, is_trusted: impl Fn(u32) -> bool) -> Res
         } else if kind == FileType::RegularFile && rest.is_empty() {
             let read = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
             let opened = openat(&folder, &step, read, Mode::empty());
-            return Ok(opened.map_err(io::Error::from).and_then(|file| super::regular(file.into())));
+            return Ok(opened.map_err(io::Error::from).and_then(|file| super::require_regular(file.into())));
         } else if kind == FileType::Directory && !rest.is_empty() {
             folder = node;
         } else {
