@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use vigie_core::message::{Event, Reading};
+use vigie_core::message::{Event, Reading, RequestId};
 use vigie_core::state::{SavedState, State};
 use vigie_core::update::update;
 use vigie_core::vpn::{Gateway, Probe, ProbeRequest};
@@ -52,7 +52,7 @@ async fn examine(loaded: &Loaded) -> (Vec<Finding>, State) {
     add(Sensor::Site, started, site.clone().and_then(json), words);
 
     let chosen = profile.user.site.clone().or(site.ok().flatten());
-    let mut request = ProbeRequest::new(profile, chosen.as_deref(), 0, true);
+    let mut request = ProbeRequest::new(profile, chosen.as_deref(), RequestId::default(), true);
     request.dns = links.as_ref().map(|links| links.dns.clone()).unwrap_or_default();
     let started = Instant::now();
     let limit = Duration::from_secs(profile.vpn.probe_timeout_seconds.into());

@@ -27,7 +27,7 @@ const SETTLED: Duration = Duration::from_secs(20);
 const OUTAGES: usize = 20;
 /// Pause between two outages: a real one does not come every half minute.
 const OUTAGE_PAUSE: Duration = Duration::from_secs(35);
-const SEATS: u32 = 5000;
+const WORKSTATIONS: u32 = 5000;
 
 /// The windows' titles.
 const PANEL: &str = "Vigie";
@@ -229,13 +229,13 @@ fn outages(report: &mut Report) {
 /// Simulates how often a whole fleet connects, with the pure core.
 fn fleet_day(report: &mut Report) {
     report.section(
-        &format!("A working day of {SEATS} seats, simulated"),
-        "The core of each seat in a network of its own. Power is cut at 08:30 and returns at 08:35; routers take one to three \
-         minutes. The gateway is down from 10:00 to 10:10. Connections in a second, of all seats.",
+        &format!("A working day of {WORKSTATIONS} workstations, simulated"),
+        "The core of each workstation in a network of its own. Power is cut at 08:30 and returns at 08:35; routers take one to \
+         three minutes. The gateway is down from 10:00 to 10:10. Connections per second, of all workstations.",
     );
-    let day = fleet::day(SEATS);
+    let day = fleet::simulate_day(WORKSTATIONS);
     let hour = 3600;
-    for (place, load) in [("the gateway", &day.gateway), ("the intranet", &day.inside)] {
+    for (place, load) in [("the gateway", &day.gateway), ("the intranet", &day.intranet)] {
         let rows = [
             BarValue("mean from 08:00 to 18:00", load.mean(8 * hour..18 * hour)),
             BarValue("mean of the busiest minute", load.busy_minute(0..24 * hour)),
@@ -254,7 +254,12 @@ fn fleet_day(report: &mut Report) {
     }
     let opened = fleet::connections_in_use(Duration::from_secs(600));
     report.goal("a steady tunnel in use: no connection in ten minutes", opened.into(), 0.0, "");
-    report.goal("of all tunnels in use that die, each is noticed within 20 s", day.noticed_after, 20.0, "s");
+    report.goal(
+        "of all tunnels in use that die, each is noticed within 20 s",
+        day.longest_detection_seconds,
+        20.0,
+        "s",
+    );
 }
 
 /// A running Vigie, and its item in the tray.

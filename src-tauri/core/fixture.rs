@@ -2,7 +2,8 @@
 
 use super::Now;
 use super::message::{
-    Battery, DriveMount, DriveState, Effect, Event, Host, Printer, Printers, Reading, SensorRequest, Space, Wapt,
+    Battery, DriveMount, DriveState, Effect, Event, Host, Printer, Printers, Reading, RequestId, SensorRequest, Space,
+    Wapt,
 };
 use super::state::{SavedState, State};
 use super::update::update;
@@ -67,8 +68,8 @@ pub fn silent() -> Vec<Witness> {
 }
 
 /// The end of a probe.
-pub fn probe(number: u64, witnesses: Vec<Witness>, gateway: Option<Gateway>) -> Probe {
-    Probe { number, witnesses, gateway, gateway_local: None, complete: true }
+pub fn probe(id: RequestId, witnesses: Vec<Witness>, gateway: Option<Gateway>) -> Probe {
+    Probe { id, witnesses, gateway, gateway_local: None, complete: true }
 }
 
 /// A network at home, without the VPN.
@@ -162,12 +163,12 @@ pub fn standing(status: VpnStatus) -> State {
     let mut effects = update(&mut state, Event::Links(links), seen);
     // Two silent probes make a tunnel stalled.
     for _ in 0..2 {
-        let number = effects.iter().find_map(|effect| {
+        let id = effects.iter().find_map(|effect| {
             let Effect::Request(SensorRequest::Probe(request)) = effect else { return None };
-            Some(request.number)
+            Some(request.id)
         });
-        let (Some(witnesses), Some(number)) = (&witnesses, number) else { break };
-        effects = update(&mut state, Event::Probed(probe(number, witnesses.clone(), Some(gateway))), now.clone());
+        let (Some(witnesses), Some(id)) = (&witnesses, id) else { break };
+        effects = update(&mut state, Event::Probed(probe(id, witnesses.clone(), Some(gateway))), now.clone());
     }
     assert_eq!(state.vpn.status(), status);
     state

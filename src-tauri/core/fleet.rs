@@ -1,8 +1,11 @@
-//! A fleet over a working day: how often all seats together connect to the gateway and to the intranet. Each seat is the
-//! real [`Tracker`] in a network of its own; what happens to all of them at once happens in the same second.
+//! A fleet over a working day: how often all workstations together connect to the gateway and to the intranet. Each
+//! runs the real [`Tracker`] in a network of its own; what happens to all of them at once happens in the same second.
+//!
+//! Times are in milliseconds since midnight unless a name or a doc says otherwise.
 
 use super::Now;
 use super::fixture::{HOME, TUNNEL, at, correct, guide, home, probe, silent, with_tunnel};
+use super::message::RequestId;
 use super::vpn::{Gateway, Links, Tracker, TrackerRequests, Traffic, VpnStatus};
 use jiff::ZonedDateTime;
 use std::ops::Range;
@@ -12,20 +15,22 @@ const SECOND: u64 = 1000;
 const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
 
-/// Power is cut at 08:30 and returns at 08:35; routers take one to three minutes to start. In seconds of the day.
+/// Power is cut at 08:30 and returns at 08:35; routers take one to three minutes to start. In seconds since midnight.
 pub const POWER_CUT: Range<usize> = 8 * 3600 + 1800..8 * 3600 + 2100;
-/// The gateway is down from 10:00 to 10:10; the clients connect again within a minute.
+/// The gateway is down from 10:00 to 10:10; the clients connect again within a minute. In seconds since midnight.
 pub const GATEWAY_DOWN: Range<usize> = 10 * 3600..10 * 3600 + 600;
-/// An answer takes 30 ms, silence the time limit of the guide.
-const ANSWER: u64 = 30;
-const SILENCE: u64 = 3 * SECOND;
+/// How long an answer takes.
+const ANSWER_MILLIS: u64 = 30;
+/// How long a silent probe takes: the time limit of the guide.
+const SILENCE_MILLIS: u64 = 3 * SECOND;
 /// Pause between the two hosts of the guide.
-const STAGGER: u64 = 250;
-/// What a tunnel in use carries in a second.
+const STAGGER_MILLIS: u64 = 250;
+/// What a tunnel in use receives per second.
 const BYTES_PER_SECOND: u64 = 20_000;
+/// What a tunnel in use sends per second.
 const PACKETS_PER_SECOND: u64 = 10;
 
-/// Connections in each second of the day.
+/// Connections opened per second, for each second of the day.
 #[derive(Debug, Clone)]
 pub struct Load(Vec<u32>);
 
@@ -34,62 +39,63 @@ impl Load {
         Load(vec![0; 24 * 3600])
     }
 
-    fn count(&mut self, at: u64) {
-        let second = usize::try_from(at / SECOND).unwrap_or(usize::MAX);
+    /// Counts a connection opened at that time.
+    fn count(&mut self, at_millis: u64) {
+        let second = usize::try_from(at_millis / SECOND).unwrap_or(usize::MAX);
         if let Some(count) = self.0.get_mut(second) {
             *count += 1;
         }
     }
 
-    /// The most in a second of this time.
+    /// Highest number per second in this range of seconds since midnight.
     pub fn peak(&self, time: Range<usize>) -> u32 {
         self.0.get(time).unwrap_or_default().iter().copied().max().unwrap_or_default()
     }
 
-    /// The mean, in a second, of the busiest minute of this time.
+    /// Mean per second over the busiest minute in this range of seconds since midnight.
     pub fn busy_minute(&self, time: Range<usize>) -> f64 {
         let seconds = self.0.get(time).unwrap_or_default();
         f64::from(seconds.windows(60).map(|minute| minute.iter().sum::<u32>()).max().unwrap_or_default()) / 60.0
     }
 
-    /// The mean, in a second, of this time.
+    /// Mean per second over this range of seconds since midnight.
     pub fn mean(&self, time: Range<usize>) -> f64 {
         let length = u32::try_from(time.len().max(1)).unwrap_or(u32::MAX);
         f64::from(self.0.get(time).unwrap_or_default().iter().sum::<u32>()) / f64::from(length)
     }
 }
 
-/// What a day brings.
+/// Result of a simulated day.
 #[derive(Debug, Clone)]
 pub struct WorkingDay {
     /// Connections to the gateway.
     pub gateway: Load,
     /// Connections to hosts of the intranet.
-    pub inside: Load,
-    /// The longest that a tunnel in use was dead before its seat said so, in seconds.
-    pub noticed_after: f64,
+    pub intranet: Load,
+    /// The longest time that a workstation took to notice that its tunnel, in use, no longer worked, in seconds.
+    pub longest_detection_seconds: f64,
 }
 
-/// Simulates a day of so many seats.
-pub fn day(seats: u32) -> WorkingDay {
-    let mut day = WorkingDay { gateway: Load::new(), inside: Load::new(), noticed_after: 0.0 };
+/// Simulates a working day of this many workstations.
+pub fn simulate_day(workstations: u32) -> WorkingDay {
+    let mut day = WorkingDay { gateway: Load::new(), intranet: Load::new(), longest_detection_seconds: 0.0 };
     let wall = at("2026-11-24T12:00");
-    for number in 0..seats {
-        Seat::new(number.into(), &wall).run(&mut day);
+    for number in 0..workstations {
+        Workstation::new(number.into(), &wall).run(&mut day);
     }
     day
 }
 
-/// How many connections a seat opens in that time while its tunnel is in use, after the first minute.
+/// Returns how many connections a workstation opens while its tunnel is in use for `time`, the first minute left out.
 pub fn connections_in_use(time: Duration) -> u32 {
     let wall = at("2026-11-24T12:00");
-    let mut day = WorkingDay { gateway: Load::new(), inside: Load::new(), noticed_after: 0.0 };
+    let mut day = WorkingDay { gateway: Load::new(), intranet: Load::new(), longest_detection_seconds: 0.0 };
     let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let changes =
         vec![(MINUTE + millis, Change::Network(false)), (0, Change::Tunnel(true)), (0, Change::Network(true))];
-    Seat { changes, always_in_use: true, ..Seat::new(0, &wall) }.run(&mut day);
+    Workstation { changes, always_in_use: true, ..Workstation::new(0, &wall) }.run(&mut day);
     let counted = |load: &Load| load.0.iter().skip(60).sum::<u32>();
-    counted(&day.gateway) + counted(&day.inside)
+    counted(&day.gateway) + counted(&day.intranet)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,24 +108,27 @@ enum Change {
     Gateway(bool),
 }
 
-struct Seat<'a> {
+struct Workstation<'a> {
     number: u64,
     wall: &'a ZonedDateTime,
     tracker: Tracker,
+    /// Milliseconds since midnight.
     now: u64,
+    /// What is to happen and when, in milliseconds since midnight; the next is last.
     changes: Vec<(u64, Change)>,
     network: bool,
     tunnel: bool,
     gateway: bool,
     always_in_use: bool,
     traffic: Traffic,
-    /// The probe under way: when it ends, its number, whether the gateway is asked, whether the intranet answers.
-    asked: Option<(u64, u64, bool, bool)>,
+    /// The probe under way: when it ends (milliseconds since midnight), its id, whether it includes the gateway,
+    /// whether the intranet answers.
+    asked: Option<(u64, RequestId, bool, bool)>,
     random: fastrand::Rng,
 }
 
-impl Seat<'_> {
-    fn new(number: u64, wall: &ZonedDateTime) -> Seat<'_> {
+impl Workstation<'_> {
+    fn new(number: u64, wall: &ZonedDateTime) -> Workstation<'_> {
         let mut random = fastrand::Rng::with_seed(number);
         let between = |random: &mut fastrand::Rng, from: u64, to: u64| random.u64(from..to);
         let start = between(&mut random, 7 * HOUR + 30 * MINUTE, 9 * HOUR + 15 * MINUTE);
@@ -148,10 +157,10 @@ impl Seat<'_> {
             (end, Change::Tunnel(false)),
             (end + MINUTE, Change::Network(false)),
         ]);
-        // What comes first is taken first.
+        // Changes are taken from the end.
         changes.reverse();
         let begin = Now { wall: wall.clone(), uptime: Duration::ZERO };
-        Seat {
+        Workstation {
             number,
             wall,
             tracker: Tracker::new(&guide().vpn, number, &begin),
@@ -184,8 +193,8 @@ impl Seat<'_> {
                 if change == Change::Gateway(false) && self.tunnel && stays_in_use {
                     dead_since = Some(self.now);
                 }
-                self.becomes(change)
-            } else if let Some((_, number, gateway, answers)) = self.asked.filter(|(at, ..)| *at <= next) {
+                self.apply(change)
+            } else if let Some((_, id, gateway, answers)) = self.asked.filter(|(at, ..)| *at <= next) {
                 self.asked = None;
                 let witnesses = match (answers, self.tunnel) {
                     (true, true) => correct(TUNNEL),
@@ -193,25 +202,25 @@ impl Seat<'_> {
                     (false, _) => silent(),
                 };
                 let gateway = gateway.then_some(if self.gateway { Gateway::Answered } else { Gateway::Silent });
-                self.tracker.on_probe(probe(number, witnesses, gateway), &self.moment())
+                self.tracker.on_probe(probe(id, witnesses, gateway), &self.now())
             } else {
-                self.tracker.tick(&self.moment())
+                self.tracker.tick(&self.now())
             };
             self.carry_out(requests, day);
             if self.tracker.status() == VpnStatus::Stalled
                 && let Some(since) = dead_since.take()
             {
                 let seconds = Duration::from_millis(self.now - since).as_secs_f64();
-                day.noticed_after = day.noticed_after.max(seconds);
+                day.longest_detection_seconds = day.longest_detection_seconds.max(seconds);
             }
         }
     }
 
-    fn moment(&self) -> Now {
+    fn now(&self) -> Now {
         Now { wall: self.wall.clone(), uptime: Duration::from_millis(self.now) }
     }
 
-    fn becomes(&mut self, change: Change) -> TrackerRequests {
+    fn apply(&mut self, change: Change) -> TrackerRequests {
         match change {
             Change::Network(there) => self.network = there,
             Change::Tunnel(up) => self.tunnel = up,
@@ -229,47 +238,49 @@ impl Seat<'_> {
         if self.tunnel {
             self.traffic = Traffic { received_bytes: 0, sent_packets: 0, ..self.traffic };
         }
-        self.tracker.on_links(links, &self.moment())
+        self.tracker.on_links(links, &self.now())
     }
 
-    /// Whether somebody works at that moment: half of the time, five minutes and more.
-    fn is_in_use(&self, at: u64) -> bool {
+    /// Whether the user works at that time: half of the day, for five minutes or more each time.
+    fn is_in_use(&self, at_millis: u64) -> bool {
         // Not everybody begins at a full minute.
-        let turn = (at + self.number * 997) / (5 * MINUTE);
+        let turn = (at_millis + self.number * 997) / (5 * MINUTE);
         self.always_in_use || fastrand::Rng::with_seed((self.number << 32) + turn).bool()
     }
 
-    fn pass(&mut self, time: u64) {
+    /// Lets time pass: a tunnel in use carries its traffic.
+    fn pass(&mut self, millis: u64) {
         if self.tunnel && self.is_in_use(self.now) {
-            self.traffic.sent_packets += PACKETS_PER_SECOND * time / SECOND;
+            self.traffic.sent_packets += PACKETS_PER_SECOND * millis / SECOND;
             if self.gateway {
-                self.traffic.received_bytes += BYTES_PER_SECOND * time / SECOND;
+                self.traffic.received_bytes += BYTES_PER_SECOND * millis / SECOND;
             }
         }
-        self.now += time;
+        self.now += millis;
     }
 
+    /// Carries out the tracker's requests, and counts the connections that they open.
     fn carry_out(&mut self, requests: TrackerRequests, day: &mut WorkingDay) {
-        if let Some((number, gateway)) = requests.probe {
+        if let Some((id, gateway)) = requests.probe {
             let answers = self.tunnel && self.gateway;
             if self.tunnel {
-                day.inside.count(self.now);
-                day.inside.count(self.now + STAGGER);
+                day.intranet.count(self.now);
+                day.intranet.count(self.now + STAGGER_MILLIS);
                 self.traffic.sent_packets += 4;
                 self.traffic.received_bytes += if answers { 500 } else { 0 };
             }
             if gateway && self.network {
                 day.gateway.count(self.now);
             }
-            let takes = if answers { ANSWER + self.random.u64(0..ANSWER) } else { SILENCE };
-            self.asked = Some((self.now + takes, number, gateway, answers));
+            let takes = if answers { ANSWER_MILLIS + self.random.u64(0..ANSWER_MILLIS) } else { SILENCE_MILLIS };
+            self.asked = Some((self.now + takes, id, gateway, answers));
         }
         if requests.traffic.is_some() {
-            let requests = self.tracker.on_traffic(self.tunnel.then_some(self.traffic), &self.moment());
+            let requests = self.tracker.on_traffic(self.tunnel.then_some(self.traffic), &self.now());
             self.carry_out(requests, day);
         }
         if requests.client {
-            let requests = self.tracker.on_client(None, &self.moment());
+            let requests = self.tracker.on_client(None, &self.now());
             self.carry_out(requests, day);
         }
     }
@@ -279,11 +290,11 @@ impl Seat<'_> {
 mod tests {
     use super::*;
 
-    /// The same as `make bench` with all 5,000 seats.
+    /// The same as `make bench` with all 5,000 workstations.
     #[test]
     fn a_fleet_does_not_connect_in_step() {
-        const SEATS: u32 = 300;
-        let day = day(SEATS);
+        const WORKSTATIONS: u32 = 300;
+        let day = simulate_day(WORKSTATIONS);
         let hour = 3600;
         // Only those who come later than half past eight, one by one.
         assert!(day.gateway.peak(POWER_CUT) <= 5);
@@ -292,10 +303,10 @@ mod tests {
             ("while the gateway is down", GATEWAY_DOWN.start..GATEWAY_DOWN.end),
             ("when it is back", GATEWAY_DOWN.end..GATEWAY_DOWN.end + 900),
         ] {
-            for (place, load) in [("gateway", &day.gateway), ("inside", &day.inside)] {
+            for (place, load) in [("gateway", &day.gateway), ("intranet", &day.intranet)] {
                 let (peak, busy) = (load.peak(time.clone()), load.busy_minute(time.clone()));
-                // Of few seats, as many in a second are chance; the share of them all must stay small.
-                let allowed = (3.0 * busy).max(f64::from(SEATS) * 0.1);
+                // Of few workstations, as many in one second are chance; their share of the fleet must stay small.
+                let allowed = (3.0 * busy).max(f64::from(WORKSTATIONS) * 0.1);
                 assert!(
                     f64::from(peak) <= allowed,
                     "{place}, {name}: {peak} in a second, {busy:.1} in the busiest minute"
@@ -305,9 +316,13 @@ mod tests {
         // In the afternoon only the tunnels that are not in use are probed, once a minute at most.
         let afternoon = 14 * hour..16 * hour;
         assert_eq!(day.gateway.peak(afternoon.clone()), 0);
-        let inside = day.inside.mean(afternoon);
-        assert!(inside > 0.0 && inside <= f64::from(SEATS) * 2.0 / 60.0, "{inside}");
+        let intranet = day.intranet.mean(afternoon);
+        assert!(intranet > 0.0 && intranet <= f64::from(WORKSTATIONS) * 2.0 / 60.0, "{intranet}");
         assert_eq!(connections_in_use(Duration::from_secs(600)), 0);
-        assert!(day.noticed_after > 0.0 && day.noticed_after <= 20.0, "{} s", day.noticed_after);
+        assert!(
+            day.longest_detection_seconds > 0.0 && day.longest_detection_seconds <= 20.0,
+            "{} s",
+            day.longest_detection_seconds
+        );
     }
 }

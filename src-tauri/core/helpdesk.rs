@@ -100,6 +100,7 @@ fn through(profile: &Profile, until: ZonedDateTime) -> ZonedDateTime {
     periods.into_iter().fold(until, |until, (from, to)| if from <= until && until < to { to } else { until })
 }
 
+/// Returns when the helpdesk opens next.
 fn next_opening(profile: &Profile, now: &ZonedDateTime) -> Option<ZonedDateTime> {
     let last = horizon(profile, now.date());
     let days = now.date().series(jiff::Span::new().days(1)).take_while(|date| *date <= last);
@@ -115,6 +116,7 @@ fn horizon(profile: &Profile, today: Date) -> Date {
     profile.calendar.covers.to.min(today.saturating_add(jiff::Span::new().days(SEARCH_DAYS)))
 }
 
+/// Returns midnight at the beginning of a day.
 fn midnight(date: Date, zone: &TimeZone) -> Option<ZonedDateTime> {
     date.to_zoned_datetime(zone.clone()).ok()
 }

@@ -62,7 +62,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// Returns the name under which its uses are counted; `None` if they are not.
+    /// Returns the key under which uses of this action are counted; `None` if they are not.
     pub fn usage_key(&self) -> Option<String> {
         match self {
             Action::Open(id) => Some(id.clone()),
@@ -97,36 +97,37 @@ impl Action {
 pub struct RequestId(u64);
 
 impl RequestId {
-    /// The id with that number.
+    /// Returns the id with that number.
     pub const fn new(number: u64) -> RequestId {
         RequestId(number)
     }
 
-    /// The id of the next request.
+    /// Returns the id of the next request.
     pub(crate) const fn next(self) -> RequestId {
         RequestId(self.0.wrapping_add(1))
     }
 }
 
-/// A telephone code of the profile, and the number behind it.
+/// A PBX feature code of the profile (such as `*21`) and the phone number that follows it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Call {
     /// The code's id.
     pub code: Id,
-    /// The number, for a code that takes one.
+    /// The phone number, for a code that takes one.
     #[cfg_attr(feature = "typescript", ts(type = "string | null"))]
     pub number: Option<Digits>,
 }
 
 impl Call {
-    /// Returns the code without a number.
+    /// Returns the call of a code without a phone number.
     pub fn of(code: impl Into<Id>) -> Call {
         Call { code: code.into(), number: None }
     }
 
-    /// Returns what is dialled, `*210612345678`; `None` if there is no such code, or it takes no number.
-    pub fn dialled(&self, profile: &Profile) -> Option<String> {
+    /// Returns the characters to dial, such as `*210612345678`. `None` if the profile has no such code, or if a number
+    /// is given and the code takes none.
+    pub fn dial_string(&self, profile: &Profile) -> Option<String> {
         let code = profile.code(&self.code)?;
         match &self.number {
             Some(number) => code.takes_number.then(|| format!("{}{}", code.code, number.as_str())),
@@ -138,7 +139,7 @@ impl Call {
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// The requested moment may have come.
+    /// The requested time may have come.
     Tick,
     /// The wall clock or the time zone was set.
     ClockChanged,
@@ -189,7 +190,7 @@ pub enum Event {
     PanelOpen(bool),
     /// Whether the window for connecting is open.
     ConnectWindowOpen(bool),
-    /// What keeps the client from connecting was looked for.
+    /// What keeps the client from connecting; `None` if nothing was found.
     ConnectObstacle(Option<connect::Obstacle>),
     /// The client that would be used, if one can be driven, and what the keyring holds.
     ConnectReady(Option<connect::VpnClient>, connect::StoredCredentials),
@@ -417,7 +418,7 @@ pub enum Notification {
 }
 
 impl Notification {
-    /// Whether it answers what the user just did; the open panel shows it too.
+    /// Whether the notification answers what the user just did; an open panel shows it too.
     pub fn is_answer(&self) -> bool {
         match self {
             Notification::Launch(_)
@@ -442,10 +443,10 @@ impl Notification {
     }
 }
 
-/// Why a choice of the user's could not be kept.
+/// Why a choice of the user's could not be saved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SaveFailure {
-    /// The administrator has locked it.
+    /// The administrator has locked the setting.
     Locked,
     /// The user's file is broken, and would be overwritten without having been understood.
     Broken,
@@ -456,7 +457,7 @@ pub enum SaveFailure {
 /// What was put on the clipboard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClipboardContent {
-    /// The code, and the number behind it.
+    /// The code, and the phone number that follows it.
     Code(Call),
     /// The texts for the helpdesk.
     SupportInfo,
@@ -475,13 +476,13 @@ pub enum Effect {
     Withdraw(Category),
     /// Start a program, open a link or a drive.
     Launch(LaunchTarget),
-    /// Put this on the clipboard; the answer is an [`Event::Copied`].
+    /// Put a text on the clipboard; the answer is an [`Event::Copied`].
     Copy(ClipboardContent),
     /// Show the panel's window, or bring it to the front.
     ShowPanel,
     /// Show the window for connecting, or bring it to the front.
     ShowConnect,
-    /// Close it.
+    /// Close the window for connecting.
     CloseConnect,
     /// Find which client can be driven and what the keyring holds; the answer is an [`Event::ConnectReady`].
     PrepareConnect,
@@ -496,7 +497,7 @@ pub enum Effect {
     Disconnect,
     /// Delete what the keyring holds; the answer is an [`Event::CredentialsForgotten`].
     ForgetCredentials,
-    /// Keep this for the next start of Vigie.
+    /// Save the state for the next start of Vigie.
     SaveState(SavedState),
     /// Write the choice into the user's file.
     SaveChoice(Choice),
@@ -515,13 +516,13 @@ pub enum SensorRequest {
     Links,
     /// The facts about the machine; the answers are [`Event::Host`], [`Event::Drives`], [`Event::Printers`], ….
     Host,
-    /// Intranet and gateway; the answer is an [`Event::Probed`] with that number.
+    /// Intranet and gateway; the answer is an [`Event::Probed`] with the request's id.
     Probe(vpn::ProbeRequest),
     /// The counters of the interface with this index; the answer is an [`Event::Traffic`].
     Traffic(u32),
     /// Cisco's command line; the answer is an [`Event::ClientState`].
     Client,
-    /// The clock: send [`Event::Tick`] at that moment, or never if `None`. Replaces the moment requested before.
+    /// The clock: send [`Event::Tick`] at that time, or never if `None`. Replaces the time requested before.
     WakeAt(Option<jiff::Timestamp>),
     /// The profile has changed: use this one from now on.
     Profile(Arc<Profile>),

@@ -43,6 +43,7 @@ pub(super) fn on_choice(state: &mut State, choice: &Choice, effects: &mut Vec<Ef
     }
 }
 
+/// Withdraws the question for the site, if it is shown.
 fn close_site(state: &mut State, effects: &mut Vec<Effect>) {
     if state.question.take_if(|question| *question == Question::Site).is_some() {
         effects.push(Effect::Withdraw(Category::Program));

@@ -74,16 +74,16 @@ pub struct Planner {
 
 impl Planner {
     /// Returns a planner that continues from what was shown before.
-    pub fn new(profile: &vigie_profile::ShutdownConfig, history: ReminderHistory) -> Planner {
+    pub fn new(config: &vigie_profile::ShutdownConfig, history: ReminderHistory) -> Planner {
         let mut planner = Planner { policy: None, leads: Vec::new(), machine: None, history };
-        planner.set_profile(profile);
+        planner.set_config(config);
         planner
     }
 
-    /// Takes over a changed profile.
-    pub fn set_profile(&mut self, profile: &vigie_profile::ShutdownConfig) {
-        self.policy = profile.enabled.then_some(profile.at);
-        self.leads = profile.leads_minutes.iter().copied().filter(|lead| *lead > 0).collect();
+    /// Applies the time and the leads of a changed configuration. The history of reminders is kept.
+    pub fn set_config(&mut self, config: &vigie_profile::ShutdownConfig) {
+        self.policy = config.enabled.then_some(config.at);
+        self.leads = config.leads_minutes.iter().copied().filter(|lead| *lead > 0).collect();
         self.leads.sort_unstable_by(|a, b| b.cmp(a));
         self.leads.dedup();
     }

@@ -57,7 +57,7 @@ pub struct State {
     pub question: Option<Question>,
     /// Whether the panel is opening for the first time.
     pub(super) welcoming: bool,
-    /// How often the user has asked for what, by [`Action::usage_key`].
+    /// How often each action was used, by [`Action::usage_key`].
     pub(super) uses: BTreeMap<String, u16>,
     pub(super) saved: SavedState,
     pub(super) policy: NotificationPolicy,
@@ -135,7 +135,7 @@ impl State {
         self.vpn.status().reaches_intranet()
     }
 
-    /// Whether every request made at the start has been answered.
+    /// Whether every sensor has reported what it was asked for at the start, even if only that it cannot be read.
     pub fn has_initial_readings(&self) -> bool {
         self.vpn.reason() != Reason::Checking
             && self.vpn.status() != VpnStatus::Connecting
@@ -144,6 +144,7 @@ impl State {
             && self.drives != Reading::Pending
             && self.printers != Reading::Pending
             && self.servers.is_some()
+            && self.wapt != Reading::Pending
             && self.battery != Reading::Pending
     }
 
@@ -172,7 +173,7 @@ impl State {
     /// Returns when to send the next [`Event::Tick`](super::message::Event::Tick).
     pub fn next_wake(&self) -> Option<Timestamp> {
         let now = &self.now;
-        let policy = self.policy.next_wake(self.vpn.status(), self.vpn.status_since());
+        let policy = self.policy.next_wake(self.vpn.status(), self.vpn.since_uptime());
         let lasting = [self.vpn.next_wake(), policy, self.connect.tunnel_due(), self.unanswered_until]
             .into_iter()
             .flatten()
@@ -230,7 +231,7 @@ impl State {
 
 /// Uses.
 impl State {
-    /// Returns how often the user has asked for an action.
+    /// Returns how often an action was used.
     pub fn uses(&self, action: &Action) -> u16 {
         action.usage_key().and_then(|key| self.uses.get(&key).copied()).unwrap_or(0)
     }
@@ -252,9 +253,12 @@ impl State {
 
 /// Available actions.
 impl State {
-    /// Whether connecting makes sense now.
-    pub fn can_connect(&self) -> bool {
-        if self.connect.is_busy() {
+    /// Whether to offer connecting: no attempt is under way, and the intranet is not known to be reachable.
+    ///
+    /// `Offline` and `Captive` count as well: the network may be back before the evidence shows it, and an attempt that
+    /// fails says why.
+    pub fn offers_connect(&self) -> bool {
+        if self.connect.is_attempting() {
             return false;
         }
         match self.vpn.status() {
@@ -267,30 +271,32 @@ impl State {
         }
     }
 
-    /// Whether there is a tunnel that Vigie can end: its own or Cisco's.
-    pub fn can_disconnect(&self) -> bool {
+    /// Whether to offer disconnecting: a tunnel exists or is about to appear, and either Vigie's client opened it or
+    /// Cisco's command line is available to close it.
+    pub fn offers_disconnect(&self) -> bool {
         // With the status "disconnected" the tunnel belongs to another VPN.
         let tunnel = self.vpn.links().is_some_and(|links| links.tunnel().is_some());
         self.connect.can_disconnect(tunnel && self.vpn.status() != VpnStatus::Disconnected)
     }
 }
 
+/// Returns how long a status must last before it is notified.
 pub(super) fn time_to_visible(profile: &Profile) -> Duration {
     Duration::from_secs(profile.vpn.hold_seconds.into())
 }
 
-/// What is kept across a restart of Vigie.
+/// State saved across restarts of Vigie.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SavedState {
     /// Which reminders of the shutdown were shown or silenced.
     pub shutdown: shutdown::ReminderHistory,
-    /// Whether the panel was shown at a first run.
+    /// Whether the panel was shown on the first run.
     pub welcomed: bool,
     /// Whether the user was asked for the site, which happens once.
     pub asked_site: bool,
     /// Refused passcodes.
     pub connect: connect::AttemptHistory,
-    /// How often the user has asked for what: the search shows it earlier.
+    /// How often each action was used, by [`Action::usage_key`]; the search ranks frequent ones first.
     pub uses: BTreeMap<String, u16>,
 }

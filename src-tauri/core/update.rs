@@ -96,7 +96,7 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
             request(state, requests, effects);
         }
         Event::ClientState(client) => {
-            state.connect.cisco |= client.is_some();
+            state.connect.cisco_cli_available |= client.is_some();
             let requests = state.vpn.on_client(client, &now);
             request(state, requests, effects);
         }
@@ -210,7 +210,7 @@ fn handle_action(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         Action::OpenClient => connect::open_client(effects),
         Action::ForgetCredentials => effects.push(Effect::ForgetCredentials),
         Action::Join(number) => effects.push(Effect::Launch(LaunchTarget::Session(number))),
-        Action::CopyCode(call) | Action::Dial(call) if call.dialled(&state.profile).is_none() => {
+        Action::CopyCode(call) | Action::Dial(call) if call.dial_string(&state.profile).is_none() => {
             effects.push(missing(LaunchTarget::Call(call)));
         }
         Action::CopyCode(call) => effects.push(Effect::Copy(ClipboardContent::Code(call))),
@@ -240,6 +240,7 @@ fn handle_action(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
     }
 }
 
+/// Returns the notification that the target does not exist.
 fn missing(target: LaunchTarget) -> Effect {
     Effect::Notify(Notification::Launch(LaunchResult { target, outcome: LaunchOutcome::Missing }))
 }
@@ -249,9 +250,9 @@ pub(super) fn request(state: &State, requests: TrackerRequests, effects: &mut Ve
     if requests.links {
         effects.push(Effect::Request(SensorRequest::Links));
     }
-    if let Some((number, gateway)) = requests.probe {
+    if let Some((id, gateway)) = requests.probe {
         let site = state.site().map(|site| site.id.as_str());
-        let request = ProbeRequest::new(&state.profile, site, number, gateway);
+        let request = ProbeRequest::new(&state.profile, site, id, gateway);
         let request = request.in_network(state.vpn.evidence(), state.servers.as_deref().unwrap_or_default());
         effects.push(Effect::Request(SensorRequest::Probe(request)));
     }
@@ -266,7 +267,7 @@ pub(super) fn request(state: &State, requests: TrackerRequests, effects: &mut Ve
 /// Notifies the user of a status that has lasted.
 fn notify(state: &mut State, effects: &mut Vec<Effect>) {
     let status = state.vpn.status();
-    match state.policy.decide(status, state.vpn.status_since(), state.now.uptime, state.panel_open) {
+    match state.policy.decide(status, state.vpn.since_uptime(), state.now.uptime, state.panel_open) {
         Some(Decision::Notify) => effects.push(Effect::Notify(Notification::Vpn(status))),
         Some(Decision::Withdraw) => effects.push(Effect::Withdraw(Category::Vpn)),
         None => {}
@@ -288,8 +289,8 @@ fn set_profile(state: &mut State, profile: Arc<Profile>, problems: Arc<[Problem]
     if profile == state.profile && problems == state.problems {
         return;
     }
-    state.vpn.set_profile(&profile.vpn);
-    state.shutdown.set_profile(&profile.shutdown);
+    state.vpn.set_config(&profile.vpn);
+    state.shutdown.set_config(&profile.shutdown);
     state.policy.set_time_to_visible(time_to_visible(&profile));
     if !problems.is_empty() && problems != state.problems {
         effects.push(Effect::Notify(Notification::ConfigBroken));

@@ -162,6 +162,7 @@ impl App {
         }
     }
 
+    /// Starts the effects. Breaks if the program is to end.
     fn perform(&mut self, effects: Vec<Effect>) -> std::ops::ControlFlow<()> {
         for effect in effects {
             tracing::debug!(?effect, "effect");
@@ -218,15 +219,17 @@ impl App {
         std::ops::ControlFlow::Continue(())
     }
 
+    /// Passes a request on to the sensors.
     fn request(&self, request: SensorRequest) {
         if self.parts.requests.send(request).is_err() {
             tracing::error!("the sensors have ended");
         }
     }
 
+    /// Puts a text on the clipboard on a task of its own; the answer is an [`Event::Copied`].
     fn copy(&self, what: ClipboardContent) {
         let text = match &what {
-            ClipboardContent::Code(call) => call.dialled(&self.state.profile),
+            ClipboardContent::Code(call) => call.dial_string(&self.state.profile),
             ClipboardContent::SupportInfo => Some(support_info(&self.state)),
             ClipboardContent::Passcode => None,
         };
@@ -244,6 +247,7 @@ impl App {
         });
     }
 
+    /// Carries out [`Effect::CopyPasscode`] on a task of its own.
     fn copy_passcode(&self, request: RequestId, pin: Pin, digits: Secret) {
         let (lender, events) = (self.clipboard.clone(), self.parts.events.clone());
         tokio::spawn(async move {
@@ -268,6 +272,7 @@ impl App {
     }
 }
 
+/// Writes the choice into the user's file. Returns the profile loaded anew, or that the choice was not saved.
 fn save(paths: &Paths, choice: &Choice) -> Vec<Event> {
     if let Err(error) = vigie_profile::save(paths, choice) {
         tracing::error!(%error, ?choice, "a choice was not saved");
@@ -282,6 +287,7 @@ fn save(paths: &Paths, choice: &Choice) -> Vec<Event> {
     vec![Event::Profile(loaded.profile, loaded.problems)]
 }
 
+/// Switches autostart on or off. Returns whether it is on now, after the failure if there was one.
 fn set_autostart(on: bool) -> Vec<Event> {
     let mut events = Vec::new();
     if let Err(error) = autostart::set(on) {
@@ -301,16 +307,16 @@ fn seed() -> u64 {
 /// How long a one-off status may take.
 pub const STATUS_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Returns the status without a tray: asks every sensor once, and answers when the VPN status and the host's properties are
-/// known, or after [`STATUS_TIMEOUT`].
+/// Returns the status without a tray: asks every sensor once, and answers when all have reported
+/// ([`State::has_initial_readings`]), or after [`STATUS_TIMEOUT`].
 pub async fn status_once(
     loaded: &Loaded,
-    memory: SavedState,
+    saved: SavedState,
     now: fn() -> Now,
     requests: mpsc::UnboundedSender<SensorRequest>,
     mut events: mpsc::UnboundedReceiver<Event>,
 ) -> Status {
-    let mut state = State::new(loaded.profile.clone(), loaded.problems.clone(), memory, seed(), now());
+    let mut state = State::new(loaded.profile.clone(), loaded.problems.clone(), saved, seed(), now());
     let mut effects = state.begin();
     let deadline = tokio::time::sleep(STATUS_TIMEOUT);
     tokio::pin!(deadline);

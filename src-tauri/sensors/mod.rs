@@ -193,6 +193,7 @@ mod tests {
     fn sensors_answer_requests_and_end_with_their_sender() {
         use test_support::{in_namespace, profile, run};
         use tokio::time::timeout;
+        use vigie_core::message::RequestId;
         use vigie_core::vpn::ProbeRequest;
         const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -233,7 +234,7 @@ mod tests {
             let request = |number, host: &str| {
                 let hosts = vec![host.parse().unwrap()];
                 SensorRequest::Probe(ProbeRequest {
-                    number,
+                    id: RequestId::new(number),
                     hosts,
                     gateways: Vec::new(),
                     dns: Vec::new(),
@@ -245,7 +246,7 @@ mod tests {
             let Event::Probed(probe) = next(&mut received, |event| matches!(event, Event::Probed(_))).await else {
                 unreachable!("only a probe matches")
             };
-            assert_eq!(probe.number, 2);
+            assert_eq!(probe.id, RequestId::new(2));
 
             requests.send(request(3, "10.9.0.9:445")).unwrap();
             drop(requests);

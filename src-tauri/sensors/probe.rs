@@ -68,7 +68,7 @@ pub async fn probe(request: ProbeRequest, limit: Duration, mut report: impl FnMu
     // Those of the profile's hosts, in order, then those of the learned ones.
     let mut answers: Vec<Option<Witness>> = request.hosts.iter().map(|_| None).collect();
     let mut probe =
-        Probe { number: request.number, witnesses: Vec::new(), gateway: None, gateway_local: None, complete: false };
+        Probe { id: request.id, witnesses: Vec::new(), gateway: None, gateway_local: None, complete: false };
     let (mut judged, mut reported) = (!asked, false);
     loop {
         let strong = tokio::select! {
@@ -127,12 +127,14 @@ async fn ask(host: &IntranetHost, dns: &[IpAddr], limit: Duration) -> Witness {
     witness(host, answer, started)
 }
 
+/// Returns the witness for a host's answer, just received, to a question asked at `started`.
 fn witness(host: &IntranetHost, answer: Answer, started: Instant) -> Witness {
     let witness = Witness::new(host, answer, u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX));
     tracing::debug!("{}: {:?} in {} ms", witness.host, witness.answer, witness.milliseconds);
     witness
 }
 
+/// Returns the answer of a host to which the connection failed.
 fn unanswered(error: TcpConnectError) -> Answer {
     match error {
         TcpConnectError::Name(NameError::NoSuchName) => Answer::Unresolved,
@@ -174,6 +176,7 @@ async fn ask_learned(servers: LearnedHosts, wait: Duration, limit: Duration, ans
     }
 }
 
+/// Connects to the first address that accepts, and asks in the host's protocol.
 async fn ask_server(host: &IntranetHost, addresses: &[IpAddr], until: Instant) -> Answer {
     let mut stream = match connect(addresses, host.port, until).await {
         Ok(stream) => stream,
@@ -291,6 +294,7 @@ async fn ask_gateway(gateway: GatewayAddress, limit: Duration) -> (Option<Gatewa
     (answer, local)
 }
 
+/// Returns the answer of a gateway to which the connection failed.
 fn absence(error: TcpConnectError) -> Gateway {
     match error {
         TcpConnectError::Name(NameError::NoSuchName) => Gateway::Unresolved,

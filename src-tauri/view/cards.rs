@@ -24,7 +24,7 @@ pub struct Card {
     pub text: Vec<String>,
     /// What to do, step by step.
     pub steps: Vec<String>,
-    /// What does it.
+    /// Actions that belong to the card.
     pub buttons: Vec<CardButton>,
     /// Rows of the panel that belong to it.
     pub rows: Vec<RowKind>,
@@ -84,7 +84,7 @@ fn card(state: &State, from: &GuideCard) -> Card {
     };
     card.buttons.extend(from.open.iter().filter_map(|id| open(state, id)));
     for part in &from.parts {
-        add(state, *part, &mut card);
+        add_part(state, *part, &mut card);
     }
     card
 }
@@ -93,25 +93,27 @@ fn card(state: &State, from: &GuideCard) -> Card {
 fn open(state: &State, id: &str) -> Option<CardButton> {
     let action = Action::Open(id.to_owned());
     if let Some(program) = state.profile.program(id) {
-        return Some(plain(format!("Ouvrir {}", program.label), action));
+        return Some(plain_button(format!("Ouvrir {}", program.label), action));
     }
     let link = state.profile.link(id).filter(|link| guide::is_for_site(state, link))?;
     let note = french::typeset(link.description.as_deref().unwrap_or_default());
     Some(CardButton { button: button(guide::link_label(state, link), action), note })
 }
 
-fn plain(label: impl Into<String>, action: Action) -> CardButton {
+/// Returns a button without a note.
+fn plain_button(label: impl Into<String>, action: Action) -> CardButton {
     CardButton { button: button(label, action), note: String::new() }
 }
 
-fn add(state: &State, part: CardPart, card: &mut Card) {
+/// Adds a part to the card: buttons, rows or tables that are made of other values of the profile.
+fn add_part(state: &State, part: CardPart, card: &mut Card) {
     let profile = &state.profile;
     match part {
         CardPart::Vpn => {
             card.buttons
                 .extend(vpn_buttons(state).into_iter().map(|button| CardButton { button, note: String::new() }));
             let client = format!("Ouvrir {}", super::connect::client(state));
-            card.buttons.push(plain(client, Action::OpenClient));
+            card.buttons.push(plain_button(client, Action::OpenClient));
             let lines = profile.sites.iter().map(|site| [french::site(site), site.gateway.clone()]);
             card.tables.push(table("Adresse du serveur VPN", ["Site", "Adresse"], lines));
         }
@@ -148,7 +150,7 @@ fn add(state: &State, part: CardPart, card: &mut Card) {
                 let button = button("Ce soir, ne plus me le rappeler", Action::NotTonight);
                 card.buttons.push(CardButton { button, note: "L’ordinateur s’éteint quand même".into() });
             }
-            card.buttons.push(plain("Éteindre maintenant", Action::ShutDown));
+            card.buttons.push(plain_button("Éteindre maintenant", Action::ShutDown));
         }
     }
 }
@@ -207,6 +209,7 @@ fn copiers(state: &State, card: &mut Card) {
     card.tables.push(table("Le nom d’un copieur : I00YY-DIVX-C2", ["Partie", "Sens"], lines));
 }
 
+/// Returns a table with its texts in French typography.
 fn table<const N: usize>(caption: &str, head: [&str; N], lines: impl IntoIterator<Item = [String; N]>) -> CardTable {
     let lines = lines.into_iter().map(|line| line.into_iter().map(french::typeset).collect());
     CardTable { caption: french::typeset(caption), head: head.map(french::typeset).into(), lines: lines.collect() }

@@ -40,9 +40,9 @@ pub struct Form {
     pub pin_remembered: bool,
     /// Whether the user may let the keyring hold the PIN.
     pub may_remember_pin: bool,
-    /// The least characters of a PIN.
+    /// Minimum length of a PIN, in characters.
     pub pin_min: u8,
-    /// The most characters of a PIN.
+    /// Maximum length of a PIN, in characters.
     pub pin_max: u8,
     /// How many forms the user has sent; distinguishes an answer with the same errors from no answer yet.
     pub submissions: u32,
@@ -52,7 +52,8 @@ pub struct Form {
     pub message: Option<Message>,
     /// Whether an attempt is under way.
     pub busy: bool,
-    /// Whether the form can be sent to connect.
+    /// Whether the form can be sent to connect: stricter than [`State::offers_connect`], as the client must be known
+    /// and able to connect, and the account not about to be locked.
     pub can_connect: bool,
     /// Whether the form can be sent to put the passcode on the clipboard and open the client's own window
     /// ([`ConnectMethod::Clipboard`]): the button's label. Then it asks for PIN and digits only.
@@ -131,9 +132,9 @@ pub fn form(state: &State) -> Form {
     let (profile, connect) = (&state.profile, &state.connect);
     let vpn = &profile.vpn;
     let stored = connect.stored.clone().unwrap_or_default();
-    let busy = connect.is_busy();
+    let busy = connect.is_attempting();
     // Connecting by hand uses up tries as well.
-    let usable = state.can_connect() && !connect.is_blocked(&state.now, vpn);
+    let usable = state.offers_connect() && !connect.is_blocked(&state.now, vpn);
     let by_hand = connect.client == ClientDetection::None
         || connect.client != ClientDetection::Pending && connect.obstacle == Some(Obstacle::ClientWindow);
     let mut buttons = Vec::new();
@@ -211,12 +212,12 @@ fn message(state: &State) -> Option<Message> {
     }
     if status.reaches_intranet() == Some(true) {
         let title = if status == VpnStatus::OnSite { "Sur site, VPN inutile" } else { "VPN connecté" };
-        let disconnect = state.can_disconnect().then(|| button("Se déconnecter du VPN", Action::Disconnect));
+        let disconnect = state.offers_disconnect().then(|| button("Se déconnecter du VPN", Action::Disconnect));
         let buttons = disconnect.into_iter().collect();
         return Some(say(Tone::Success, title, "Vous pouvez fermer cette fenêtre.", buttons));
     }
     if connect.is_blocked(&state.now, &state.profile.vpn) {
-        return Some(stopped(state));
+        return Some(blocked_message(state));
     }
     match &connect.phase {
         Phase::Idle | Phase::Connecting(_) => idle(state),
@@ -255,7 +256,8 @@ fn idle(state: &State) -> Option<Message> {
     }
 }
 
-fn stopped(state: &State) -> Message {
+/// Returns the message while no passcode may be sent: the account is locked, or one more refusal could lock it.
+fn blocked_message(state: &State) -> Message {
     let (title, text) = if state.connect.is_locked() {
         (
             "Votre compte est verrouillé",
@@ -297,7 +299,7 @@ pub fn failed(reason: &ConnectError, state: &State) -> Message {
              les mêmes ne servent qu’une fois.",
             Vec::new(),
         ),
-        ConnectError::Locked => return stopped(state),
+        ConnectError::Locked => return blocked_message(state),
         ConnectError::Unreachable => (
             Tone::Error,
             "Le serveur VPN ne répond pas".into(),
@@ -401,6 +403,7 @@ fn by_other_means(title: &str, state: &State) -> Message {
     say(Tone::Warning, title, text, vec![button])
 }
 
+/// Returns the button that opens the helpdesk's page.
 fn amigo(state: &State) -> Button {
     button("Ouvrir AMIGO", Action::Open(state.profile.helpdesk.link.clone()))
 }
@@ -535,11 +538,11 @@ mod tests {
         let mut see = |links: Links, witnesses: Vec<Witness>, time: &str| {
             let now = now(&format!("2026-11-24T{time}"));
             let effects = update(&mut state, Event::Links(links), now.clone());
-            let number = effects.iter().find_map(|effect| {
+            let id = effects.iter().find_map(|effect| {
                 let Effect::Request(SensorRequest::Probe(request)) = effect else { return None };
-                Some(request.number)
+                Some(request.id)
             });
-            let probe = probe(number.unwrap(), witnesses, Some(Gateway::Answered));
+            let probe = probe(id.unwrap(), witnesses, Some(Gateway::Answered));
             update(&mut state, Event::Probed(probe), now);
             says(&state)
         };
@@ -547,7 +550,7 @@ mod tests {
         assert_eq!(see(with_tunnel(home()), correct(TUNNEL), "10:00:01"), connected);
         // Ended in Cisco's own window: only the interfaces show it.
         assert_eq!(see(home(), silent(), "10:30"), "");
-        assert!(form(&state).can_connect && !state.can_disconnect());
+        assert!(form(&state).can_connect && !state.offers_disconnect());
         let again = vigie_core::fixture::standing(VpnStatus::Connected);
         assert_eq!(says(&again), "VPN connecté | Vous pouvez fermer cette fenêtre.");
         assert!(!form(&again).can_connect);

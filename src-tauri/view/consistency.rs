@@ -108,7 +108,7 @@ fn check(state: &State) -> Result<(), TestCaseError> {
     prop_assert!(!offered || !(reached || busy));
     prop_assert!(!form.can_connect || offered, "the form connects, the menu does not");
     let disconnects = menu.contains(&Action::Disconnect);
-    prop_assert_eq!(disconnects, state.can_disconnect());
+    prop_assert_eq!(disconnects, state.offers_disconnect());
     prop_assert!(!form.offers(&Action::Disconnect) || disconnects);
     prop_assert!(!(tray.title.contains("déconnecté") && disconnects), "disconnected, but it can be disconnected");
     if let Some(pinned) = panel::pinned(state) {
@@ -122,9 +122,9 @@ proptest! {
     #[test]
     fn views_never_contradict_each_other(steps in proptest::collection::vec((step(), 0.1..40.0), 1..60)) {
         let mut state = known();
-        let (mut probes, mut attempts, mut seconds) = (vec![0], vec![RequestId::new(0)], 36_000.0);
+        let (mut probes, mut attempts, mut seconds) = (vec![RequestId::new(0)], vec![RequestId::new(0)], 36_000.0);
         for (step, lasts) in steps {
-            let of = |list: &[u64], stale: bool| list[list.len().saturating_sub(1 + usize::from(stale))];
+            let of = |list: &[RequestId], stale: bool| list[list.len().saturating_sub(1 + usize::from(stale))];
             let event = match step {
                 Step::Event(event) => event,
                 Step::Probe { stale, witnesses, gateway } => {
@@ -138,7 +138,7 @@ proptest! {
             seconds += lasts;
             for effect in update(&mut state, event, after(seconds)) {
                 if let Effect::Request(SensorRequest::Probe(request)) = effect {
-                    probes.push(request.number);
+                    probes.push(request.id);
                 } else if let Effect::Connect(request) = effect {
                     attempts.push(request.id);
                 }

@@ -186,6 +186,7 @@ fn answer_of_gateway(gateway: Gateway) -> &'static str {
     }
 }
 
+/// Returns a sensor's name in French.
 fn name(sensor: Sensor) -> &'static str {
     match sensor {
         Sensor::Config => "Configuration",
@@ -209,6 +210,7 @@ fn name(sensor: Sensor) -> &'static str {
 mod tests {
     use super::*;
     use vigie_core::fixture::{TUNNEL, home, known, probe as probed, with_tunnel, witness};
+    use vigie_core::message::RequestId;
     use vigie_core::vpn::Ends;
 
     #[test]
@@ -216,7 +218,7 @@ mod tests {
         let ends = Ends { local: TUNNEL, remote: [172, 26, 66, 73].into() };
         let witnesses = [("smb://172.26.66.73", Answer::Correct(ends)), ("ipp://172.26.66.73", Answer::Silent)]
             .map(|(host, answer)| witness(host, answer));
-        let probed = probed(1, witnesses.into(), Some(Gateway::Answered));
+        let probed = probed(RequestId::new(1), witnesses.into(), Some(Gateway::Answered));
         let words = Some(probe(&probed, Some(&with_tunnel(home()))));
         let data = serde_json::to_value(&probed).map_err(|error| error.to_string());
         let finding = Finding { sensor: Sensor::Probe, data, words, took: Duration::from_millis(3001) };

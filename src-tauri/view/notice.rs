@@ -194,6 +194,7 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
     }
 }
 
+/// Returns the notice of a status.
 fn vpn(status: VpnStatus, state: &State) -> Notice {
     let (title, detail) = (vpn::title(state), vpn::detail(state));
     let notice = match status {
@@ -222,6 +223,7 @@ fn lost(state: &State) -> String {
     format!("Les lecteurs {} et les applications métiers sont hors d’atteinte.", letters.join(", "))
 }
 
+/// Returns the notice of how a start ended.
 fn launched(LaunchResult { target, outcome }: &LaunchResult, state: &State) -> Notice {
     let name = name(target, state);
     let answer = |title: String, body: &str| Notice::new(Category::Answer, title, body);
@@ -279,10 +281,12 @@ fn name(target: &LaunchTarget, state: &State) -> String {
     }
 }
 
+/// Returns the text in French quotation marks.
 fn quoted(text: &str) -> String {
     format!("« {text} »")
 }
 
+/// Returns the action that starts the target again.
 fn retry(target: &LaunchTarget) -> Action {
     match target {
         LaunchTarget::Program(id) | LaunchTarget::Link(id) => Action::Open(id.clone()),
@@ -293,6 +297,7 @@ fn retry(target: &LaunchTarget) -> Action {
     }
 }
 
+/// Returns the notice that a window did not open.
 fn window_failed(window: WindowKind, error: &WindowError, state: &State) -> Notice {
     let (name, retry) = match window {
         WindowKind::Panel => ("Le panneau d’information", Action::ShowPanel),

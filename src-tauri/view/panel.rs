@@ -191,13 +191,13 @@ pub fn panel(state: &State) -> Panel {
 /// Returns the buttons that help in the present status.
 pub(super) fn vpn_buttons(state: &State) -> Vec<Button> {
     let mut buttons = Vec::new();
-    if state.connect.is_busy() {
+    if state.connect.is_attempting() {
         buttons.push(button("Annuler la connexion", Action::CancelConnect));
     }
-    if state.can_connect() {
+    if state.offers_connect() {
         buttons.push(button("Se connecter au VPN", Action::Connect));
     }
-    if state.can_disconnect() {
+    if state.offers_disconnect() {
         buttons.push(button("Se déconnecter du VPN", Action::Disconnect));
     }
     match state.vpn.status() {
@@ -256,6 +256,7 @@ fn reminder(reminder: &Reminder) -> Prompt {
     Prompt { title, text: shutdown::advice(reminder), answers }
 }
 
+/// Returns the rows about the network.
 fn network(state: &State) -> Vec<Row> {
     let site = match state.site() {
         Some(site) => normal(RowKind::Site, french::site(site)),
@@ -273,7 +274,7 @@ fn network(state: &State) -> Vec<Row> {
     }));
     rows.push(site);
     let Some(links) = state.vpn.links() else {
-        rows.push(unavailable(RowKind::LocalAddress, READING));
+        rows.push(unavailable(RowKind::LocalAddress, PENDING_TEXT));
         return rows;
     };
     let list = |addresses: &[std::net::IpAddr]| -> String {
@@ -300,10 +301,11 @@ fn network(state: &State) -> Vec<Row> {
     rows
 }
 
+/// Returns the rows about the computer.
 fn computer(state: &State) -> Vec<Row> {
     let mut rows = match &state.host {
         Some(host) => machine(state, host),
-        None => vec![unavailable(RowKind::Computer, READING)],
+        None => vec![unavailable(RowKind::Computer, PENDING_TEXT)],
     };
     match &state.battery {
         Reading::Known(Some(battery)) => {
@@ -320,6 +322,7 @@ fn computer(state: &State) -> Vec<Row> {
     rows
 }
 
+/// Returns the rows about the computer, whose facts are known.
 fn machine(state: &State, host: &Host) -> Vec<Row> {
     let user = match &host.domain {
         Some(domain) => format!("{} ({domain})", host.user),
@@ -346,7 +349,7 @@ fn machine(state: &State, host: &Host) -> Vec<Row> {
             let text = format!("{} libres sur {}", french::bytes(space.free), french::bytes(space.total));
             normal(RowKind::Disk, text)
         }
-        (Reading::Pending, _) => unavailable(RowKind::Disk, READING),
+        (Reading::Pending, _) => unavailable(RowKind::Disk, PENDING_TEXT),
         (Reading::Unavailable(_), _) => unavailable(RowKind::Disk, "le système n’indique pas la place qui reste"),
     };
     let memory = format!("{} libres sur {}", french::bytes(host.memory.free), french::bytes(host.memory.total));
@@ -360,6 +363,7 @@ fn machine(state: &State, host: &Host) -> Vec<Row> {
     ]
 }
 
+/// Returns a row per network drive.
 fn drive_rows(state: &State) -> Vec<Row> {
     let rows = state.profile.drives.iter().map(|drive| {
         let label = format!("{} ({})", drives::name(drive), drives::purpose(drive.holds));
@@ -380,6 +384,7 @@ pub(super) fn printer_texts(state: &State) -> Vec<String> {
     printer_rows(state).into_iter().map(|row| row.value).collect()
 }
 
+/// Returns the rows about printers.
 fn printer_rows(state: &State) -> Vec<Row> {
     let mut rows = Vec::new();
     match &state.printers {
@@ -403,7 +408,7 @@ fn printer_rows(state: &State) -> Vec<Row> {
             let value = format!("{}{remark}{place}", printer.name);
             Row { id: format!("printer-{}", printer.name), ..normal(RowKind::Printers, value).labelled("Imprimante") }
         })),
-        Reading::Pending => rows.push(unavailable(RowKind::Printers, READING)),
+        Reading::Pending => rows.push(unavailable(RowKind::Printers, PENDING_TEXT)),
         Reading::Unavailable(_) => {
             rows.push(unavailable(RowKind::Printers, "le service d’impression ne répond pas"));
         }
@@ -411,6 +416,7 @@ fn printer_rows(state: &State) -> Vec<Row> {
     rows
 }
 
+/// Returns the rows about printers and WAPT.
 fn software(state: &State) -> Vec<Row> {
     let mut rows = printer_rows(state);
     rows.push(match &state.wapt {
@@ -427,12 +433,13 @@ fn software(state: &State) -> Vec<Row> {
             }
             Row { details: wapt.pending.clone().unwrap_or_default(), ..normal(RowKind::Wapt, text) }
         }
-        Reading::Pending => unavailable(RowKind::Wapt, READING),
+        Reading::Pending => unavailable(RowKind::Wapt, PENDING_TEXT),
         Reading::Unavailable(_) => unavailable(RowKind::Wapt, "absent, ou ne répond pas"),
     });
     rows
 }
 
+/// Returns the rows about the helpdesk, the shutdown and what is wrong with the configuration.
 fn services(state: &State) -> Vec<Row> {
     let mut rows = vec![normal(RowKind::Amigo, helpdesk::hours(state)).labelled("AMIGO")];
     rows.extend(state.profile.helpdesk.urgent.iter().enumerate().map(|(index, urgent)| {
@@ -463,8 +470,8 @@ pub(super) fn button(label: impl Into<String>, action: Action) -> Button {
     Button { label: french::typeset(label), action }
 }
 
-/// Why there is no value yet.
-const READING: &str = "en cours de lecture";
+/// Shown in place of a value that has not been read yet.
+const PENDING_TEXT: &str = "en cours de lecture";
 
 /// Returns the label of a kind of row, in the settings and, unless the row has one of its own, in the panel.
 pub(super) fn label(kind: RowKind) -> &'static str {
@@ -492,15 +499,18 @@ pub(super) fn label(kind: RowKind) -> &'static str {
     }
 }
 
+/// Returns a row with a value that needs no attention.
 fn normal(kind: RowKind, value: impl Into<String>) -> Row {
     let (label, value) = (french::typeset(label(kind)), french::typeset(value));
     Row { id: kind.id().into(), fact: Some(kind), label, value, ..Row::default() }
 }
 
+/// Returns a row with a value that needs attention.
 fn warning(kind: RowKind, value: impl Into<String>) -> Row {
     Row { mark: Severity::Warning, ..normal(kind, value) }
 }
 
+/// Returns a row without a value, which says why.
 fn unavailable(kind: RowKind, why: impl Into<String>) -> Row {
     Row { mark: Severity::Unavailable, ..normal(kind, why) }
 }
@@ -615,7 +625,7 @@ mod tests {
         assert_eq!(vpn(VpnStatus::Disconnected), [connect]);
         assert_eq!(vpn(VpnStatus::OnSite), [] as [&str; 0]);
         let mut state = standing(VpnStatus::Stalled);
-        state.connect.cisco = true;
+        state.connect.cisco_cli_available = true;
         assert!(panel(&state).offers(&Action::Disconnect), "\"Déconnectez puis reconnectez\" can be followed");
     }
 

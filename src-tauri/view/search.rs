@@ -47,7 +47,7 @@ pub struct SearchEntry {
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(tag = "to", content = "is", rename_all = "kebab-case")]
 pub enum Destination {
-    /// A click requests this.
+    /// A click requests this action.
     Do(Action),
     /// The card of that id.
     Card(Id),
@@ -151,6 +151,7 @@ impl SearchWord {
     }
 }
 
+/// Returns `part` as a share of `whole`, from 0 to 1.
 #[expect(clippy::cast_precision_loss, reason = "a few words or letters")]
 fn share(part: usize, whole: usize) -> f64 {
     part as f64 / whole.max(1) as f64
@@ -188,6 +189,7 @@ struct IndexedEntry {
 }
 
 impl IndexedEntry {
+    /// Returns the words of label, keywords and detail.
     fn all_words(&self) -> impl Iterator<Item = &SearchWord> {
         self.label.iter().chain(self.keywords.iter().flatten()).chain(&self.detail)
     }
@@ -223,7 +225,7 @@ impl IndexedEntry {
 /// A word of the question.
 struct QueryWord {
     word: SearchWord,
-    /// How much it says: more if few entries have it.
+    /// How much the word counts: more if few entries have it.
     weight: f64,
     /// Whether no entry has it as it is written, so that one letter may be wrong.
     misspelt: bool,
@@ -235,6 +237,7 @@ impl QueryWord {
         if found == 0.0 && self.misspelt && self.word.misspells(other) { 0.6 } else { found }
     }
 
+    /// Returns how well the best word of a phrase matches, from 0 to 1.
     fn best_in(&self, phrase: &[SearchWord]) -> f64 {
         phrase.iter().map(|word| self.matches(word)).fold(0.0, f64::max)
     }
@@ -334,6 +337,7 @@ impl SearchIndex {
     }
 }
 
+/// Returns what is shown of an entry; a row's present value replaces its detail.
 fn result(entry: &SearchEntry, panel: &Panel) -> SearchResult {
     let SearchEntry { id, label, detail, target, .. } = entry.clone();
     let row = match &target {
@@ -448,7 +452,7 @@ fn actions(state: &State) -> Vec<SearchEntry> {
         ),
         ("about", "À propos de Vigie", "Sa version, et le guide dont elle vient", Action::About),
     ];
-    if state.can_disconnect() {
+    if state.offers_disconnect() {
         actions
             .insert(0, ("disconnect", "Se déconnecter du VPN", "Ferme la connexion au rectorat", Action::Disconnect));
     }
@@ -511,7 +515,7 @@ mod tests {
         let questions: toml_edit::Document<String> =
             toml_edit::Document::parse(text.to_owned()).expect("the questions are TOML");
         let mut state = standing(VpnStatus::Connected);
-        state.connect.cisco = true;
+        state.connect.cisco_cli_available = true;
         let page = page(&state);
         let index = SearchIndex::new(&page);
         let (mut asked, mut wrong) = (0, Vec::new());
@@ -538,7 +542,7 @@ mod tests {
         let mut profile = Profile::clone(&state.profile);
         profile.user.site = None;
         state.profile = profile.into();
-        state.connect.cisco = true;
+        state.connect.cisco_cli_available = true;
         let entries = page(&state).entries;
         for id in state.profile.keywords.keys() {
             assert!(entries.iter().any(|entry| entry.id == *id), "{id}");

@@ -58,6 +58,7 @@ pub fn settings(state: &State) -> Vec<Setting> {
     vec![site(state), leads(state), pinned(state), opacity(state), size(state), rows(state), start(state)]
 }
 
+/// Returns the setting of the site.
 fn site(state: &State) -> Setting {
     let chosen = state.site().map(|site| &site.id);
     let options = state.profile.sites.iter().map(|site| {

@@ -4,7 +4,8 @@ use super::french;
 use vigie_core::shutdown::Reminder;
 use vigie_core::state::State;
 
-/// Returns "aujourd’hui à 21 h 30", or that none is planned; says so if the time is not the profile's.
+/// Returns when the next shutdown is ("aujourd’hui à 21 h 30") and whether this computer has planned it itself, or that
+/// none is planned.
 pub fn next(state: &State) -> String {
     match state.shutdown.next_shutdown(&state.now) {
         Some(at) if state.shutdown.is_planned_by_machine(&state.now) => {
@@ -15,7 +16,7 @@ pub fn next(state: &State) -> String {
     }
 }
 
-/// Whether the user should be reminded of it now.
+/// Whether the next shutdown is no further away than the first reminder: the panel then marks its row.
 pub fn is_near(state: &State) -> bool {
     let lead = state.profile.shutdown.leads_minutes.iter().max().copied().unwrap_or_default();
     let left = state.shutdown.next_shutdown(&state.now).map(|at| state.now.wall.duration_until(&at));
@@ -30,11 +31,11 @@ pub fn title(reminder: &Reminder) -> String {
     }
 }
 
-/// The question before the computer is switched off.
+/// The title of the question whether to switch the computer off now.
 pub const CONFIRM_TITLE: &str = "Éteindre l’ordinateur maintenant ?";
-/// What to do before answering it.
+/// The text below [`CONFIRM_TITLE`]: what to do before confirming.
 pub const CONFIRM_TEXT: &str = "Enregistrez d’abord votre travail et fermez vos documents.";
-/// The button that waits for the next reminder.
+/// The label of the button that closes a reminder until the next one is due.
 pub const REMIND_LATER: &str = "Me le rappeler";
 
 /// Returns what to do before the shutdown, and whether another reminder will come.

@@ -43,6 +43,7 @@ pub struct WitnessReport {
     pub through_tunnel: Option<bool>,
 }
 
+/// Returns what the status says about a witness.
 fn report(witness: &Witness, links: &Links, known: Option<Path>) -> WitnessReport {
     let path = witness.path(links);
     WitnessReport {
@@ -57,7 +58,7 @@ pub fn status(state: &State) -> Status {
     Status {
         vpn: state.vpn.status(),
         reason: state.vpn.reason(),
-        since: state.vpn.since().timestamp(),
+        since: state.vpn.since_wall().timestamp(),
         reaches_intranet: state.reaches_intranet(),
         witnesses: witnesses(state),
         site: state.site().map(|site| site.id.clone()),

@@ -79,6 +79,7 @@ pub fn tray(state: &State) -> Tray {
     }
 }
 
+/// Returns the menu of the icon.
 fn menu(state: &State) -> Vec<Entry> {
     let profile = &state.profile;
     let mut menu = vec![item(vpn::line(state), Action::ShowPanel)];
@@ -123,14 +124,14 @@ fn menu(state: &State) -> Vec<Entry> {
 /// Returns the entries for connecting and disconnecting, or the client's own window if there is nothing to connect.
 fn vpn(state: &State) -> Vec<Entry> {
     let mut entries = Vec::new();
-    if state.connect.is_busy() {
+    if state.connect.is_attempting() {
         entries.push(item("Annuler la connexion", Action::CancelConnect));
-    } else if state.can_connect() {
+    } else if state.offers_connect() {
         entries.push(item("Se connecter au VPN…", Action::Connect));
     } else {
         entries.push(item(format!("Ouvrir {}…", super::connect::client(state)), Action::OpenClient));
     }
-    if state.can_disconnect() {
+    if state.offers_disconnect() {
         entries.push(item("Se déconnecter du VPN", Action::Disconnect));
     }
     entries

@@ -42,7 +42,7 @@ pub fn headline(state: &State) -> String {
         VpnStatus::Stalled => state.vpn.reason() != Reason::AddressConflict,
         VpnStatus::Unknown | VpnStatus::Captive | VpnStatus::Connecting | VpnStatus::OnSite => false,
     };
-    if dated { format!("{title} {}", french::since(state.vpn.since(), &state.now.wall)) } else { title }
+    if dated { format!("{title} {}", french::since(state.vpn.since_wall(), &state.now.wall)) } else { title }
 }
 
 /// Returns the menu's first line: the headline and the gateway.
@@ -194,7 +194,7 @@ pub fn gateway(state: &State) -> Option<&str> {
 mod tests {
     use super::*;
     use vigie_core::fixture::{HOST, TUNNEL, home, known, now, probe, silent, standing, with_tunnel, witness};
-    use vigie_core::message::{Action, Effect, Event, SensorRequest};
+    use vigie_core::message::{Action, Effect, Event, RequestId, SensorRequest};
     use vigie_core::update::update;
     use vigie_core::vpn::{Ends, Gateway, Links};
 
@@ -208,17 +208,17 @@ mod tests {
     fn at_home(gateway: Gateway, links: Links) -> State {
         let mut state = known();
         let effects = update(&mut state, Event::Links(links), now("2026-11-24T10:00"));
-        let number = number(&effects);
-        update(&mut state, Event::Probed(probe(number, silent(), Some(gateway))), now("2026-11-24T10:00"));
+        let id = probe_id(&effects);
+        update(&mut state, Event::Probed(probe(id, silent(), Some(gateway))), now("2026-11-24T10:00"));
         state
     }
 
-    fn number(effects: &[Effect]) -> u64 {
-        let number = effects.iter().find_map(|effect| {
+    fn probe_id(effects: &[Effect]) -> RequestId {
+        let id = effects.iter().find_map(|effect| {
             let Effect::Request(SensorRequest::Probe(request)) = effect else { return None };
-            Some(request.number)
+            Some(request.id)
         });
-        number.expect("links that lead out are probed")
+        id.expect("links that lead out are probed")
     }
 
     #[test]
@@ -275,7 +275,7 @@ mod tests {
         let effects = update(&mut state, Event::Links(with_tunnel(home())), now("2026-11-24T10:00"));
         let answered = Answer::Correct(Ends { local: TUNNEL, remote: [172, 26, 1, 2].into() });
         let witnesses = [silent(), vec![witness("smb://172.26.1.2", answered)]].concat();
-        update(&mut state, Event::Probed(probe(number(&effects), witnesses, None)), now("2026-11-24T10:00"));
+        update(&mut state, Event::Probed(probe(probe_id(&effects), witnesses, None)), now("2026-11-24T10:00"));
         assert_eq!(state.vpn.status(), VpnStatus::Connected);
         assert_eq!(detail(&state), format!("{WITHIN_REACH} Le serveur d’impression ne répond pas."));
         let row = |state: &State| {

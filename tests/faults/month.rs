@@ -95,8 +95,8 @@ struct Life {
 }
 
 impl Life {
-    /// Lets the event loop and its answers come to rest.
-    async fn settle(&mut self) {
+    /// Runs the event loop and answers its requests until it is idle.
+    async fn wait_until_idle(&mut self) {
         loop {
             for _ in 0..20 {
                 tokio::task::yield_now().await;
@@ -111,7 +111,7 @@ impl Life {
                 SensorRequest::Links => Event::Links(links()),
                 SensorRequest::Probe(request) => {
                     let witnesses = if self.has_tunnel { correct(TUNNEL) } else { silent() };
-                    let mut answer = probe(request.number, witnesses, Some(Gateway::Answered));
+                    let mut answer = probe(request.id, witnesses, Some(Gateway::Answered));
                     answer.gateway_local = Some(HOME);
                     Event::Probed(answer)
                 }
@@ -133,12 +133,12 @@ impl Life {
 
     /// Lets time pass until that moment.
     async fn until(&mut self, moment: &ZonedDateTime) {
-        self.settle().await;
+        self.wait_until_idle().await;
         while let Some(due) = self.wake_at.filter(|due| !self.is_asleep && *due <= moment.timestamp()) {
             let wall = now().wall;
             set_clock(&due.max(wall.timestamp()).to_zoned_datetime(wall.time_zone().clone()), true);
             self.send(Event::Tick);
-            self.settle().await;
+            self.wait_until_idle().await;
             assert_ne!(self.wake_at, Some(due), "it asks to be woken at the same moment again");
         }
         set_clock(moment, true);
@@ -147,7 +147,7 @@ impl Life {
     async fn sleep(&mut self, moment: &ZonedDateTime) {
         self.until(moment).await;
         self.send(Event::Sleeping);
-        self.settle().await;
+        self.wait_until_idle().await;
         self.is_asleep = true;
     }
 
@@ -155,7 +155,7 @@ impl Life {
         self.until(moment).await;
         (self.is_asleep, self.has_tunnel) = (false, false);
         self.send(Event::Woke);
-        self.settle().await;
+        self.wait_until_idle().await;
     }
 
     /// The tunnel comes up or goes down.
@@ -163,14 +163,14 @@ impl Life {
         self.until(moment).await;
         self.has_tunnel = up;
         self.send(Event::Links(if up { with_tunnel(home()) } else { home() }));
-        self.settle().await;
+        self.wait_until_idle().await;
     }
 
     /// Lets time pass until the moment of a reminder, and waits until the user sees it.
     async fn reminder(&mut self, moment: &ZonedDateTime, minutes: u16) {
         self.until(moment).await;
         self.send(Event::Tick);
-        self.settle().await;
+        self.wait_until_idle().await;
         self.expect(minutes).await;
     }
 
@@ -318,7 +318,7 @@ async fn live_through(life: &mut Life, day: Date) {
             life.wake(&at("20:30")).await;
             life.reminder(&at("21:00"), 30).await;
             life.send(Event::Action(Action::NotTonight));
-            life.settle().await;
+            life.wait_until_idle().await;
             life.sleep(&at("22:00")).await;
         }
         // Asleep over the moment itself.
@@ -350,10 +350,10 @@ fn the_clock_is_set() {
             let london = now().wall.saturating_add(1.minute()).in_tz("Europe/London").expect("a zone");
             set_clock(&london, true);
             life.send(Event::ClockChanged);
-            life.settle().await;
+            life.wait_until_idle().await;
             set_clock(&at(day, "21:20"), true);
             life.send(Event::ClockChanged);
-            life.settle().await;
+            life.wait_until_idle().await;
             life.reminder(&at(day, "21:25"), 5).await;
         });
     });

@@ -197,14 +197,14 @@ pub struct ConnectState {
     pub phase: Phase,
     /// Whether the window is open.
     pub open: bool,
-    /// What the keyring holds; `None` until it was read.
+    /// What the keyring holds; `None` before the first reading.
     pub stored: Option<StoredCredentials>,
     /// The client that would be used.
     pub client: ClientDetection,
     /// What keeps that client from connecting.
     pub obstacle: Option<Obstacle>,
-    /// Whether Cisco's command line has answered: it can end a tunnel that Vigie did not open.
-    pub cisco: bool,
+    /// Whether Cisco's command line has answered: it can close a tunnel that Vigie did not open.
+    pub cisco_cli_available: bool,
     /// How many forms the user has sent, right or not.
     pub submissions: u32,
     /// What is wrong with the form that was sent last.
@@ -212,9 +212,10 @@ pub struct ConnectState {
     /// Whether the window opened by itself because the VPN was lost during sleep.
     pub opened_after_sleep: bool,
     /// Whether a client that Vigie started opened a tunnel and has not reported its end.
-    ours: bool,
+    opened_by_vigie: bool,
     /// Until when, in uptime, the tunnel that the client has reported may take to appear among the interfaces.
     tunnel_due: Option<Duration>,
+    /// The id of the latest attempt; reports with another id are ignored.
     request: RequestId,
     history: AttemptHistory,
 }
@@ -270,14 +271,14 @@ impl ConnectState {
         (self.client, self.stored) = (client.into(), Some(stored));
     }
 
-    /// Whether an attempt is under way.
-    pub fn is_busy(&self) -> bool {
+    /// Whether an attempt to connect is under way.
+    pub fn is_attempting(&self) -> bool {
         matches!(self.phase, Phase::Connecting(_))
     }
 
     /// Whether the status should be "connecting": also until a tunnel that was reported has appeared.
     pub fn is_connecting(&self) -> bool {
-        self.is_busy() || self.tunnel_due.is_some()
+        self.is_attempting() || self.tunnel_due.is_some()
     }
 
     /// Notes whether the interfaces, read just now, include a tunnel.
@@ -295,9 +296,10 @@ impl ConnectState {
         self.tunnel_due
     }
 
-    /// Whether Vigie can end a tunnel, given whether the sensors see one.
+    /// Whether there is a tunnel that Vigie can close. `tunnel`: whether the interfaces show one; one that the client
+    /// has reported counts before it appears there.
     pub fn can_disconnect(&self, tunnel: bool) -> bool {
-        (tunnel || self.tunnel_due.is_some()) && (self.ours || self.cisco)
+        (tunnel || self.tunnel_due.is_some()) && (self.opened_by_vigie || self.cisco_cli_available)
     }
 
     /// Prepares the window that is about to open: the result of an older attempt no longer matters.
@@ -312,7 +314,7 @@ impl ConnectState {
     /// Checks the form, and whether it can be used at all now.
     fn accepts(&mut self, form: &Submission, site_exists: bool, now: &Now, vpn: &VpnConfig) -> bool {
         self.submissions = self.submissions.wrapping_add(1);
-        if self.is_busy() || self.is_blocked(now, vpn) {
+        if self.is_attempting() || self.is_blocked(now, vpn) {
             return false;
         }
         let pin_stored = self.stored.as_ref().is_some_and(|stored| stored.pin);
@@ -337,7 +339,7 @@ impl ConnectState {
         };
         self.request = self.request.next();
         self.phase = Phase::Connecting(Stage::Contacting);
-        self.ours = false;
+        self.opened_by_vigie = false;
         Some(ConnectRequest {
             id: self.request,
             client,
@@ -360,13 +362,13 @@ impl ConnectState {
 
     /// Cancels the attempt; returns whether there was one.
     pub fn cancel(&mut self) -> bool {
-        let busy = self.is_busy();
-        if busy {
+        let attempting = self.is_attempting();
+        if attempting {
             // Later answers of the client are of no interest.
             self.request = self.request.next();
             self.phase = Phase::Failed(ConnectError::Cancelled);
         }
-        busy
+        attempting
     }
 
     /// Handles what the client reports; returns whether it is news of the current attempt.
@@ -379,18 +381,20 @@ impl ConnectState {
         if request != self.request {
             return false;
         }
-        let before = (self.phase.clone(), self.ours);
+        let before = (self.phase.clone(), self.opened_by_vigie);
         match progress {
             Ok(ConnectProgress::Stage(stage)) => self.phase = Phase::Connecting(*stage),
             Ok(ConnectProgress::Connected) => {
                 self.history = AttemptHistory::default();
                 self.phase = Phase::Idle;
-                if !std::mem::replace(&mut self.ours, true) {
+                if !std::mem::replace(&mut self.opened_by_vigie, true) {
                     self.tunnel_due = Some(now.uptime + TUNNEL_TIMEOUT);
                 }
             }
-            Ok(ConnectProgress::Reconnecting) => return self.ours,
-            Ok(ConnectProgress::Ended) => (self.phase, self.ours, self.tunnel_due) = (Phase::Idle, false, None),
+            Ok(ConnectProgress::Reconnecting) => return self.opened_by_vigie,
+            Ok(ConnectProgress::Ended) => {
+                (self.phase, self.opened_by_vigie, self.tunnel_due) = (Phase::Idle, false, None);
+            }
             Err(error) => {
                 self.count_refusal(error, now);
                 if let Some(stored) = self.stored.as_mut().filter(|_| *error == ConnectError::PinLost) {
@@ -399,9 +403,10 @@ impl ConnectState {
                 self.phase = Phase::Failed(error.clone());
             }
         }
-        before != (self.phase.clone(), self.ours)
+        before != (self.phase.clone(), self.opened_by_vigie)
     }
 
+    /// Counts the error if it is a refused passcode or a locked account.
     fn count_refusal(&mut self, error: &ConnectError, now: &Now) {
         let AttemptHistory { wrong, locked, .. } = self.history;
         let (wrong, locked) = if *error == ConnectError::Locked {
@@ -430,6 +435,7 @@ pub(super) fn on_connect_action(state: &mut State, effects: &mut Vec<Effect>) {
     }
 }
 
+/// Opens the window for connecting, and requests what it shows ([`Effect::PrepareConnect`]).
 fn show_window(state: &mut State, effects: &mut Vec<Effect>) {
     state.connect.on_window_requested();
     effects.extend([Effect::PrepareConnect, Effect::ShowConnect]);

@@ -37,7 +37,7 @@ impl State {
         update(self, Event::Action(action), now)
     }
 
-    /// The number of the probe that is requested among the effects.
+    /// The probe that is requested among the effects.
     fn probe(effects: &[Effect]) -> ProbeRequest {
         let request = effects.iter().find_map(|effect| {
             let Effect::Request(SensorRequest::Probe(request)) = effect else { return None };
@@ -46,11 +46,11 @@ impl State {
         request.expect("a probe was asked for")
     }
 
-    /// The network as given; the inside answers from that address, or nothing does.
-    fn see(&mut self, links: Links, inside: Option<std::net::IpAddr>, time: &str) -> Vec<Effect> {
+    /// Reports `links`, and a probe in which the intranet answers from the address `intranet`, or is silent.
+    fn see(&mut self, links: Links, intranet: Option<std::net::IpAddr>, time: &str) -> Vec<Effect> {
         let asked = self.on(Event::Links(links), time);
-        let witnesses = inside.map_or_else(silent, correct);
-        let probe = probe(State::probe(&asked).number, witnesses, Some(Gateway::Answered));
+        let witnesses = intranet.map_or_else(silent, correct);
+        let probe = probe(State::probe(&asked).id, witnesses, Some(Gateway::Answered));
         self.on(Event::Probed(probe), time)
     }
 
@@ -143,7 +143,7 @@ fn every_gateway_is_probed_until_the_site_is_known() {
     };
     assert_eq!(gateways(&mut stranger()), ["portailotp.ac-caen.fr", "api.ac-rouen.fr"]);
     assert_eq!(gateways(&mut known()), ["portailotp.ac-caen.fr"]);
-    // The same inside host of both sites is asked once; with a tunnel the gateway is not asked.
+    // The same intranet host of both sites is asked once; with a tunnel the gateway is not asked.
     let effects = stranger().on(Event::Links(with_tunnel(home())), "10:00");
     let hosts = guide().sites[0].intranet_hosts().collect::<Vec<_>>();
     assert_eq!((State::probe(&effects).hosts, State::probe(&effects).gateways), (hosts, vec![]));
@@ -242,7 +242,7 @@ fn a_steady_tunnel_needs_probes_and_readings_of_its_counters() {
             } else {
                 let SensorRequest::Probe(request) = request else { panic!("{request:?}") };
                 probes += 1;
-                Event::Probed(probe(request.number, correct(TUNNEL), None))
+                Event::Probed(probe(request.id, correct(TUNNEL), None))
             };
             assert_eq!(update(&mut state, answer, now.clone()), []);
         }
@@ -765,6 +765,26 @@ fn sensor_readings_are_kept() {
 }
 
 #[test]
+fn initial_readings_are_complete_when_every_sensor_has_reported() {
+    let mut complete = standing(VpnStatus::Connected);
+    complete.on(Event::Servers(Vec::new()), "14:03");
+    assert!(complete.has_initial_readings());
+    let pending: [fn(&mut State); 6] = [
+        |state| state.host = None,
+        |state| state.drives = Reading::Pending,
+        |state| state.printers = Reading::Pending,
+        |state| state.servers = None,
+        |state| state.wapt = Reading::Pending,
+        |state| state.battery = Reading::Pending,
+    ];
+    for (position, reset) in pending.into_iter().enumerate() {
+        let mut state = complete.clone();
+        reset(&mut state);
+        assert!(!state.has_initial_readings(), "reading {position} is pending");
+    }
+}
+
+#[test]
 fn without_a_tray_the_panel_is_shown() {
     let mut state = known();
     assert_eq!(
@@ -799,7 +819,7 @@ fn on_site_the_intranet_is_reachable() {
     assert_eq!((state.vpn.status(), state.reaches_intranet()), (VpnStatus::OnSite, Some(true)));
     for status in VpnStatus::ALL {
         let state = standing(status);
-        assert!(!(state.reaches_intranet() == Some(true) && state.can_connect()));
+        assert!(!(state.reaches_intranet() == Some(true) && state.offers_connect()));
     }
 }
 

@@ -9,6 +9,7 @@ pub use notification_policy::{Decision, NotificationPolicy};
 pub use tracker::{Tracker, TrackerRequests};
 pub use witness::{Answer, Ends, Path, Strength, Witness, WitnessKind};
 
+use crate::message::RequestId;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use vigie_profile::{IntranetHost, Profile, Protocol};
@@ -160,7 +161,7 @@ pub struct IntranetRoute {
 /// An interface that is up and has an address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interface {
-    /// The system's number for it.
+    /// The system's number for the interface.
     pub index: u32,
     /// `eth0`, `cscotun0`; on Windows the alias, "Ethernet 2".
     pub name: String,
@@ -184,8 +185,8 @@ pub struct DefaultRoute {
 /// What to probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbeRequest {
-    /// Returned in the answer; an answer with an older number is discarded.
-    pub number: u64,
+    /// Returned in the answer; an answer with an older id is discarded.
+    pub id: RequestId,
     /// The intranet hosts to ask.
     pub hosts: Vec<IntranetHost>,
     /// The gateways to try: the site's, or every site's while none is chosen. Empty if the gateway need not be
@@ -223,9 +224,9 @@ pub struct GatewayAddress {
 }
 
 impl ProbeRequest {
-    /// The hosts that the profile names for that site (an id); while none is chosen, every site's. `gateway`: whether
-    /// the gateway is asked too.
-    pub fn new(profile: &Profile, site: Option<&str>, number: u64, gateway: bool) -> ProbeRequest {
+    /// Returns a request for the hosts that the profile names for `site` (its id), or for every site if that is `None`.
+    /// `gateway`: whether to probe the gateway too.
+    pub fn new(profile: &Profile, site: Option<&str>, id: RequestId, gateway: bool) -> ProbeRequest {
         let sites = || profile.sites.iter().filter(|one| site.is_none_or(|site| one.id == site));
         let mut hosts: Vec<IntranetHost> = Vec::new();
         for host in sites().flat_map(|site| site.intranet_hosts()) {
@@ -238,7 +239,7 @@ impl ProbeRequest {
             port: profile.vpn.gateway_port,
             pins: site.certificate_pins.clone(),
         });
-        ProbeRequest { number, hosts, gateways: gateways.collect(), dns: Vec::new(), learned: None }
+        ProbeRequest { id, hosts, gateways: gateways.collect(), dns: Vec::new(), learned: None }
     }
 
     /// Adds what is known of the network: its DNS servers, and those of the user's `servers` that the profile does not
@@ -267,8 +268,9 @@ impl ProbeRequest {
 /// The result of a probe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probe {
-    /// The request's number.
-    pub number: u64,
+    /// The request's id.
+    #[serde(rename = "number")]
+    pub id: RequestId,
     /// The hosts that have answered or have been given up so far, in the request's order.
     pub witnesses: Vec<Witness>,
     /// What the gateway answered; `None` if it was not asked, or cannot be judged.
@@ -819,7 +821,8 @@ mod tests {
             .into();
         let asked = |links: Links, known_path| {
             let evidence = Evidence { links: Some(links), known_path, ..Evidence::default() };
-            let request = ProbeRequest::new(&crate::fixture::guide(), None, 1, false).in_network(&evidence, &servers);
+            let request = ProbeRequest::new(&crate::fixture::guide(), None, RequestId::new(1), false)
+                .in_network(&evidence, &servers);
             let learned = request.learned?;
             Some((learned.interface, learned.hosts.iter().map(ToString::to_string).collect::<Vec<String>>().join(" ")))
         };

@@ -21,6 +21,7 @@ pub enum Decision {
 /// Remembers which status the user has been notified of.
 #[derive(Debug, Clone)]
 pub struct NotificationPolicy {
+    /// How long a status must last before it is notified (`hold_seconds` of the configuration).
     time_to_visible: Duration,
     /// The last notable status that lasted.
     confirmed: Option<VpnStatus>,
@@ -32,12 +33,12 @@ pub struct NotificationPolicy {
 }
 
 impl NotificationPolicy {
-    /// A policy that has notified nothing yet. A status must last for `time_to_visible` first.
+    /// Returns a policy that has notified nothing yet. A status must last for `time_to_visible` first.
     pub fn new(time_to_visible: Duration) -> NotificationPolicy {
         NotificationPolicy { time_to_visible, confirmed: None, notified: None, asked: false, recent: VecDeque::new() }
     }
 
-    /// Takes over the value of another profile.
+    /// Applies the delay of a changed configuration (`hold_seconds`). A status that is visible already stays so.
     pub fn set_time_to_visible(&mut self, time_to_visible: Duration) {
         self.time_to_visible = time_to_visible;
     }
@@ -47,7 +48,8 @@ impl NotificationPolicy {
         self.asked = true;
     }
 
-    /// When to call [`NotificationPolicy::decide`] next, for a status that began at `status_since`.
+    /// The uptime at which to call [`NotificationPolicy::decide`] next, for a status that began at the uptime
+    /// `status_since`.
     pub fn next_wake(&self, status: VpnStatus, status_since: Duration) -> Option<Duration> {
         if is_notable(status) && self.asked {
             return Some(status_since);
@@ -61,8 +63,8 @@ impl NotificationPolicy {
         Some(free.map_or(visible, |free| visible.max(free)))
     }
 
-    /// Decides about a status that began at `status_since`. `watching` means that the user is looking at the panel, and
-    /// needs no notification.
+    /// Decides about a status that began at the uptime `status_since`. `watching`: whether the user is looking at the
+    /// panel, and needs no notification.
     pub fn decide(
         &mut self,
         status: VpnStatus,
@@ -109,6 +111,7 @@ impl NotificationPolicy {
         }
     }
 
+    /// Returns the uptime until which [`BURST`] forbids another notification, if it does.
     fn throttled_until(&self) -> Option<Duration> {
         let nth = self.recent.len().checked_sub(BURST)?;
         self.recent.get(nth).map(|at| *at + BURST_WINDOW)

@@ -6,15 +6,16 @@ use super::{
     Assessment, ClientState, Evidence, Gateway, Interface, Links, Path, Probe, Reason, Strength, Traffic, VpnStatus,
 };
 use crate::Now;
+use crate::message::RequestId;
 use jiff::ZonedDateTime;
 use std::net::IpAddr;
 use std::time::Duration;
 use vigie_profile::VpnConfig;
 
-/// First pause before a silent intranet is asked again; it doubles up to the profile's interval.
+/// First pause before a silent intranet is probed again; it doubles up to the profile's `probe_seconds`.
 const RETRY: Duration = Duration::from_secs(5);
-/// How long a probe waits for its answer while a tunnel is new: routes come after the address, and packets sent in
-/// between took another way and are lost.
+/// How long a probe waits for its answer while a tunnel is new: its routes are set after its address, and packets sent
+/// in between leave by another interface and are lost.
 const GRACE_RETRY: Duration = Duration::from_millis(500);
 /// How long Cisco's report that it is connecting is believed without a tunnel.
 const CONNECTING_TIMEOUT: Duration = Duration::from_secs(120);
@@ -41,8 +42,8 @@ const UNPROVEN_TRAFFIC_BYTES: u64 = 4096;
 pub struct TrackerRequests {
     /// Read interfaces and routes again.
     pub links: bool,
-    /// Probe; the number that the answer must carry, and whether the gateway is to be asked too.
-    pub probe: Option<(u64, bool)>,
+    /// Probe; the id that the answer must carry, and whether to probe the gateway too.
+    pub probe: Option<(RequestId, bool)>,
     /// Read the counters of the interface with this index.
     pub traffic: Option<u32>,
     /// Ask Cisco's command line.
@@ -52,10 +53,12 @@ pub struct TrackerRequests {
 /// Evidence over time, and the status with its age.
 #[derive(Debug, Clone)]
 pub struct Tracker {
+    /// Between two probes (`probe_seconds` of the configuration).
     interval: Duration,
+    /// How long silence of a new tunnel means nothing (`settle_seconds` of the configuration).
     grace_period: Duration,
     evidence: Evidence,
-    /// When the tunnel came up on its current underlay. It has `grace_period` to carry its first answer.
+    /// The uptime at which the tunnel came up on its current underlay. It has `grace_period` to carry its first answer.
     tunnel_since: Option<Duration>,
     /// Whether the tunnel was seen to come up. (The status of one that existed before is unknown, not "connecting".)
     tunnel_new: bool,
@@ -65,6 +68,7 @@ pub struct Tracker {
     network_proven: bool,
     /// The interfaces whose network the operating system has authenticated against the computer's domain.
     domain_interfaces: Vec<u32>,
+    /// The uptime at which Cisco's command line last answered.
     client_since: Duration,
     /// Silent probes in a row, not counting those in a tunnel's grace period.
     silences: u32,
@@ -72,26 +76,31 @@ pub struct Tracker {
     gateway_inferred: bool,
     /// The tunnel's counters at the last reading.
     counters: Option<Traffic>,
+    /// The uptime at which to read the counters next.
     traffic_at: Option<Duration>,
     /// Packets sent into the tunnel since something notable came out of it.
     unanswered: u64,
-    /// When a probe was last sent for unanswered packets.
+    /// The uptime at which a probe was last sent for unanswered packets.
     unanswered_at: Option<Duration>,
-    number: u64,
+    /// The id of the latest probe; answers with another id are discarded.
+    probe_id: RequestId,
     in_flight: bool,
+    /// The uptime at which to probe next.
     probe_at: Option<Duration>,
     random: fastrand::Rng,
     assessment: Assessment,
-    since: ZonedDateTime,
-    status_since: Duration,
+    /// The wall-clock time at which the current status began.
+    since_wall: ZonedDateTime,
+    /// The uptime at which it began.
+    since_uptime: Duration,
 }
 
 impl Tracker {
     /// Creates a tracker without evidence. `seed` spreads the probes of a fleet over time.
-    pub fn new(profile: &VpnConfig, seed: u64, now: &Now) -> Tracker {
+    pub fn new(config: &VpnConfig, seed: u64, now: &Now) -> Tracker {
         Tracker {
-            interval: Duration::from_secs(profile.probe_seconds.into()),
-            grace_period: Duration::from_secs(profile.settle_seconds.into()),
+            interval: Duration::from_secs(config.probe_seconds.into()),
+            grace_period: Duration::from_secs(config.settle_seconds.into()),
             evidence: Evidence::default(),
             tunnel_since: None,
             tunnel_new: false,
@@ -105,20 +114,21 @@ impl Tracker {
             traffic_at: None,
             unanswered: 0,
             unanswered_at: None,
-            number: 0,
+            probe_id: RequestId::default(),
             in_flight: false,
             probe_at: None,
             random: fastrand::Rng::with_seed(seed),
             assessment: assess(&Evidence::default()),
-            since: now.wall.clone(),
-            status_since: now.uptime,
+            since_wall: now.wall.clone(),
+            since_uptime: now.uptime,
         }
     }
 
-    /// Takes over the times of another profile.
-    pub fn set_profile(&mut self, profile: &VpnConfig) {
-        self.interval = Duration::from_secs(profile.probe_seconds.into());
-        self.grace_period = Duration::from_secs(profile.settle_seconds.into());
+    /// Applies the probe interval and the tunnel's grace period of a changed configuration. A probe already scheduled
+    /// keeps its time.
+    pub fn set_config(&mut self, config: &VpnConfig) {
+        self.interval = Duration::from_secs(config.probe_seconds.into());
+        self.grace_period = Duration::from_secs(config.settle_seconds.into());
     }
 
     /// The current status.
@@ -136,14 +146,14 @@ impl Tracker {
         self.in_flight
     }
 
-    /// When the current status began, by the wall clock.
-    pub fn since(&self) -> &ZonedDateTime {
-        &self.since
+    /// The wall-clock time at which the current status began, to show it.
+    pub fn since_wall(&self) -> &ZonedDateTime {
+        &self.since_wall
     }
 
-    /// When the current status began, by the clock that does not jump.
-    pub fn status_since(&self) -> Duration {
-        self.status_since
+    /// The uptime at which the current status began, to compute how long it has lasted: uptime never jumps.
+    pub fn since_uptime(&self) -> Duration {
+        self.since_uptime
     }
 
     /// Interfaces and routes as last seen.
@@ -156,7 +166,7 @@ impl Tracker {
         &self.evidence
     }
 
-    /// When to call [`Tracker::tick`] next.
+    /// The uptime at which to call [`Tracker::tick`] next.
     pub fn next_wake(&self) -> Option<Duration> {
         let believed_until = self.claims_connecting().then_some(self.client_since + CONNECTING_TIMEOUT);
         [self.probe_at, self.traffic_at, believed_until].into_iter().flatten().min()
@@ -178,7 +188,7 @@ impl Tracker {
             return TrackerRequests::default();
         }
         let lost_tunnel = !tunnel && !same_tunnel && same_underlay;
-        // On site with a tunnel up as well, the answer came by the other way, which still exists.
+        // On site with a tunnel up as well, the answer came by the direct path, which still exists.
         let still_answers = same_underlay
             && self
                 .evidence
@@ -202,7 +212,7 @@ impl Tracker {
         let mut reread = false;
         if !same_underlay {
             self.network_proven = false;
-            // They may be those of the network before; the system is asked again.
+            // They may be those of the previous network; the system is asked again.
             reread = !std::mem::take(&mut self.domain_interfaces).is_empty();
             self.evidence.gateway = None;
             self.evidence.gateway_local = None;
@@ -215,7 +225,7 @@ impl Tracker {
             self.gateway_inferred = true;
         }
         if !route {
-            // Nothing can be asked, and what was known belongs to another network.
+            // Nothing can be probed, and the evidence belongs to another network.
             let (links, connecting) = (self.evidence.links.take(), self.evidence.connecting);
             self.evidence = Evidence { links, connecting, ..Evidence::default() };
             self.gateway_inferred = false;
@@ -239,7 +249,7 @@ impl Tracker {
     /// Handles the end of a probe, or its first strong answer. An answer to an older request is discarded.
     pub fn on_probe(&mut self, probe: Probe, now: &Now) -> TrackerRequests {
         let Some(links) = &self.evidence.links else { return TrackerRequests::default() };
-        if probe.number != self.number {
+        if probe.id != self.probe_id {
             return TrackerRequests::default();
         }
         let answered = Evidence::is_answered(&probe.witnesses, links, self.evidence.known_path);
@@ -262,7 +272,7 @@ impl Tracker {
         }
         self.in_flight = false;
         let reached = self.status().reaches_intranet() == Some(true);
-        if self.in_grace(now) && !reached {
+        if self.in_grace_period(now) && !reached {
             // Too early to judge. A tunnel that came up is still connecting, one that existed before stays unknown.
             return self.judge_and_pause(now);
         }
@@ -288,6 +298,7 @@ impl Tracker {
         TrackerRequests { client, traffic: self.tunnel_index(), ..self.judge_and_pause(now) }
     }
 
+    /// Keeps what the gateway answered, if the probe included it.
     fn keep_gateway(&mut self, probe: &Probe) {
         if probe.gateway.is_some() {
             self.evidence.gateway = probe.gateway;
@@ -393,7 +404,7 @@ impl Tracker {
         let due = self.probe_at.is_some_and(|at| now.uptime >= at);
         if self.traffic_at.is_some_and(|at| now.uptime >= at) {
             requests.traffic = self.tunnel_index();
-            // Should the answer not come, it is asked for again.
+            // If no answer comes, the request is repeated.
             self.traffic_at = requests.traffic.map(|_| now.uptime + IDLE_TRAFFIC_INTERVAL);
         }
         self.judge(now);
@@ -404,12 +415,13 @@ impl Tracker {
         requests
     }
 
+    /// Whether Cisco's command line has reported that it is connecting.
     fn claims_connecting(&self) -> bool {
         matches!(self.evidence.client, Some(ClientState::Connecting | ClientState::Reconnecting))
     }
 
     /// Whether the tunnel is so new that silence means nothing yet.
-    fn in_grace(&self, now: &Now) -> bool {
+    fn in_grace_period(&self, now: &Now) -> bool {
         self.tunnel_since.is_some_and(|since| now.uptime < since + self.grace_period)
     }
 
@@ -417,6 +429,7 @@ impl Tracker {
         self.evidence.links.as_ref().is_some_and(|links| links.tunnel().is_some())
     }
 
+    /// Returns the path to the intranet that is known to be the academy's, if any.
     fn known_path(&self) -> Option<Path> {
         match self.evidence.links.as_ref()?.tunnel() {
             Some(tunnel) => (self.tunnel_proven || !tunnel.is_generic_tunnel()).then_some(Path::Tunnel),
@@ -424,29 +437,31 @@ impl Tracker {
         }
     }
 
+    /// Returns the index of the tunnel's interface.
     fn tunnel_index(&self) -> Option<u32> {
         self.evidence.links.as_ref()?.tunnel().map(|tunnel| tunnel.index)
     }
 
     /// Invalidates answers that are under way, and schedules no more requests.
     fn stop_probing(&mut self) {
-        self.number += 1;
+        self.probe_id = self.probe_id.next();
         self.in_flight = false;
         self.probe_at = None;
         self.traffic_at = None;
     }
 
     /// Starts a new probe; answers to older ones are then discarded.
-    fn request(&mut self, now: &Now) -> (u64, bool) {
-        self.number += 1;
+    fn request(&mut self, now: &Now) -> (RequestId, bool) {
+        self.probe_id = self.probe_id.next();
         self.in_flight = true;
-        // Should the answer not come, it is asked for again.
-        self.probe_at = Some(now.uptime + if self.in_grace(now) { GRACE_RETRY } else { self.interval.max(RETRY) });
-        // A tunnel that carries nothing may be another VPN's; the way by which the gateway is reached shows that.
+        // If no answer comes, the request is repeated.
+        self.probe_at =
+            Some(now.uptime + if self.in_grace_period(now) { GRACE_RETRY } else { self.interval.max(RETRY) });
+        // A tunnel that carries nothing may be another VPN's; the path to the gateway shows that.
         let doubtful = self.evidence.links.as_ref().and_then(Links::tunnel).is_none_or(|tunnel| {
-            self.silences > 0 || (tunnel.is_generic_tunnel() && !self.tunnel_proven && !self.in_grace(now))
+            self.silences > 0 || (tunnel.is_generic_tunnel() && !self.tunnel_proven && !self.in_grace_period(now))
         });
-        (self.number, doubtful)
+        (self.probe_id, doubtful)
     }
 
     /// Updates the status after a probe, and schedules the next one.
@@ -459,7 +474,7 @@ impl Tracker {
     /// Returns how long to wait before the next probe, if one is needed without an event.
     fn pause(&self, now: &Now) -> Option<Duration> {
         match self.status() {
-            VpnStatus::Unknown | VpnStatus::Connecting if self.in_grace(now) => Some(GRACE_RETRY),
+            VpnStatus::Unknown | VpnStatus::Connecting if self.in_grace_period(now) => Some(GRACE_RETRY),
             VpnStatus::Connecting => Some(RETRY),
             VpnStatus::Connected => Some(self.interval),
             // No event says that a portal has let the user through, or that a gateway is back.
@@ -485,6 +500,7 @@ impl Tracker {
         pause * self.random.u32(900..=1100) / 1000
     }
 
+    /// Computes the status from the evidence, and notes when it changes.
     fn judge(&mut self, now: &Now) {
         // Silence is only kept as evidence once it has been confirmed, after the grace period.
         self.evidence.in_grace_period = self.tunnel_new && self.evidence.witnesses.is_none();
@@ -498,8 +514,8 @@ impl Tracker {
             self.traffic_at = Some(now.uptime + TRAFFIC_INTERVAL);
         }
         if status != self.status() {
-            self.since = now.wall.clone();
-            self.status_since = now.uptime;
+            self.since_wall = now.wall.clone();
+            self.since_uptime = now.uptime;
         }
     }
 }
@@ -552,8 +568,8 @@ mod tests {
         gateway: Gateway,
         client: Option<ClientState>,
         seconds: f64,
-        /// Probes under way: when the answer comes, its number, whether the gateway is asked too.
-        asked: Vec<(f64, u64, bool)>,
+        /// Probes under way: the second at which the answer comes, its id, whether the gateway is probed too.
+        asked: Vec<(f64, RequestId, bool)>,
         /// When each probe was started.
         probes: Vec<f64>,
         wakes: usize,
@@ -602,7 +618,7 @@ mod tests {
             if requests.links {
                 self.on_links();
             }
-            if let Some((number, gateway)) = requests.probe {
+            if let Some((id, gateway)) = requests.probe {
                 let delay = if self.intranet.is_some() { 0.02 } else { 3.0 };
                 self.probes.push(self.seconds);
                 // Through the tunnel, a probe is traffic too.
@@ -610,7 +626,7 @@ mod tests {
                 if self.intranet == Some(TUNNEL) {
                     self.traffic.received_bytes += 500;
                 }
-                self.asked.push((self.seconds + delay, number, gateway));
+                self.asked.push((self.seconds + delay, id, gateway));
             }
             if requests.traffic.is_some() {
                 let requests = self.tracker.on_traffic(Some(self.traffic), &self.now());
@@ -636,9 +652,9 @@ mod tests {
                 self.seconds = next;
                 if answer <= wake {
                     let index = self.asked.iter().position(|asked| asked.0 == answer).expect("it was found just now");
-                    let (_, number, gateway) = self.asked.remove(index);
+                    let (_, id, gateway) = self.asked.remove(index);
                     let witnesses = self.intranet.map_or_else(silent, correct);
-                    let probe = probe(number, witnesses, gateway.then_some(self.gateway));
+                    let probe = probe(id, witnesses, gateway.then_some(self.gateway));
                     let requests = self.tracker.on_probe(probe, &self.now());
                     self.obey(requests);
                 } else {
@@ -739,7 +755,7 @@ mod tests {
     #[test]
     fn one_lost_probe_is_no_stall_a_second_one_is() {
         let mut world = connected();
-        let since = world.tracker.since().clone();
+        let since = world.tracker.since_wall().clone();
         // Lost once.
         let requests = world.tracker.refresh(&world.now());
         world.intranet = None;
@@ -748,7 +764,7 @@ mod tests {
         world.intranet = Some(TUNNEL);
         world.pass(0.2);
         world.pass(10.0);
-        assert_eq!((world.status(), world.tracker.since()), (VpnStatus::Connected, &since));
+        assert_eq!((world.status(), world.tracker.since_wall()), (VpnStatus::Connected, &since));
         // Lost for good.
         world.intranet = None;
         world.until(VpnStatus::Stalled, 66.0 + 6.5);
@@ -858,7 +874,7 @@ mod tests {
     #[test]
     fn irrelevant_changes_of_the_network_are_ignored() {
         let mut world = connected();
-        let (since, probes) = (world.tracker.since().clone(), world.probes.len());
+        let (since, probes) = (world.tracker.since_wall().clone(), world.probes.len());
         // A privacy address, another DNS server, a bridge that comes and goes.
         let mut links = with_tunnel(home());
         links.interfaces[0].addresses.push("2001:db8::1".parse().expect("an address"));
@@ -866,7 +882,10 @@ mod tests {
         links.interfaces.push(interface(30, "docker0", [172, 17, 0, 1].into()));
         links.dns = vec![[9, 9, 9, 9].into()];
         world.becomes(links, Some(TUNNEL));
-        assert_eq!((world.status(), world.tracker.since(), world.probes.len()), (VpnStatus::Connected, &since, probes));
+        assert_eq!(
+            (world.status(), world.tracker.since_wall(), world.probes.len()),
+            (VpnStatus::Connected, &since, probes)
+        );
     }
 
     #[test]
@@ -994,10 +1013,10 @@ mod tests {
     #[test]
     fn the_first_strong_answer_counts_before_the_probe_ends() {
         let mut tracker = Tracker::new(&guide().vpn, 7, &after(100.0));
-        let (number, _) = tracker.on_links(home(), &after(100.0)).probe.expect("links that lead out are probed");
-        tracker.on_probe(Probe { complete: false, ..probe(number, silent(), None) }, &after(100.1));
+        let (id, _) = tracker.on_links(home(), &after(100.0)).probe.expect("links that lead out are probed");
+        tracker.on_probe(Probe { complete: false, ..probe(id, silent(), None) }, &after(100.1));
         assert_eq!(tracker.status(), VpnStatus::Unknown);
-        tracker.on_probe(Probe { complete: false, ..probe(number, correct(HOME), None) }, &after(100.2));
+        tracker.on_probe(Probe { complete: false, ..probe(id, correct(HOME), None) }, &after(100.2));
         assert_eq!(tracker.status(), VpnStatus::OnSite);
     }
 
@@ -1030,8 +1049,8 @@ mod tests {
 
     /// The tracker's next probe is answered so.
     fn answer(tracker: &mut Tracker, witnesses: Vec<Witness>, seconds: f64) {
-        let (number, _) = tracker.refresh(&after(seconds)).probe.expect("a network is probed");
-        tracker.on_probe(probe(number, witnesses, Some(Gateway::Answered)), &after(seconds));
+        let (id, _) = tracker.refresh(&after(seconds)).probe.expect("a network is probed");
+        tracker.on_probe(probe(id, witnesses, Some(Gateway::Answered)), &after(seconds));
     }
 
     #[test]
@@ -1204,11 +1223,11 @@ mod tests {
                     self.obey(requests);
                 }
                 WorldStep::Stale(number) => {
-                    if self.asked.iter().any(|asked| asked.1 == number) {
+                    if self.asked.iter().any(|asked| asked.1 == RequestId::new(number)) {
                         return;
                     }
                     let before = format!("{:?}", self.tracker);
-                    let probe = probe(number.wrapping_add(1 << 32), correct(TUNNEL), None);
+                    let probe = probe(RequestId::new(number.wrapping_add(1 << 32)), correct(TUNNEL), None);
                     let requests = self.tracker.on_probe(probe, &self.now());
                     assert_eq!((requests, format!("{:?}", self.tracker)), (TrackerRequests::default(), before));
                 }

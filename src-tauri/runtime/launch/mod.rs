@@ -22,7 +22,7 @@ use vigie_profile::{Profile, Program};
 /// A program that exits with an error within this time has failed to start.
 const START_PERIOD: Duration = Duration::from_secs(1);
 
-/// How long the search for a program may take. Folders on a server that is away can hold it up for minutes.
+/// How long the search for a program may take. Folders on an unreachable server can delay it for minutes.
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How many levels of folders below a folder of applications are searched.
@@ -138,11 +138,11 @@ struct Launcher<'a> {
 impl Launcher<'_> {
     async fn launch(&self, what: &LaunchTarget) -> LaunchResult {
         let outcome = match what {
-            LaunchTarget::Program(id) => self.program(id, None).await,
-            LaunchTarget::Client => self.program(&self.profile.vpn.client, None).await,
-            LaunchTarget::Session(number) => self.program(&self.profile.remote_support, Some(number)).await,
-            LaunchTarget::Link(id) => self.link(id).await,
-            LaunchTarget::Drive(_, Some(path)) => self.drive(path).await,
+            LaunchTarget::Program(id) => self.start_program(id, None).await,
+            LaunchTarget::Client => self.start_program(&self.profile.vpn.client, None).await,
+            LaunchTarget::Session(number) => self.start_program(&self.profile.remote_support, Some(number)).await,
+            LaunchTarget::Link(id) => self.open_link(id).await,
+            LaunchTarget::Drive(_, Some(path)) => self.open_drive(path).await,
             LaunchTarget::Drive(_, None) => LaunchOutcome::Missing,
             LaunchTarget::Call(call) => self.dial(call).await,
         };
@@ -157,7 +157,7 @@ impl Launcher<'_> {
     }
 
     /// Starts a program, with the number of a session if it takes one; otherwise the user types it there.
-    async fn program(&self, id: &str, session: Option<&Digits>) -> LaunchOutcome {
+    async fn start_program(&self, id: &str, session: Option<&Digits>) -> LaunchOutcome {
         let Some(program) = self.profile.program(id) else { return LaunchOutcome::Missing };
         match self.find(program).await {
             Some(mut command) => {
@@ -165,12 +165,12 @@ impl Launcher<'_> {
                 command.arguments.extend(session.into_iter().flatten());
                 outcome(system::start(command).await)
             }
-            None => self.missing(program).await,
+            None => self.offer_replacement(program).await,
         }
     }
 
     /// Offers the next step for a missing program: WAPT, otherwise the download address.
-    async fn missing(&self, program: &Program) -> LaunchOutcome {
+    async fn offer_replacement(&self, program: &Program) -> LaunchOutcome {
         let service = self.profile.program(&self.profile.wapt.program).filter(|service| service.id != program.id);
         if let (Some(service), Some(text)) = (service, &program.wapt_search)
             && let Some(mut command) = self.find(service).await
@@ -182,7 +182,7 @@ impl Launcher<'_> {
             }
         }
         if let Some(url) = &program.download {
-            match self.web(url).await {
+            match self.open_web(url).await {
                 Ok(()) => return LaunchOutcome::MissingOpenedDownload,
                 Err(why) => tracing::warn!("{url} was not opened: {why}"),
             }
@@ -203,37 +203,43 @@ impl Launcher<'_> {
         Some(command)
     }
 
-    async fn link(&self, id: &str) -> LaunchOutcome {
+    /// Opens a link of the profile in the browser.
+    async fn open_link(&self, id: &str) -> LaunchOutcome {
         match self.profile.link(id) {
-            Some(link) => outcome(self.web(&link.url).await),
+            Some(link) => outcome(self.open_web(&link.url).await),
             None => LaunchOutcome::Missing,
         }
     }
 
-    async fn web(&self, url: &str) -> Result<(), String> {
+    /// Opens a web address in the browser; refuses any other address.
+    async fn open_web(&self, url: &str) -> Result<(), String> {
         if !is_address(url, &["http", "https"]) {
             return Err(format!("{url} is not a web address"));
         }
         system::open(&self.paths, OsStr::new(url)).await
     }
 
-    async fn drive(&self, path: &str) -> LaunchOutcome {
-        // Anything else could be an option or another kind of address.
+    /// Opens a network drive in the file manager.
+    async fn open_drive(&self, path: &str) -> LaunchOutcome {
+        // Any other text could be taken for an option or another kind of address.
         if !Path::new(path).is_absolute() && !is_address(path, &["smb"]) {
             return LaunchOutcome::Failed(format!("{path} is neither an absolute path nor a share's address"));
         }
         outcome(system::open(&self.paths, OsStr::new(path)).await)
     }
 
+    /// Opens the `tel:` address of a call with the program that the system has for it. `Missing` if the profile has no
+    /// such code, or if a number is given and the code takes none.
     async fn dial(&self, call: &Call) -> LaunchOutcome {
-        let Some(dialled) = call.dialled(self.profile) else { return LaunchOutcome::Missing };
-        match tel(&dialled) {
+        let Some(dial_string) = call.dial_string(self.profile) else { return LaunchOutcome::Missing };
+        match tel_uri(&dial_string) {
             Some(uri) => outcome(system::open(&self.paths, OsStr::new(&uri)).await),
-            None => LaunchOutcome::Failed(format!("{dialled} cannot be dialled")),
+            None => LaunchOutcome::Failed(format!("{dial_string} cannot be dialled")),
         }
     }
 }
 
+/// Turns the system's result into an outcome.
 fn outcome(result: Result<(), String>) -> LaunchOutcome {
     match result {
         Ok(()) => LaunchOutcome::Started,
@@ -250,7 +256,8 @@ fn option(option: Option<&str>, value: &str) -> Vec<String> {
     }
 }
 
-/// Returns whether the address has one of these schemes and a host, and could not be taken for several arguments.
+/// Returns whether an address has one of these schemes and a host, and no character at which it could be split into
+/// several arguments.
 fn is_address(url: &str, schemes: &[&str]) -> bool {
     let Some((scheme, rest)) = url.split_once("://") else { return false };
     schemes.iter().any(|known| scheme.eq_ignore_ascii_case(known))
@@ -258,10 +265,11 @@ fn is_address(url: &str, schemes: &[&str]) -> bool {
         && !url.contains(|c: char| c.is_control() || c.is_whitespace() || matches!(c, '"' | '<' | '>' | '\\'))
 }
 
-/// Returns the `tel:` address of a code (RFC 3966: `*` and digits are literal, `#` would begin a fragment).
-fn tel(code: &str) -> Option<String> {
-    let fits = !code.is_empty() && code.chars().all(|c| c.is_ascii_digit() || matches!(c, '*' | '#' | '+'));
-    fits.then(|| format!("tel:{}", code.replace('#', "%23")))
+/// Returns the `tel:` address of a dial string (RFC 3966: `*` and digits are literal, `#` would begin a fragment).
+fn tel_uri(dial_string: &str) -> Option<String> {
+    let fits =
+        !dial_string.is_empty() && dial_string.chars().all(|c| c.is_ascii_digit() || matches!(c, '*' | '#' | '+'));
+    fits.then(|| format!("tel:{}", dial_string.replace('#', "%23")))
 }
 
 /// Compares names ignoring case, also that of accented letters.

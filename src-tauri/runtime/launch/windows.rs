@@ -23,13 +23,13 @@ use windows::Win32::UI::Shell::{
 use windows::Win32::UI::WindowsAndMessaging::SW_SHOWNORMAL;
 use windows::core::{GUID, HSTRING, Interface, PCWSTR};
 
-/// How long the shell may take. It may ask the user for an administrator's password, or wait for a server that is away.
+/// How long the shell may take. It may ask the user for an administrator's password, or wait for an unreachable server.
 const SHELL_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Returns the public desktop and Start menu, followed by the user's.
 ///
-/// The public ones are local, while the user's may be redirected to a server that is away. So the folders are not verified
-/// either.
+/// The public folders come first because they are local, while the user's may be redirected to an unreachable server.
+/// For the same reason the shell is asked not to verify that a folder exists.
 pub fn shortcut_folders() -> Vec<ShortcutFolder> {
     let folders = [
         known_folder(&FOLDERID_PublicDesktop).map(ShortcutFolder::desktop),
@@ -40,6 +40,7 @@ pub fn shortcut_folders() -> Vec<ShortcutFolder> {
     folders.into_iter().flatten().collect()
 }
 
+/// Returns the path of a known folder, without looking whether it exists.
 fn known_folder(id: &GUID) -> Option<PathBuf> {
     // SAFETY: the shell's text is freed here, after it was copied.
     unsafe {

@@ -110,7 +110,7 @@ mod tests {
             run("ip link set far0 up");
             run("ip link set eth0 up");
             run("ip address add 2001:db8::1/64 dev eth0 nodad");
-            // Packets to it go out, and nobody takes them.
+            // Packets to this address go out, and no machine receives them.
             run("ip neighbour add 2001:db8::dead lladdr 02:00:00:00:00:01 dev eth0");
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             let port = listener.local_addr().unwrap().port();

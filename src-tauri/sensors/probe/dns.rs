@@ -58,6 +58,7 @@ fn request(number: u16, question: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// Reads a big-endian number.
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..at + 2).and_then(|two| two.try_into().ok()).map(u16::from_be_bytes)
 }

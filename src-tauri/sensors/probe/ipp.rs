@@ -43,6 +43,7 @@ pub(super) async fn ask(stream: &mut TcpStream, host: &IntranetHost) -> anyhow::
     })
 }
 
+/// Checks that `answer` is an IPP response to the request with this number.
 fn is_response(answer: &hyper::Response<hyper::body::Bytes>, number: i32) -> anyhow::Result<()> {
     ensure!(answer.status() == hyper::StatusCode::OK, "HTTP status {}", answer.status().as_u16());
     let media_type = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -59,6 +60,7 @@ fn is_response(answer: &hyper::Response<hyper::body::Bytes>, number: i32) -> any
     Ok(())
 }
 
+/// Returns the host as it is written in a URL: an IPv6 address in brackets.
 fn bracketed(host: &str) -> String {
     if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
@@ -68,7 +70,7 @@ pub(super) mod tests {
     use super::*;
     use ipp::model::StatusCode;
 
-    /// A print server's HTTP answer to the request of that number.
+    /// Returns a print server's HTTP answer to the IPP request with this number.
     pub(in crate::sensors::probe) fn answer(number: i32) -> hyper::Response<hyper::body::Bytes> {
         let body = IppRequestResponse::new_response(IppVersion::v1_1(), StatusCode::ClientErrorNotFound, number)
             .expect("a response");

@@ -20,8 +20,8 @@ pub(super) enum NameError {
 type LookupResult = Result<Vec<IpAddr>, NameError>;
 type Lookups = Mutex<HashMap<String, watch::Receiver<Option<(LookupResult, Instant)>>>>;
 
-/// How long an answer that came too late for whoever asked may serve the next one: a DNS server that takes longer than a
-/// probe would else never be of use.
+/// How long an answer that came too late for the probe that asked may serve the next probe: otherwise a DNS server
+/// slower than a probe would never be of use.
 const LATE_ANSWER_LIFETIME: Duration = Duration::from_secs(90);
 
 /// Resolves a name; an address is returned as it is. The caller limits the time.
@@ -57,7 +57,7 @@ async fn shared(
                 let started = std::thread::Builder::new().name("lookup".into()).spawn(move || {
                     let answer = look_up(&name);
                     let mut under_way = lookups.lock().unwrap_or_else(PoisonError::into_inner);
-                    // The map holds a receiver itself. A failure may be over by the time that somebody asks.
+                    // The map holds a receiver itself. A failure may be over by the time of the next lookup.
                     let is_late = answer.is_ok() && sender.receiver_count() == 1;
                     sender.send_replace(Some((answer, Instant::now())));
                     if !is_late {

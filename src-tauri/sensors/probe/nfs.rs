@@ -33,6 +33,7 @@ pub(super) async fn ask(stream: &mut TcpStream) -> io::Result<ProtocolAnswer> {
     Ok(if is_reply(&reply, number) { ProtocolAnswer::Correct } else { ProtocolAnswer::Wrong })
 }
 
+/// Returns an RPC call of NFS's null procedure, with this number (`xid`).
 fn call(number: u32) -> Vec<u8> {
     // The procedure, and credential and verifier without authentication, are zero.
     let words = [number, CALL, RPC_VERSION, PROGRAM, VERSION, 0, 0, 0, 0, 0];
@@ -40,7 +41,8 @@ fn call(number: u32) -> Vec<u8> {
     std::iter::once(mark).chain(words).flat_map(u32::to_be_bytes).collect()
 }
 
-/// Whether it accepts the call of that number: done, or the server speaks other versions of NFS only.
+/// Whether `bytes` are a reply that accepts the call with this number (`xid`): done, or that the server speaks only
+/// other versions of NFS.
 fn is_reply(bytes: &[u8], number: u32) -> bool {
     let word = |at: usize| bytes.get(at..at + 4).and_then(|four| four.try_into().ok()).map(u32::from_be_bytes);
     let verifier = word(16).and_then(|length| usize::try_from(length).ok()).map(|length| length.next_multiple_of(4));

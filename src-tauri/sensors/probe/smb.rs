@@ -32,6 +32,7 @@ pub(super) async fn ask(stream: &mut TcpStream) -> io::Result<ProtocolAnswer> {
     Ok(if is_negotiate_response(&response) { ProtocolAnswer::Correct } else { ProtocolAnswer::Wrong })
 }
 
+/// Returns an SMB2 NEGOTIATE request.
 fn request(client_id: u128) -> Vec<u8> {
     let size = HEADER_BYTES + NEGOTIATE_BYTES + DIALECTS.len() * 2;
     let mut bytes = u32::try_from(size).unwrap_or_default().to_be_bytes().to_vec();

@@ -8,6 +8,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::sync::{Arc, OnceLock};
 use std::thread;
+use vigie_core::message::RequestId;
 
 /// Long enough for any handshake on a busy machine.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -356,7 +357,13 @@ async fn the_best_gateway_decides() {
 fn request(hosts: &[String], gateways: &[(&str, u16)]) -> ProbeRequest {
     let hosts = hosts.iter().map(|host| host.parse().unwrap()).collect();
     let gateway = |(host, port): &(&str, u16)| GatewayAddress { host: (*host).into(), port: *port, pins: Vec::new() };
-    ProbeRequest { number: 7, hosts, gateways: gateways.iter().map(gateway).collect(), dns: Vec::new(), learned: None }
+    ProbeRequest {
+        id: RequestId::new(7),
+        hosts,
+        gateways: gateways.iter().map(gateway).collect(),
+        dns: Vec::new(),
+        learned: None,
+    }
 }
 
 #[tokio::test]

@@ -80,6 +80,10 @@ fn handshake(stream: TcpStream, name: ServerName<'static>, verifier: Arc<Verifie
     Ok(())
 }
 
+/// Returns the time left until then.
+///
+/// # Errors
+/// `TimedOut` if there is none.
 fn left(until: Instant) -> io::Result<Duration> {
     let left = until.saturating_duration_since(Instant::now());
     if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }

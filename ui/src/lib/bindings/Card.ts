@@ -32,7 +32,7 @@ text: Array<string>,
  */
 steps: Array<string>, 
 /**
- * What does it.
+ * Actions that belong to the card.
  */
 buttons: Array<CardButton>, 
 /**

@@ -37,11 +37,11 @@ pin_remembered: boolean,
  */
 may_remember_pin: boolean, 
 /**
- * The least characters of a PIN.
+ * Minimum length of a PIN, in characters.
  */
 pin_min: number, 
 /**
- * The most characters of a PIN.
+ * Maximum length of a PIN, in characters.
  */
 pin_max: number, 
 /**
@@ -61,7 +61,8 @@ message: Message | null,
  */
 busy: boolean, 
 /**
- * Whether the form can be sent to connect.
+ * Whether the form can be sent to connect: stricter than [`State::offers_connect`], as the client must be known
+ * and able to connect, and the account not about to be locked.
  */
 can_connect: boolean, 
 /**
