@@ -73,12 +73,12 @@ enum Command {
     #[command(help_template = TEMPLATE)]
     Panel,
     #[command(flatten)]
-    Once(Once),
+    OneShot(OneShotCommand),
 }
 
-/// Commands that exit by themselves and show no icon.
+/// Commands that do one thing and exit, without an icon.
 #[derive(Debug, Subcommand)]
-enum Once {
+enum OneShotCommand {
     /// Dit où en sont le VPN, l’ordinateur et l’assistance
     #[command(help_template = TEMPLATE)]
     Status {
@@ -154,8 +154,8 @@ enum InstallerCommand {
     #[command(help_template = TEMPLATE)]
     End {
         /// Note les sessions où Vigie était lancée (Windows)
-        #[arg(long, help_heading = "Options")]
-        for_now: bool,
+        #[arg(long = "for-now", help_heading = "Options")]
+        note_sessions: bool,
     },
     /// Relance Vigie dans les sessions notées (Windows), ou là où elle est lancée (Linux)
     #[command(help_template = TEMPLATE)]
@@ -164,8 +164,8 @@ enum InstallerCommand {
     #[command(help_template = TEMPLATE)]
     Forget {
         /// Seulement les vôtres, avec l’identifiant et le PIN que le trousseau garde
-        #[arg(long, help_heading = "Options")]
-        own: bool,
+        #[arg(long = "own", help_heading = "Options")]
+        own_only: bool,
     },
 }
 
@@ -182,15 +182,15 @@ pub fn main() -> ExitCode {
             return ExitCode::from(OK);
         }
         Err(error) => {
-            print_error(&misunderstood(&error));
+            print_error(&usage_message(&error));
             return ExitCode::from(USAGE);
         }
     };
     let command = match arguments.command {
         None if arguments.at_login && autostart::declined() => return ExitCode::from(OK),
-        None => return start(false),
-        Some(Command::Panel) => return start(true),
-        Some(Command::Once(command)) => command,
+        None => return start(AtStart::IconOnly),
+        Some(Command::Panel) => return start(AtStart::OpenPanel),
+        Some(Command::OneShot(command)) => command,
     };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
@@ -198,17 +198,17 @@ pub fn main() -> ExitCode {
     };
     let code = runtime.block_on(async {
         match command {
-            Once::Status { json, watch } => tell_status(json, watch).await,
-            Once::Open { name } => open(&name).await,
-            Once::Find { words, json } => find(&words.join(" "), json).await,
-            Once::Config { command: ConfigCommand::Show } => {
+            OneShotCommand::Status { json, watch } => print_status(json, watch).await,
+            OneShotCommand::Open { name } => open(&name).await,
+            OneShotCommand::Find { words, json } => find(&words.join(" "), json).await,
+            OneShotCommand::Config { command: ConfigCommand::Show } => {
                 print(&vigie_view::config::show(&vigie_profile::load(&Paths::system())))
             }
-            Once::Config { command: ConfigCommand::Check { file } } => check(&file),
-            Once::Reload => reload().await,
-            Once::Quit => quit().await,
-            Once::Installer { command } => install(command).await,
-            Once::Doctor { json } => {
+            OneShotCommand::Config { command: ConfigCommand::Check { file } } => check(&file),
+            OneShotCommand::Reload => reload().await,
+            OneShotCommand::Quit => quit().await,
+            OneShotCommand::Installer { command } => install(command).await,
+            OneShotCommand::Doctor { json } => {
                 let loaded = vigie_profile::load(&Paths::system());
                 let (report, healthy) = doctor::report(&loaded, json).await;
                 let printed = print(&report);
@@ -227,8 +227,8 @@ fn arguments() -> impl Iterator<Item = std::ffi::OsString> {
     std::env::args_os().filter(|word| !(cfg!(windows) && word == "-Embedding"))
 }
 
-/// Returns a usage error in French; clap's own messages are English.
-fn misunderstood(error: &clap::Error) -> String {
+/// Returns the message for a command line that cannot be parsed, in French; clap's own messages are English.
+fn usage_message(error: &clap::Error) -> String {
     use clap::error::{ContextKind, ContextValue};
     let kinds = [ContextKind::InvalidSubcommand, ContextKind::InvalidValue, ContextKind::InvalidArg];
     let culprit = kinds
@@ -243,8 +243,17 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
-/// Starts the tray, and opens the panel if `panel` is set. If Vigie runs already, shows its panel instead.
-fn start(panel: bool) -> ExitCode {
+/// What the tray shows when it starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AtStart {
+    /// The icon.
+    IconOnly,
+    /// The icon and the panel.
+    OpenPanel,
+}
+
+/// Starts the tray. If Vigie runs already, shows its panel instead.
+fn start(at_start: AtStart) -> ExitCode {
     log::init(None, true);
     tray::host(move |tray| {
         let runtime = match runtime() {
@@ -254,13 +263,14 @@ fn start(panel: bool) -> ExitCode {
                 return ExitCode::from(FAILED);
             }
         };
-        let code = runtime.block_on(run(tray, panel));
+        let code = runtime.block_on(run(tray, at_start));
         runtime.shutdown_background();
         code
     })
 }
 
-async fn run(tray: DesktopTray, panel: bool) -> ExitCode {
+/// Runs the tray until it ends, unless Vigie runs already.
+async fn run(tray: DesktopTray, at_start: AtStart) -> ExitCode {
     let server = match instance::claim() {
         Ok(InstanceLock::First(server)) => server,
         Ok(InstanceLock::Second(client)) => {
@@ -296,12 +306,12 @@ async fn run(tray: DesktopTray, panel: bool) -> ExitCode {
     let serving = tokio::spawn(server.serve(events.clone(), status));
     let quitting = tokio::spawn(quit_on_signal(events.clone()));
     let _ = events.send(Event::Autostart(autostart::enabled()));
-    if panel {
+    if at_start == AtStart::OpenPanel {
         let _ = events.send(Event::Action(Action::ShowPanel));
     }
     app.run(received).await;
     serving.abort();
-    // Afterwards no client can connect any more.
+    // Once it has ended, no client can connect any more.
     let _ = serving.await;
     quitting.abort();
     tracing::info!("ended");
@@ -313,8 +323,8 @@ async fn run(tray: DesktopTray, panel: bool) -> ExitCode {
     ExitCode::from(OK)
 }
 
-/// Loads the configuration. If the user's folder is on a server that does not answer, that of the machine must do: the icon
-/// comes first, and the sensor of the files reads the user's as soon as it can.
+/// Loads the configuration. If the user's folder is on a server that does not answer, only the machine's is loaded:
+/// the icon comes first, and the sensor of the configuration reads the user's as soon as it can.
 async fn load_in_time(paths: &Paths) -> Loaded {
     let all = paths.clone();
     let loading = tokio::task::spawn_blocking(move || vigie_profile::load(&all));
@@ -334,7 +344,8 @@ async fn quit_on_signal(events: crate::Events) -> io::Result<EndReason> {
     Ok(reason)
 }
 
-async fn tell_status(json: bool, watch: bool) -> ExitCode {
+/// Prints the status of the running Vigie, or of one started for the purpose; with `watch`, one more at each change.
+async fn print_status(json: bool, watch: bool) -> ExitCode {
     let running = IpcClient::running().await;
     if watch {
         let Some(client) = running else {
@@ -364,6 +375,7 @@ async fn tell_status(json: bool, watch: bool) -> ExitCode {
     ExitCode::from(exit_code(&status))
 }
 
+/// Prints the status at each change, until Vigie ends or nobody reads any more.
 async fn watch_status(client: &IpcClient, json: bool) -> io::Result<ExitCode> {
     let mut changes = client.watch().await?;
     while let Some(status) = changes.next().await? {
@@ -381,11 +393,12 @@ fn format_status(status: &Status, json: bool) -> String {
     vigie_view::status::text(status)
 }
 
-/// One line each, so that `--watch` can be read line by line.
+/// Returns the value as JSON on one line, so that `--watch` can be read line by line.
 fn to_json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).map_or_else(|error| format!("{{\"error\":\"{error}\"}}\n"), |line| line + "\n")
 }
 
+/// Returns the exit code of `vigie status`.
 fn exit_code(status: &Status) -> u8 {
     match status.reaches_intranet {
         Some(true) => OK,
@@ -399,6 +412,7 @@ fn fresh_state(loaded: &Loaded) -> State {
     State::new(loaded.profile.clone(), loaded.problems.clone(), Store::system().load(), 0, sensors::clock::now())
 }
 
+/// Opens a program or link of the guide by its id or name; lists them if there is none.
 async fn open(name: &[String]) -> ExitCode {
     let loaded = vigie_profile::load(&Paths::system());
     let (profile, state) = (&loaded.profile, fresh_state(&loaded));
@@ -453,12 +467,13 @@ async fn quit() -> ExitCode {
     }
 }
 
+/// Runs a step of an installer.
 async fn install(command: InstallerCommand) -> ExitCode {
     let done = match command {
-        InstallerCommand::End { for_now } => installer::end(for_now).await,
+        InstallerCommand::End { note_sessions } => installer::end(note_sessions).await,
         InstallerCommand::StartAgain => installer::start_again(),
-        InstallerCommand::Forget { own: true } => installer::forget_own().await,
-        InstallerCommand::Forget { own: false } => installer::forget(),
+        InstallerCommand::Forget { own_only: true } => installer::forget_own().await,
+        InstallerCommand::Forget { own_only: false } => installer::forget(),
     };
     match done {
         Ok(()) => ExitCode::from(OK),
@@ -505,6 +520,7 @@ fn print_error(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
+/// Prints the text to standard error, and returns the exit code of a failure.
 fn failed(text: &str) -> ExitCode {
     print_error(text);
     ExitCode::from(FAILED)

@@ -16,16 +16,18 @@ pub struct TestBus {
 }
 
 impl TestBus {
+    /// Starts a bus in a temporary folder.
     pub fn start() -> TestBus {
         TestBus::in_folder(tempfile::tempdir().expect("a directory"))
     }
 
     fn in_folder(folder: TempDir) -> TestBus {
-        let daemon = TestBus::daemon(folder.path());
+        let daemon = TestBus::spawn_daemon(folder.path());
         TestBus { folder, daemon }
     }
 
-    fn daemon(folder: &Path) -> Child {
+    /// Starts the daemon, and waits until it listens.
+    fn spawn_daemon(folder: &Path) -> Child {
         let mut daemon = Command::new("dbus-daemon")
             .arg(concat!("--config-file=", env!("CARGO_MANIFEST_DIR"), "/tests/desktop/harness/session.conf"))
             .args(["--nofork", "--print-address=1"])
@@ -34,7 +36,7 @@ impl TestBus {
             .stderr(Stdio::null())
             .spawn()
             .expect("dbus-daemon not found: run scripts/setup test");
-        // Printed when it listens.
+        // The daemon prints its address once it listens.
         let output = daemon.stdout.as_mut().expect("its output is piped");
         BufReader::new(output).read_line(&mut String::new()).expect("its address");
         daemon
@@ -44,25 +46,29 @@ impl TestBus {
         format!("unix:path={}/bus", folder.display())
     }
 
+    /// Returns the address, for `DBUS_SESSION_BUS_ADDRESS`.
     pub fn address(&self) -> String {
         TestBus::address_in(self.folder.path())
     }
 
+    /// Starts the bus again after [`TestBus::stop`], at the same address.
     pub fn restart_after_stop(&mut self) {
-        self.daemon = TestBus::daemon(self.folder.path());
+        self.daemon = TestBus::spawn_daemon(self.folder.path());
     }
 
+    /// Ends the daemon, and waits for its end: its clients lose their connections.
     pub fn stop(&mut self) {
         self.daemon.kill().expect("still running");
-        self.daemon.wait().expect("our child");
+        self.daemon.wait().expect("a child of this process");
         let _ = fs::remove_file(self.folder.path().join("bus"));
     }
 
-    /// Starts a connection, to which a name or an object may be added.
+    /// Returns a builder of a connection to this bus, to which a name or an object may be added.
     pub fn builder(&self) -> Builder<'static> {
         Builder::address(&*self.address()).expect("an address")
     }
 
+    /// Connects to this bus, under `name` if there is one.
     pub async fn connect(&self, name: Option<&'static str>) -> Connection {
         let builder = match name {
             Some(name) => self.builder().name(name).expect("a name"),

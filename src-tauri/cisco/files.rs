@@ -162,6 +162,7 @@ fn decode(bytes: &[u8]) -> String {
     text.trim_start_matches('\u{feff}').to_owned()
 }
 
+/// Returns an element's text without surrounding quotes and superfluous white space; `None` if it is empty.
 fn text_of(node: roxmltree::Node) -> Option<String> {
     let text = node.text()?.split_whitespace().collect::<Vec<_>>().join(" ");
     let text = text.trim_matches('"');

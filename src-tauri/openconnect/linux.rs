@@ -123,6 +123,7 @@ fn command(program: &str, site: &Site, port: u16, identifier: &str, group: Optio
     command
 }
 
+/// Writes the passcode to OpenConnect's standard input, and closes it.
 fn send_passcode(child: &mut Child, passcode: &str) -> io::Result<()> {
     let Some(mut stdin) = child.stdin.take() else { return Ok(()) };
     stdin.write_all(passcode.as_bytes())?;
@@ -184,6 +185,7 @@ fn read_line(input: &mut File, deadline: Instant) -> Result<Zeroizing<String>, S
     }
 }
 
+/// Waits until the input can be read.
 fn wait_for_input(input: &File, deadline: Instant) -> Result<(), String> {
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -201,6 +203,7 @@ fn message(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
+/// Writes a line to Vigie.
 fn print(line: &str) {
     // Fails if Vigie has ended; then the input ends too.
     let _ = writeln!(io::stdout(), "{line}");

@@ -289,7 +289,7 @@ fn find(
     Ok(index.lock().get_or_insert_with(|| SearchIndex::new(page)).find(question, &page.panel))
 }
 
-/// Closes the window, and thereby ends the program.
+/// Closes the window, which ends the program.
 #[tauri::command]
 fn close(window: WebviewWindow) -> Result<(), String> {
     window.close().map_err(|error| error.to_string())

@@ -222,7 +222,8 @@ impl PinnedWindow {
         PinnedWindow { events, program, target: None }
     }
 
-    /// Shows this, or nothing. A panel that the user closed comes back only after the next `None`.
+    /// Shows `pinned`, or closes the panel if it is `None`. A panel that the user closed comes back only after the next
+    /// `None`.
     pub fn show(&mut self, pinned: Option<Pinned>) {
         match (pinned, &self.target) {
             (None, _) => self.target = None,
@@ -242,6 +243,7 @@ fn sibling_program(name: &str) -> PathBuf {
     std::env::current_exe().map_or_else(|_| PathBuf::from(&name), |vigie| vigie.with_file_name(&name))
 }
 
+/// Replaces the window's model, if it differs.
 fn update<M: WindowModel>(target: &watch::Sender<Target<M>>, model: &M) {
     target.send_if_modified(|target| {
         let differs = target.model != *model;
@@ -454,6 +456,7 @@ fn changes<M: WindowModel>(last: Option<&Target<M>>, now: &Target<M>) -> Vec<ToP
     messages
 }
 
+/// Sends the messages to the window's process, a line each.
 async fn write(stdin: &mut ChildStdin, messages: &[ToPanel]) -> io::Result<()> {
     let mut lines = Vec::new();
     for message in messages {
@@ -501,6 +504,7 @@ impl LineReader {
     }
 }
 
+/// Reports that the window was opened or closed, if anybody needs to know.
 fn send_opened<M: WindowModel>(events: &Events, open: bool) {
     if let Some(event) = M::opened(open) {
         send(events, event);

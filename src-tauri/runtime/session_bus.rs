@@ -43,7 +43,7 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Returns the pause after so many failures.
+    /// Returns the pause after this many failures in a row.
     pub fn after(&self, failures: u32) -> Duration {
         self.first.saturating_mul(1 << failures.min(16)).min(self.longest)
     }

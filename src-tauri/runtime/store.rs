@@ -20,7 +20,7 @@ pub fn state_dir() -> Option<PathBuf> {
     Some(dirs::state_dir().or_else(dirs::data_local_dir)?.join(name))
 }
 
-/// A file that holds a value: the [`SavedState`], or the position of the panel's window.
+/// A file that keeps a value from one start to the next: the [`SavedState`], or the position of the panel's window.
 #[derive(Debug, Clone)]
 pub struct Store<T> {
     path: Option<PathBuf>,
@@ -45,8 +45,8 @@ impl<T: Default + Serialize + DeserializeOwned> Store<T> {
         Store { path: Some(path.into()), value: PhantomData }
     }
 
-    /// Loads the value that was saved last, or the default if there is none. A file that cannot be parsed is renamed to
-    /// `state.json.broken`, so that it can be examined later.
+    /// Loads the value that was saved last, or the default if there is none or the file cannot be read. A file that
+    /// cannot be parsed gets the suffix `.broken`, so that it can be examined later.
     pub fn load(&self) -> T {
         let Some(path) = &self.path else { return T::default() };
         let text = match read(path) {
@@ -122,6 +122,7 @@ pub fn create_private_dir(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
+/// Returns the path with `suffix` after the file's name.
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
@@ -140,12 +141,12 @@ mod tests {
     }
 
     #[test]
-    fn what_was_saved_is_loaded() {
+    fn a_saved_value_is_loaded() {
         let (_dir, path, store) = store();
         assert_eq!(store.load(), SavedState::default());
-        let memory = SavedState { welcomed: true, asked_site: true, ..SavedState::default() };
-        store.save(&memory).expect("saved");
-        assert_eq!(store.load(), memory);
+        let saved = SavedState { welcomed: true, asked_site: true, ..SavedState::default() };
+        store.save(&saved).expect("saved");
+        assert_eq!(store.load(), saved);
         store.save(&SavedState::default()).expect("saved over the old one");
         assert_eq!(store.load(), SavedState::default());
         let names: Vec<_> = fs::read_dir(path.parent().expect("a folder")).expect("readable").collect();
@@ -181,7 +182,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn links_and_pipes_in_place_of_the_state_are_replaced_and_not_followed() {
+    fn links_and_pipes_are_replaced_and_not_followed() {
         let (dir, path, store) = store();
         let saved = SavedState { welcomed: true, ..SavedState::default() };
         store.save(&saved).expect("saved");

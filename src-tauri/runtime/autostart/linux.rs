@@ -40,6 +40,7 @@ impl AutostartFiles {
         Ok(AutostartFiles { user: user.join(NAME), system: system.collect() })
     }
 
+    /// Whether the session starts Vigie: the user's own entry decides, otherwise the installation's.
     fn enabled(&self) -> bool {
         if exists(&self.user) { starts(&self.user) } else { self.installed() }
     }
@@ -69,6 +70,7 @@ impl AutostartFiles {
     }
 }
 
+/// Whether there is anything at the path, even a broken link.
 fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
@@ -81,6 +83,7 @@ fn starts(path: &Path) -> bool {
     entry.desktop_entry("Hidden") != Some("true") && entry.desktop_entry("X-GNOME-Autostart-enabled") != Some("false")
 }
 
+/// Returns the text of an autostart entry for the program.
 fn entry(program: &Path) -> io::Result<String> {
     let program = program
         .to_str()

@@ -42,6 +42,7 @@ pub fn set(on: bool) -> io::Result<()> {
     if machine && !on { decline() } else { Ok(()) }
 }
 
+/// Records that the user has switched autostart off.
 fn decline() -> io::Result<()> {
     RegKey::predef(HKEY_CURRENT_USER).create_subkey(KEY)?.0.set_value(DECLINED, &1_u32)
 }
@@ -59,6 +60,7 @@ pub fn forget(root: HKEY, below: &str) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether this root key has an entry for Vigie that is not disabled.
 fn starts(root: HKEY) -> bool {
     let root = RegKey::predef(root);
     let there = root.open_subkey(RUN).and_then(|key| key.get_raw_value(NAME)).is_ok();

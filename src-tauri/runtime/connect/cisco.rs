@@ -139,6 +139,7 @@ impl CiscoDriver {
         }
     }
 
+    /// Keeps the failure if it outweighs the one kept so far.
     fn note(&mut self, new: Failure) {
         // Of two equal weights the first is the cause, except that a locked account outweighs a refused code.
         let outweighs = |old: &Failure| {

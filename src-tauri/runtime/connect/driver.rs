@@ -78,6 +78,7 @@ pub struct DriveOutcome {
 }
 
 impl DriveOutcome {
+    /// Returns the outcome of an attempt that failed.
     fn failed(reason: ConnectError) -> DriveOutcome {
         DriveOutcome { failed: Some(reason), ..DriveOutcome::default() }
     }

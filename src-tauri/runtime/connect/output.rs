@@ -108,6 +108,7 @@ impl OutputStream {
     }
 }
 
+/// Returns the text without surrounding white space, in memory that is wiped.
 fn text(bytes: &[u8]) -> Zeroizing<String> {
     // Three bytes for each that is not UTF-8: the replacement character. The buffer must not grow.
     let mut text = Zeroizing::new(String::with_capacity(bytes.len() * 3));

@@ -120,6 +120,7 @@ async fn attributes(bus: &Connection, item: &OwnedObjectPath) -> Result<HashMap<
     attributes.try_into().map_err(absent)
 }
 
+/// Reads a property of an object on the bus.
 async fn property(
     bus: &Connection,
     object: &OwnedObjectPath,

@@ -116,6 +116,7 @@ async fn call<T>(work: impl Future<Output = Result<T, KeyringError>>) -> Result<
     in_time(PROMPT_TIMEOUT, work).await
 }
 
+/// Gives `work` up after `limit`: the keyring then counts as absent.
 async fn in_time<T>(limit: Duration, work: impl Future<Output = Result<T, KeyringError>>) -> Result<T, KeyringError> {
     timeout(limit, work).await.unwrap_or_else(|_| Err(KeyringError::Absent("it does not answer".into())))
 }

@@ -29,12 +29,12 @@ const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often the processes are listed while they end: no event reports that.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Ends every Vigie of this installation, of all users, and returns when none is left. With `for_now` the sessions in which
-/// the tray ran are recorded for [`start_again`].
+/// Ends every Vigie of this installation, of all users, and returns when none is left. With `note_sessions` the
+/// sessions in which the tray ran are recorded for [`start_again`].
 ///
 /// # Errors
 /// If some do not end, or this user may not end them.
-pub async fn end(for_now: bool) -> io::Result<()> {
+pub async fn end(note_sessions: bool) -> io::Result<()> {
     let mut system = System::new().map_err(io::Error::other)?;
     let mut sessions = Vec::new();
     let asked = running(&mut system);
@@ -43,7 +43,7 @@ pub async fn end(for_now: bool) -> io::Result<()> {
             sessions.extend(session.await);
         }
     }
-    if for_now {
+    if note_sessions {
         system::note(&sessions)?;
     } else {
         system::clear();
@@ -93,6 +93,7 @@ pub async fn forget_own() -> io::Result<()> {
     system::forget_own().and(credentials)
 }
 
+/// Waits until no Vigie runs; returns whether that was within `limit`.
 async fn gone(system: &mut System, limit: Duration) -> bool {
     let looking = async {
         while !running(system).is_empty() {

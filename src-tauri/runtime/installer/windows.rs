@@ -39,7 +39,7 @@ const ENGINE_END_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Asks a tray to end, and returns its session. (Processes of the command line and of the panel have no pipe.)
 pub async fn ask(process: &Process) -> Option<u32> {
-    let session = session(process.pid().as_u32())?;
+    let session = session_id(process.pid().as_u32())?;
     let user = process.user_id()?.to_string();
     let asked = IpcClient::of(&user, session).ask(IpcRequest::Ask(Action::Quit)).await;
     asked.inspect_err(|error| tracing::debug!(%error, pid = %process.pid(), "could not be asked to end")).ok()?;
@@ -105,7 +105,7 @@ pub fn renew() -> io::Error {
 /// Starts the program in a session, as its user. The arguments contain no blanks or quotes.
 fn start_in(id: u32, program: &Path, arguments: &[&str]) -> io::Result<OwnedHandle> {
     // A user upgrades in their own session. The Windows Installer runs in session 0, which has no desktop.
-    if id != 0 && session(std::process::id()) == Some(id) {
+    if id != 0 && session_id(std::process::id()) == Some(id) {
         const DETACHED_PROCESS: u32 = 8;
         let mut command = Command::new(program);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).creation_flags(DETACHED_PROCESS);
@@ -242,7 +242,7 @@ fn sessions() -> io::Result<Vec<u32>> {
         ids
     };
     // Wine lists none.
-    ids.extend(session(std::process::id()));
+    ids.extend(session_id(std::process::id()));
     ids.sort_unstable();
     ids.dedup();
     ids.retain(|id| *id != 0);
@@ -257,7 +257,8 @@ fn remove_key(root: HKEY, path: &str) -> io::Result<()> {
     }
 }
 
-fn session(process: u32) -> Option<u32> {
+/// Returns the session that a process runs in.
+fn session_id(process: u32) -> Option<u32> {
     let mut session = 0;
     // SAFETY: the pointer is valid for the call.
     unsafe { ProcessIdToSessionId(process, &mut session) }.ok()?;

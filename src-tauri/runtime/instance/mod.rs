@@ -39,11 +39,12 @@ const MAX_STATUS_BYTES: u64 = 1 << 20;
 /// How many connections are served at once.
 const MAX_CONNECTIONS: usize = 32;
 
-/// How many of them may watch the status. One more ends the oldest.
+/// How many of them may watch the status. One more closes the oldest.
 const MAX_WATCHERS: usize = 16;
 
-/// How long a connection may be idle while others wait.
-const MAX_IDLE_WHEN_FULL: Duration = Duration::from_millis(100);
+/// Once all [`MAX_CONNECTIONS`] are taken, a connection this old is closed to make room, unless it watches the status.
+/// A real request is answered much sooner.
+const MAX_AGE_WHEN_FULL: Duration = Duration::from_millis(100);
 
 /// How long a client may take to send its request, or to read its answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -77,7 +78,7 @@ pub enum ClaimError {
 pub enum IpcRequest {
     /// Show the panel.
     Show,
-    /// Do this, as if it had been clicked.
+    /// Carry out an action, as if the user had clicked it.
     Ask(Action),
     /// The status, once.
     Status,
@@ -106,36 +107,37 @@ pub struct IpcServer {
 /// A connection that is being served.
 struct Connection {
     task: AbortHandle,
-    since: Instant,
-    /// Whether it watches the status, and so may be idle.
-    watches: Arc<AtomicBool>,
+    accepted_at: Instant,
+    /// Whether its client watches the status; then it may stay open.
+    is_watching: Arc<AtomicBool>,
 }
 
 impl Connection {
-    /// When the connection may be closed to make room for another; `None` if it may stay.
-    fn expires(&self) -> Option<Instant> {
-        (!self.watches.load(Ordering::Relaxed)).then_some(self.since + MAX_IDLE_WHEN_FULL)
+    /// Returns when the connection may be closed to make room for another; `None` while its client watches the status.
+    fn expires_at(&self) -> Option<Instant> {
+        (!self.is_watching.load(Ordering::Relaxed)).then_some(self.accepted_at + MAX_AGE_WHEN_FULL)
     }
 }
 
 impl IpcServer {
-    /// Serves clients until it is dropped, which also stops listening.
+    /// Serves clients until the future is dropped, which also stops listening.
     ///
-    /// Connections that send nothing, or that only watch, never keep others out for long.
+    /// Clients that send nothing are closed when others wait ([`MAX_AGE_WHEN_FULL`]), and those that watch the status
+    /// are limited to [`MAX_WATCHERS`], so neither keeps others out for long.
     pub async fn serve(mut self, events: Events, status: watch::Receiver<Arc<Status>>) {
         let (mut tasks, mut connections) = (JoinSet::new(), Vec::<Connection>::new());
         let watchers = Arc::new(Watchers::default());
         loop {
             connections.retain(|connection| !connection.task.is_finished());
             let full = connections.len() >= MAX_CONNECTIONS;
-            let next_expiry = connections.iter().filter_map(Connection::expires).min();
+            let next_expiry = connections.iter().filter_map(Connection::expires_at).min();
             tokio::select! {
                 stream = self.listener.accept(), if !full => match stream {
                     Ok(stream) => {
-                        let watches = Arc::new(AtomicBool::new(false));
-                        let slot = WatchSlot { watchers: watchers.clone(), watches: watches.clone() };
+                        let is_watching = Arc::new(AtomicBool::new(false));
+                        let slot = WatchSlot { watchers: watchers.clone(), is_watching: is_watching.clone() };
                         let task = tasks.spawn(answer(stream, events.clone(), status.clone(), slot));
-                        connections.push(Connection { task, since: Instant::now(), watches });
+                        connections.push(Connection { task, accepted_at: Instant::now(), is_watching });
                     }
                     Err(error) => {
                         // Probably out of file descriptors: without a pause this would spin.
@@ -151,7 +153,7 @@ impl IpcServer {
                 () = tokio::time::sleep_until(next_expiry.unwrap_or_else(Instant::now)), if full => {
                     let now = Instant::now();
                     for connection in &connections {
-                        if connection.expires().is_some_and(|at| at <= now) {
+                        if connection.expires_at().is_some_and(|at| at <= now) {
                             connection.task.abort();
                         }
                     }
@@ -166,7 +168,7 @@ impl IpcServer {
 struct Watchers(Mutex<VecDeque<oneshot::Sender<()>>>);
 
 impl Watchers {
-    /// Adds a watcher. The receiver completes when newer ones have taken its place.
+    /// Adds a watcher. The receiver completes when newer watchers have replaced it.
     fn add(&self) -> oneshot::Receiver<()> {
         let (keep, replaced) = oneshot::channel();
         let mut watchers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -179,10 +181,10 @@ impl Watchers {
     }
 }
 
-/// What a connection needs to become one that watches.
+/// Registers a connection among the [`Watchers`], once its client asks to watch the status.
 struct WatchSlot {
     watchers: Arc<Watchers>,
-    watches: Arc<AtomicBool>,
+    is_watching: Arc<AtomicBool>,
 }
 
 async fn answer(
@@ -203,7 +205,7 @@ async fn answer(
         }
         IpcRequest::Watch => {
             let mut replaced = slot.watchers.add();
-            slot.watches.store(true, Ordering::Relaxed);
+            slot.is_watching.store(true, Ordering::Relaxed);
             let mut sent = status.borrow_and_update().clone();
             write_status(&mut stream, &sent).await?;
             loop {

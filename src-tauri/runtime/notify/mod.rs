@@ -37,7 +37,7 @@ impl Notifier {
         Notifier { backend: platform::Backend::new(events) }
     }
 
-    /// Shows this in place of the last one of its category.
+    /// Shows `notice` in place of the last one of its category.
     pub fn show(&mut self, notice: Notice) {
         self.backend.show(notice);
     }

@@ -176,11 +176,13 @@ fn show(notice: &Notice, number: u64, events: &Events) -> windows::core::Result<
     notifier.Show(&toast)
 }
 
+/// Removes a toast from the screen and the Action Centre.
 fn withdraw(category: Category) -> windows::core::Result<()> {
     let (tag, group, id) = (tag(category), HSTRING::from(GROUP), HSTRING::from(APP_ID));
     ToastNotificationManager::History()?.RemoveGroupedTagWithId(&tag, &group, &id)
 }
 
+/// Returns the tag under which Windows keeps the category's toast.
 fn tag(category: Category) -> HSTRING {
     HSTRING::from(format!("{category:?}"))
 }

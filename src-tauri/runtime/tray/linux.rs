@@ -52,7 +52,7 @@ pub struct DesktopTray {
 }
 
 impl DesktopTray {
-    /// Shows this, without waiting for the desktop. Only what differs from what is shown reaches the bus.
+    /// Shows `wanted`, without waiting for the desktop. Only what differs from the current item is sent on the bus.
     ///
     /// The first call registers the item. From then on [`Event::TrayHost`] says whether a tray host is there to show it,
     /// and clicks are sent as [`Event::Action`]. Needs the runtime.
@@ -125,6 +125,7 @@ async fn keep_item(mut wanted: watch::Receiver<view::Tray>, forgotten: Arc<Notif
     }
 }
 
+/// Waits until nobody can send another value.
 async fn closed(wanted: &watch::Receiver<view::Tray>) {
     let mut wanted = wanted.clone();
     while wanted.changed().await.is_ok() {}
@@ -355,6 +356,7 @@ impl Hosts {
         }
     }
 
+    /// Sends [`Event::TrayHost`] if that has changed.
     fn report(&mut self, present: bool) {
         if self.reported.replace(present) != Some(present) {
             let _ = self.events.send(Event::TrayHost(present));

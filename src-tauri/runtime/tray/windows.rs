@@ -78,7 +78,7 @@ impl Assets<Wry> for NoPage {
     }
 }
 
-/// Ends the event loop when the thread that holds this ends, also by a panic.
+/// Ends the event loop when dropped: when the thread that owns it ends, even by a panic.
 struct ExitOnDrop(AppHandle);
 
 impl Drop for ExitOnDrop {
@@ -92,18 +92,19 @@ impl Drop for ExitOnDrop {
 #[derive(Debug)]
 pub struct DesktopTray {
     app: AppHandle,
-    /// What the main thread is to show next.
+    /// What the main thread shows next; `None` once it has begun to.
     wanted: Arc<Mutex<Option<view::Tray>>>,
+    /// What the taskbar shows; locked by the main thread while it changes.
     shown: Arc<Mutex<Option<Shown>>>,
-    /// When the icon was last looked for.
+    /// When the taskbar was last asked for the icon.
     checked: Instant,
 }
 
 impl DesktopTray {
-    /// Shows this, without waiting for the main thread, which may itself wait for a taskbar that hangs. Only what differs
-    /// from what is shown is touched, and an icon that the taskbar has lost is added again.
+    /// Shows `wanted`, without waiting for the main thread, which may itself wait for a taskbar that hangs. Only what
+    /// differs from the current icon and menu is changed, and an icon that the taskbar has lost is added again.
     ///
-    /// [`Event::TrayHost`] says whether the taskbar has the icon, at first and when that changes. Clicks are sent as
+    /// Sends [`Event::TrayHost`] (whether the taskbar has the icon) the first time and at each change, and clicks as
     /// [`Event::Action`].
     pub fn show(&mut self, wanted: view::Tray, events: &Events) {
         let shown = self.shown.try_lock().is_ok_and(|shown| shown.as_ref().is_some_and(|shown| shown.value == wanted));
@@ -163,7 +164,7 @@ struct Shown {
     events: Events,
     /// Whether the taskbar has the icon; `None` while that may still change.
     reported: Option<bool>,
-    /// How often it was tried in vain to add the icon.
+    /// How many attempts to add the icon have failed.
     attempts: usize,
 }
 
@@ -214,7 +215,8 @@ impl Shown {
             || self.icon.set_tooltip(Some(tooltip(&self.value))).is_ok()
     }
 
-    /// Adds the icon if the taskbar does not have it; if that is in vain, tries again later. Returns whether it has.
+    /// Adds the icon if the taskbar does not have it, and tries again later if that fails. Returns whether the taskbar
+    /// has it.
     fn keep(&mut self) -> bool {
         let Ok(window) = self.icon.with_inner_tray_icon(|icon| icon.window_handle() as usize) else { return false };
         let window = windows::Win32::Foundation::HWND(window as *mut _);
@@ -240,7 +242,7 @@ impl Shown {
         there
     }
 
-    /// Shows this, as far as the taskbar has the icon; otherwise when it has.
+    /// Shows `wanted` if the taskbar has the icon, otherwise as soon as it has.
     fn set(&mut self, app: &AppHandle, wanted: view::Tray) -> tauri::Result<()> {
         self.wanted = wanted.clone();
         if !self.keep() {
@@ -392,6 +394,7 @@ fn id(action: Option<&Action>, index: usize) -> String {
     serde_json::to_string(&(action, index)).expect("an action has no map and no foreign type in it")
 }
 
+/// Returns the action that the id of a menu entry carries.
 fn action_of(id: &str) -> Option<Action> {
     let (action, _index): (Option<Action>, usize) = serde_json::from_str(id).ok()?;
     action
