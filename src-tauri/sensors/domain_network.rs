@@ -84,6 +84,7 @@ fn domain_interfaces(manager: &INetworkListManager) -> windows::core::Result<Vec
     }
 }
 
+/// Returns the index of the connection's interface if its network is authenticated against the domain.
 fn domain_interface(connection: &INetworkConnection) -> windows::core::Result<Option<u32>> {
     // SAFETY: plain calls of interfaces that are alive.
     let (category, adapter) = unsafe { (connection.GetNetwork()?.GetCategory()?, connection.GetAdapterId()?) };

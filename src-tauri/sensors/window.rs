@@ -31,7 +31,7 @@ impl MessageWindow {
             Ok(window) => {
                 // SAFETY: the call has no conditions.
                 let _ = started.send(Ok(unsafe { GetCurrentThreadId() }));
-                dispatch(window);
+                run_message_loop(window);
             }
             Err(error) => {
                 let _ = started.send(Err(error));
@@ -49,12 +49,13 @@ impl Drop for MessageWindow {
     }
 }
 
+/// Creates a hidden window whose messages go to `callback`.
 fn open(title: &windows::core::HSTRING, callback: &Callback) -> windows::core::Result<HWND> {
     let (style, extended) = (WINDOW_STYLE::default(), WINDOW_EX_STYLE::default());
     // SAFETY: a window of a system class, without pointers.
     let window = unsafe { CreateWindowExW(extended, w!("STATIC"), title, style, 0, 0, 0, 0, None, None, None, None) }?;
-    // SAFETY: the window belongs to this thread. `callback` outlives it (see `dispatch`), and `window_procedure` is a
-    // window procedure; both calls take values as wide as a pointer.
+    // SAFETY: the window belongs to this thread. `callback` outlives it (see `run_message_loop`), and
+    // `window_procedure` is a window procedure; both calls take values as wide as a pointer.
     unsafe {
         SetWindowLongPtrW(window, GWLP_USERDATA, std::ptr::from_ref(callback) as isize);
         SetWindowLongPtrW(window, GWLP_WNDPROC, window_procedure as *const () as isize);
@@ -62,10 +63,10 @@ fn open(title: &windows::core::HSTRING, callback: &Callback) -> windows::core::R
     Ok(window)
 }
 
-/// Dispatches messages until `WM_QUIT`, then closes the window.
-fn dispatch(window: HWND) {
+/// Runs the message loop of this thread until `WM_QUIT`, then destroys the window.
+fn run_message_loop(window: HWND) {
     let mut message = MSG::default();
-    // SAFETY: the message is ours; the window is of this thread and closed once.
+    // SAFETY: `message` is valid for the calls; the window belongs to this thread and is destroyed once.
     unsafe {
         while GetMessageW(&mut message, None, 0, 0).0 > 0 {
             DispatchMessageW(&message);

@@ -50,7 +50,7 @@ async fn run(mut alarm: watch::Receiver<Option<Timestamp>>, events: Events) -> i
                 }
                 due = *alarm.borrow_and_update();
             }
-            expired = expiry(&timer) => match expired? {
+            expired = wait_for_expiry(&timer) => match expired? {
                 Expiry::Due => {
                     due = None;
                     let _ = events.send(Event::Tick);
@@ -59,7 +59,7 @@ async fn run(mut alarm: watch::Receiver<Option<Timestamp>>, events: Events) -> i
                     let _ = events.send(Event::ClockChanged);
                 }
             },
-            changed = zone_changed(zone.as_mut()) => {
+            changed = wait_for_zone_change(zone.as_mut()) => {
                 changed?;
                 super::reset_zone_cache();
                 let _ = events.send(Event::ClockChanged);
@@ -68,8 +68,11 @@ async fn run(mut alarm: watch::Receiver<Option<Timestamp>>, events: Events) -> i
     }
 }
 
+/// Why the timer woke the task.
 enum Expiry {
+    /// The requested time has come.
     Due,
+    /// The wall clock was set.
     ClockSet,
 }
 
@@ -87,7 +90,8 @@ fn arm(timer: &OwnedFd, due: Option<Timestamp>) -> io::Result<bool> {
     }
 }
 
-async fn expiry(timer: &AsyncFd<OwnedFd>) -> io::Result<Expiry> {
+/// Waits until the timer expires or the clock is set.
+async fn wait_for_expiry(timer: &AsyncFd<OwnedFd>) -> io::Result<Expiry> {
     loop {
         let mut ready = timer.readable().await?;
         let mut count = [0; 8];
@@ -101,7 +105,8 @@ async fn expiry(timer: &AsyncFd<OwnedFd>) -> io::Result<Expiry> {
     }
 }
 
-async fn zone_changed(zone: Option<&mut FileWatch>) -> io::Result<()> {
+/// Waits until the file of the time zone changes; for ever if it cannot be watched.
+async fn wait_for_zone_change(zone: Option<&mut FileWatch>) -> io::Result<()> {
     match zone {
         Some(zone) => zone.changed().await,
         None => pending().await,

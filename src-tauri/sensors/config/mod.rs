@@ -18,11 +18,12 @@ use vigie_profile::Paths;
 /// How long the files must be left alone before they are read: editors and installers write in several steps.
 const QUIET_TIME: Duration = Duration::from_millis(200);
 
-/// How long to wait for that.
+/// How long to wait at most for [`QUIET_TIME`] without a change.
 const MAX_DELAY: Duration = Duration::from_secs(2);
 
-/// Reads the files at once, and again after each change and each notice in `reload`. (A change may fall between the read at
-/// the program's start and the first watch; and that read is cut short if the user's folder is on a server that is away.)
+/// Reads the files at once, and again after each change and each notice in `reload`. (A change may fall between the
+/// read at the program's start and the first watch; and that read is cut short if the user's folder is on an
+/// unreachable server.)
 pub async fn watch(paths: Paths, reload: Arc<Notify>, events: Events) {
     let named = [&paths.machine, &paths.user].into_iter().filter(|file| !file.as_os_str().is_empty());
     let mut files: Vec<PathBuf> = named.cloned().collect();
@@ -45,14 +46,14 @@ pub async fn watch(paths: Paths, reload: Arc<Notify>, events: Events) {
             continue;
         }
         tokio::select! {
-            () = changed(&mut watch) => settle(&mut watch).await,
+            () = changed(&mut watch) => wait_for_quiet(&mut watch).await,
             () = reload.notified() => {}
         }
     }
 }
 
-/// Starts a watch, in place of an earlier one, on a thread that may wait for a folder on a server that is away. Fails when the
-/// runtime shuts down.
+/// Starts a watch, in place of an earlier one, on a thread that may wait for a folder on an unreachable server. Fails
+/// when the runtime shuts down.
 async fn start(files: Vec<PathBuf>, earlier: Option<ConfigWatch>) -> Result<Option<ConfigWatch>, JoinError> {
     spawn_blocking(move || {
         drop(earlier);
@@ -74,8 +75,8 @@ async fn changed(watch: &mut Option<ConfigWatch>) {
     std::future::pending().await
 }
 
-/// Waits until nothing has changed for a moment.
-async fn settle(watch: &mut Option<ConfigWatch>) {
+/// Waits until nothing has changed for [`QUIET_TIME`], at most for [`MAX_DELAY`].
+async fn wait_for_quiet(watch: &mut Option<ConfigWatch>) {
     let end = Instant::now() + MAX_DELAY;
     while timeout_at(end, timeout(QUIET_TIME, changed(watch))).await.is_ok_and(|changed| changed.is_ok()) {}
 }
@@ -102,17 +103,17 @@ mod tests {
 
     const DEADLINE: Duration = Duration::from_secs(20);
 
-    async fn next(heard: &mut UnboundedReceiver<Event>) -> (Arc<Profile>, Arc<[Problem]>) {
-        match timeout(DEADLINE, heard.recv()).await {
+    async fn next(received: &mut UnboundedReceiver<Event>) -> (Arc<Profile>, Arc<[Problem]>) {
+        match timeout(DEADLINE, received.recv()).await {
             Ok(Some(Event::Profile(profile, problems))) => (profile, problems),
             other => panic!("no profile: {other:?}"),
         }
     }
 
     /// Waits for a reading that is as wanted. (One change may be read twice.)
-    async fn until(heard: &mut UnboundedReceiver<Event>, wanted: impl Fn(&Profile, &[Problem]) -> bool) {
+    async fn until(received: &mut UnboundedReceiver<Event>, wanted: impl Fn(&Profile, &[Problem]) -> bool) {
         loop {
-            let (profile, problems) = next(heard).await;
+            let (profile, problems) = next(received).await;
             if wanted(&profile, &problems) {
                 return;
             }
@@ -124,22 +125,22 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join("config").join("Vigie");
         let user = folder.join("vigie.toml");
-        let (events, mut heard) = unbounded_channel();
+        let (events, mut received) = unbounded_channel();
         let reload = Arc::new(Notify::new());
         let paths = Paths { machine: PathBuf::new(), user: user.clone() };
         let watching = tokio::spawn(watch(paths, reload.clone(), events));
-        assert_eq!(*next(&mut heard).await.0, vigie_profile::guide());
+        assert_eq!(*next(&mut received).await.0, vigie_profile::guide());
 
         // Folders that did not exist.
         fs::create_dir_all(&folder).unwrap();
         fs::write(&user, "[shutdown]\nat = \"20:00\"\n").unwrap();
-        until(&mut heard, |profile, _| profile.shutdown.at.to_string() == "20:00:00").await;
+        until(&mut received, |profile, _| profile.shutdown.at.to_string() == "20:00:00").await;
 
         // Replaced, as editors do it.
         let new = folder.join("new");
         fs::write(&new, "[shutdown]\nat = \"19:00\"\n[calendar]\nics = \"zone-b.ics\"\n").unwrap();
         fs::rename(&new, &user).unwrap();
-        until(&mut heard, |profile, problems| profile.shutdown.at.to_string() == "19:00:00" && problems.len() == 1)
+        until(&mut received, |profile, problems| profile.shutdown.at.to_string() == "19:00:00" && problems.len() == 1)
             .await;
 
         // The calendar that it names.
@@ -147,13 +148,13 @@ mod tests {
                        SUMMARY:Pont d’essai - Zone B\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
         fs::write(folder.join("zone-b.ics"), holiday).unwrap();
         let toussaint = "2026-11-19".parse().unwrap();
-        until(&mut heard, |profile, problems| {
+        until(&mut received, |profile, problems| {
             problems.is_empty() && profile.calendar.holidays.iter().any(|holiday| holiday.from == toussaint)
         })
         .await;
 
         fs::write(&user, "[shutdown]\nat = 7\n").unwrap();
-        until(&mut heard, |profile, problems| *profile == vigie_profile::guide() && problems.len() == 1).await;
+        until(&mut received, |profile, problems| *profile == vigie_profile::guide() && problems.len() == 1).await;
 
         // Wine does not remove a folder that is watched; Windows does.
         if cfg!(windows) {
@@ -161,16 +162,16 @@ mod tests {
         } else {
             fs::remove_dir_all(&folder).unwrap();
         }
-        until(&mut heard, |profile, problems| *profile == vigie_profile::guide() && problems.is_empty()).await;
+        until(&mut received, |profile, problems| *profile == vigie_profile::guide() && problems.is_empty()).await;
         fs::create_dir_all(&folder).unwrap();
         fs::write(&user, "[shutdown]\nat = \"18:00\"\n").unwrap();
-        until(&mut heard, |profile, _| profile.shutdown.at.to_string() == "18:00:00").await;
+        until(&mut received, |profile, _| profile.shutdown.at.to_string() == "18:00:00").await;
 
         // Asked for, whatever the watch has seen.
-        while timeout(QUIET_TIME * 3, heard.recv()).await.is_ok_and(|event| event.is_some()) {}
+        while timeout(QUIET_TIME * 3, received.recv()).await.is_ok_and(|event| event.is_some()) {}
         assert!(!watching.is_finished(), "{:?}", watching.await);
         reload.notify_one();
-        until(&mut heard, |profile, _| profile.shutdown.at.to_string() == "18:00:00").await;
+        until(&mut received, |profile, _| profile.shutdown.at.to_string() == "18:00:00").await;
         // Wine does not remove a folder that is watched.
         watching.abort();
         assert!(watching.await.unwrap_err().is_cancelled());

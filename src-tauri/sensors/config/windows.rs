@@ -24,7 +24,7 @@ pub struct ConfigWatch {
 }
 
 impl ConfigWatch {
-    /// May wait for a folder on a server that is away.
+    /// May wait for a folder on an unreachable server.
     pub fn new(files: &[PathBuf], folders: &[PathBuf]) -> io::Result<ConfigWatch> {
         let contents = FILE_NOTIFY_CHANGE_FILE_NAME
             | FILE_NOTIFY_CHANGE_LAST_WRITE
@@ -67,6 +67,7 @@ impl Drop for ConfigWatch {
     }
 }
 
+/// Returns the folders that the paths lie in.
 fn parents(paths: &[PathBuf]) -> BTreeSet<&Path> {
     paths.iter().filter_map(|path| path.parent()).collect()
 }

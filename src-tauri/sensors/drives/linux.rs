@@ -105,6 +105,7 @@ impl MountSources {
         })
     }
 
+    /// Returns the servers of all mounts and bookmarks.
     fn servers(&self) -> Vec<Server> {
         let mounted = self.mounted.iter().filter_map(mounted_server);
         let shares = self.user_mounts.iter().map(|(share, _)| share).chain(&self.bookmarks);
@@ -129,6 +130,7 @@ impl MountSources {
         disconnected.unwrap_or(DriveMount::Absent)
     }
 
+    /// Returns the state of a drive that the profile names by its mount point.
     fn find_path(&self, path: &Path) -> DriveMount {
         let shown = || path.to_string_lossy().into_owned();
         // The last mount on a point covers those before it; the automounter's own mount stays below the real one.
@@ -145,6 +147,7 @@ impl MountSources {
         DriveMount::Absent
     }
 
+    /// Returns the state of a drive that the profile names by the address of its share.
     fn find_share(&self, address: &str, share: &Share) -> DriveMount {
         let kernel = self.mounted.iter().rev().filter_map(|mount| {
             let source = Share::parse(mount.source.strip_prefix("//")?)?;
@@ -241,16 +244,16 @@ fn kde_bookmarks(text: &str) -> Vec<Share> {
 
 /// Decodes `%20`; a `%` that begins no valid escape stays.
 fn percent_decoded(text: &str) -> String {
-    String::from_utf8(decoded(text.as_bytes(), b'%', 2, 16)).unwrap_or_else(|_| text.to_owned())
+    String::from_utf8(decode_escapes(text.as_bytes(), b'%', 2, 16)).unwrap_or_else(|_| text.to_owned())
 }
 
 /// Decodes a path of mountinfo or fstab, in which white space and backslashes are three octal digits: `\040`.
 fn unescaped(field: &str) -> PathBuf {
-    PathBuf::from(OsString::from_vec(decoded(field.as_bytes(), b'\\', 3, 8)))
+    PathBuf::from(OsString::from_vec(decode_escapes(field.as_bytes(), b'\\', 3, 8)))
 }
 
-/// Replaces each mark that is followed by so many digits of that base by the byte that they name.
-fn decoded(text: &[u8], mark: u8, digits: usize, base: u32) -> Vec<u8> {
+/// Returns `text` with each escape decoded: `mark` and the `digits` digits after it, in `base`, are a byte.
+fn decode_escapes(text: &[u8], mark: u8, digits: usize, base: u32) -> Vec<u8> {
     let byte_of = |escape: &[u8]| {
         let digits = std::str::from_utf8(escape).ok().filter(|digits| !digits.starts_with('+'))?;
         u8::from_str_radix(digits, base).ok()

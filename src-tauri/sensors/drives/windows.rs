@@ -58,6 +58,7 @@ pub async fn watch(profile: watch::Receiver<Arc<Profile>>, events: Events) {
     }
 }
 
+/// Returns the state of a drive letter.
 fn mount(letter: char) -> DriveMount {
     let name = HSTRING::from(format!("{letter}:"));
     let path = format!("{letter}:\\");

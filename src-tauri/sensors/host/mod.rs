@@ -31,10 +31,12 @@ pub fn read() -> Host {
     }
 }
 
+/// Returns when the computer was started.
 fn booted() -> Option<Timestamp> {
     Timestamp::from_second(System::boot_time().ok()?.try_into().ok()?).ok()
 }
 
+/// Returns the computer's memory: all of it, and how much is available.
 fn memory() -> Space {
     let read = System::new().map(|mut system| {
         system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());

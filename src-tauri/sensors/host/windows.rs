@@ -39,6 +39,7 @@ pub(super) fn domain(_name: &str) -> Option<String> {
     dns.or_else(joined)
 }
 
+/// Returns the domain that the computer has joined.
 fn joined() -> Option<String> {
     let mut name = PWSTR::null();
     let mut status = NETSETUP_JOIN_STATUS::default();

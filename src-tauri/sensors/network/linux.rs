@@ -109,6 +109,7 @@ fn next_hop(attributes: &[RouteAttribute]) -> Option<(u32, Option<IpAddr>)> {
     })
 }
 
+/// Returns the router of a route.
 fn router(attributes: &[RouteAttribute]) -> Option<IpAddr> {
     attributes.iter().find_map(|attribute| match attribute {
         RouteAttribute::Gateway(RouteAddress::Inet(address)) | RouteAttribute::Via(RouteVia::Inet(address)) => {
@@ -121,9 +122,10 @@ fn router(attributes: &[RouteAttribute]) -> Option<IpAddr> {
     })
 }
 
+/// Returns the name of an interface.
 fn name(socket: &Socket, interface: u32) -> io::Result<String> {
     let mut name = String::new();
-    link(socket, interface, true, |attribute| {
+    read_link(socket, interface, true, |attribute| {
         if let LinkAttribute::IfName(found) = attribute {
             name = found;
         }
@@ -131,9 +133,10 @@ fn name(socket: &Socket, interface: u32) -> io::Result<String> {
     Ok(name)
 }
 
+/// Reads the counters of one interface.
 pub(super) fn traffic(interface: u32) -> io::Result<Traffic> {
     let mut traffic = None;
-    link(&Socket::new(NETLINK_ROUTE)?, interface, false, |attribute| {
+    read_link(&Socket::new(NETLINK_ROUTE)?, interface, false, |attribute| {
         if let LinkAttribute::Stats64(stats) = attribute {
             traffic = Some(Traffic { interface, received_bytes: stats.rx_bytes, sent_packets: stats.tx_packets });
         }
@@ -141,8 +144,13 @@ pub(super) fn traffic(interface: u32) -> io::Result<Traffic> {
     traffic.ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
-/// Reads the attributes of one interface.
-fn link(socket: &Socket, interface: u32, skip_stats: bool, mut take: impl FnMut(LinkAttribute)) -> io::Result<()> {
+/// Reads the attributes of one interface; each goes to `on_attribute`.
+fn read_link(
+    socket: &Socket,
+    interface: u32,
+    skip_stats: bool,
+    mut on_attribute: impl FnMut(LinkAttribute),
+) -> io::Result<()> {
     let mut message = LinkMessage::default();
     message.header.index = interface;
     if skip_stats {
@@ -150,13 +158,14 @@ fn link(socket: &Socket, interface: u32, skip_stats: bool, mut take: impl FnMut(
     }
     exchange(socket, RouteNetlinkMessage::GetLink(message), NLM_F_ACK, |answer| {
         if let RouteNetlinkMessage::NewLink(message) = answer {
-            message.attributes.into_iter().for_each(&mut take);
+            message.attributes.into_iter().for_each(&mut on_attribute);
         }
     })
 }
 
 type Dumps = (Vec<LinkMessage>, Vec<AddressMessage>, Vec<RouteMessage>);
 
+/// Reads all interfaces, addresses and routes.
 fn dumps() -> io::Result<Dumps> {
     let socket = Socket::new(NETLINK_ROUTE)?;
     let mut link = LinkMessage::default();
@@ -178,12 +187,17 @@ fn dumps() -> io::Result<Dumps> {
     Ok((links, addresses, routes))
 }
 
-/// Sends a request and reads its answers to the end. A dump marks its end; other requests need the flag `NLM_F_ACK`.
+/// Sends a request and reads replies until the last, which ends a dump; other requests need the flag `NLM_F_ACK`, and
+/// their acknowledgement is the last. Each message goes to `on_message`.
+///
+/// # Errors
+/// `Interrupted` if the tables changed during the dump, or messages were lost: repeat the request. Other errors are the
+/// kernel's or the socket's.
 fn exchange(
     socket: &Socket,
     request: RouteNetlinkMessage,
     flags: u16,
-    mut take: impl FnMut(RouteNetlinkMessage),
+    mut on_message: impl FnMut(RouteNetlinkMessage),
 ) -> io::Result<()> {
     let mut message = NetlinkMessage::from(request);
     message.header.flags = NLM_F_REQUEST | flags;
@@ -206,7 +220,7 @@ fn exchange(
                 Ok(message) => {
                     interrupted |= message.header.flags & NLM_F_DUMP_INTR != 0;
                     match message.payload {
-                        NetlinkPayload::InnerMessage(inner) => take(inner),
+                        NetlinkPayload::InnerMessage(inner) => on_message(inner),
                         NetlinkPayload::Done(_) if interrupted => return Err(io::ErrorKind::Interrupted.into()),
                         NetlinkPayload::Done(_) => return Ok(()),
                         NetlinkPayload::Error(error) if error.code.is_none() => return Ok(()),
@@ -274,6 +288,7 @@ fn default_route(message: &RouteMessage) -> Option<(bool, u32, DefaultRoute)> {
     Some((six, metric.unwrap_or_default(), DefaultRoute { interface, router }))
 }
 
+/// Returns the DNS servers that a resolv.conf(5) lists.
 fn name_servers(resolv_conf: &str) -> Vec<IpAddr> {
     let server = |line: &str| {
         let mut words = line.split_whitespace();

@@ -102,6 +102,7 @@ pub async fn watch(mut profile: watch::Receiver<Arc<Profile>>, reread: Arc<Notif
     }
 }
 
+/// Waits for the next change; for ever if there is no watch.
 async fn next(changes: Option<&mut sys::Changes>) -> io::Result<()> {
     match changes {
         Some(changes) => changes.next().await,
@@ -149,6 +150,7 @@ fn reduce(raw: Raw, routes: Vec<(IpAddr, Route)>, vpn: &VpnConfig) -> Links {
     Links { interfaces, default_route, uplinks, intranet, dns: raw.dns }
 }
 
+/// Whether the profile's patterns take the interface for a tunnel.
 fn is_tunnel(interface: &Interface, vpn: &VpnConfig) -> bool {
     let described = |description: &String| vpn.tunnel_descriptions.iter().any(|pattern| glob(pattern, description));
     vpn.tunnel_names.iter().any(|pattern| glob(pattern, &interface.name))

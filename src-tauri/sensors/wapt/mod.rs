@@ -224,6 +224,7 @@ async fn ask(port: u16) -> anyhow::Result<Wapt> {
     Ok(Wapt { version: sanitize(&version), pending, running })
 }
 
+/// Returns the names of the packages that wait to be installed or upgraded.
 fn pending_packages(found: Upgrades) -> anyhow::Result<Vec<String>> {
     let packages = match (found.pending, found.upgrades) {
         (Some(mut pending), _) => {
@@ -254,6 +255,7 @@ fn text(value: &Value, keys: &[&str]) -> Option<String> {
     text.map(sanitize).filter(|text| !text.is_empty())
 }
 
+/// Gets a path from the agent, and parses its answer as JSON.
 async fn get<T: DeserializeOwned>(port: u16, path: &str, limit: Duration) -> anyhow::Result<T> {
     let exchange = async {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.context("no agent")?;

@@ -63,7 +63,7 @@ impl FakeAgent {
         self.asked.lock().expect("no test panics with the lock").iter().filter(|asked| asked.starts_with(path)).count()
     }
 
-    /// Waits until a path was requested so many times.
+    /// Waits until `path` was requested `times` times.
     async fn requested(&self, path: &str, times: usize) {
         let mut requests = self.requests.subscribe();
         let enough = requests.wait_for(|_| self.asked(path) >= times);
@@ -296,7 +296,7 @@ impl Drop for AbortOnDrop {
     }
 }
 
-/// Returns when another agent, which reports no events, was asked again so many times after its pauses.
+/// Returns when another agent, which reports no events, was asked again `times` times after its pauses.
 async fn pauses_have_passed(pauses: (Duration, Duration), burst: Duration, times: usize) {
     let (agent, port) = FakeAgent::start().await;
     agent.set("/events.json", FakeResponse::Status(404));
