@@ -72,10 +72,13 @@ impl ConnectHarness {
     /// Sends the form, and checks that it starts no client: a request that was sent after it is answered, and the server was not
     /// contacted.
     fn assert_not_sent(&self, digits: &str) {
-        let (asked, told) = (self.vpn.logs().matches(TestVpn::USER).count(), self.desktop.notifications().all().len());
+        let (asked, notified) =
+            (self.vpn.logs().matches(TestVpn::USER).count(), self.desktop.notifications().all().len());
         self.desktop.submit_form(PIN, digits);
         self.desktop.send_from_window(&json!({"requested": {"do": "about"}}));
-        wait_for("the answer to the later request", DEADLINE, || self.desktop.notifications().all().get(told).cloned());
+        wait_for("the answer to the later request", DEADLINE, || {
+            self.desktop.notifications().all().get(notified).cloned()
+        });
         self.assert_no_client_left();
         assert_eq!(self.vpn.logs().matches(TestVpn::USER).count(), asked);
     }

@@ -537,7 +537,7 @@ fn through_the_tunnel() {
             WITHIN_REACH,
         ),
         (
-            "the tunnel's DNS server knows the inside zone",
+            "the tunnel's DNS server knows the intranet's zone",
             |here| {
                 here.inside_dns();
                 here.connect();
@@ -666,7 +666,7 @@ fn play(rows: &[SituationRow]) {
         }
         here.restore();
     }
-    assert!(wrong.is_empty(), "{} situations are told wrongly:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(wrong.is_empty(), "{} situations are reported wrongly:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 /// Takes a part of a situation away.
@@ -1008,9 +1008,9 @@ impl SituationWorld {
             run(Command::new("ip").args(["netns", "delete", &name]));
         });
         if has_print_server {
-            let inside = |arguments: &[&str]| run(Command::new("ip").args(["-n", &container]).args(arguments));
-            inside(&["address", "add", "172.26.66.73/16", "dev", "eth0"]);
-            inside(&["link", "set", "eth0", "up"]);
+            let in_container = |arguments: &[&str]| run(Command::new("ip").args(["-n", &container]).args(arguments));
+            in_container(&["address", "add", "172.26.66.73/16", "dev", "eth0"]);
+            in_container(&["link", "set", "eth0", "up"]);
             let mut server = Command::new("ip");
             server.args(["netns", "exec", &container, "python3", "-m", "http.server", "631", "--bind", "172.26.66.73"]);
             self.start("container", &server, |here| here.vpn.is_reachable("172.26.66.73:631"));

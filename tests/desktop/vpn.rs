@@ -20,7 +20,7 @@ const TIME_TO_VISIBLE: Duration = Duration::from_secs(5);
 /// How much longer a test waits for a notification that must not come.
 const MARGIN: Duration = Duration::from_millis(1500);
 
-/// A status as the user sees it. `{}` stands for the time of day.
+/// A status as the user sees it. `{}` is the time of day.
 struct ShownStatus {
     verdict: &'static str,
     line: &'static str,

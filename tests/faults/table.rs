@@ -25,7 +25,7 @@ What the user may see when something around Vigie fails, and what must never hap
 
 Whatever the fault, the tests of `tests/faults` also check that each reminder that falls due is seen, and once (by a
 notification or in the panel); that the status is right at most 5 s after the evidence is there; that nobody has to start
-Vigie again, and that it ends within 2 s when it is told to; that it has not panicked; and that PIN and passcode are in no
+Vigie again, and that it ends within 2 s when asked to; that it has not panicked; and that PIN and passcode are in no
 file, argument or environment.
 ";
 

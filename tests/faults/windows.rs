@@ -38,7 +38,7 @@ pub const FAULTS: &[FaultCase] = &[
     },
     FaultCase {
         what: "the pinned panel hangs",
-        may: "a pinned panel that stands still, for some minutes",
+        may: "a pinned panel that does not change, for some minutes",
         never: "a tray that waits for it, or that does not end",
         tests: &["windows::pinned_panel_hangs"],
     },
@@ -80,13 +80,13 @@ fn has_window(fixture: &Fixture, title: &str) -> bool {
     fixture.desktop.window_titles().iter().any(|found| found == title)
 }
 
-/// Opens the panel, and checks that Vigie then shows no notice about the VPN, but does so once it is closed.
+/// Opens the panel, and waits for its window.
 fn open_panel(fixture: &Fixture) {
     fixture.act(r#"{"do":"show-panel"}"#);
     fixture.desktop.wait_for_window(PANEL, true);
 }
 
-/// Checks that the panel does not count as open: the loss of the VPN is told.
+/// Checks that the panel does not count as open: the user is notified of the loss of the VPN.
 fn assert_notices(fixture: &Fixture) {
     wait_for("the panel to be closed", DEADLINE, || (!has_window(fixture, PANEL)).then_some(()));
     fixture.vpn.connect();
