@@ -122,8 +122,8 @@ impl Connection {
 impl IpcServer {
     /// Serves clients until the future is dropped, which also stops listening.
     ///
-    /// Clients that send nothing are closed when others wait ([`MAX_AGE_WHEN_FULL`]), and those that watch the status
-    /// are limited to [`MAX_WATCHERS`], so neither keeps others out for long.
+    /// Clients that send nothing are closed when others wait, and those that watch the status are limited in number, so
+    /// neither keeps others out for long.
     pub async fn serve(mut self, events: Events, status: watch::Receiver<Arc<Status>>) {
         let (mut tasks, mut connections) = (JoinSet::new(), Vec::<Connection>::new());
         let watchers = Arc::new(Watchers::default());
