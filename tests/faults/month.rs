@@ -338,12 +338,12 @@ fn the_clock_is_set() {
                 let wall = now().wall.saturating_add(away);
                 set_clock(&wall, false);
                 life.send(Event::ClockChanged);
-                life.settle().await;
+                life.wait_until_idle().await;
                 life.expect(30 - u16::try_from(wall.minute()).expect("it is after nine")).await;
                 // And back: of that evening they were reminded before. One reminder too many would be seen by the next wait.
                 set_clock(&at(day, "21:05"), false);
                 life.send(Event::ClockChanged);
-                life.settle().await;
+                life.wait_until_idle().await;
             }
             life.reminder(&at(day, "21:15"), 15).await;
             // To London, where it is 20:16, and back.
