@@ -27,7 +27,7 @@ pub const FAULTS: &[FaultCase] = &[
         never: "a start that fails or waits; a file elsewhere that is written through the link",
         tests: &[
             "files::state_is_damaged",
-            "src-tauri/runtime/store.rs::links_and_pipes_in_place_of_the_state_are_replaced_and_not_followed",
+            "src-tauri/runtime/store.rs::links_and_pipes_are_replaced_and_not_followed",
         ],
     },
     FaultCase {
