@@ -28,6 +28,23 @@ const SHUTDOWN_AFTER: SignedDuration = SignedDuration::from_secs(130);
 const CONNECT_WINDOW: &str = "Se connecter au VPN";
 const PANEL: &str = "Vigie";
 const PINNED: &str = "Vigie sur le bureau";
+/// What the panel's tiles open, and its settings.
+const CARDS: [&str; 13] = [
+    "VPN",
+    "Lecteurs réseau",
+    "Téléphone",
+    "Intranet",
+    "Messagerie",
+    "Fichiers",
+    "Visio",
+    "Tchap",
+    "Imprimer",
+    "Installer",
+    "Aide",
+    "Arrêt",
+    "Réglages",
+];
+
 const TAB: &str = "\u{e004}";
 
 /// The pictures so far, and the step under way.
@@ -74,7 +91,7 @@ impl Tour {
         for (name, title) in &self.pictures {
             montage.args(["-label", title, name]);
         }
-        montage.args(["-tile", "3x", "-geometry", "640x400+8+8", "-pointsize", "16"]).arg(&sheet);
+        montage.args(["-tile", "4x", "-geometry", "640x400+8+8", "-pointsize", "16"]).arg(&sheet);
         run(&mut montage);
         println!("Pictures: {} and {}", sheet.display(), self.folder.join("index.html").display());
     }
@@ -166,7 +183,7 @@ fn main() {
     desktop.notifications().wait(seen, "Le VPN ne répond plus");
     tour.picture(&desktop, "Le serveur VPN tombe : une notification le dit");
     item.click(&["Se déconnecter du VPN"]);
-    wait_for_status(&item, "Connexion limitée");
+    wait_for_status(&item, "Serveur VPN injoignable");
 
     vpn.start_server();
     otp += 1;
@@ -185,14 +202,11 @@ fn main() {
     let page = WebPage::of_window(&desktop, PANEL);
     wait_for("the panel's rows", DEADLINE, || (!page.rows().is_empty()).then_some(()));
     tour.picture(&desktop, "Le panneau");
-    for (tab, title) in [("Téléphonie", "Le panneau : téléphonie"), ("Réglages", "Le panneau : réglages")] {
-        if page.run::<bool>(
-            "const one = [...document.querySelectorAll('summary')].find((one) => one.innerText.includes(arguments[0]));
-             if (one) { one.click(); one.scrollIntoView(); } return Boolean(one);",
-            &[serde_json::json!(tab)],
-        ) {
-            tour.picture(&desktop, title);
-        }
+    for card in CARDS {
+        page.click(card);
+        page.wait_for_text("main", "Retour au panneau");
+        tour.picture(&desktop, &format!("Le panneau : {card}"));
+        page.click("Retour au panneau");
     }
     desktop.press_key(PANEL, "Escape");
     desktop.wait_for_window(PANEL, false);
