@@ -98,7 +98,7 @@ impl Tour {
 }
 
 /// Wallpaper, window manager and a document, as on a desk.
-fn furnish_screen(desktop: &Desktop) -> [ChildProcess; 2] {
+fn set_up_screen(desktop: &Desktop) -> [ChildProcess; 2] {
     let wallpaper = desktop.home().join("wallpaper.png");
     run(desktop.command("convert").args(["-size", "1280x800", "gradient:#3d5a80-#98c1d9"]).arg(&wallpaper));
     run(desktop.command("feh").args(["--no-fehbg", "--bg-fill"]).arg(&wallpaper));
@@ -166,7 +166,7 @@ fn main() {
     keyring.args(["-c", "echo password | exec gnome-keyring-daemon --foreground --unlock --components=secrets"]);
     let _keyring = desktop.spawn("keyring", &keyring);
     wait_for("the keyring", DEADLINE, || owner(desktop.session(), "org.freedesktop.secrets"));
-    let _screen = furnish_screen(&desktop);
+    let _screen = set_up_screen(&desktop);
 
     let vigie = desktop.spawn("vigie", allow_webdriver(&mut desktop.vigie_with_real_window(&vpn, "")));
     let item = desktop.item_of(vigie.pid());
@@ -214,8 +214,8 @@ fn main() {
     println!("{:5.1} s in all", begin.elapsed().as_secs_f64());
     if stay {
         println!("The desktop stays until Ctrl-C.");
-        loop {
-            std::thread::park();
-        }
+        // Returns, so that whatever was started and mounted is ended and removed.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(tokio::signal::ctrl_c()).expect("the signal can be awaited");
     }
 }
