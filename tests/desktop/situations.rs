@@ -1,7 +1,7 @@
-//! Situations of a user at home or on site, laid with real parts, and what `vigie status` says in each: status, reason and
-//! the first sentence of the advice.
+//! Situations of a user at home or on site, set up with real parts, and what `vigie status` says in each: status, reason
+//! and the first sentence of the advice.
 //!
-//! The rows of a table share one network and one desktop; each row lays its own situation and takes it away again.
+//! The rows of a table share one network and one desktop; each row sets up its own situation and undoes it.
 
 use crate::harness::login1::FakeLogind;
 use crate::harness::vpn::{GATEWAY, TUNNEL, TestVpn};
@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::fs;
 use std::process::Command;
 
-/// A situation, how it is laid, status and reason, and the first sentence of the advice.
+/// A situation, how it is set up, status and reason, and the first sentence of the advice.
 type SituationRow = (&'static str, fn(&mut SituationWorld), &'static str, &'static str);
 
 const OUT_OF_REACH: &str = "Les lecteurs réseau et les applications métiers sont hors d’atteinte.";
@@ -471,12 +471,7 @@ fn through_the_tunnel() {
         (
             "every route goes through it",
             |here| {
-                here.vpn.start_full_tunnel_server();
-                here.undo(|here| {
-                    here.vpn.kill_server();
-                    here.vpn.start_server();
-                });
-                here.connect();
+                here.connect_to(TestVpn::start_full_tunnel_server);
             },
             "connected intranet-answers",
             WITHIN_REACH,
@@ -484,12 +479,7 @@ fn through_the_tunnel() {
         (
             "a host answers by IPv6",
             |here| {
-                here.vpn.start_ipv6_server();
-                here.undo(|here| {
-                    here.vpn.kill_server();
-                    here.vpn.start_server();
-                });
-                here.connect();
+                here.connect_to(TestVpn::start_ipv6_server);
                 here.ask(&["ipp://[fd00:66::73]"]);
             },
             "connected intranet-answers",
@@ -529,8 +519,7 @@ fn through_the_tunnel() {
             "every host of the profile is silent, the tunnel's DNS server answers",
             |here| {
                 here.inside_dns();
-                here.connect();
-                here.names("192.168.77.1 portailotp.test\n", "nameserver 172.26.66.73\n");
+                here.connect_with_dns();
                 here.ask(&[NOBODY]);
             },
             "connected intranet-answers",
@@ -540,8 +529,7 @@ fn through_the_tunnel() {
             "the tunnel's DNS server knows the intranet's zone",
             |here| {
                 here.inside_dns();
-                here.connect();
-                here.names("192.168.77.1 portailotp.test\n", "nameserver 172.26.66.73\n");
+                here.connect_with_dns();
                 here.ask(&["dns://in.test"]);
             },
             "connected intranet-answers",
@@ -551,8 +539,7 @@ fn through_the_tunnel() {
             "a host is named, and the tunnel's DNS server knows it",
             |here| {
                 here.inside_dns();
-                here.connect();
-                here.names("192.168.77.1 portailotp.test\n", "nameserver 172.26.66.73\n");
+                here.connect_with_dns();
                 here.ask(&["ipp://impressions.in.test"]);
             },
             "connected intranet-answers",
@@ -561,8 +548,7 @@ fn through_the_tunnel() {
         (
             "a host is named, and no DNS server answers",
             |here| {
-                here.connect();
-                here.names("192.168.77.1 portailotp.test\n", "nameserver 172.26.66.73\n");
+                here.connect_with_dns();
                 here.ask(&["ipp://impressions.in.test"]);
             },
             "stalled resolver-down",
@@ -652,12 +638,12 @@ fn between_two_networks_asleep() {
     here.becomes("on-site intranet-answers");
 }
 
-/// Lays each situation, reads what Vigie says, and takes it away again.
+/// Sets up each situation, reads what Vigie says, and undoes it.
 fn play(rows: &[SituationRow]) {
     let mut here = SituationWorld::new();
     let mut wrong = Vec::new();
-    for (situation, lay, expected, advice) in rows {
-        lay(&mut here);
+    for (situation, set_up, expected, advice) in rows {
+        set_up(&mut here);
         here.configure();
         let (said, text) = here.says();
         let sentence = text.split_inclusive(". ").next().unwrap_or_default().trim();
@@ -669,7 +655,7 @@ fn play(rows: &[SituationRow]) {
     assert!(wrong.is_empty(), "{} situations are reported wrongly:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// Takes a part of a situation away.
+/// Undoes a part of a situation.
 type Undo = Box<dyn FnOnce(&SituationWorld)>;
 
 /// A user at home, without the VPN, and what a situation has changed.
@@ -814,6 +800,22 @@ impl SituationWorld {
         self.vpn.connect();
         self.undo(|here| here.vpn.disconnect());
         assert!(self.vpn.has_tunnel(), "{TUNNEL}");
+    }
+
+    /// As [`SituationWorld::connect`], to another kind of server at the gateway.
+    fn connect_to(&mut self, start: fn(&TestVpn)) {
+        start(&self.vpn);
+        self.undo(|here| {
+            here.vpn.kill_server();
+            here.vpn.start_server();
+        });
+        self.connect();
+    }
+
+    /// As [`SituationWorld::connect`]; the tunnel's DNS server is then asked for every name but the gateway's.
+    fn connect_with_dns(&mut self) {
+        self.connect();
+        self.names("192.168.77.1 portailotp.test\n", "nameserver 172.26.66.73\n");
     }
 
     fn stop_gateway(&mut self) {
