@@ -12,6 +12,7 @@ use rust_stemmers::{Algorithm, Stemmer};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::HashSet;
+use std::sync::LazyLock;
 use vigie_core::message::{Action, Call};
 use vigie_core::state::State;
 use vigie_profile::{Id, Profile};
@@ -96,6 +97,10 @@ const STOP_WORDS: &[&str] = &[
     "une", "utiliser", "va", "vais", "veut", "veux", "vois", "voir", "vos", "votre", "voudrais", "vous", "y",
 ];
 
+/// The same as they are compared: folded once, not for each word of each text.
+static FOLDED_STOP_WORDS: LazyLock<HashSet<String>> =
+    LazyLock::new(|| STOP_WORDS.iter().map(|word| fold(word)).collect());
+
 /// Words that lose their vowel before an apostrophe.
 const ELIDED: &[&str] = &["l", "d", "j", "m", "s", "t", "n", "c", "qu", "jusqu", "lorsqu", "puisqu", "quelqu"];
 
@@ -175,7 +180,7 @@ fn words(text: &str, stemmer: &Stemmer) -> Vec<SearchWord> {
         word.clear();
     }
     let meaningful: Vec<SearchWord> =
-        all.iter().filter(|word| !STOP_WORDS.iter().any(|stop| fold(stop) == word.plain)).cloned().collect();
+        all.iter().filter(|word| !FOLDED_STOP_WORDS.contains(&word.plain)).cloned().collect();
     if meaningful.is_empty() { all } else { meaningful }
 }
 
@@ -272,7 +277,7 @@ impl SearchIndex {
     }
 
     /// Returns what answers a question, the likeliest first; if nothing does, what comes near, and the helpdesk. The
-    /// panel tells the present values of its rows.
+    /// present values of rows are taken from the panel.
     pub fn find(&self, question: &str, panel: &Panel) -> SearchResults {
         let question: String = question.chars().take(MAX_QUERY_CHARS).collect();
         let asked = self.asked(&question);
