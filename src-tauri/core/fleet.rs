@@ -76,9 +76,15 @@ pub struct WorkingDay {
     pub longest_detection_seconds: f64,
 }
 
+impl WorkingDay {
+    fn new() -> WorkingDay {
+        WorkingDay { gateway: Load::new(), intranet: Load::new(), longest_detection_seconds: 0.0 }
+    }
+}
+
 /// Simulates a working day of this many workstations.
 pub fn simulate_day(workstations: u32) -> WorkingDay {
-    let mut day = WorkingDay { gateway: Load::new(), intranet: Load::new(), longest_detection_seconds: 0.0 };
+    let mut day = WorkingDay::new();
     let wall = at("2026-11-24T12:00");
     for number in 0..workstations {
         Workstation::new(number.into(), &wall).run(&mut day);
@@ -89,7 +95,7 @@ pub fn simulate_day(workstations: u32) -> WorkingDay {
 /// Returns how many connections a workstation opens while its tunnel is in use for `time`, the first minute left out.
 pub fn connections_in_use(time: Duration) -> u32 {
     let wall = at("2026-11-24T12:00");
-    let mut day = WorkingDay { gateway: Load::new(), intranet: Load::new(), longest_detection_seconds: 0.0 };
+    let mut day = WorkingDay::new();
     let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let changes =
         vec![(MINUTE + millis, Change::Network(false)), (0, Change::Tunnel(true)), (0, Change::Network(true))];

@@ -115,14 +115,11 @@ pub async fn probe(request: ProbeRequest, limit: Duration, mut report: impl FnMu
 async fn ask(host: &IntranetHost, dns: &[IpAddr], limit: Duration) -> Witness {
     let started = Instant::now();
     let until = started + limit;
-    let answer = match host.protocol {
-        Protocol::Dns => ask_name_servers(host.port, dns, Some(&host.host), until).await,
-        Protocol::Smb | Protocol::Nfs | Protocol::Ipp | Protocol::Https | Protocol::Tcp => {
-            match addresses(&host.host, until).await {
-                Ok(addresses) => ask_server(host, &addresses, until).await,
-                Err(error) => unanswered(error),
-            }
-        }
+    // `dns://` names a zone, which this network's DNS servers are to know.
+    let found = if host.protocol == Protocol::Dns { Ok(dns.to_vec()) } else { addresses(&host.host, until).await };
+    let answer = match found {
+        Ok(addresses) => ask_at(host, &addresses, Some(&host.host), until).await,
+        Err(error) => unanswered(error),
     };
     witness(host, answer, started)
 }
@@ -161,17 +158,22 @@ async fn ask_learned(servers: LearnedHosts, wait: Duration, limit: Duration, ans
                 if found.is_empty() {
                     continue;
                 }
-                match host.protocol {
-                    Protocol::Dns => ask_name_servers(host.port, &found, None, until).await,
-                    Protocol::Smb | Protocol::Nfs | Protocol::Ipp | Protocol::Https | Protocol::Tcp => {
-                        ask_server(host, &found, until).await
-                    }
-                }
+                ask_at(host, &found, None, until).await
             }
             Err(error) => unanswered(error),
         };
         if answers.send(Witness { learned: true, ..witness(host, answer, started) }).is_err() {
             return;
+        }
+    }
+}
+
+/// Asks at these addresses in the host's protocol; DNS servers for `zone`, if one is known.
+async fn ask_at(host: &IntranetHost, addresses: &[IpAddr], zone: Option<&str>, until: Instant) -> Answer {
+    match host.protocol {
+        Protocol::Dns => ask_name_servers(host.port, addresses, zone, until).await,
+        Protocol::Smb | Protocol::Nfs | Protocol::Ipp | Protocol::Https | Protocol::Tcp => {
+            ask_server(host, addresses, until).await
         }
     }
 }

@@ -28,6 +28,18 @@ pub fn read() -> Vec<IntranetHost> {
 /// A protocol and the server's name or address.
 pub(super) type Server = (Protocol, String);
 
+/// Returns the server of `\\server\share`.
+#[cfg(windows)]
+pub(super) fn of_unc_path(path: &str) -> Option<&str> {
+    path.strip_prefix(r"\\")?.split_once('\\').map(|(server, _)| server)
+}
+
+/// Returns an address as it is written in a URL, without the brackets around one of IPv6.
+#[cfg(target_os = "linux")]
+pub(super) fn without_brackets(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host)
+}
+
 /// Whether the server can be beyond this computer and its link. (`.local` is multicast DNS, RFC 6762.)
 fn is_elsewhere(host: &str) -> bool {
     match host.parse::<IpAddr>() {

@@ -93,16 +93,18 @@ fn card(state: &State, from: &GuideCard) -> Card {
 fn open(state: &State, id: &str) -> Option<CardButton> {
     let action = Action::Open(id.to_owned());
     if let Some(program) = state.profile.program(id) {
-        return Some(plain_button(format!("Ouvrir {}", program.label), action));
+        return Some(button(format!("Ouvrir {}", program.label), action).into());
     }
     let link = state.profile.link(id).filter(|link| guide::is_for_site(state, link))?;
     let note = french::typeset(link.description.as_deref().unwrap_or_default());
     Some(CardButton { button: button(guide::link_label(state, link), action), note })
 }
 
-/// Returns a button without a note.
-fn plain_button(label: impl Into<String>, action: Action) -> CardButton {
-    CardButton { button: button(label, action), note: String::new() }
+impl From<Button> for CardButton {
+    /// The button alone, whose label says what it is for.
+    fn from(button: Button) -> CardButton {
+        CardButton { button, note: String::new() }
+    }
 }
 
 /// Adds a part to the card: buttons, rows or tables that are made of other values of the profile.
@@ -110,10 +112,9 @@ fn add_part(state: &State, part: CardPart, card: &mut Card) {
     let profile = &state.profile;
     match part {
         CardPart::Vpn => {
-            card.buttons
-                .extend(vpn_buttons(state).into_iter().map(|button| CardButton { button, note: String::new() }));
+            card.buttons.extend(vpn_buttons(state).into_iter().map(CardButton::from));
             let client = format!("Ouvrir {}", super::connect::client(state));
-            card.buttons.push(plain_button(client, Action::OpenClient));
+            card.buttons.push(button(client, Action::OpenClient).into());
             let lines = profile.sites.iter().map(|site| [french::site(site), site.gateway.clone()]);
             card.tables.push(table("Adresse du serveur VPN", ["Site", "Adresse"], lines));
         }
@@ -150,7 +151,7 @@ fn add_part(state: &State, part: CardPart, card: &mut Card) {
                 let button = button("Ce soir, ne plus me le rappeler", Action::NotTonight);
                 card.buttons.push(CardButton { button, note: "L’ordinateur s’éteint quand même".into() });
             }
-            card.buttons.push(plain_button("Éteindre maintenant", Action::ShutDown));
+            card.buttons.push(button("Éteindre maintenant", Action::ShutDown).into());
         }
     }
 }
@@ -159,10 +160,11 @@ fn add_part(state: &State, part: CardPart, card: &mut Card) {
 /// out of reach.
 fn drive_buttons(state: &State) -> Vec<CardButton> {
     if state.reaches_intranet() == Some(false) {
-        return vpn_buttons(state).into_iter().map(|button| CardButton { button, note: String::new() }).collect();
+        return vpn_buttons(state).into_iter().map(CardButton::from).collect();
     }
     let drives = state.profile.drives.iter().filter_map(|drive| {
-        let name = drives::name(drive).replace('L', "l");
+        // Within a sentence: in lower case, but for the letter itself.
+        let name = format!("lecteur\u{a0}{}", drive.letter);
         let note = drives::purpose(drive.holds).to_owned();
         let open = Action::OpenDrive(drive.letter);
         let button = match state.drive(drive.letter)? {

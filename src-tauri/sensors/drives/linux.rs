@@ -4,7 +4,7 @@
 //! No file below a mount is accessed: `stat` would wait for a server that is down.
 
 use crate::sensors::expand;
-use crate::sensors::servers::Server;
+use crate::sensors::servers::{Server, without_brackets};
 use anyhow::Context;
 use std::ffi::OsString;
 use std::fs;
@@ -109,7 +109,7 @@ impl MountSources {
     fn servers(&self) -> Vec<Server> {
         let mounted = self.mounted.iter().filter_map(mounted_server);
         let shares = self.user_mounts.iter().map(|(share, _)| share).chain(&self.bookmarks);
-        mounted.chain(shares.map(|share| (Protocol::Smb, bare(&share.server)))).collect()
+        mounted.chain(shares.map(|share| (Protocol::Smb, without_brackets(&share.server).to_owned()))).collect()
     }
 
     /// Returns the first mount point that is connected, otherwise the first that could be.
@@ -183,17 +183,11 @@ fn mount(line: &str) -> Option<Mount> {
 /// Returns the server of a mount: `//server/share`, `server:/path`.
 fn mounted_server(mount: &Mount) -> Option<Server> {
     match mount.kind.as_str() {
-        "cifs" | "smb3" => {
-            Share::parse(mount.source.strip_prefix("//")?).map(|share| (Protocol::Smb, bare(&share.server)))
-        }
-        "nfs" | "nfs4" => Some((Protocol::Nfs, bare(mount.source.rsplit_once(":/")?.0))),
+        "cifs" | "smb3" => Share::parse(mount.source.strip_prefix("//")?)
+            .map(|share| (Protocol::Smb, without_brackets(&share.server).to_owned())),
+        "nfs" | "nfs4" => Some((Protocol::Nfs, without_brackets(mount.source.rsplit_once(":/")?.0).to_owned())),
         _ => None,
     }
-}
-
-/// An address without the brackets around one of IPv6.
-fn bare(server: &str) -> String {
-    server.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(server).to_owned()
 }
 
 /// Lists the shares below the folder of gvfs or of kio-fuse.

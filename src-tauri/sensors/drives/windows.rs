@@ -1,7 +1,7 @@
 //! Finds the drives among the letters that the network providers know.
 
 use crate::Events;
-use crate::sensors::servers::Server;
+use crate::sensors::servers::{Server, of_unc_path};
 use crate::sensors::window::MessageWindow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,12 +26,7 @@ pub(super) fn read(drives: &[Drive]) -> anyhow::Result<Vec<DriveState>> {
 /// Returns the servers of all mapped letters, connected or not.
 pub(super) fn servers() -> anyhow::Result<Vec<Server>> {
     let connections = ('A'..='Z').filter_map(|letter| connection(&HSTRING::from(format!("{letter}:"))).1);
-    Ok(connections.filter_map(|remote| Some((Protocol::Smb, server(&remote)?.to_owned()))).collect())
-}
-
-/// Returns the server of `\\server\share`.
-fn server(remote: &str) -> Option<&str> {
-    remote.strip_prefix(r"\\")?.split('\\').next()
+    Ok(connections.filter_map(|remote| Some((Protocol::Smb, of_unc_path(&remote)?.to_owned()))).collect())
 }
 
 /// Sends the drives once at the start, and again when a letter is mapped or removed.
@@ -214,8 +209,8 @@ mod tests {
 
     #[test]
     fn the_server_of_a_share_is_named() {
-        assert_eq!(server(r"\\172.26.66.73\services"), Some("172.26.66.73"));
-        assert_eq!(server(r"C:\folder"), None);
+        assert_eq!(of_unc_path(r"\\172.26.66.73\services"), Some("172.26.66.73"));
+        assert_eq!(of_unc_path(r"C:\folder"), None);
     }
 
     #[test]

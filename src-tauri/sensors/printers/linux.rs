@@ -5,7 +5,7 @@
 
 use super::listed;
 use crate::sensors::http;
-use crate::sensors::servers::Server;
+use crate::sensors::servers::{Server, without_brackets};
 use anyhow::{Context, bail};
 use http_body_util::Full;
 use hyper::Request;
@@ -123,7 +123,7 @@ fn print_server(device: &str) -> Option<Server> {
         ("smb", None) => Protocol::Smb,
         _ => return None,
     };
-    Some((protocol, uri.host_str()?.trim_start_matches('[').trim_end_matches(']').to_owned()))
+    Some((protocol, without_brackets(uri.host_str()?).to_owned()))
 }
 
 impl CupsAddress {

@@ -3,7 +3,7 @@
 use super::listed;
 use crate::Events;
 use crate::sensors::registry::{self, KeyWatch};
-use crate::sensors::servers::Server;
+use crate::sensors::servers::{Server, of_unc_path};
 use anyhow::Context;
 use std::time::Duration;
 use vigie_core::message::{Event, Printers};
@@ -38,7 +38,7 @@ pub(super) fn read() -> anyhow::Result<Printers> {
 /// Returns the servers of the connections: each shares its queues by SMB too.
 pub(super) fn servers() -> anyhow::Result<Vec<Server>> {
     let names = names().context("EnumPrinters")?.into_iter();
-    Ok(names.filter_map(|name| Some((Protocol::Smb, server(&name)?.to_owned()))).collect())
+    Ok(names.filter_map(|name| Some((Protocol::Smb, of_unc_path(&name)?.to_owned()))).collect())
 }
 
 /// Sends the list once at the start, and again when a printer is added or removed or the default one changes.
@@ -109,11 +109,6 @@ fn queue(name: &str) -> &str {
     name.strip_prefix(r"\\").and_then(|rest| rest.split_once('\\')).map_or(name, |(_, queue)| queue)
 }
 
-/// Returns the server of a connection.
-fn server(name: &str) -> Option<&str> {
-    name.strip_prefix(r"\\").and_then(|rest| rest.split_once('\\')).map(|(server, _)| server)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,9 +116,9 @@ mod tests {
     #[test]
     fn connection_is_named_by_its_queue() {
         assert_eq!(queue(r"\\172.26.66.73\I14RC-DSI-RDC"), "I14RC-DSI-RDC");
-        assert_eq!(server(r"\\172.26.66.73\I14RC-DSI-RDC"), Some("172.26.66.73"));
+        assert_eq!(of_unc_path(r"\\172.26.66.73\I14RC-DSI-RDC"), Some("172.26.66.73"));
         assert_eq!(queue("Microsoft Print to PDF"), "Microsoft Print to PDF");
-        assert_eq!(server("Microsoft Print to PDF"), None);
+        assert_eq!(of_unc_path("Microsoft Print to PDF"), None);
         assert_eq!(queue(r"\\server"), r"\\server");
     }
 
