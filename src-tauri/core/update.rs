@@ -295,7 +295,7 @@ fn set_profile(state: &mut State, profile: Arc<Profile>, problems: Arc<[Problem]
     if !problems.is_empty() && problems != state.problems {
         effects.push(Effect::Notify(Notification::ConfigBroken));
     }
-    // The same category tells that there is no tray.
+    // The notice that there is no tray has the same category.
     if problems.is_empty() && !state.problems.is_empty() && state.tray_host != Some(false) {
         effects.push(Effect::Withdraw(Category::Program));
     }

@@ -1,5 +1,5 @@
 //! The networks that Windows has authenticated against the computer's domain: the Network List Manager knows them, and
-//! tells when that changes (<https://learn.microsoft.com/windows/win32/nla/about-the-network-list-manager-api>).
+//! reports changes (<https://learn.microsoft.com/windows/win32/nla/about-the-network-list-manager-api>).
 
 use crate::Events;
 use crate::win32::Com;
@@ -16,8 +16,8 @@ use windows::Win32::Networking::NetworkListManager::{
 use windows::Win32::System::Com::{CLSCTX_ALL, COINIT_MULTITHREADED, CoCreateInstance, IConnectionPointContainer};
 use windows::core::{GUID, Interface, implement};
 
-/// Sends the interfaces at the start, after each change, and whenever `look` asks for them.
-pub async fn watch(look: Arc<Notify>, events: Events) {
+/// Sends the interfaces at the start, after each change, and after each notice in `request`.
+pub async fn watch(request: Arc<Notify>, events: Events) {
     let (ask, asked) = mpsc::channel();
     let changes = DomainChanges(ask.clone());
     // The thread sleeps until something changes, and ends with the program. COM may wait for a service of Windows.
@@ -30,7 +30,7 @@ pub async fn watch(look: Arc<Notify>, events: Events) {
         return tracing::warn!("no thread for the networks of the domain: {error}");
     }
     while ask.send(()).is_ok() {
-        look.notified().await;
+        request.notified().await;
     }
 }
 
@@ -56,7 +56,7 @@ fn follow(changes: DomainChanges, asked: &Receiver<()>, events: &Events) -> wind
     Ok(())
 }
 
-/// Lets the manager tell changes, until the end of the process.
+/// Subscribes to the manager's events, until the end of the process.
 fn subscribe(manager: &INetworkListManager, changes: DomainChanges) -> windows::core::Result<()> {
     let sink: INetworkEvents = changes.into();
     // SAFETY: the sink is counted by the connection point, and its channel outlives it.
@@ -73,7 +73,7 @@ fn domain_interfaces(manager: &INetworkListManager) -> windows::core::Result<Vec
     let mut interfaces = Vec::new();
     loop {
         let mut next = [None];
-        // SAFETY: `next` has room for one.
+        // SAFETY: `next` holds one element.
         unsafe { connections.Next(&mut next, None) }?;
         let [Some(connection)] = next else { return Ok(interfaces) };
         match domain_interface(&connection) {
@@ -105,7 +105,7 @@ fn domain_interface(connection: &INetworkConnection) -> windows::core::Result<Op
 struct DomainChanges(Sender<()>);
 
 impl DomainChanges {
-    fn tell(&self) -> windows::core::Result<()> {
+    fn notify(&self) -> windows::core::Result<()> {
         // Fails only at the end of the program.
         let _ = self.0.send(());
         Ok(())
@@ -114,19 +114,19 @@ impl DomainChanges {
 
 impl INetworkEvents_Impl for DomainChanges_Impl {
     fn NetworkAdded(&self, _: &GUID) -> windows::core::Result<()> {
-        self.tell()
+        self.notify()
     }
 
     fn NetworkDeleted(&self, _: &GUID) -> windows::core::Result<()> {
-        self.tell()
+        self.notify()
     }
 
     fn NetworkConnectivityChanged(&self, _: &GUID, _: NLM_CONNECTIVITY) -> windows::core::Result<()> {
-        self.tell()
+        self.notify()
     }
 
     fn NetworkPropertyChanged(&self, _: &GUID, _: NLM_NETWORK_PROPERTY_CHANGE) -> windows::core::Result<()> {
-        self.tell()
+        self.notify()
     }
 }
 
@@ -139,18 +139,18 @@ mod tests {
     #[tokio::test]
     async fn the_interfaces_are_sent_at_the_start_and_when_asked_for() {
         let (events, mut sent) = tokio::sync::mpsc::unbounded_channel();
-        let look = Arc::new(Notify::new());
-        let watch = tokio::spawn(watch(look.clone(), events));
+        let request = Arc::new(Notify::new());
+        let watch = tokio::spawn(watch(request.clone(), events));
         for _ in 0..2 {
             let event = tokio::time::timeout(Duration::from_secs(20), sent.recv()).await.expect("an event in time");
             assert_eq!(event, Some(Event::DomainNetworks(Vec::new())));
-            look.notify_one();
+            request.notify_one();
         }
         watch.abort();
     }
 
     #[test]
-    fn a_change_that_the_manager_tells_asks_for_the_networks() {
+    fn an_event_of_the_manager_requests_the_networks() {
         let (ask, asked) = mpsc::channel();
         let sink: INetworkEvents = DomainChanges(ask).into();
         // SAFETY: the sink is alive.

@@ -152,8 +152,8 @@ fn with_silent_hosts(sentence: &str, state: &State) -> String {
 
 /// Returns the intranet hosts of which every service is silent beside others that answer, each in a sentence.
 pub(crate) fn silence(state: &State) -> Vec<String> {
-    let tells = state.reaches_intranet() == Some(true);
-    silent_hosts(state).into_iter().filter(|_| tells).map(|name| format!("{name} ne répond pas")).collect()
+    let is_reachable = state.reaches_intranet() == Some(true);
+    silent_hosts(state).into_iter().filter(|_| is_reachable).map(|name| format!("{name} ne répond pas")).collect()
 }
 
 /// Returns the intranet hosts of which every service is silent, by the names that users know.
