@@ -542,6 +542,18 @@ mod tests {
     }
 
     #[test]
+    fn words_without_a_subject_do_not_count() {
+        let state = known();
+        for (question, first) in [
+            ("je ne vois plus mes dossiers", "card-lecteurs"),
+            ("faire une visio avec des gens de l’extérieur", "card-visio"),
+            ("après, comment imprimer ?", "card-imprimer"),
+        ] {
+            assert_eq!(ids(&find_in(&state, question))[0], first, "{question}");
+        }
+    }
+
+    #[test]
     fn keywords_are_those_of_something_that_can_be_found() {
         let mut state = standing(VpnStatus::Connected);
         let mut profile = Profile::clone(&state.profile);
