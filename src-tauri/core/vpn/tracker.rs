@@ -22,13 +22,13 @@ const CONNECTING_TIMEOUT: Duration = Duration::from_secs(120);
 /// Silent probes in a row before a tunnel counts as stalled.
 const SILENCES_UNTIL_STALLED: u32 = 2;
 /// Pause between two readings of the counters of a tunnel that is in use.
-const TRAFFIC_INTERVAL: Duration = Duration::from_secs(5);
+const TRAFFIC_INTERVAL: Duration = Duration::from_secs(3);
 /// The same, while nothing goes through it.
 const IDLE_TRAFFIC_INTERVAL: Duration = Duration::from_secs(20);
 /// Packets that were sent into the tunnel without any coming back, from which on it is probed at once.
 const UNANSWERED_PACKETS: u64 = 3;
 /// Within how long such a probe is sent: when a gateway fails, the tunnels of the whole fleet fall silent in one second.
-const UNANSWERED_SPREAD: Duration = Duration::from_secs(4);
+const UNANSWERED_SPREAD: Duration = Duration::from_secs(7);
 /// Pause between two probes for unanswered packets: some programs never get an answer.
 const UNANSWERED_PAUSE: Duration = Duration::from_secs(30);
 /// Bytes that must come through the tunnel between two readings: more than the gateway sends by itself (router
