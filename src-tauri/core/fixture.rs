@@ -1,6 +1,7 @@
 //! Fixtures for the tests of core and view.
 
 use super::Now;
+use super::connect::{ConnectMethod, Pin, Submission};
 use super::message::{
     Battery, DriveMount, DriveState, Effect, Event, Host, Printer, Printers, Reading, RequestId, SensorRequest, Space,
     Wapt,
@@ -18,6 +19,18 @@ use vigie_profile::{Profile, UserChoices};
 pub fn guide() -> Arc<Profile> {
     static GUIDE: LazyLock<Arc<Profile>> = LazyLock::new(|| Arc::new(vigie_profile::guide()));
     GUIDE.clone()
+}
+
+/// A filled-in form: user `mdupont` in Caen, PIN 4321.
+pub fn submission() -> Submission {
+    Submission {
+        way: ConnectMethod::Connect,
+        site: "caen".into(),
+        identifier: "mdupont".into(),
+        pin: Pin::Typed("4321".to_owned().into()),
+        digits: "123456".to_owned().into(),
+        remember_pin: false,
+    }
 }
 
 /// A moment in Paris, `2026-11-24T14:02`.

@@ -412,21 +412,10 @@ fn amigo(state: &State) -> Button {
 mod tests {
     use super::*;
     use vigie_core::connect::{AttemptHistory, ConnectProgress, Pin, StoredCredentials};
-    use vigie_core::fixture::{TUNNEL, correct, home, known, now, probe, silent, with_tunnel};
+    use vigie_core::fixture::{TUNNEL, correct, home, known, now, probe, silent, submission, with_tunnel};
     use vigie_core::message::{Effect, Event, RequestId, SensorRequest};
     use vigie_core::update::update;
     use vigie_core::vpn::{Gateway, Links, Witness};
-
-    fn sent() -> Submission {
-        Submission {
-            way: ConnectMethod::Connect,
-            site: "caen".into(),
-            identifier: "mdupont".into(),
-            pin: Pin::Typed("4321".to_owned().into()),
-            digits: "123456".to_owned().into(),
-            remember_pin: false,
-        }
-    }
 
     fn on(state: &mut State, event: Event) {
         update(state, event, now("2026-11-24T10:00"));
@@ -441,7 +430,7 @@ mod tests {
 
     fn after(progress: Result<ConnectProgress, ConnectError>) -> State {
         let mut state = at_the_form(Some(VpnClient::Cisco), StoredCredentials::default());
-        on(&mut state, Event::FormSubmitted(sent()));
+        on(&mut state, Event::FormSubmitted(submission()));
         on(&mut state, Event::ConnectProgress(RequestId::new(1), progress));
         state
     }
@@ -487,7 +476,7 @@ mod tests {
             identifier: String::new(),
             pin: Pin::Typed("12".to_owned().into()),
             digits: "12".to_owned().into(),
-            ..sent()
+            ..submission()
         };
         on(&mut state, Event::FormSubmitted(wrong));
         let errors: Vec<String> =
@@ -616,7 +605,9 @@ mod tests {
         let form = form(&at_the_form(None, StoredCredentials::default()));
         assert!(!form.can_connect && !form.may_remember_pin && form.offers(&Action::OpenClient));
         assert_eq!(form.by_hand.as_deref(), Some("Copier le code et ouvrir Cisco Secure Client"));
-        assert!(!form.takes(&sent()) && form.takes(&Submission { way: ConnectMethod::Clipboard, ..sent() }));
+        assert!(
+            !form.takes(&submission()) && form.takes(&Submission { way: ConnectMethod::Clipboard, ..submission() })
+        );
     }
 
     #[test]

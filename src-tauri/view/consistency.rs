@@ -3,9 +3,9 @@
 use crate::{connect, page, panel, status, tray};
 use proptest::prelude::*;
 use vigie_core::connect::{
-    ConnectError, ConnectMethod, ConnectProgress, Pin, Stage, StoredCredentials, Submission, VpnClient,
+    ConnectError, ConnectMethod, ConnectProgress, Stage, StoredCredentials, Submission, VpnClient,
 };
-use vigie_core::fixture::{HOME, TUNNEL, after, correct, home, known, probe, silent, with_tunnel};
+use vigie_core::fixture::{HOME, TUNNEL, after, correct, home, known, probe, silent, submission, with_tunnel};
 use vigie_core::message::{Action, Effect, Event, RequestId, SensorRequest};
 use vigie_core::state::State;
 use vigie_core::update::update;
@@ -20,14 +20,6 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let submission = Submission {
-        way: ConnectMethod::Connect,
-        site: "caen".into(),
-        identifier: "mdupont".into(),
-        pin: Pin::Typed("4321".to_owned().into()),
-        digits: "123456".to_owned().into(),
-        remember_pin: false,
-    };
     let events = vec![
         Event::Tick,
         Event::ClockChanged,
@@ -45,8 +37,8 @@ fn step() -> impl Strategy<Value = Step> {
         Event::ConnectReady(Some(VpnClient::Cisco), StoredCredentials::default()),
         Event::ConnectReady(Some(VpnClient::OpenConnect), StoredCredentials::default()),
         Event::ConnectReady(None, StoredCredentials::default()),
-        Event::FormSubmitted(submission.clone()),
-        Event::FormSubmitted(Submission { way: ConnectMethod::Clipboard, ..submission }),
+        Event::FormSubmitted(submission()),
+        Event::FormSubmitted(Submission { way: ConnectMethod::Clipboard, ..submission() }),
         Event::Disconnected(Ok(())),
         Event::Disconnected(Err("no".into())),
         Event::Action(Action::Connect),

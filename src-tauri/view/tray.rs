@@ -428,21 +428,14 @@ Quitter
     #[test]
     fn connecting_and_disconnecting_in_the_menu() {
         use vigie_core::connect::{ConnectProgress, StoredCredentials, VpnClient};
-        use vigie_core::fixture::home;
+        use vigie_core::fixture::{home, submission};
         let second = |state: &State| -> Vec<String> {
             text(&tray(state).menu).lines().skip(1).take_while(|line| *line != "—").map(str::to_owned).collect()
         };
         let mut state = standing(VpnStatus::Disconnected);
         let mut on = |event| update(&mut state, event, now("2026-11-24T14:02:10"));
         on(Event::ConnectReady(Some(VpnClient::Cisco), StoredCredentials::default()));
-        on(Event::FormSubmitted(vigie_core::connect::Submission {
-            way: vigie_core::connect::ConnectMethod::Connect,
-            site: "caen".into(),
-            identifier: "mdupont".into(),
-            pin: vigie_core::connect::Pin::Typed("4321".to_owned().into()),
-            digits: "123456".to_owned().into(),
-            remember_pin: false,
-        }));
+        on(Event::FormSubmitted(submission()));
         assert_eq!(second(&state), ["Annuler la connexion"]);
         assert_eq!(tray(&state).icon.status, VpnStatus::Connecting);
         let mut on = |event| update(&mut state, event, now("2026-11-24T14:02:10"));

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::digits::Digits;
-use crate::fixture::{HOME, TUNNEL, correct, guide, home, known, now, probe, silent, standing, with_tunnel};
+use crate::fixture::{
+    HOME, TUNNEL, correct, guide, home, known, now, probe, silent, standing, submission, with_tunnel,
+};
 use crate::helpdesk;
 use crate::message::{
     Battery, Call, DriveState, Host, PowerOffError, Printer, Printers, Reading, RequestId, Space, Wapt, WindowError,
@@ -526,17 +528,6 @@ fn each_action_has_its_effect() {
     }
 }
 
-fn form() -> connect::Submission {
-    connect::Submission {
-        way: connect::ConnectMethod::Connect,
-        site: "caen".into(),
-        identifier: "mdupont".into(),
-        pin: connect::Pin::Typed("4321".to_owned().into()),
-        digits: "123456".to_owned().into(),
-        remember_pin: false,
-    }
-}
-
 /// The window is open, and Cisco's client there.
 fn at_the_form() -> State {
     let mut state = known();
@@ -558,12 +549,12 @@ fn connect_request(effects: &[Effect]) -> connect::ConnectRequest {
 fn valid_form_connects_and_the_status_is_connecting_meanwhile() {
     use connect::{ConnectProgress, Phase, Stage};
     let mut state = at_the_form();
-    let wrong = connect::Submission { digits: "12".to_owned().into(), ..form() };
+    let wrong = connect::Submission { digits: "12".to_owned().into(), ..submission() };
     assert_eq!(state.on(Event::FormSubmitted(wrong), "10:01"), []);
     assert_eq!(state.connect.form_errors, [connect::FormError::Digits]);
-    let id = connect_request(&state.on(Event::FormSubmitted(form()), "10:01")).id;
+    let id = connect_request(&state.on(Event::FormSubmitted(submission()), "10:01")).id;
     assert_eq!((state.vpn.status(), &state.connect.form_errors[..]), (VpnStatus::Connecting, &[][..]));
-    assert_eq!(state.on(Event::FormSubmitted(form()), "10:01"), [], "twice at once");
+    assert_eq!(state.on(Event::FormSubmitted(submission()), "10:01"), [], "twice at once");
     let verifying = Ok(ConnectProgress::Stage(Stage::Verifying));
     assert_eq!(state.on(Event::ConnectProgress(id, verifying), "10:01:01"), []);
     let connected = Event::ConnectProgress(id, Ok(ConnectProgress::Connected));
@@ -577,7 +568,7 @@ fn valid_form_connects_and_the_status_is_connecting_meanwhile() {
 /// Sends the form, and lets the client report its tunnel at 10:01:02.
 fn reported_tunnel() -> State {
     let mut state = at_the_form();
-    let id = connect_request(&state.on(Event::FormSubmitted(form()), "10:01")).id;
+    let id = connect_request(&state.on(Event::FormSubmitted(submission()), "10:01")).id;
     let connected = Event::ConnectProgress(id, Ok(connect::ConnectProgress::Connected));
     state.on(connected, "10:01:02");
     state
@@ -610,7 +601,7 @@ fn failed_attempt_is_notified_if_its_window_is_closed_and_refusals_are_kept() {
     let mut state = at_the_form();
     let failed = |state: &mut State, reason: ConnectError| {
         let now = state.now.clone();
-        let id = connect_request(&update(state, Event::FormSubmitted(form()), now.clone())).id;
+        let id = connect_request(&update(state, Event::FormSubmitted(submission()), now.clone())).id;
         update(state, Event::ConnectProgress(id, Err(reason)), now)
     };
     let effects = failed(&mut state, ConnectError::WrongPasscode);
@@ -630,7 +621,7 @@ fn failed_attempt_is_notified_if_its_window_is_closed_and_refusals_are_kept() {
 fn attempt_can_be_cancelled() {
     let mut state = at_the_form();
     assert_eq!(state.asked(Action::CancelConnect), []);
-    let id = connect_request(&state.on(Event::FormSubmitted(form()), "10:01")).id;
+    let id = connect_request(&state.on(Event::FormSubmitted(submission()), "10:01")).id;
     assert_eq!(state.asked(Action::CancelConnect), [Effect::CancelConnect]);
     assert_eq!(state.vpn.status(), VpnStatus::Disconnected);
     assert_eq!(state.on(Event::ConnectProgress(id, Ok(connect::ConnectProgress::Connected)), "10:01:01"), []);
@@ -639,13 +630,13 @@ fn attempt_can_be_cancelled() {
 #[test]
 fn passcode_reaches_the_clients_window_by_the_clipboard() {
     let mut state = at_the_form();
-    let by_hand = connect::Submission { way: connect::ConnectMethod::Clipboard, ..form() };
+    let by_hand = connect::Submission { way: connect::ConnectMethod::Clipboard, ..submission() };
     // Its own window asks for the identifier and the gateway.
     let by_hand = connect::Submission { site: "".into(), identifier: String::new(), ..by_hand };
     let client = Effect::Launch(LaunchTarget::Client);
     let copied = ClipboardContent::Passcode;
     for number in [1, 2] {
-        let copy = Effect::CopyPasscode(RequestId::new(number), form().pin, form().digits);
+        let copy = Effect::CopyPasscode(RequestId::new(number), submission().pin, submission().digits);
         assert_eq!(state.on(Event::FormSubmitted(by_hand.clone()), "10:01"), [copy]);
     }
     let notified = Effect::Notify(Notification::Copied(copied.clone()));
@@ -666,8 +657,8 @@ fn administrator_can_forbid_driving_the_client() {
     assert_eq!(state.asked(Action::Connect), [Effect::PrepareConnect, Effect::ShowConnect]);
     state.on(Event::ConnectWindowOpen(true), "10:00");
     state.on(Event::ConnectReady(Some(connect::VpnClient::Cisco), connect::StoredCredentials::default()), "10:00");
-    assert_eq!(state.on(Event::FormSubmitted(form()), "10:01"), []);
-    let by_hand = connect::Submission { way: connect::ConnectMethod::Clipboard, ..form() };
+    assert_eq!(state.on(Event::FormSubmitted(submission()), "10:01"), []);
+    let by_hand = connect::Submission { way: connect::ConnectMethod::Clipboard, ..submission() };
     assert!(matches!(state.on(Event::FormSubmitted(by_hand), "10:01")[..], [Effect::CopyPasscode(..)]));
 }
 
@@ -679,7 +670,7 @@ fn administrator_can_require_the_clients_window() {
     state.profile = Arc::new(profile);
     let client = Effect::Launch(LaunchTarget::Client);
     assert_eq!(state.asked(Action::Connect), [client]);
-    assert_eq!(state.on(Event::FormSubmitted(form()), "10:01"), []);
+    assert_eq!(state.on(Event::FormSubmitted(submission()), "10:01"), []);
 }
 
 #[test]

@@ -317,14 +317,20 @@ impl ListingWatcher {
     }
 }
 
+/// Serves it on the session bus, and returns the items that register.
+async fn listing_watcher(host: bool) -> (Connection, UnboundedReceiver<String>) {
+    let (registered, items) = unbounded_channel();
+    let watcher = ListingWatcher { host, items: Vec::new(), registered };
+    let builder = zbus::connection::Builder::session().expect("a bus");
+    let builder = builder.serve_at("/StatusNotifierWatcher", watcher).expect("a path");
+    let bus = builder.name("org.kde.StatusNotifierWatcher").expect("a name").build().await.expect("connected");
+    (bus, items)
+}
+
 #[test]
 fn host_that_comes_late_and_changes_only_a_property_is_noticed() {
     with_session_bus(async {
-        let (registered, mut items) = unbounded_channel();
-        let watcher = ListingWatcher { host: false, items: Vec::new(), registered };
-        let builder = zbus::connection::Builder::session().expect("a bus");
-        let builder = builder.serve_at("/StatusNotifierWatcher", watcher).expect("a path");
-        let bus = builder.name("org.kde.StatusNotifierWatcher").expect("a name").build().await.expect("connected");
+        let (bus, mut items) = listing_watcher(false).await;
         let (sender, mut events) = unbounded_channel();
         let mut tray = tray();
         tray.show(value(), &sender);
@@ -345,11 +351,7 @@ fn host_that_comes_late_and_changes_only_a_property_is_noticed() {
 #[test]
 fn item_that_its_watcher_has_forgotten_is_registered_again() {
     with_session_bus(async {
-        let (registered, mut items) = unbounded_channel();
-        let watcher = ListingWatcher { host: true, items: Vec::new(), registered };
-        let builder = zbus::connection::Builder::session().expect("a bus");
-        let builder = builder.serve_at("/StatusNotifierWatcher", watcher).expect("a path");
-        let bus = builder.name("org.kde.StatusNotifierWatcher").expect("a name").build().await.expect("connected");
+        let (bus, mut items) = listing_watcher(true).await;
         let (sender, mut events) = unbounded_channel();
         let mut tray = tray();
         tray.show(value(), &sender);
