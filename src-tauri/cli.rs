@@ -41,7 +41,7 @@ const LOAD_TIMEOUT: Duration = Duration::from_secs(1);
 const TEMPLATE: &str = "{about}\n\nUtilisation : {usage}\n\n{all-args}{after-help}\n";
 const EXIT_CODES: &str = "\
 Codes de retour :
-  0  tout va bien ; pour « status » : lecteurs et applications métiers accessibles
+  0  tout va bien ; pour « status » : le réseau de l’académie est à portée
   1  la demande n’a pas abouti, ou un défaut a été trouvé
   2  commande mal écrite
   3  « status » : lecteurs et applications métiers hors d’atteinte

@@ -4,7 +4,7 @@ use super::panel::{Button, button, vpn_buttons};
 use super::{drives, french, guide};
 use jiff::civil::Time;
 use serde::{Deserialize, Serialize};
-use vigie_core::message::{Action, DriveMount};
+use vigie_core::message::Action;
 use vigie_core::state::State;
 use vigie_profile::{CardPart, Day, GuideCard, Hours, RowKind};
 
@@ -156,27 +156,14 @@ fn add_part(state: &State, part: CardPart, card: &mut Card) {
     }
 }
 
-/// One button for each drive: open it, attach it again, or ask the helpdesk for it. None of them works while the intranet is
-/// out of reach.
+/// One button for each drive, or those of the VPN while no drive is within reach.
 fn drive_buttons(state: &State) -> Vec<CardButton> {
-    if state.reaches_intranet() == Some(false) {
-        return vpn_buttons(state).into_iter().map(CardButton::from).collect();
-    }
     let drives = state.profile.drives.iter().filter_map(|drive| {
-        // Within a sentence: in lower case, but for the letter itself.
-        let name = format!("lecteur\u{a0}{}", drive.letter);
         let note = drives::purpose(drive.holds).to_owned();
-        let open = Action::OpenDrive(drive.letter);
-        let button = match state.drive(drive.letter)? {
-            DriveMount::Connected(_) => button(format!("Ouvrir le {name}"), open),
-            DriveMount::Disconnected(_) => button(format!("Rattacher le {name}"), open),
-            DriveMount::Absent => {
-                button(format!("Demander le {name} à AMIGO"), Action::Open(state.profile.helpdesk.link.clone()))
-            }
-        };
-        Some(CardButton { button, note })
+        Some(CardButton { button: drives::action(state, drive)?, note })
     });
-    drives.collect()
+    let drives: Vec<CardButton> = drives.collect();
+    if drives.is_empty() { vpn_buttons(state).into_iter().map(CardButton::from).collect() } else { drives }
 }
 
 /// How copiers are named (guide, section 10), and where to look for one's own.

@@ -1,27 +1,22 @@
 //! The texts about the network drives.
 
-use vigie_core::message::{DriveMount, Reading};
+use super::french;
+use super::panel::{Button, Severity, button};
+use vigie_core::message::{Action, DriveMount, Reading};
 use vigie_core::state::State;
 use vigie_core::vpn::VpnStatus;
 use vigie_profile::{Drive, DriveUse};
-
-/// Whether the drive can be opened now.
-pub fn can_open(state: &State, drive: &Drive) -> bool {
-    why_not(state, drive).is_none()
-}
 
 /// "Lecteur U".
 pub fn name(drive: &Drive) -> String {
     format!("Lecteur\u{a0}{}", drive.letter)
 }
 
-/// Returns the menu's entry: letter, purpose, and why it cannot be opened.
-pub fn line(state: &State, drive: &Drive) -> String {
-    let what = format!("{} : {}", name(drive), purpose(drive.holds));
-    match why_not(state, drive) {
-        None => what,
-        Some(reason) => format!("{what} ({reason})"),
-    }
+/// Returns the names of several drives, "lecteur U", "lecteurs I et U".
+pub fn names<'a>(drives: impl IntoIterator<Item = &'a Drive>) -> String {
+    let letters: Vec<String> = drives.into_iter().map(|drive| drive.letter.to_string()).collect();
+    let plural = if letters.len() > 1 { "s" } else { "" };
+    format!("lecteur{plural}\u{a0}{}", french::list(&letters))
 }
 
 /// "données personnelles", "données professionnelles" (guide, "Particularités communes").
@@ -32,23 +27,181 @@ pub fn purpose(holds: DriveUse) -> &'static str {
     }
 }
 
-/// Returns why the drive cannot be opened now.
-pub fn why_not(state: &State, drive: &Drive) -> Option<&'static str> {
-    match state.vpn.status() {
-        VpnStatus::Offline => return Some("hors d’atteinte : pas de réseau"),
-        VpnStatus::Captive => return Some("hors d’atteinte : connexion limitée"),
-        VpnStatus::Disconnected => return Some("hors d’atteinte : VPN déconnecté"),
-        VpnStatus::Connecting => return Some("connexion en cours"),
-        VpnStatus::Stalled => return Some("hors d’atteinte : le VPN ne répond plus"),
-        VpnStatus::Unknown | VpnStatus::Connected | VpnStatus::OnSite => {}
+/// Returns the one thing to do with a drive, in every view: open it, attach it again, or ask the helpdesk for it. `None`
+/// while it cannot be done.
+pub fn action(state: &State, drive: &Drive) -> Option<Button> {
+    if out_of_reach(state).is_some() {
+        return None;
     }
-    match state.drive(drive.letter) {
-        Some(DriveMount::Connected(_) | DriveMount::Disconnected(_)) => None,
-        Some(DriveMount::Absent) => Some("absent de cet ordinateur"),
-        None => Some(match state.drives {
-            Reading::Pending => "en cours de lecture",
-            Reading::Known(_) => "absent de cet ordinateur",
-            Reading::Unavailable(_) => "le système n’indique pas ses lecteurs",
-        }),
+    // Within a sentence: in lower case, but for the letter itself.
+    let name = names([drive]);
+    let open = Action::OpenDrive(drive.letter);
+    Some(match state.drive(drive.letter)? {
+        DriveMount::Connected(_) => button(format!("Ouvrir le {name}"), open),
+        DriveMount::Disconnected(_) => button(format!("Rattacher le {name}"), open),
+        DriveMount::Absent => {
+            button(format!("Demander le {name} à AMIGO"), Action::Open(state.profile.helpdesk.link.clone()))
+        }
+    })
+}
+
+/// Returns the menu's entry: what to do with the drive, or why nothing can be done.
+pub fn entry(state: &State, drive: &Drive) -> (String, Option<Action>) {
+    let purpose = purpose(drive.holds);
+    match action(state, drive) {
+        Some(Button { label, action }) => (format!("{label} : {purpose}"), Some(action)),
+        None => (format!("{} : {purpose} ({})", name(drive), value(state, drive).0), None),
+    }
+}
+
+/// Returns the panel's value for a drive, and how serious it is.
+pub fn value(state: &State, drive: &Drive) -> (&'static str, Severity) {
+    match (out_of_reach(state), state.drive(drive.letter)) {
+        (Some(reason), Some(DriveMount::Connected(_) | DriveMount::Disconnected(_))) => (reason, Severity::Warning),
+        (Some(reason), Some(DriveMount::Absent) | None) => (reason, Severity::Unavailable),
+        (None, Some(DriveMount::Connected(_))) => ("accessible", Severity::Normal),
+        (None, Some(DriveMount::Disconnected(_))) => ("déconnecté, à rattacher", Severity::Warning),
+        (None, Some(DriveMount::Absent)) => ("absent de cet ordinateur, à demander à AMIGO", Severity::Unavailable),
+        (None, None) => match state.drives {
+            // A drive that the profile has just named is not in the last reading.
+            Reading::Pending | Reading::Known(_) => ("en cours de lecture", Severity::Unavailable),
+            Reading::Unavailable(_) => ("le système n’indique pas ses lecteurs", Severity::Unavailable),
+        },
+    }
+}
+
+/// Returns why no drive can be opened now.
+fn out_of_reach(state: &State) -> Option<&'static str> {
+    match state.vpn.status() {
+        VpnStatus::Offline => Some("hors d’atteinte : pas de réseau"),
+        VpnStatus::Captive => Some("hors d’atteinte : connexion limitée"),
+        VpnStatus::Disconnected => Some("hors d’atteinte : VPN déconnecté"),
+        VpnStatus::Connecting => Some("connexion en cours"),
+        VpnStatus::Stalled => Some("hors d’atteinte : le VPN ne répond plus"),
+        VpnStatus::Unknown | VpnStatus::Connected | VpnStatus::OnSite => None,
+    }
+}
+
+/// Returns the sentence about what is within reach, for a status in which the intranet is, and one about the drives that are
+/// missing.
+pub fn within_reach(state: &State) -> String {
+    let drives = &state.profile.drives;
+    let which = |is: fn(&DriveMount) -> bool| -> Vec<&Drive> {
+        drives.iter().filter(|drive| state.drive(drive.letter).is_some_and(is)).collect()
+    };
+    let connected = which(|mount| matches!(mount, DriveMount::Connected(_)));
+    let missing = [
+        (which(|mount| matches!(mount, DriveMount::Disconnected(_))), "à rattacher", "à rattacher"),
+        (which(|mount| *mount == DriveMount::Absent), "absent", "absents"),
+    ];
+    let reachable = match connected.as_slice() {
+        [] => "Les applications métiers sont accessibles.".to_owned(),
+        all if all.len() == drives.len() => {
+            "Les lecteurs réseau et les applications métiers sont accessibles.".to_owned()
+        }
+        [one] => format!("Les applications métiers et le {} sont accessibles.", names([*one])),
+        some => format!("Les applications métiers et les {} sont accessibles.", names(some.iter().copied())),
+    };
+    let missing: Vec<String> = missing
+        .into_iter()
+        .filter(|(drives, ..)| !drives.is_empty())
+        .map(|(drives, one, many)| {
+            let word = if drives.len() == 1 { one } else { many };
+            format!("{} {word}", names(drives))
+        })
+        .collect();
+    if missing.is_empty() {
+        return reachable;
+    }
+    format!("{reachable} {}.", french::capitalised(&missing.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{cards, notice, panel, status, tray};
+    use vigie_core::fixture::{now, standing};
+    use vigie_core::message::{DriveState, Event, Notification};
+    use vigie_core::update::update;
+
+    fn with_drives(status: VpnStatus, mounts: &[(char, &str)]) -> State {
+        let drives = mounts.iter().map(|(letter, mount)| DriveState {
+            letter: *letter,
+            mount: match *mount {
+                "connected" => DriveMount::Connected("/mnt".into()),
+                "disconnected" => DriveMount::Disconnected("/mnt".into()),
+                _ => DriveMount::Absent,
+            },
+        });
+        let mut state = standing(status);
+        update(&mut state, Event::Drives(Reading::Known(drives.collect())), now("2026-11-24T14:03"));
+        state
+    }
+
+    #[test]
+    fn every_view_says_which_drives_are_within_reach() {
+        let rows = [
+            (["connected"; 4], "Les lecteurs réseau et les applications métiers sont accessibles."),
+            (["absent"; 4], "Les applications métiers sont accessibles. Lecteurs I, S, T et U absents."),
+            (["disconnected"; 4], "Les applications métiers sont accessibles. Lecteurs I, S, T et U à rattacher."),
+            (
+                ["connected", "absent", "absent", "absent"],
+                "Les applications métiers et le lecteur I sont accessibles. Lecteurs S, T et U absents.",
+            ),
+            (
+                ["connected", "disconnected", "absent", "connected"],
+                "Les applications métiers et les lecteurs I et U sont accessibles. Lecteur S à rattacher, lecteur T absent.",
+            ),
+        ];
+        for status in [VpnStatus::Connected, VpnStatus::OnSite] {
+            for (mounts, text) in rows {
+                let mounts: Vec<(char, &str)> = "ISTU".chars().zip(mounts).collect();
+                let state = with_drives(status, &mounts);
+                let shown = [
+                    panel::panel(&state).subtitle,
+                    tray::tray(&state).detail,
+                    notice::notice(&Notification::Vpn(status), &state).body,
+                    status::text(&status::status(&state)).lines().nth(1).unwrap_or_default().to_owned(),
+                ];
+                for shown in shown {
+                    assert_eq!(shown.replace('\u{a0}', " "), text);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_read_is_not_claimed() {
+        let mut state = standing(VpnStatus::Connected);
+        for drives in [Reading::Pending, Reading::Unavailable("for the log".into())] {
+            update(&mut state, Event::Drives(drives), now("2026-11-24T14:03"));
+            assert_eq!(within_reach(&state), "Les applications métiers sont accessibles.");
+        }
+    }
+
+    #[test]
+    fn card_panel_and_menu_agree_on_what_to_do_with_a_drive() {
+        for status in VpnStatus::ALL {
+            let state = standing(status);
+            let card = cards::cards(&state).into_iter().find(|card| card.id == "lecteurs").expect("the guide has it");
+            let menu = tray::tray(&state).menu.into_iter().find_map(|entry| {
+                let tray::Entry::Submenu { label, entries } = entry else { return None };
+                (label == "Lecteurs réseau").then_some(entries)
+            });
+            for (drive, entry) in state.profile.drives.iter().zip(menu.expect("the menu has it")) {
+                let tray::Entry::Item { label, action } = entry else { panic!("{entry:?}") };
+                let on_card = card.buttons.iter().find(|button| button.button.label.contains(&names([drive])));
+                let on_card = on_card.map(|button| &button.button);
+                assert_eq!(on_card.map(|button| &button.action), action.as_ref(), "{status:?}");
+                assert!(on_card.is_none_or(|button| label.starts_with(&button.label)), "{label}");
+                let value = value(&state, drive).0;
+                let verb = on_card.map(|button| button.label.split(' ').next().unwrap_or_default().to_lowercase());
+                match verb.as_deref() {
+                    Some("ouvrir") => assert_eq!(value, "accessible"),
+                    Some(verb) => assert!(value.contains(&format!("à {verb}")), "{value}: {verb}"),
+                    None => assert!(out_of_reach(&state).is_some(), "{status:?}: {drive:?}"),
+                }
+            }
+        }
     }
 }

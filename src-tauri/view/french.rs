@@ -41,6 +41,21 @@ pub fn fold(text: &str) -> String {
     folded
 }
 
+/// Joins words as a sentence does, "I, S et U".
+pub fn list(words: &[String]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} et {last}", first.join(", ")),
+    }
+}
+
+/// Returns the text with a capital first letter.
+pub fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
 /// "21 h 30", "17 h".
 pub fn time(time: Time) -> String {
     match time.minute() {

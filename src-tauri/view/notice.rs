@@ -219,8 +219,12 @@ fn vpn(status: VpnStatus, state: &State) -> Notice {
 
 /// What is out of reach, by name.
 fn lost(state: &State) -> String {
-    let letters: Vec<String> = state.profile.drives.iter().map(|drive| format!("{}:", drive.letter)).collect();
-    format!("Les lecteurs {} et les applications métiers sont hors d’atteinte.", letters.join(", "))
+    let drives = &state.profile.drives;
+    match drives.as_slice() {
+        [] => "Les applications métiers sont hors d’atteinte.".into(),
+        [one] => format!("Le {} et les applications métiers sont hors d’atteinte.", drives::names([one])),
+        all => format!("Les {} et les applications métiers sont hors d’atteinte.", drives::names(all)),
+    }
 }
 
 /// Returns the notice of how a start ended.
@@ -274,8 +278,8 @@ fn name(target: &LaunchTarget, state: &State) -> String {
         LaunchTarget::Session(_) => program(&profile.remote_support),
         LaunchTarget::Link(id) => profile.link(id).map_or_else(|| quoted(id), |link| quoted(&link.label)),
         LaunchTarget::Drive(letter, _) => match profile.drives.iter().find(|drive| drive.letter == *letter) {
-            Some(drive) => format!("Le lecteur {letter}: ({})", drives::purpose(drive.holds)),
-            None => format!("Le lecteur {letter}:"),
+            Some(drive) => format!("Le {} ({})", drives::names([drive]), drives::purpose(drive.holds)),
+            None => format!("Le lecteur\u{a0}{letter}"),
         },
         LaunchTarget::Call(call) => quoted(&call.code),
     }
@@ -342,7 +346,7 @@ mod tests {
         let rows = [
             (
                 VpnStatus::Offline,
-                "Hors ligne | Aucun réseau : vérifiez le câble ou le Wi-Fi. Les lecteurs I:, S:, T:, U: et les applications métiers sont hors d’atteinte.",
+                "Hors ligne | Aucun réseau : vérifiez le câble ou le Wi-Fi. Les lecteurs I, S, T et U et les applications métiers sont hors d’atteinte.",
             ),
             (
                 VpnStatus::Captive,
@@ -350,9 +354,12 @@ mod tests {
             ),
             (
                 VpnStatus::Disconnected,
-                "VPN déconnecté | Les lecteurs I:, S:, T:, U: et les applications métiers sont hors d’atteinte. | [Se reconnecter]",
+                "VPN déconnecté | Les lecteurs I, S, T et U et les applications métiers sont hors d’atteinte. | [Se reconnecter]",
             ),
-            (VpnStatus::Connected, "VPN connecté | Les lecteurs réseau et les applications métiers sont accessibles."),
+            (
+                VpnStatus::Connected,
+                "VPN connecté | Les applications métiers et les lecteurs I et U sont accessibles. Lecteur S à rattacher, lecteur T absent.",
+            ),
             (
                 VpnStatus::Stalled,
                 "Le VPN ne répond plus | Les lecteurs réseau et les applications métiers ne répondent pas. Déconnectez puis reconnectez le VPN. | [Se reconnecter]",
@@ -424,7 +431,7 @@ mod tests {
         );
         assert_eq!(
             launch(LaunchTarget::Drive('T', None), LaunchOutcome::Missing),
-            "Le lecteur T: (données professionnelles) est introuvable sur cet ordinateur | L’assistance AMIGO peut vous aider. | [Ouvrir AMIGO]"
+            "Le lecteur T (données professionnelles) est introuvable sur cet ordinateur | L’assistance AMIGO peut vous aider. | [Ouvrir AMIGO]"
         );
         assert_eq!(
             says(&Notification::WindowFailed(WindowKind::Panel, WindowError::EngineMissing), &state),

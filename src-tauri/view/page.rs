@@ -246,7 +246,7 @@ mod tests {
             "Cisco Secure Client | Se connecter au VPN",
             "Renvoi immédiat : *21 + n° | Taper le numéro, puis composer ou copier",
             "Consulter la messagerie vocale : *98 | Copier le code",
-            "Lecteur U | Ouvrir le lecteur réseau : données personnelles",
+            "Lecteur U | Lecteur réseau : données personnelles",
             "Imprimer | Imprimer sur le copieur de votre division, sur site ou en télétravail",
         ] {
             assert!(lines.iter().any(|other| other == line), "{line} in {lines:#?}");

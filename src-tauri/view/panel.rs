@@ -5,7 +5,7 @@
 use super::{drives, french, helpdesk, shutdown, vpn};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use vigie_core::message::{Action, DriveMount, Host, Printers, Reading};
+use vigie_core::message::{Action, Host, Printers, Reading};
 use vigie_core::shutdown::Reminder;
 use vigie_core::state::{Question, State};
 use vigie_core::vpn::VpnStatus;
@@ -367,12 +367,7 @@ fn machine(state: &State, host: &Host) -> Vec<Row> {
 fn drive_rows(state: &State) -> Vec<Row> {
     let rows = state.profile.drives.iter().map(|drive| {
         let label = format!("{} ({})", drives::name(drive), drives::purpose(drive.holds));
-        let (value, mark) = match (drives::why_not(state, drive), state.drive(drive.letter)) {
-            (Some(reason), Some(DriveMount::Absent) | None) => (reason, Severity::Unavailable),
-            (Some(reason), Some(_)) => (reason, Severity::Warning),
-            (None, Some(DriveMount::Connected(_))) => ("accessible", Severity::Normal),
-            (None, _) => ("déconnecté ; l’ouvrir le rattache", Severity::Warning),
-        };
+        let (value, mark) = drives::value(state, drive);
         let id = format!("drive-{}", drive.letter.to_ascii_lowercase());
         Row { id, mark, ..normal(RowKind::Drives, value).labelled(label) }
     });

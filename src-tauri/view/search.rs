@@ -424,9 +424,12 @@ pub(super) fn entries(state: &State, page: &Page) -> Vec<SearchEntry> {
     }
     entries.extend(profile.drives.iter().map(|drive| {
         let id = format!("drive-{}", drive.letter.to_ascii_lowercase());
-        let detail = format!("Ouvrir le lecteur réseau : {}", drives::purpose(drive.holds));
-        let target = Destination::Do(Action::OpenDrive(drive.letter));
-        entry(&id, drives::name(drive), detail, target)
+        let purpose = drives::purpose(drive.holds);
+        let (detail, action) = match drives::action(state, drive) {
+            Some(button) => (format!("{} : {purpose}", button.label), button.action),
+            None => (format!("Lecteur réseau : {purpose}"), Action::OpenDrive(drive.letter)),
+        };
+        entry(&id, drives::name(drive), detail, Destination::Do(action))
     }));
     entries.extend(actions(state));
     entries.extend(page.settings.iter().map(|setting| {

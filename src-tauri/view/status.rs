@@ -106,7 +106,7 @@ mod tests {
         let expected = format!(
             "\
 VPN connecté depuis 14 h 02
-Les lecteurs réseau et les applications métiers sont accessibles.
+Les applications métiers et les lecteurs I et U sont accessibles. Lecteur S à rattacher, lecteur T absent.
 
 Réseau
   VPN : VPN connecté depuis 14 h 02 (portailotp.ac-caen.fr)
@@ -128,8 +128,8 @@ Cet ordinateur
 
 Lecteurs réseau
   Lecteur I (données professionnelles) : accessible
-  Lecteur S (données professionnelles) : déconnecté ; l’ouvrir le rattache
-  Lecteur T (données professionnelles) : absent de cet ordinateur
+  Lecteur S (données professionnelles) : déconnecté, à rattacher
+  Lecteur T (données professionnelles) : absent de cet ordinateur, à demander à AMIGO
   Lecteur U (données personnelles) : accessible
 
 Imprimantes et logiciels

@@ -174,8 +174,8 @@ fn printers(state: &State) -> Vec<Entry> {
 
 fn drives_menu(state: &State) -> Vec<Entry> {
     let drives = state.profile.drives.iter().map(|drive| {
-        let action = drives::can_open(state, drive).then_some(Action::OpenDrive(drive.letter));
-        entry(drives::line(state, drive), action)
+        let (label, action) = drives::entry(state, drive);
+        entry(label, action)
     });
     drives.collect()
 }
@@ -319,10 +319,10 @@ Téléphonie ▸
   Composer *25 (Ne pas déranger : activer ou désactiver)
   Composer *98 (Consulter la messagerie vocale)
 Lecteurs réseau ▸
-  Lecteur I : données professionnelles
-  Lecteur S : données professionnelles
-  [Lecteur T : données professionnelles (absent de cet ordinateur)]
-  Lecteur U : données personnelles
+  Ouvrir le lecteur I : données professionnelles
+  Rattacher le lecteur S : données professionnelles
+  Demander le lecteur T à AMIGO : données professionnelles
+  Ouvrir le lecteur U : données personnelles
 Imprimantes ▸
   [I76RC-DSI04-B4 (par défaut) : Rectorat (Seine-Maritime), division DSI n° 4, bâtiment B, étage 4]
   [Bureau]
@@ -352,7 +352,7 @@ Quitter
                 VpnStatus::Unknown,
                 "Vérification du réseau…",
                 "Se connecter au VPN…",
-                "Lecteur I : données professionnelles",
+                "Ouvrir le lecteur I : données professionnelles",
             ),
             (
                 VpnStatus::Offline,
@@ -382,7 +382,7 @@ Quitter
                 VpnStatus::Connected,
                 "VPN connecté depuis 14 h 02 (portailotp.ac-caen.fr)",
                 "Ouvrir Cisco Secure Client…",
-                "Lecteur I : données professionnelles",
+                "Ouvrir le lecteur I : données professionnelles",
             ),
             (
                 VpnStatus::Stalled,
@@ -394,7 +394,7 @@ Quitter
                 VpnStatus::OnSite,
                 "Sur site, VPN inutile",
                 "Ouvrir Cisco Secure Client…",
-                "Lecteur I : données professionnelles",
+                "Ouvrir le lecteur I : données professionnelles",
             ),
         ];
         assert_eq!(rows.map(|row| row.0), VpnStatus::ALL);

@@ -1,14 +1,12 @@
 //! The VPN status in words: what is known, and what to do.
 
-use super::french;
+use super::{drives, french};
 use vigie_core::state::State;
 use vigie_core::vpn::{Answer, Reason, VpnStatus, Witness};
 use vigie_profile::IntranetHost;
 
 /// The word by which an advice sends the user to the helpdesk; the panel then has a button for it.
 pub(super) const HELPDESK: &str = "l’assistance";
-
-const WITHIN_REACH: &str = "Les lecteurs réseau et les applications métiers sont accessibles.";
 
 /// Returns the status in a few words: the title of a notification.
 pub fn title(state: &State) -> String {
@@ -132,9 +130,9 @@ pub fn detail(state: &State) -> String {
         Reason::PinMismatch => {
             "Le serveur VPN n’a pas la clé attendue. Ne saisissez pas votre code PIN, et prévenez l’assistance."
         }
-        Reason::Connecting => "Les lecteurs réseau et les applications métiers seront bientôt accessibles.",
-        Reason::IntranetAnswers => return with_silent_hosts(WITHIN_REACH, state),
-        Reason::DomainNetwork => WITHIN_REACH,
+        Reason::Connecting => "Les lecteurs réseau et les applications métiers ne sont pas encore accessibles.",
+        Reason::IntranetAnswers => return with_silent_hosts(&drives::within_reach(state), state),
+        Reason::DomainNetwork => return drives::within_reach(state),
         Reason::TunnelCarries => return with_silent_hosts("Le VPN transmet des données.", state),
         Reason::IntranetSilent => {
             "Les lecteurs réseau et les applications métiers ne répondent pas. Déconnectez puis reconnectez le VPN."
@@ -277,7 +275,7 @@ mod tests {
         let witnesses = [silent(), vec![witness("smb://172.26.1.2", answered)]].concat();
         update(&mut state, Event::Probed(probe(probe_id(&effects), witnesses, None)), now("2026-11-24T10:00"));
         assert_eq!(state.vpn.status(), VpnStatus::Connected);
-        assert_eq!(detail(&state), format!("{WITHIN_REACH} Le serveur d’impression ne répond pas."));
+        assert_eq!(detail(&state), "Les applications métiers sont accessibles. Le serveur d’impression ne répond pas.");
         let row = |state: &State| {
             let rows = crate::panel::panel(state).groups.remove(0).rows;
             rows.into_iter().find(|row| row.label == "Serveurs").map(|row| (row.value, row.mark))
@@ -286,6 +284,5 @@ mod tests {
         assert_eq!(row(&state), Some(("Le serveur d’impression ne répond pas".into(), warning)));
         assert_eq!(row(&standing(VpnStatus::Connected)), None);
         assert_eq!(row(&standing(VpnStatus::Stalled)), None, "there the status says it");
-        assert_eq!(detail(&standing(VpnStatus::Connected)), WITHIN_REACH);
     }
 }

@@ -233,9 +233,9 @@ fn reachable_drives_open_and_others_are_disabled() {
     let vigie = desktop.spawn("vigie", &desktop.vigie_on_isolated_machine());
     let item = desktop.item_of(vigie.pid());
     item.wait_for_menu("Sur site");
-    let menu = item.wait_for_menu("Lecteur T : données professionnelles (absent de cet ordinateur) (greyed)\n");
-    assert!(menu.contains("\n  Lecteur I : données professionnelles\n"), "{menu}");
-    item.click(&["Lecteurs réseau", "Lecteur I : données professionnelles"]);
+    let menu = item.wait_for_menu("Demander le lecteur T à AMIGO : données professionnelles\n");
+    assert!(menu.contains("\n  Ouvrir le lecteur I : données professionnelles\n"), "{menu}");
+    item.click(&["Lecteurs réseau", "Ouvrir le lecteur I : données professionnelles"]);
     assert_eq!(files.next_call(0), [point.display().to_string()]);
     vpn.unplug();
     item.wait_for_menu("\n  Lecteur I : données professionnelles (hors d’atteinte : pas de réseau) (greyed)\n");

@@ -147,11 +147,7 @@ fn each_status_has_an_icon_and_texts_of_its_own() {
     assert_shows("Hors ligne depuis …", "Se connecter au VPN…", "Aucun réseau");
     vpn.move_on_site();
     vpn.plug();
-    assert_shows(
-        "Sur site, VPN inutile",
-        "Ouvrir Cisco Secure Client…",
-        "Les lecteurs réseau et les applications métiers sont accessibles",
-    );
+    assert_shows("Sur site, VPN inutile", "Ouvrir Cisco Secure Client…", "Les applications métiers sont accessibles.");
     login1.prepare_for_sleep(true);
     assert_shows("Vérification du réseau…", "Se connecter au VPN…", "Un instant");
     vpn.move_home();
@@ -177,7 +173,7 @@ fn probes_without_news_emit_no_signal_and_a_change_updates_the_menu_in_place() {
     desktop.skip_first_run();
     let (_vigie, item) = desktop.start_vigie();
     item.wait_for_menu("VPN connecté");
-    item.wait_for_menu("absent de cet ordinateur");
+    item.wait_for_menu("Demander le lecteur U à AMIGO");
     let mut monitor = desktop.command("dbus-monitor");
     monitor.args(["--session", &format!("type='signal',sender='{}'", item.service())]);
     let monitor = desktop.spawn("monitor", &monitor);

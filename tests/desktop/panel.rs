@@ -187,13 +187,10 @@ fn each_row_agrees_with_the_systems_own_commands() {
         let row = row(&format!("drive-{letter}"));
         assert_eq!((row.label.as_str(), row.value.as_str(), row.mark.as_str()), (label, "accessible", "normal"));
     }
-    assert_eq!(
-        (row("drive-s").value.as_str(), row("drive-s").mark.as_str()),
-        ("déconnecté ; l’ouvrir le rattache", "warning")
-    );
+    assert_eq!((row("drive-s").value.as_str(), row("drive-s").mark.as_str()), ("déconnecté, à rattacher", "warning"));
     assert_eq!(
         (row("drive-t").value.as_str(), row("drive-t").mark.as_str()),
-        ("absent de cet ordinateur", "unavailable")
+        ("absent de cet ordinateur, à demander à AMIGO", "unavailable")
     );
 
     // Printers: the default one first.
@@ -256,7 +253,7 @@ fn each_row_agrees_with_the_systems_own_commands() {
     fs::remove_dir_all(desktop.home().join("machine/power/BAT0")).expect("the folder was written before");
     drop(cups);
     item.activate();
-    assert_eq!(page.wait_for_row("drive-i", "absent de cet ordinateur").mark, "unavailable");
+    assert_eq!(page.wait_for_row("drive-i", "absent de cet ordinateur, à demander à AMIGO").mark, "unavailable");
     let printers = page.wait_for_row("printers", "le service d’impression ne répond pas");
     assert_eq!((printers.label.as_str(), printers.mark.as_str()), ("Imprimantes", "unavailable"));
     wait_for("the battery's row to go", DEADLINE, || page.rows().iter().all(|row| row.id != "battery").then_some(()));

@@ -14,7 +14,7 @@ use std::process::Command;
 type SituationRow = (&'static str, fn(&mut SituationWorld), &'static str, &'static str);
 
 const OUT_OF_REACH: &str = "Les lecteurs réseau et les applications métiers sont hors d’atteinte.";
-const WITHIN_REACH: &str = "Les lecteurs réseau et les applications métiers sont accessibles.";
+const WITHIN_REACH: &str = "Les applications métiers sont accessibles.";
 const INTRANET_SILENT: &str = "Les lecteurs réseau et les applications métiers ne répondent pas.";
 const UNVERIFIED: &str = "Le certificat du serveur VPN ne peut pas être vérifié.";
 const OTHER_SERVER: &str = "Un autre serveur répond à la place du serveur VPN.";

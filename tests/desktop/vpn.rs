@@ -34,8 +34,8 @@ struct ShownStatus {
 
 const CONNECT: &str = "Se connecter au VPN…";
 const OPEN_CISCO: &str = "Ouvrir Cisco Secure Client…";
-const OUT_OF_REACH: &str = "Les lecteurs I:, S:, T:, U: et les applications métiers sont hors d’atteinte.";
-const REACHABLE: &str = "Les lecteurs réseau et les applications métiers sont accessibles.";
+const OUT_OF_REACH: &str = "Les lecteurs I, S, T et U et les applications métiers sont hors d’atteinte.";
+const REACHABLE: &str = "Les applications métiers sont accessibles. Lecteurs I, S, T et U à rattacher.";
 
 const UNKNOWN: ShownStatus = ShownStatus {
     verdict: "unknown",
@@ -78,7 +78,7 @@ const DISCONNECTED: ShownStatus = ShownStatus {
 const CONNECTING: ShownStatus = ShownStatus {
     verdict: "connecting",
     line: "Connexion en cours… (portailotp.test)",
-    detail: "Les lecteurs réseau et les applications métiers seront bientôt accessibles.",
+    detail: "Les lecteurs réseau et les applications métiers ne sont pas encore accessibles.",
     connect: OPEN_CISCO,
     drives: Some("connexion en cours"),
     code: 4,
@@ -167,9 +167,11 @@ impl Home {
             matches_line(expected.line, menu.lines().next()?).then_some(menu)
         });
         assert_eq!(menu.lines().nth(1), Some(expected.connect));
-        let reason = |reason| format!(" ({reason}) (greyed)");
-        for drive in ["Lecteur I : données professionnelles", "Lecteur U : données personnelles"] {
-            let line = format!("  {drive}{}", expected.drives.map(reason).unwrap_or_default());
+        for (drive, purpose) in [('I', "données professionnelles"), ('U', "données personnelles")] {
+            let line = match expected.drives {
+                Some(reason) => format!("  Lecteur {drive} : {purpose} ({reason}) (greyed)"),
+                None => format!("  Rattacher le lecteur {drive} : {purpose}"),
+            };
             assert!(menu.lines().any(|other| other == line), "{line:?} is missing in\n{menu}");
         }
         let (title, detail) = self.item.tooltip();
@@ -309,14 +311,17 @@ fn a_whole_day_with_a_real_server() {
     home.vpn.restore_intranet();
     let seen = home.wait_for_status(&CONNECTED, PROBED);
     let back = home.wait_for_notification(2, "VPN connecté", seen);
-    assert_eq!((back.replaces, back.transient, back.body.as_str()), (stalled.id, true, REACHABLE));
+    assert_eq!(
+        (back.replaces, back.transient, back.body.replace('\u{a0}', " ").as_str()),
+        (stalled.id, true, REACHABLE)
+    );
 
     let before = home.verdicts().len();
     home.vpn.kill_server();
     wait_for("the client to give up", DEADLINE, || (!home.vpn.has_tunnel()).then_some(()));
     let seen = home.wait_for_status(&DISCONNECTED, AT_ONCE);
     let lost = home.wait_for_notification(3, "VPN déconnecté", seen);
-    assert_eq!((lost.body.as_str(), lost.buttons()), (OUT_OF_REACH, vec!["Se reconnecter"]));
+    assert_eq!((lost.body.replace('\u{a0}', " ").as_str(), lost.buttons()), (OUT_OF_REACH, vec!["Se reconnecter"]));
     home.desktop.screenshot("vpn-lost");
     home.desktop.press_button(&lost, "Se reconnecter");
     assert_eq!(home.cisco.next_call(0), [""; 0]);
