@@ -346,6 +346,23 @@ mod tests {
         assert!(read(&pipe).is_err());
     }
 
+    #[test]
+    fn fuzz_files() {
+        let profile = profile();
+        let utf16: Vec<u8> = both().encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let entities = "<!DOCTYPE a [<!ENTITY b \"bbbb\"><!ENTITY c \"&b;&b;&b;&b;\">]><a><HostName>&c;</HostName></a>";
+        let seeds =
+            [preferences("VPN Rouen", "api.ac-rouen.fr:443").into_bytes(), both().into_bytes(), utf16, entities.into()];
+        let seeds: Vec<&[u8]> = seeds.iter().map(Vec::as_slice).collect();
+        crate::fuzz::fuzz(&seeds, |bytes| {
+            let mut files = CiscoFiles::default();
+            files.add(&decode(bytes));
+            files.add(&both());
+            // Never another gateway than those of the profile.
+            assert!(files.site(&profile).is_none_or(|found| profile.sites.iter().any(|site| site.id == *found)));
+        });
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_read(bytes in any::<Vec<u8>>()) {

@@ -13,8 +13,8 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 use vigie_openconnect::{GROUP_SEPARATOR, PROGRAMS, REFUSED, STARTED};
 use vigie_profile::{
-    Calendar, ConfigError, ConfigSource, Layer, Paths, Site, is_valid_identifier, is_valid_passcode, load_with,
-    read_machine_config,
+    Calendar, ConfigError, ConfigSource, Layer, Paths, Profile, Site, is_valid_identifier, is_valid_passcode,
+    load_with, read_machine_config,
 };
 use zeroize::Zeroizing;
 
@@ -66,31 +66,17 @@ fn run() -> Result<ExitCode, String> {
     print(STARTED);
     // Not through `io::stdin`, whose buffer would keep the passcode.
     let mut input = File::from(io::stdin().as_fd().try_clone_to_owned().map_err(message)?);
-    let deadline = Instant::now() + INPUT_TIMEOUT;
-    let site = read_line(&mut input, deadline)?;
-    let identifier = read_line(&mut input, deadline)?;
-    let passcode = read_line(&mut input, deadline)?;
+    let request = read_request(&mut input, Instant::now() + INPUT_TIMEOUT)?;
     let loaded = load_with(&Paths { machine: Paths::LINUX_MACHINE.into(), user: PathBuf::new() }, &MachineFile);
-    let (site, group) =
-        site.split_once(GROUP_SEPARATOR).map_or((site.as_str(), None), |(site, group)| (site, Some(group)));
-    let site = loaded.profile.sites.iter().find(|known| known.id == *site).ok_or("no such site")?;
-    if group.is_some_and(|group| group.is_empty() || group.chars().any(char::is_control)) {
-        return Err("no such group".into());
-    }
-    if !is_valid_identifier(&identifier) {
-        return Err("no such identifier".into());
-    }
-    if !is_valid_passcode(&passcode) {
-        return Err("no such passcode".into());
-    }
+    let site = request.check(&loaded.profile)?;
     let program = PROGRAMS.iter().find(|path| Path::new(path).is_file()).ok_or("openconnect is not installed")?;
-    let mut command = command(program, site, loaded.profile.vpn.gateway_port, &identifier, group);
+    let mut command = command(program, site, loaded.profile.vpn.gateway_port, &request);
     let mut child = command.spawn().map_err(|error| format!("{program}: {error}"))?;
-    if let Err(error) = send_passcode(&mut child, &passcode) {
+    if let Err(error) = send_passcode(&mut child, &request.passcode) {
         // It has ended already, and has printed why.
         print(&format!("vigie-openconnect: {error}"));
     }
-    drop(passcode);
+    drop(request);
     let client = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or("a process has an id")?;
     let client = pidfd_open(client, PidfdFlags::empty()).map_err(message)?;
     // Before there is a second thread.
@@ -100,13 +86,50 @@ fn run() -> Result<ExitCode, String> {
     Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
 }
 
+/// The three lines of input.
+struct TunnelRequest {
+    site: Zeroizing<String>,
+    identifier: Zeroizing<String>,
+    passcode: Zeroizing<String>,
+}
+
+/// Reads the three lines of input.
+fn read_request(input: &mut File, deadline: Instant) -> Result<TunnelRequest, String> {
+    let mut line = || read_line(input, deadline);
+    Ok(TunnelRequest { site: line()?, identifier: line()?, passcode: line()? })
+}
+
+impl TunnelRequest {
+    /// Returns the id of the site, and the user's group at its gateway.
+    fn site_and_group(&self) -> (&str, Option<&str>) {
+        self.site.split_once(GROUP_SEPARATOR).map_or((&self.site, None), |(site, group)| (site, Some(group)))
+    }
+
+    /// Returns the site, if everything in the request may be handed to OpenConnect.
+    fn check<'a>(&self, profile: &'a Profile) -> Result<&'a Site, String> {
+        let (site, group) = self.site_and_group();
+        let site = profile.sites.iter().find(|known| known.id == *site).ok_or("no such site")?;
+        if group.is_some_and(|group| group.is_empty() || group.chars().any(char::is_control)) {
+            return Err("no such group".into());
+        }
+        if !is_valid_identifier(&self.identifier) {
+            return Err("no such identifier".into());
+        }
+        if !is_valid_passcode(&self.passcode) {
+            return Err("no such passcode".into());
+        }
+        Ok(site)
+    }
+}
+
 /// Returns the command that connects to the site's gateway. The gateway's certificate must be one that the system trusts,
 /// or one that the administrator's file pins.
-fn command(program: &str, site: &Site, port: u16, identifier: &str, group: Option<&str>) -> Command {
+fn command(program: &str, site: &Site, port: u16, request: &TunnelRequest) -> Command {
     let host = if site.gateway.contains(':') { format!("[{}]", site.gateway) } else { site.gateway.clone() };
     let mut command = Command::new(program);
-    command.args(["--protocol=anyconnect", "--non-inter", "--passwd-on-stdin"]).arg(format!("--user={identifier}"));
-    command.args(group.map(|group| format!("--authgroup={group}")));
+    command.args(["--protocol=anyconnect", "--non-inter", "--passwd-on-stdin"]);
+    command.arg(format!("--user={}", *request.identifier));
+    command.args(request.site_and_group().1.map(|group| format!("--authgroup={group}")));
     command.args(site.certificate_pins.iter().map(|pin| format!("--servercert={pin}")));
     command.arg("--").arg(format!("{host}:{port}"));
     command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C").current_dir("/");
@@ -239,6 +262,37 @@ mod tests {
         assert_eq!(line, Err("a line is too long, or not plain".into()));
         drop(input);
         endless.join().expect("it ends with the reader");
+    }
+
+    #[test]
+    fn fuzz_input() {
+        let profile = vigie_profile::guide();
+        let seeds: [&[u8]; 4] = [
+            b"caen\nmdupont\n1234123456\n",
+            b"rouen\tAgents\nmdupont\n1234123456\nmore\n",
+            b"caen\n--script=/tmp/x\n1234123456\n",
+            b"caen\t--csd-wrapper=/tmp/x -\nm\n-1\n",
+        ];
+        crate::fuzz::fuzz(&seeds, |bytes| {
+            let (mut input, mut writer, _) = input();
+            writer.write_all(bytes).expect("it fits");
+            drop(writer);
+            let Ok(request) = read_request(&mut input, Instant::now() + INPUT_TIMEOUT) else { return };
+            let Ok(site) = request.check(&profile) else { return };
+            let command = command(PROGRAMS[0], site, 443, &request);
+            let arguments: Vec<&str> = command.get_args().map(|argument| argument.to_str().expect("ASCII")).collect();
+            // Of the input, only the identifier and the group are in the arguments, each within an option of its own.
+            let user = format!("--user={}", *request.identifier);
+            let group = request.site_and_group().1.map(|group| format!("--authgroup={group}"));
+            let mut expected = vec!["--protocol=anyconnect", "--non-inter", "--passwd-on-stdin", &user];
+            expected.extend(group.as_deref());
+            let gateway = format!("{}:443", site.gateway);
+            expected.extend(["--", &gateway]);
+            assert_eq!(arguments, expected);
+            assert!(profile.sites.contains(site));
+            assert!(!arguments.iter().any(|argument| argument.contains(char::is_control)));
+            assert!(!user.starts_with("--user=-") && !user.contains(char::is_whitespace), "{user:?}");
+        });
     }
 
     proptest! {

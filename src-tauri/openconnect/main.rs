@@ -8,6 +8,9 @@
 //! input ends (Vigie disconnects or has ended), it ends the tunnel; when it is killed, the kernel interrupts the client,
 //! and a process beside it kills the client that does not heed that.
 
+#[cfg(all(test, target_os = "linux"))]
+#[path = "../fuzz.rs"]
+mod fuzz;
 #[cfg(target_os = "linux")]
 mod linux;
 

@@ -85,7 +85,8 @@ fn depth(lines: &[String]) -> usize {
 /// Returns a text of the file on one line, without control characters.
 fn plain(text: &str) -> String {
     let obeyed = |c: char| {
-        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        c.is_control()
+            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     let line = |line: &str| line.chars().filter(|c| !obeyed(*c)).collect::<String>();
     text.lines().map(line).collect::<Vec<_>>().join(" ")

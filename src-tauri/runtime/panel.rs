@@ -12,7 +12,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
@@ -390,7 +390,7 @@ impl PanelProcess {
         &mut self,
         process: Option<u32>,
         mut stdin: ChildStdin,
-        mut lines: LineReader,
+        mut lines: LineReader<ChildStdout>,
         target: &mut watch::Receiver<Target<M>>,
         events: &Events,
     ) -> io::Result<()> {
@@ -467,14 +467,14 @@ async fn write(stdin: &mut ChildStdin, messages: &[ToPanel]) -> io::Result<()> {
 }
 
 /// Reads messages, and overwrites each once it is parsed: a form carries secrets.
-struct LineReader {
-    stdout: ChildStdout,
+struct LineReader<R> {
+    stdout: R,
     buffer: Zeroizing<Vec<u8>>,
     filled: usize,
 }
 
-impl LineReader {
-    fn new(stdout: ChildStdout) -> LineReader {
+impl<R: AsyncRead + Unpin> LineReader<R> {
+    fn new(stdout: R) -> LineReader<R> {
         // Allocated at full size: reallocating would leave copies of the secrets.
         LineReader { stdout, buffer: Zeroizing::new(vec![0; MAX_LINE_FROM_PANEL_BYTES]), filled: 0 }
     }
@@ -508,5 +508,63 @@ impl LineReader {
 fn send_opened<M: WindowModel>(events: &Events, open: bool) {
     if let Some(event) = M::opened(open) {
         send(events, event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vigie_core::connect::{ConnectMethod, Pin};
+    use vigie_core::fixture::standing;
+    use vigie_core::vpn::VpnStatus;
+
+    /// Checks that a message is read back as it was written, on one line.
+    fn assert_same_when_read_back<T: Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug>(
+        message: &T,
+    ) {
+        let line = serde_json::to_vec(message).expect("a message is JSON");
+        assert!(!line.contains(&b'\n'));
+        assert_eq!(serde_json::from_slice::<T>(&line).as_ref().ok(), Some(message));
+    }
+
+    #[test]
+    fn fuzz_messages() {
+        let state = standing(VpnStatus::Connected);
+        let page = vigie_view::page::page(&state);
+        let mut messages: Vec<ToPanel> = page.parts(None).into_iter().map(ToPanel::Part).collect();
+        messages.extend([ToPanel::Raise, ToPanel::Ping, ToPanel::Connect(vigie_view::connect::form(&state))]);
+        let form = Submission {
+            way: ConnectMethod::Connect,
+            site: "caen".into(),
+            identifier: "mdupont".into(),
+            pin: Pin::Typed("4321".to_owned().into()),
+            digits: "123456".to_owned().into(),
+            remember_pin: true,
+        };
+        let answers = [
+            FromPanel::Shown,
+            FromPanel::Alive,
+            FromPanel::Focused(true),
+            FromPanel::Requested(Action::Choose(vigie_profile::Choice::Size(300, 400))),
+            FromPanel::Submitted(form),
+        ];
+        let messages = messages.iter().map(serde_json::to_string);
+        let lines: Vec<String> = messages.chain(answers.iter().map(serde_json::to_string)).flatten().collect();
+        let lines: Vec<String> = lines.iter().map(|line| format!("{line}\n")).collect();
+        let seeds: Vec<&[u8]> = lines.iter().map(String::as_bytes).collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        crate::fuzz::fuzz(&seeds, |bytes| {
+            // What the window reads of the tray.
+            for line in bytes.split(|byte| *byte == b'\n') {
+                if let Ok(message) = serde_json::from_slice::<ToPanel>(line) {
+                    assert_same_when_read_back(&message);
+                }
+            }
+            // What the tray reads of the window.
+            let mut reader = LineReader::new(bytes);
+            while let Ok(Some(message)) = runtime.block_on(reader.next()) {
+                assert_same_when_read_back(&message);
+            }
+        });
     }
 }

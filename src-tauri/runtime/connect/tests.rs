@@ -1,12 +1,13 @@
 use super::cisco::CiscoDriver;
 use super::driver::*;
-use super::output::OutputEvent;
+use super::output::{ClientOutput, OutputEvent};
 use super::*;
 use crate::cisco::transcript::Transcript;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs;
 use std::path::{Path, PathBuf};
 use vigie_core::connect::Stage;
+use vigie_core::sanitize::sanitize_report;
 use zeroize::Zeroizing;
 
 const IDENTIFIER: &str = "mdupont";
@@ -592,4 +593,74 @@ async fn cisco_is_disconnected_only_when_it_says_so() {
 async fn passcode_is_the_pin_and_then_the_digits() {
     let passcode = passcode(&Pin::Typed(secret("4321")), &secret("123456")).await;
     assert_eq!(passcode, Ok(secret(PASSCODE)));
+}
+
+/// Reads fuzzed output with a driver as an attempt does, and checks what follows from it. A passcode may be written as often
+/// as a client is started.
+fn fuzz_driver(seeds: &[&[u8]], driver: impl Fn() -> Box<dyn ClientDriver>, lines_of_answer: usize) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    crate::fuzz::fuzz(seeds, |printed| {
+        let printed = printed.to_vec();
+        let mut driver = driver();
+        let (starts, mut given) = (Cell::new(1), 0);
+        runtime.block_on(async {
+            let passcode = secret(PASSCODE);
+            let mut output = ClientOutput::from_pipes(
+                Some(std::io::Cursor::new(printed)),
+                None::<tokio::io::Empty>,
+                Some(&passcode),
+            );
+            while let Ok(Some(event)) = output.next(true).await {
+                match driver.on_output(&event) {
+                    DriverStep::Answer(answer, _) => {
+                        let text = String::from_utf8_lossy(&answer);
+                        assert_eq!(text.matches('\n').count(), lines_of_answer, "{text:?}");
+                        given += usize::from(text.contains(PASSCODE));
+                        output.mark_answered();
+                    }
+                    #[cfg(target_os = "linux")]
+                    DriverStep::Restart => starts.update(|starts| starts + 1),
+                    DriverStep::Failed(ConnectError::Unknown(why)) => assert!(!why.contains('\n'), "{why:?}"),
+                    DriverStep::Failed(_) => break,
+                    _ => {}
+                }
+                output.keep_line();
+            }
+            // Nothing that is logged or shown repeats the passcode, or has characters that act.
+            let kept = output.kept_lines();
+            assert_eq!(sanitize_report(&kept), kept);
+            assert!(!kept.contains(PASSCODE) && !kept.contains("123456"), "{kept:?}");
+        });
+        let starts = starts.get();
+        assert!(given <= starts && starts <= 2, "the passcode was given {given} times");
+    });
+}
+
+#[test]
+fn fuzz_cisco_dialogue() {
+    let outputs: Vec<String> = Transcript::all("connect").into_iter().map(|transcript| transcript.output).collect();
+    // At a mark the client waits: what follows is another question.
+    let outputs: Vec<String> =
+        outputs.iter().map(|output| output.replace("{?}", "\n").replace("{!}", PASSCODE)).collect();
+    let seeds: Vec<&[u8]> = outputs.iter().map(String::as_bytes).collect();
+    fuzz_driver(&seeds, || Box::new(cisco("vpn".into())), 1);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn fuzz_openconnect_output() {
+    let seeds = [
+        "vigie-openconnect: started\nPOST https://vpn.example/\nXML POST enabled\nPlease enter your username.\n\
+         POST https://vpn.example/\nGot CONNECT response: HTTP/1.1 200 OK\nConfigured as 172.26.200.7, with SSL connected\n",
+        "vigie-openconnect: started\nXML POST enabled\nGROUP: [Agents|Secours]:***\n\
+         User input required in non-interactive mode\nvigie-openconnect: started\n",
+        "vigie-openconnect: started\nLogin failed.\nfgets (stdin): Success\nServer certificate verify failed: signer not found\n",
+        "vigie-openconnect: refused: no such site\ngetaddrinfo failed for host 'x': Name or service not known\n",
+        "vigie-openconnect: started\n4321 123456\n1 2 3 4 5 6\nGROUP: [\u{202e}|]:***\nFailed to reconnect to host x\n",
+    ];
+    let driver = || -> Box<dyn ClientDriver> {
+        let helper = "/usr/lib/vigie/vigie-openconnect".into();
+        Box::new(super::openconnect::OpenConnectDriver::new(helper, "caen".into(), IDENTIFIER.into(), secret(PASSCODE)))
+    };
+    fuzz_driver(&seeds.map(str::as_bytes), driver, 3);
 }

@@ -283,3 +283,57 @@ async fn a_socket_that_a_crash_has_left_is_replaced() {
     let _listener = transport::IpcListener::claim(&endpoint_of(dir.path())).expect("claimed").expect("first");
     assert!(transport::connect(&endpoint_of(dir.path())).await.is_ok());
 }
+
+/// Whatever a client sends: it gets one answer at most, and what it asks for panics nothing.
+#[test]
+fn fuzz_requests() {
+    use vigie_core::fixture::{now, standing};
+    use vigie_core::vpn::VpnStatus;
+    let connected = standing(VpnStatus::Connected);
+    let requests = [
+        r#""show""#,
+        r#""status""#,
+        r#""watch""#,
+        r#"{"ask":{"do":"open","with":"amigo"}}"#,
+        r#"{"ask":{"do":"join","with":"12345678"}}"#,
+        r#"{"ask":{"do":"dial","with":{"code":"*21","number":"0612345678"}}}"#,
+        r#"{"ask":{"do":"open-drive","with":"I"}}"#,
+        r#"{"ask":{"do":"choose","with":{"what":"size","to":[300,65535]}}}"#,
+        r#"{"ask":{"do":"choose","with":{"what":"lead","to":[0,true]}}}"#,
+        r#"{"ask":{"do":"choose","with":{"what":"site","to":"\u202e"}}}"#,
+        r#"{"ask":{"do":"confirm-shut-down"}}"#,
+        r#"{"ask":{"do":"forget-credentials"}}"#,
+    ];
+    let lines: Vec<String> = requests.iter().map(|request| format!("{request}\n")).collect();
+    for request in requests {
+        assert!(serde_json::from_str::<IpcRequest>(request).is_ok(), "{request}");
+    }
+    let seeds: Vec<&[u8]> = lines.iter().map(String::as_bytes).collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    crate::fuzz::fuzz(&seeds, |bytes| {
+        let (events, mut received) = unbounded_channel();
+        let shown = status("one");
+        let (_keep, statuses) = watch::channel(shown.clone());
+        let slot = WatchSlot { watchers: Arc::default(), is_watching: Arc::default() };
+        let mut printed = String::new();
+        runtime.block_on(async {
+            let (mut client, server) = tokio::io::duplex(1 << 17);
+            client.write_all(bytes).await.expect("it fits");
+            client.shutdown().await.expect("it is open");
+            let _ = answer(server, events, statuses, slot).await;
+            client.read_to_string(&mut printed).await.expect("UTF-8");
+        });
+        let action = received.try_recv().ok();
+        assert!(received.try_recv().is_err(), "a request for two actions");
+        match (&action, printed.strip_suffix('\n')) {
+            (Some(_), answer) => assert_eq!(answer, Some("")),
+            (None, Some(answer)) => assert_eq!(serde_json::from_str::<Status>(answer).ok().as_ref(), Some(&*shown)),
+            (None, None) => assert_eq!(printed, ""),
+        }
+        if let Some(action) = action {
+            let mut state = connected.clone();
+            vigie_core::update::update(&mut state, action, now("2026-11-24T14:03"));
+            drop((vigie_view::tray::tray(&state), vigie_view::page::page(&state), vigie_view::status::status(&state)));
+        }
+    });
+}

@@ -207,21 +207,27 @@ struct AgentTasks {
 }
 
 async fn ask(port: u16) -> anyhow::Result<Wapt> {
-    let Ping { version } = get(port, "/ping", TIMEOUT).await?;
-    let found: Value = get(port, "/checkupgrades.json", TIMEOUT).await?;
+    let ping = get(port, "/ping", TIMEOUT).await?;
+    let found = get(port, "/checkupgrades.json", TIMEOUT).await?;
+    let tasks = get(port, "/tasks.json", TIMEOUT).await.ok();
+    read_answers(ping, found, tasks)
+}
+
+/// Returns what the agent's answers say; not every agent has a list of tasks.
+fn read_answers(ping: Ping, found: Value, tasks: Option<AgentTasks>) -> anyhow::Result<Wapt> {
     let found = if found.is_null() || found == "" {
         None
     } else {
         Some(serde_json::from_value::<Upgrades>(found).context("/checkupgrades.json: unknown format")?)
     };
     // The task that runs now; older agents only report the one of the last update.
-    let running = match get::<AgentTasks>(port, "/tasks.json", TIMEOUT).await {
-        Ok(tasks) => tasks.running,
-        Err(_) => found.as_ref().and_then(|found| found.running_tasks.first().cloned()),
+    let running = match tasks {
+        Some(tasks) => tasks.running,
+        None => found.as_ref().and_then(|found| found.running_tasks.first().cloned()),
     };
     let pending = found.map(pending_packages).transpose()?;
     let running = running.and_then(|task| text(&task, &["description", "summary"]));
-    Ok(Wapt { version: sanitize(&version), pending, running })
+    Ok(Wapt { version: sanitize(&ping.version), pending, running })
 }
 
 /// Returns the names of the packages that wait to be installed or upgraded.

@@ -401,3 +401,27 @@ async fn another_port_is_asked_at_once_and_the_watch_ends_with_its_receiver() {
     drop(received);
     timeout(DEADLINE, watching).await.expect("it ends").expect("no panic");
 }
+
+#[test]
+fn fuzz_answers() {
+    let answers =
+        [PING, UPGRADES, IDLE, "[{\"id\": 3, \"event_type\": \"PRINT\", \"data\": {\"x\": [1e999, null]}}]", "\"\""];
+    let old =
+        r#"{"running_tasks": [{"summary": "a\u001b[2J\u202eb"}], "upgrades": ["tis-7zip", {"package": "\u2066"}]}"#;
+    let settings = "[global]\nwaptservice_port = 8089\n[other]\n";
+    let seeds: Vec<&[u8]> = answers.into_iter().chain([old, settings]).map(str::as_bytes).collect();
+    crate::fuzz::fuzz(&seeds, |bytes| {
+        own_port(&String::from_utf8_lossy(bytes));
+        let _ = serde_json::from_slice::<Option<Vec<AgentEvent>>>(bytes);
+        // The same bytes as each of the answers.
+        let ping =
+            serde_json::from_slice(bytes).unwrap_or_else(|_| Ping { version: String::from_utf8_lossy(bytes).into() });
+        let found = serde_json::from_slice(bytes).unwrap_or_default();
+        let Ok(wapt) = read_answers(ping, found, serde_json::from_slice(bytes).ok()) else { return };
+        let pending = wapt.pending.unwrap_or_default();
+        assert!(pending.len() <= MAX_PACKAGES);
+        for text in pending.iter().chain(wapt.running.iter()).chain([&wapt.version]) {
+            assert_eq!(*text, sanitize(text), "what is shown has no characters that act");
+        }
+    });
+}
