@@ -165,8 +165,8 @@ pub fn standing(status: VpnStatus) -> State {
         })),
         Event::Power(Reading::Known(Some(Battery { percent: 80, plugged: true }))),
         Event::Host(Arc::new(host)),
-        // Links read before, so that a tunnel is seen to come up.
-        Event::Links(Links::default()),
+        // Links read before, so that a tunnel or a network is seen to come or go.
+        Event::Links(if status == VpnStatus::Offline { home() } else { Links::default() }),
     ];
     // The tunnel is silent beyond its grace period.
     let seen = if status == VpnStatus::Stalled { self::now("2026-11-24T14:01:50") } else { now.clone() };

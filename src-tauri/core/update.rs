@@ -18,6 +18,7 @@ pub fn update(state: &mut State, event: Event, now: Now) -> Vec<Effect> {
     if sleep::ends_with(state, &event) {
         sleep::on_wake(state, &mut effects);
     } else if jumped && event != Event::ClockChanged {
+        state.vpn.forget_beginning();
         state.invalidate(&mut effects);
     }
     let site_before = state.site().cloned();
@@ -77,7 +78,10 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
             let requests = state.vpn.tick(&now);
             request(state, requests, effects);
         }
-        Event::ClockChanged => state.invalidate(effects),
+        Event::ClockChanged => {
+            state.vpn.forget_beginning();
+            state.invalidate(effects);
+        }
         Event::Sleeping => sleep::on_sleep(state),
         // Handled in `update`, because other events show it as well.
         Event::Woke => {}

@@ -14,8 +14,10 @@ pub struct Status {
     pub vpn: VpnStatus,
     /// Why the status is what it is.
     pub reason: Reason,
-    /// When the status began.
+    /// When the status began, or was found.
     pub since: Timestamp,
+    /// Whether it was seen to begin then.
+    pub since_seen: bool,
     /// Whether the drives and the business applications are within reach; `null` if that is not known.
     #[serde(rename = "reaches_inside")]
     pub reaches_intranet: Option<bool>,
@@ -59,6 +61,7 @@ pub fn status(state: &State) -> Status {
         vpn: state.vpn.status(),
         reason: state.vpn.reason(),
         since: state.vpn.since_wall().timestamp(),
+        since_seen: state.vpn.seen_since().is_some(),
         reaches_intranet: state.reaches_intranet(),
         witnesses: witnesses(state),
         site: state.site().map(|site| site.id.clone()),

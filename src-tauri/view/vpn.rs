@@ -31,7 +31,7 @@ pub fn title(state: &State) -> String {
     }
 }
 
-/// Returns the title and, if it matters, since when: the tooltip's first line and the panel's value.
+/// Returns the title and, if it matters and was seen, since when: the tooltip's first line and the panel's value.
 pub fn headline(state: &State) -> String {
     let title = title(state);
     let dated = match state.vpn.status() {
@@ -40,7 +40,10 @@ pub fn headline(state: &State) -> String {
         VpnStatus::Stalled => state.vpn.reason() != Reason::AddressConflict,
         VpnStatus::Unknown | VpnStatus::Captive | VpnStatus::Connecting | VpnStatus::OnSite => false,
     };
-    if dated { format!("{title} {}", french::since(state.vpn.since_wall(), &state.now.wall)) } else { title }
+    match state.vpn.seen_since().filter(|_| dated) {
+        Some(since) => format!("{title} {}", french::since(since, &state.now.wall)),
+        None => title,
+    }
 }
 
 /// Returns the menu's first line: the headline and the gateway.
@@ -222,17 +225,17 @@ mod tests {
     #[test]
     fn each_answer_of_the_gateway_has_its_own_words() {
         let rows = [
-            (Gateway::Answered, "VPN déconnecté depuis 10 h | Les lecteurs réseau et les applications métiers sont"),
+            (Gateway::Answered, "VPN déconnecté | Les lecteurs réseau et les applications métiers sont"),
             (
                 Gateway::ClockWrong,
                 "L’heure de l’ordinateur semble fausse (24 novembre 2026) | Le certificat du serveur VPN ne peut pas",
             ),
-            (Gateway::Expired, "VPN déconnecté depuis 10 h | Le certificat du serveur VPN a expiré."),
-            (Gateway::Untrusted, "VPN déconnecté depuis 10 h | Le certificat du serveur VPN ne peut pas être vérifié"),
-            (Gateway::Incomplete, "VPN déconnecté depuis 10 h | Le certificat du serveur VPN ne peut pas être vérifié"),
+            (Gateway::Expired, "VPN déconnecté | Le certificat du serveur VPN a expiré."),
+            (Gateway::Untrusted, "VPN déconnecté | Le certificat du serveur VPN ne peut pas être vérifié"),
+            (Gateway::Incomplete, "VPN déconnecté | Le certificat du serveur VPN ne peut pas être vérifié"),
             (Gateway::OtherName, "Connexion limitée | Un autre serveur répond à la place du serveur VPN."),
-            (Gateway::PinMismatch, "VPN déconnecté depuis 10 h | Le serveur VPN n’a pas la clé attendue."),
-            (Gateway::OldTls, "VPN déconnecté depuis 10 h | Le serveur VPN n’accepte que d’anciennes connexions"),
+            (Gateway::PinMismatch, "VPN déconnecté | Le serveur VPN n’a pas la clé attendue."),
+            (Gateway::OldTls, "VPN déconnecté | Le serveur VPN n’accepte que d’anciennes connexions"),
             (Gateway::NotTls, "Connexion limitée | Un autre serveur répond à la place du serveur VPN."),
             (Gateway::Refused, "Serveur VPN injoignable | Le serveur VPN refuse la connexion."),
             (Gateway::Silent, "Serveur VPN injoignable | Le serveur VPN ne répond pas."),

@@ -32,7 +32,7 @@ fn status_is_printed_with_and_without_a_running_vigie() {
         assert_eq!(json["reaches_inside"], Value::from(reaches));
         assert_eq!((&json["site"], &json["gateway"]), (&"caen".into(), &"portailotp.test".into()));
     };
-    let away = ("disconnected", "VPN déconnecté depuis", Some(false), 3);
+    let away = ("disconnected", "VPN déconnecté\n", Some(false), 3);
     let on_site = ("on-site", "Sur site, VPN inutile\n", Some(true), 0);
     assert_status(away.0, away.1, away.2, away.3);
     vpn.move_on_site();

@@ -47,7 +47,7 @@ fn the_menu_is_complete_and_in_order() {
     let menu: String = lines.map(|line| without_time(line) + "\n").collect();
 
     let expected = "\
-VPN déconnecté depuis … (portailotp.test)
+VPN déconnecté (portailotp.test)
 Se connecter au VPN…
 ---
 Télémaintenance
@@ -138,11 +138,7 @@ fn each_status_has_an_icon_and_texts_of_its_own() {
         assert!(detail.starts_with(tooltip), "{detail}");
         icons.push(item.icon());
     };
-    assert_shows(
-        "VPN déconnecté depuis … (portailotp.test)",
-        "Se connecter au VPN…",
-        "Les lecteurs réseau et les applications",
-    );
+    assert_shows("VPN déconnecté (portailotp.test)", "Se connecter au VPN…", "Les lecteurs réseau et les applications");
     vpn.unplug();
     assert_shows("Hors ligne depuis …", "Se connecter au VPN…", "Aucun réseau");
     vpn.move_on_site();

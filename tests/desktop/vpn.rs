@@ -185,6 +185,9 @@ impl Home {
         let status = self.desktop.vigie().args(["status", "--json"]).output().expect("it starts");
         let output: serde_json::Value = serde_json::from_slice(&status.stdout).expect("one line of JSON");
         assert_eq!((output["verdict"].as_str(), status.status.code()), (Some(expected.verdict), Some(expected.code)));
+        if expected.line.contains("depuis") {
+            assert_eq!(title.contains("depuis"), output["since_seen"] == true, "{title}: {output}");
+        }
         output["since"].as_str().expect("a status has a beginning").parse().expect("a time")
     }
 
@@ -277,6 +280,9 @@ impl Home {
 /// Returns whether a line is the expected one, with a time of the last few minutes in place of `{}`.
 fn matches_line(expected: &str, line: &str) -> bool {
     let Some((before, after)) = expected.split_once("{}") else { return line == expected };
+    if line == expected.replace(" depuis {}", "") {
+        return true;
+    }
     let Some(time) = line.strip_prefix(before).and_then(|rest| rest.strip_suffix(after)) else { return false };
     let now = jiff::ZonedDateTime::now().with_time_zone(jiff::tz::TimeZone::UTC);
     (0..5).any(|minutes| {
@@ -294,11 +300,13 @@ fn a_whole_day_with_a_real_server() {
     // Longer than a status must last and the client takes to give up: no probe happens while the server is dying.
     let home = Home::start("probe_seconds = 20\nconnect = \"open-client\"");
     let seen = home.wait_for_status(&DISCONNECTED, PROBED);
-    // At the start nothing was lost.
+    // At the start nothing was lost, and nothing was seen to begin.
+    assert_eq!(home.item.menu().lines().next(), Some("VPN déconnecté (portailotp.test)"));
     home.assert_not_notified(0, seen);
     home.vpn.start_client();
     let seen = home.wait_for_status(&CONNECTED, AT_ONCE);
     home.wait_for_notification(0, "VPN connecté", seen);
+    assert!(home.item.menu().starts_with("VPN connecté depuis "), "it was seen to begin");
     home.assert_history(0, &["unknown", "disconnected", "connecting", "connected"]);
     let status = run(home.desktop.vigie().arg("status"));
     assert!(status.contains("  Adresse locale : 192.168.77.2\n  Adresse VPN : 10.20.30."), "{status}");

@@ -89,10 +89,16 @@ pub struct Tracker {
     probe_at: Option<Duration>,
     random: fastrand::Rng,
     assessment: Assessment,
-    /// The wall-clock time at which the current status began.
+    /// The wall-clock time at which the current status began, or was found.
     since_wall: ZonedDateTime,
-    /// The uptime at which it began.
+    /// Whether that is the moment of a change, and not that of a first look.
+    since_seen: bool,
+    /// The uptime at which the current status was found.
     since_uptime: Duration,
+    /// Whether nothing can have changed unseen since the last lasting status, so that the next one begins when it is found.
+    is_watching: bool,
+    /// The last lasting status, its beginning, and whether that was seen.
+    last_lasting: Option<(VpnStatus, ZonedDateTime, bool)>,
 }
 
 impl Tracker {
@@ -120,7 +126,10 @@ impl Tracker {
             random: fastrand::Rng::with_seed(seed),
             assessment: assess(&Evidence::default()),
             since_wall: now.wall.clone(),
+            since_seen: false,
             since_uptime: now.uptime,
+            is_watching: false,
+            last_lasting: None,
         }
     }
 
@@ -146,12 +155,18 @@ impl Tracker {
         self.in_flight
     }
 
-    /// The wall-clock time at which the current status began, to show it.
+    /// The wall-clock time at which the current status began, or was found. Looks that prove nothing and attempts that fail
+    /// in between do not count.
     pub fn since_wall(&self) -> &ZonedDateTime {
         &self.since_wall
     }
 
-    /// The uptime at which the current status began, to compute how long it has lasted: uptime never jumps.
+    /// The same, if the status was seen to begin: that of the first look after the start or after sleep was not.
+    pub fn seen_since(&self) -> Option<&ZonedDateTime> {
+        self.since_seen.then_some(&self.since_wall)
+    }
+
+    /// The uptime at which the current status was found, to compute how long it has lasted: uptime never jumps.
     pub fn since_uptime(&self) -> Duration {
         self.since_uptime
     }
@@ -187,6 +202,8 @@ impl Tracker {
             self.evidence.links = Some(links);
             return TrackerRequests::default();
         }
+        // A tunnel or a network that was seen to come or go is a beginning.
+        self.is_watching |= old.is_some() && (!same_tunnel || !route);
         let lost_tunnel = !tunnel && !same_tunnel && same_underlay;
         // On site with a tunnel up as well, the answer came by the direct path, which still exists.
         let still_answers = same_underlay
@@ -382,6 +399,13 @@ impl Tracker {
         self.judge(now);
     }
 
+    /// The machine slept, or its clock was set: what has changed meanwhile was not seen, and no beginning is known.
+    pub fn forget_beginning(&mut self) {
+        self.is_watching = false;
+        self.since_seen = false;
+        self.last_lasting = None;
+    }
+
     /// Asks for fresh evidence of every kind.
     pub fn refresh(&mut self, now: &Now) -> TrackerRequests {
         let can_probe = self.evidence.links.as_ref().is_some_and(|links| links.default_route.is_some());
@@ -514,10 +538,33 @@ impl Tracker {
             self.traffic_at = Some(now.uptime + TRAFFIC_INTERVAL);
         }
         if status != self.status() {
-            self.since_wall = now.wall.clone();
-            self.since_uptime = now.uptime;
+            self.on_status_change(status, now);
         }
     }
+
+    /// Notes when the status began that follows the one `before`.
+    fn on_status_change(&mut self, before: VpnStatus, now: &Now) {
+        self.since_uptime = now.uptime;
+        if is_lasting(before) && self.is_watching {
+            self.last_lasting = Some((before, self.since_wall.clone(), self.since_seen));
+        }
+        let has_route = self.evidence.links.as_ref().is_some_and(|links| links.default_route.is_some());
+        self.last_lasting.take_if(|(status, ..)| {
+            let network_came = *status == VpnStatus::Offline && has_route;
+            let connects_anew = *status == VpnStatus::Connected && self.assessment.status == VpnStatus::Connecting;
+            network_came || connects_anew
+        });
+        (self.since_wall, self.since_seen) = match &self.last_lasting {
+            Some((last, since, seen)) if *last == self.status() => (since.clone(), *seen),
+            _ => (now.wall.clone(), self.is_watching),
+        };
+        self.is_watching |= is_lasting(self.status());
+    }
+}
+
+/// Whether a status is a finding, and not a look or an attempt that is under way.
+fn is_lasting(status: VpnStatus) -> bool {
+    !matches!(status, VpnStatus::Unknown | VpnStatus::Connecting)
 }
 
 /// Whether packets leave the machine by the same interface and router. A default route through the tunnel hides these;
@@ -715,6 +762,63 @@ mod tests {
         // Cisco's report is no longer needed, nor requested.
         world.pass(1.0);
         assert_eq!(world.tracker.evidence().client, None);
+    }
+
+    #[test]
+    fn a_beginning_is_known_only_if_it_was_seen() {
+        let mut world = World::new(home());
+        let seen = |world: &World| world.tracker.seen_since().cloned();
+        world.until(VpnStatus::Disconnected, 3.5);
+        assert_eq!(seen(&world), None, "the first look");
+        let before = world.now().wall;
+        world.becomes(with_tunnel(home()), Some(TUNNEL));
+        world.until(VpnStatus::Connected, 5.5);
+        let connected = seen(&world);
+        assert!(connected > Some(before), "the tunnel was seen to come up");
+        // Looked at again, at the user's request: it lasts.
+        world.pass(600.0);
+        world.tracker.reset(&world.now());
+        world.on_links();
+        world.until(VpnStatus::Connected, 5.5);
+        assert_eq!(seen(&world), connected);
+        // The machine slept, or its clock was set.
+        world.tracker.forget_beginning();
+        assert_eq!(seen(&world), None);
+        world.tracker.reset(&world.now());
+        world.on_links();
+        world.until(VpnStatus::Connected, 5.5);
+        assert_eq!(seen(&world), None);
+        world.becomes(home(), None);
+        assert_eq!((world.status(), seen(&world)), (VpnStatus::Disconnected, Some(world.now().wall)));
+        // A new tunnel is a new beginning.
+        world.pass(60.0);
+        let before = world.now().wall;
+        world.becomes(with_tunnel(home()), Some(TUNNEL));
+        world.until(VpnStatus::Connected, 5.5);
+        assert!(seen(&world) > Some(before));
+    }
+
+    #[test]
+    fn attempts_that_fail_do_not_begin_anything() {
+        let mut world = World::new(home());
+        world.until(VpnStatus::Disconnected, 3.5);
+        for (seen, links) in [(false, home()), (true, home())] {
+            let since = world.tracker.since_wall().clone();
+            assert_eq!(world.tracker.seen_since().is_some(), seen);
+            world.pass(60.0);
+            world.tracker.set_connecting(true, &world.now());
+            assert_eq!(world.status(), VpnStatus::Connecting);
+            world.pass(10.0);
+            world.tracker.set_connecting(false, &world.now());
+            assert_eq!((world.status(), world.tracker.since_wall()), (VpnStatus::Disconnected, &since));
+            assert_eq!(world.tracker.seen_since().is_some(), seen, "an attempt shows no beginning");
+            // The cable is out, and in again: that is one.
+            world.becomes(Links::default(), None);
+            assert_eq!(world.tracker.seen_since(), Some(&world.now().wall));
+            world.pass(5.0);
+            world.becomes(links, None);
+            world.until(VpnStatus::Disconnected, 3.5);
+        }
     }
 
     #[test]
