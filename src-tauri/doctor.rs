@@ -6,22 +6,24 @@ use serde::Serialize;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use vigie_core::message::{Event, Reading, RequestId};
+use vigie_core::Now;
+use vigie_core::message::{Action, Effect, Event, Reading, RequestId, SensorRequest};
 use vigie_core::state::{SavedState, State};
 use vigie_core::update::update;
 use vigie_core::vpn::{Gateway, Probe, ProbeRequest};
 use vigie_profile::{Loaded, Profile};
+use vigie_view::chain::{Diagnosis, diagnosis};
 use vigie_view::doctor::{self as view, Finding, Sensor};
 
 /// Returns the report, in French or for a program, and whether every sensor succeeded.
 pub async fn report(loaded: &Loaded, json: bool) -> (String, bool) {
-    let (findings, state) = examine(loaded).await;
+    let (findings, state, diagnosis) = examine(loaded).await;
     let healthy = findings.iter().all(|finding| finding.data.is_ok());
-    (if json { view::json(&findings) } else { view::report(&findings, &state) }, healthy)
+    (if json { view::json(&findings, &diagnosis) } else { view::report(&findings, &state, &diagnosis) }, healthy)
 }
 
-/// Asks every sensor, and returns the state that follows from the answers as well.
-async fn examine(loaded: &Loaded) -> (Vec<Finding>, State) {
+/// Asks every sensor, and returns the state and the chain that follow from the answers as well.
+async fn examine(loaded: &Loaded) -> (Vec<Finding>, State, Diagnosis) {
     let profile = &loaded.profile;
     let now = clock::now();
     let mut state = State::new(profile.clone(), loaded.problems.clone(), SavedState::default(), 0, now.clone());
@@ -108,7 +110,26 @@ async fn examine(loaded: &Loaded) -> (Vec<Finding>, State) {
     let started = Instant::now();
     let running = instance::IpcClient::running().await.is_some();
     add(Sensor::Running, started, json(running), Some(view::yes_or_no(running)));
-    (findings, state)
+    let diagnosis = diagnose(state.clone(), probed.as_ref());
+    (findings, state, diagnosis)
+}
+
+/// Returns the chain from the computer to the drives, as a Vigie that has run for a while would judge the same answers: a
+/// tunnel is not new, and its silence is confirmed.
+fn diagnose(mut state: State, probed: Option<&Probe>) -> Diagnosis {
+    let grace_period = Duration::from_secs(state.profile.vpn.settle_seconds.into());
+    let Ok(wall) = state.now.wall.checked_add(grace_period) else { return diagnosis(&state) };
+    let later = Now { wall, uptime: state.now.uptime + grace_period };
+    let mut effects = update(&mut state, Event::Action(Action::Diagnose), later.clone());
+    for _ in 0..2 {
+        let id = effects.iter().find_map(|effect| {
+            let Effect::Request(SensorRequest::Probe(request)) = effect else { return None };
+            Some(request.id)
+        });
+        let (Some(id), Some(probe)) = (id, probed) else { break };
+        effects = update(&mut state, Event::Probed(Probe { id, ..probe.clone() }), later.clone());
+    }
+    diagnosis(&state)
 }
 
 /// Runs a blocking sensor on a thread for blocking work, as the running Vigie does.

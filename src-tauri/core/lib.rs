@@ -1,5 +1,6 @@
 //! What Vigie knows and decides: events in, state and effects out. No I/O and no clock; [`Now`] is an argument.
 
+pub mod chain;
 pub mod connect;
 pub mod digits;
 #[cfg(any(test, feature = "fixture"))]

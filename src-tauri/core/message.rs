@@ -29,6 +29,12 @@ pub enum Action {
     ForgetCredentials,
     /// Read everything again now and notify the resulting status.
     Refresh,
+    /// Ask every sensor again, for the chain from the computer to the drives. What is known meanwhile stays.
+    Diagnose,
+    /// Open the system's settings at that page.
+    OpenSettings(SystemSettings),
+    /// Open a page that a public Wi-Fi replaces by its own, for the user to log in.
+    OpenPortal,
     /// Read the configuration files again.
     Reload,
     /// Start the remote support program, and join the session of that number.
@@ -76,6 +82,9 @@ impl Action {
             | Action::OpenClient
             | Action::ForgetCredentials
             | Action::Refresh
+            | Action::Diagnose
+            | Action::OpenSettings(_)
+            | Action::OpenPortal
             | Action::Reload
             | Action::Join(_)
             | Action::Choose(_)
@@ -89,6 +98,19 @@ impl Action {
             | Action::Quit => None,
         }
     }
+}
+
+/// A page of the system's settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[serde(rename_all = "kebab-case")]
+pub enum SystemSettings {
+    /// Date and time.
+    DateTime,
+    /// Networks.
+    Network,
+    /// Printers.
+    Printers,
 }
 
 /// Identifies a request that is answered later. An answer with another id belongs to an older request and is ignored.
@@ -539,6 +561,10 @@ pub enum LaunchTarget {
     Client,
     /// A link of the profile.
     Link(Id),
+    /// The page that a public Wi-Fi replaces (`vpn.portal_url`).
+    Portal,
+    /// A page of the system's settings.
+    Settings(SystemSettings),
     /// A drive, and the path at which the system has it; `None` if it has none.
     Drive(char, Option<String>),
     /// The remote support program, joining the session of that number.

@@ -194,6 +194,13 @@ fn handle_action(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
             state.policy.ask();
             effects.push(Effect::Request(SensorRequest::Host));
         }
+        Action::Diagnose => {
+            let requests = state.vpn.refresh(&now);
+            request(state, requests, effects);
+            effects.push(Effect::Request(SensorRequest::Host));
+        }
+        Action::OpenSettings(page) => effects.push(Effect::Launch(LaunchTarget::Settings(page))),
+        Action::OpenPortal => effects.push(Effect::Launch(LaunchTarget::Portal)),
         Action::Reload => effects.push(Effect::Request(SensorRequest::Config)),
         Action::Open(id) => {
             if state.profile.program(&id).is_some() {

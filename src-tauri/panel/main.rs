@@ -39,12 +39,12 @@ fn main() -> ExitCode {
     ipc::init_log();
     // The tray sends the first model at once.
     let (content, pinned) = match ipc::receive() {
-        Some(ToPanel::Panel(page)) => (Content::Panel(Watched::new(*page)), None),
-        Some(ToPanel::Connect(form)) => (Content::Connect(Watched::new(form)), None),
+        Some(ToPanel::Panel(page)) => (Content::Panel(Box::new(Watched::new(*page))), None),
+        Some(ToPanel::Connect(form)) => (Content::Connect(Box::new(Watched::new(form))), None),
         // On Linux this is `vigie-pinned`.
         Some(ToPanel::Pinned(pinned)) if !cfg!(target_os = "linux") => {
             let page = Page { panel: pinned.panel.clone(), ..Page::default() };
-            (Content::Panel(Watched::new(page)), Some(pinned))
+            (Content::Panel(Box::new(Watched::new(page))), Some(pinned))
         }
         Some(ToPanel::Pinned(_) | ToPanel::Part(_) | ToPanel::Raise | ToPanel::Ping) | None => {
             tracing::error!("vigie-panel is started by vigie, which sends what to show");
@@ -125,8 +125,8 @@ impl Current {
 }
 
 enum Content {
-    Panel(Watched<Page, Part>),
-    Connect(Watched<Form>),
+    Panel(Box<Watched<Page, Part>>),
+    Connect(Box<Watched<Form>>),
 }
 
 impl Content {

@@ -150,6 +150,7 @@ fn check_vpn(profile: &Profile, checks: &mut Checks) {
     checks.require_in_range("vpn.pin_min", vpn.pin_min.into(), 1, 64);
     checks.require_in_range("vpn.pin_max", vpn.pin_max.into(), vpn.pin_min.into(), 64);
     checks.require_in_range("vpn.wrong_tries", vpn.wrong_tries.into(), 1, 20);
+    checks.expect(is_web_address(&vpn.portal_url), path("vpn.portal_url"), &vpn.portal_url, Expected::WebAddress);
     checks.require_in_range("vpn.connect_seconds", vpn.connect_seconds.into(), 10, 600);
     for (key, patterns) in
         [("vpn.tunnel_names", &vpn.tunnel_names), ("vpn.tunnel_descriptions", &vpn.tunnel_descriptions)]

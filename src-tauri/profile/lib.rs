@@ -178,6 +178,8 @@ pub struct VpnConfig {
     /// Seconds that an attempt to connect the VPN may take in all. (Not the time limit of a probe:
     /// `probe_timeout_seconds`.)
     pub connect_seconds: u32,
+    /// The page to open in a browser on a network that asks for a log-in: unencrypted, so that the network can replace it.
+    pub portal_url: String,
     /// Whether the window for connecting opens by itself after sleep, if the VPN was connected before.
     pub reconnect_after_wake: bool,
     /// The paths of Cisco's command-line program, per operating system; the first that exists is used.

@@ -1,9 +1,11 @@
 //! The report of every sensor, for the helpdesk.
 
+use super::chain::{self, Diagnosis};
 use super::panel::panel;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::time::Duration;
+use vigie_core::chain::LinkHealth;
 use vigie_core::sanitize::sanitize_report;
 use vigie_core::state::State;
 use vigie_core::vpn::{Answer, ClientState, Gateway, Links, Path, Probe, Witness};
@@ -44,8 +46,8 @@ pub enum Sensor {
 }
 
 /// Returns the report for the helpdesk: for each sensor a verdict, its name, the time that it took, and what it found, in
-/// the words of the panel for that state. More lines than one are indented.
-pub fn report(findings: &[Finding], state: &State) -> String {
+/// the words of the panel for that state; then the chain from the computer to the drives. More lines than one are indented.
+pub fn report(findings: &[Finding], state: &State, diagnosis: &Diagnosis) -> String {
     let line = |finding: &Finding| {
         let took = finding.took.as_millis();
         let sign = if finding.data.is_ok() { "✓" } else { "✗" };
@@ -59,11 +61,12 @@ pub fn report(findings: &[Finding], state: &State) -> String {
             sanitize_report(&text).replace('\n', "\n    ")
         )
     };
-    findings.iter().map(line).collect::<String>().replace('\u{a0}', " ")
+    let findings: String = findings.iter().map(line).collect();
+    format!("{findings}\n{}", sanitize_report(&chain::text(diagnosis))).replace('\u{a0}', " ")
 }
 
-/// Returns the report for programs, on one line.
-pub fn json(findings: &[Finding]) -> String {
+/// Returns the report for programs, on one line. The chain is its last element.
+pub fn json(findings: &[Finding], diagnosis: &Diagnosis) -> String {
     let finding = |finding: &Finding| {
         let (found, error) = match &finding.data {
             Ok(found) => (found.clone(), Value::Null),
@@ -74,7 +77,14 @@ pub fn json(findings: &[Finding]) -> String {
             "sensor": finding.sensor, "ok": finding.data.is_ok(), "milliseconds": took, "found": found, "error": error
         })
     };
-    let all: Vec<Value> = findings.iter().map(finding).collect();
+    let links = &diagnosis.links;
+    let is_broken = links.iter().any(|link| link.health == LinkHealth::Broken);
+    let links: Vec<Value> = links
+        .iter()
+        .map(|link| json!({ "stage": link.stage, "health": link.health, "sentence": link.sentence }))
+        .collect();
+    let chain = json!({ "sensor": "chain", "ok": !is_broken, "milliseconds": 0, "found": links, "error": null });
+    let all: Vec<Value> = findings.iter().map(finding).chain([chain]).collect();
     format!("{}\n", sanitize_report(&Value::from(all).to_string()))
 }
 
@@ -227,8 +237,11 @@ mod tests {
     smb://172.26.66.73 : répond comme il faut (12 ms, par le VPN)
     ipp://172.26.66.73 : ne répond pas (12 ms)
 ";
-        assert_eq!(report(std::slice::from_ref(&finding), &known()), expected);
-        let json: Vec<Value> = serde_json::from_str(&json(&[finding])).expect("it is JSON");
+        let diagnosis = chain::diagnosis(&known());
+        let chain = chain::text(&diagnosis);
+        assert_eq!(report(std::slice::from_ref(&finding), &known(), &diagnosis), format!("{expected}\n{chain}"));
+        let json: Vec<Value> = serde_json::from_str(&json(&[finding], &diagnosis)).expect("it is JSON");
+        assert_eq!((&json[1]["sensor"], &json[1]["found"][4]["health"]), (&"chain".into(), &"unknown".into()));
         assert_eq!((&json[0]["sensor"], &json[0]["ok"]), (&"probe".into(), &true.into()));
         assert_eq!(json[0]["found"]["gateway"], "answered");
         let failed = Finding {
@@ -243,7 +256,7 @@ mod tests {
 ✗ Imprimantes                   2 ms  Imprimantes : le service d’impression ne répond pas
     (no CUPS)
 ";
-        assert_eq!(report(&[failed], &state), expected);
+        assert_eq!(report(&[failed], &state, &diagnosis), format!("{expected}\n{chain}"));
         let text = probe(&probed, Some(&home()));
         assert!(text.contains("(12 ms, depuis un réseau propre à cet ordinateur)"), "{text}");
     }

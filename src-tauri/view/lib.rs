@@ -1,6 +1,7 @@
 //! What is shown for a state. Everything that users read is French and is defined here (and in `ui/`).
 
 pub mod cards;
+pub mod chain;
 pub mod config;
 pub mod connect;
 #[cfg(test)]

@@ -277,6 +277,8 @@ fn name(target: &LaunchTarget, state: &State) -> String {
         LaunchTarget::Client => program(&profile.vpn.client),
         LaunchTarget::Session(_) => program(&profile.remote_support),
         LaunchTarget::Link(id) => profile.link(id).map_or_else(|| quoted(id), |link| quoted(&link.label)),
+        LaunchTarget::Portal => "La page de connexion du réseau".into(),
+        LaunchTarget::Settings(_) => "La page des réglages de l’ordinateur".into(),
         LaunchTarget::Drive(letter, _) => match profile.drives.iter().find(|drive| drive.letter == *letter) {
             Some(drive) => format!("Le {} ({})", drives::names([drive]), drives::purpose(drive.holds)),
             None => format!("Le lecteur\u{a0}{letter}"),
@@ -296,6 +298,8 @@ fn retry(target: &LaunchTarget) -> Action {
         LaunchTarget::Program(id) | LaunchTarget::Link(id) => Action::Open(id.clone()),
         LaunchTarget::Client => Action::OpenClient,
         LaunchTarget::Session(number) => Action::Join(number.clone()),
+        LaunchTarget::Portal => Action::OpenPortal,
+        LaunchTarget::Settings(page) => Action::OpenSettings(*page),
         LaunchTarget::Drive(letter, _) => Action::OpenDrive(*letter),
         LaunchTarget::Call(call) => Action::Dial(call.clone()),
     }

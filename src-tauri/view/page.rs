@@ -2,6 +2,7 @@
 //! sent again only when it has changed.
 
 use super::cards::{Card, cards};
+use super::chain::{Diagnosis, diagnosis};
 use super::panel::{Button, Panel, button, panel};
 use super::search::{self, Destination, SearchEntry};
 use super::settings::{Setting, settings};
@@ -18,6 +19,8 @@ use vigie_profile::Id;
 pub struct Page {
     /// Status, question, buttons and facts.
     pub panel: Panel,
+    /// The chain from the computer to the drives.
+    pub diagnosis: Diagnosis,
     /// What can be joined and dialled.
     pub guide: Guide,
     /// The guide's subjects.
@@ -41,6 +44,7 @@ pub struct Page {
 #[expect(missing_docs, reason = "they are the fields of `Page`")]
 pub enum Part {
     Panel(Panel),
+    Diagnosis(Diagnosis),
     Guide(Guide),
     Cards(Vec<Card>),
     #[cfg_attr(test, ts(skip))]
@@ -113,6 +117,7 @@ impl Page {
             return guide.codes.iter().any(|known| known.id == *code && (known.takes_number || number.is_none()));
         }
         self.panel.offers(action)
+            || self.diagnosis.offers(action)
             || guide.session.as_ref().is_some_and(|session| session.open.action == *action)
             || self.cards.iter().any(|card| card.offers(action))
             || self.entries.iter().any(|entry| matches!(&entry.target, Destination::Do(known) if known == action))
@@ -122,6 +127,9 @@ impl Page {
     /// Returns the parts that differ from another page's, or all of them.
     pub fn parts(&self, before: Option<&Page>) -> Vec<Part> {
         let mut parts = Vec::new();
+        if before.is_none_or(|before| before.diagnosis != self.diagnosis) {
+            parts.push(Part::Diagnosis(self.diagnosis.clone()));
+        }
         if before.is_none_or(|before| before.guide != self.guide) {
             parts.push(Part::Guide(self.guide.clone()));
         }
@@ -147,6 +155,7 @@ impl Page {
     pub fn take(&mut self, part: Part) {
         match part {
             Part::Panel(panel) => self.panel = panel,
+            Part::Diagnosis(diagnosis) => self.diagnosis = diagnosis,
             Part::Guide(guide) => self.guide = guide,
             Part::Cards(cards) => self.cards = cards,
             Part::Entries(entries, helpdesk) => (self.entries, self.helpdesk) = (entries, helpdesk),
@@ -164,6 +173,7 @@ pub fn page(state: &State) -> Page {
     });
     let mut page = Page {
         panel: panel(state),
+        diagnosis: diagnosis(state),
         guide: guide_model(state),
         cards: cards(state),
         settings: settings(state),

@@ -155,7 +155,7 @@ fn the_doctor_prints_what_each_sensor_reads() {
     };
     let (report, code) = doctor();
     let line = |name: &str| {
-        let found = report.lines().find(|line| line[3..].trim_start().starts_with(name));
+        let found = report.lines().find(|line| line.get(3..).is_some_and(|line| line.trim_start().starts_with(name)));
         found.unwrap_or_else(|| panic!("no {name:?} in\n{report}")).to_owned()
     };
     let verdicts = report.lines().filter(|line| line.starts_with(['✓', '✗'])).count();
@@ -186,7 +186,17 @@ fn the_doctor_prints_what_each_sensor_reads() {
     let output = command.args(["doctor", "--json"]).output().expect("vigie starts");
     let findings: Vec<Value> = serde_json::from_slice(&output.stdout).expect("the output is JSON");
     let of = |sensor: &str| findings.iter().find(|finding| finding["sensor"] == sensor).expect("it is there");
-    assert_eq!((findings.len(), of("drives")["found"][0]["letter"].as_str()), (14, Some("I")));
+    assert_eq!((findings.len(), of("drives")["found"][0]["letter"].as_str()), (15, Some("I")));
+    let chain = of("chain");
+    let health = |stage: &str| {
+        let links = chain["found"].as_array().expect("the chain is a list");
+        links.iter().find(|link| link["stage"] == stage).expect("it is a link")["health"].clone()
+    };
+    assert_eq!((&chain["ok"], health("gateway"), health("tunnel")), (&false.into(), "good".into(), "broken".into()));
+    assert_eq!(health("intranet"), "unknown");
+    for link in ["  Serveur VPN : bon – ", "  Tunnel VPN : en panne – ", "  Lecteurs réseau : inconnu – "] {
+        assert!(report.contains(link), "{report}");
+    }
     assert_eq!((&of("printers")["ok"], &of("printers")["found"]), (&Value::from(false), &Value::Null));
     assert_eq!(code, Some(1));
 

@@ -7,6 +7,7 @@ mod connect;
 mod connect_window;
 mod harness;
 mod harness_works;
+mod help;
 mod idle;
 mod item;
 mod launch;

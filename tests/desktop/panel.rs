@@ -13,7 +13,7 @@ use std::process::Command;
 
 /// Starts a desktop at home with a short probe timeout, as nothing answers for an unreachable host here. Connecting is
 /// left to Cisco's client; the tests of Vigie's window for it are in `connect_window`.
-fn at_home(vpn: &TestVpn, settings: &str) -> Desktop {
+pub fn at_home(vpn: &TestVpn, settings: &str) -> Desktop {
     let desktop = Desktop::at_home(vpn);
     desktop.configure(&format!("[vpn]\nprobe_timeout_seconds = 1\nconnect = \"open-client\"\n\n{settings}"));
     desktop.skip_first_run();
@@ -21,7 +21,7 @@ fn at_home(vpn: &TestVpn, settings: &str) -> Desktop {
 }
 
 /// Starts Vigie on an isolated machine, and opens its panel once the menu contains `status`.
-fn open(desktop: &Desktop, status: &str) -> (ChildProcess, TrayItem, WebPage) {
+pub fn open(desktop: &Desktop, status: &str) -> (ChildProcess, TrayItem, WebPage) {
     let vigie = desktop.spawn("vigie", allow_webdriver(&mut desktop.vigie_on_isolated_machine()));
     let item = desktop.item_of(vigie.pid());
     item.wait_for_menu(status);
@@ -43,7 +43,7 @@ fn output_beside(vigie: &ChildProcess, command: &[&str]) -> String {
 }
 
 /// Takes a picture of the panel for the documentation (`make images`), scrolled to the element of a selector.
-fn capture(desktop: &Desktop, page: &WebPage, name: &str, top: &str) {
+pub fn capture(desktop: &Desktop, page: &WebPage, name: &str, top: &str) {
     // The page is drawn when the second frame begins.
     page.run_async::<Value>(
         "document.querySelector(arguments[0]).scrollIntoView({ block: 'start', behavior: 'instant' });

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import PanelPage from "./Panel.svelte";
 import type { Card } from "./lib/bindings/Card";
 import type { SearchResults } from "./lib/bindings/SearchResults";
+import type { Diagnosis } from "./lib/bindings/Diagnosis";
 import type { Guide } from "./lib/bindings/Guide";
 import type { Panel } from "./lib/bindings/Panel";
 import type { Part } from "./lib/bindings/Part";
@@ -58,6 +59,23 @@ const guide: Guide = {
     { id: "sans-renvoi", label: "Désactiver tous les renvois", code: "*20", takes_number: false, note: "Une note." },
   ],
   max_digits: 20,
+};
+
+const diagnosis: Diagnosis = {
+  offered: true,
+  summary: "Le premier point à voir : Tunnel VPN.",
+  links: [
+    { stage: "computer", label: "Cet ordinateur", health: "good", verdict: "bon", sentence: "Il est relié à un réseau.", button: null },
+    {
+      stage: "tunnel",
+      label: "Tunnel VPN",
+      health: "broken",
+      verdict: "en panne",
+      sentence: "Connectez-vous.",
+      button: { label: "Se connecter au VPN", action: { do: "connect" } },
+    },
+    { stage: "drives", label: "Lecteurs réseau", health: "unknown", verdict: "inconnu", sentence: "Ne peut pas être vérifié.", button: null },
+  ],
 };
 
 const telephone: Card = {
@@ -163,6 +181,7 @@ function update(panel: Panel): void {
 
 /** Shows the whole page, as the program does. */
 function open(): void {
+  show({ part: "diagnosis", is: diagnosis });
   show({ part: "guide", is: guide });
   show({ part: "cards", is: [telephone, support] });
   show({ part: "settings", is: [site, reminders] });
@@ -605,4 +624,23 @@ test("panel, cards and settings are accessible", { timeout: 60_000 }, async () =
   button("Réglages").click();
   flushSync();
   expect(await violations()).toEqual([]);
+});
+
+test("the chain to the drives asks the sensors, and names the first fault", async () => {
+  open();
+  button("Pourquoi ça ne marche pas\u{a0}?").click();
+  flushSync();
+  expect(ipc.request).toHaveBeenLastCalledWith({ do: "diagnose" });
+  expect(focused()).toBe("Pourquoi ça ne marche pas ?");
+  expect(read("[aria-current=step] h2")).toBe("Tunnel VPN : en panne");
+  expect(read("[data-stage=drives] h2")).toBe("Lecteurs réseau : inconnu");
+  expect(await violations()).toEqual([]);
+  button("Se connecter au VPN").click();
+  expect(ipc.request).toHaveBeenLastCalledWith({ do: "connect" });
+  show({ part: "diagnosis", is: { ...diagnosis, offered: false } });
+  flushSync();
+  expect(read("h1"), "what the user reads stays").toBe("Pourquoi ça ne marche pas ?");
+  button("Retour au panneau").click();
+  flushSync();
+  expect(document.querySelector("#diagnosis")).toBeNull();
 });

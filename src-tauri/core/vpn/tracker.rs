@@ -150,6 +150,11 @@ impl Tracker {
         self.assessment.reason
     }
 
+    /// The current status and why it is what it is.
+    pub fn assessment(&self) -> Assessment {
+        self.assessment
+    }
+
     /// Whether a probe is under way.
     pub fn is_probing(&self) -> bool {
         self.in_flight

@@ -142,6 +142,8 @@ impl Launcher<'_> {
             LaunchTarget::Client => self.start_program(&self.profile.vpn.client, None).await,
             LaunchTarget::Session(number) => self.start_program(&self.profile.remote_support, Some(number)).await,
             LaunchTarget::Link(id) => self.open_link(id).await,
+            LaunchTarget::Portal => outcome(self.open_web(&self.profile.vpn.portal_url).await),
+            LaunchTarget::Settings(page) => outcome(system::open_settings(&self.paths, *page).await),
             LaunchTarget::Drive(_, Some(path)) => self.open_drive(path).await,
             LaunchTarget::Drive(_, None) => LaunchOutcome::Missing,
             LaunchTarget::Call(call) => self.dial(call).await,

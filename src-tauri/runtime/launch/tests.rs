@@ -2,6 +2,7 @@
 
 use super::*;
 use std::fs;
+use vigie_core::message::SystemSettings;
 
 struct LaunchFixture {
     dir: tempfile::TempDir,
@@ -94,7 +95,7 @@ fn profile() -> Profile {
         "site": [],
         "vpn": {
             "gateway_port": 443, "tunnel_names": [], "tunnel_descriptions": [], "probe_seconds": 60,
-            "probe_timeout_seconds": 3, "hold_seconds": 5, "settle_seconds": 5, "client": "cisco", "connect": "auto", "store_pin": true, "pin_min": 4, "pin_max": 16, "wrong_tries": 3, "connect_seconds": 90, "reconnect_after_wake": false,
+            "probe_timeout_seconds": 3, "hold_seconds": 5, "settle_seconds": 5, "client": "cisco", "connect": "auto", "store_pin": true, "pin_min": 4, "pin_max": 16, "wrong_tries": 3, "connect_seconds": 90, "portal_url": "http://portail.test/", "reconnect_after_wake": false,
             "command_line": {}, "preferences": {}
         },
         "drive": [],
@@ -314,6 +315,27 @@ async fn links_are_opened_unchanged_and_only_web_addresses() {
     assert_eq!(fixture.called(), ["xdg-open", "http://assistance.ac-normandie.fr/?a=1&b=$(id)"]);
     assert!(matches!(fixture.launch(LaunchTarget::Link("file".into())).await, LaunchOutcome::Failed(_)));
     assert!(fixture.called().is_empty());
+}
+
+#[tokio::test]
+async fn settings_open_with_the_program_of_the_desktop() {
+    let fixture = fixture();
+    let settings = |page| fixture.launch(LaunchTarget::Settings(page));
+    assert!(matches!(settings(SystemSettings::Network).await, LaunchOutcome::Failed(_)));
+    // It is installed, but works in its own desktop only.
+    fixture.script("bin/gnome-control-center", "exit 1");
+    fixture.recorder("bin/system-config-printer");
+    fixture.recorder("bin/xfce4-settings-manager");
+    assert_eq!(settings(SystemSettings::Printers).await, LaunchOutcome::Started);
+    assert_eq!(fixture.called(), ["system-config-printer"]);
+    assert_eq!(settings(SystemSettings::DateTime).await, LaunchOutcome::Started);
+    assert_eq!(fixture.called(), ["xfce4-settings-manager"]);
+    fixture.recorder("bin/gnome-control-center");
+    assert_eq!(settings(SystemSettings::DateTime).await, LaunchOutcome::Started);
+    assert_eq!(fixture.called(), ["gnome-control-center", "datetime"]);
+    fixture.recorder("bin/xdg-open");
+    assert_eq!(fixture.launch(LaunchTarget::Portal).await, LaunchOutcome::Started);
+    assert_eq!(fixture.called(), ["xdg-open", "http://portail.test/"]);
 }
 
 #[tokio::test]

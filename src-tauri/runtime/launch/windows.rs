@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
+use vigie_core::message::SystemSettings;
 use windows::Win32::Foundation::ERROR_ELEVATION_REQUIRED;
 use windows::Win32::System::Com::{
     CLSCTX_INPROC_SERVER, COINIT_APARTMENTTHREADED, COINIT_DISABLE_OLE1DDE, CoCreateInstance, CoTaskMemFree,
@@ -118,6 +119,20 @@ pub async fn start(start: LaunchCommand) -> Result<(), String> {
 /// The system's message.
 pub async fn open(_paths: &Arc<SearchPaths>, target: &OsStr) -> Result<(), String> {
     by_shell(target.to_owned(), Vec::new()).await
+}
+
+/// Opens a page of the system's settings
+/// (<https://learn.microsoft.com/en-us/windows/apps/develop/launch/launch-settings>).
+///
+/// # Errors
+/// The system's message.
+pub async fn open_settings(paths: &Arc<SearchPaths>, page: SystemSettings) -> Result<(), String> {
+    let address = match page {
+        SystemSettings::DateTime => "ms-settings:dateandtime",
+        SystemSettings::Network => "ms-settings:network",
+        SystemSettings::Printers => "ms-settings:printers",
+    };
+    open(paths, OsStr::new(address)).await
 }
 
 /// Calls `ShellExecuteEx` on a thread that may wait for the shell's extensions or for a server.

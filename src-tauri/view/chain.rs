@@ -1,0 +1,231 @@
+//! "Pourquoi ça ne marche pas ?": the chain from the computer to the drives in words.
+
+use super::panel::{Button, button};
+use super::{connect, french, vpn};
+use serde::{Deserialize, Serialize};
+use vigie_core::chain::{ChainLink, ChainStage, LinkCause, LinkHealth, chain, first_broken, remedy};
+use vigie_core::message::{Action, DriveMount, Reading, SystemSettings};
+use vigie_core::state::State;
+use vigie_core::vpn::Reason;
+
+/// The chain, and what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Diagnosis {
+    /// Whether something is not as it should be, so that the panel offers it.
+    pub offered: bool,
+    /// What is wrong first, or that nothing is known to be.
+    pub summary: String,
+    /// The links, in order.
+    pub links: Vec<DiagnosisLink>,
+}
+
+/// A link of the chain in words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct DiagnosisLink {
+    /// A stable name.
+    pub stage: String,
+    /// What it is.
+    pub label: String,
+    /// Whether it works.
+    pub health: LinkHealth,
+    /// The same in a word.
+    pub verdict: String,
+    /// What is known.
+    pub sentence: String,
+    /// What mends it, or shows more.
+    pub button: Option<Button>,
+}
+
+impl Diagnosis {
+    /// Whether it offers that action.
+    pub fn offers(&self, action: &Action) -> bool {
+        *action == Action::Diagnose
+            || self.links.iter().any(|link| link.button.as_ref().is_some_and(|button| button.action == *action))
+    }
+}
+
+/// Returns the chain of a state in words.
+pub fn diagnosis(state: &State) -> Diagnosis {
+    let chain = chain(state);
+    let broken = first_broken(&chain);
+    let summary = match broken {
+        Some(link) => format!("Le premier point à voir : {}. {}", label(link.stage), sentence(state, link)),
+        None if state.reaches_intranet() == Some(true) => "Aucune panne n’est visible.".into(),
+        None => format!("Aucune panne n’est certaine. {}", vpn::detail(state)),
+    };
+    let is_checking = matches!(state.vpn.reason(), Reason::Checking | Reason::Connecting);
+    Diagnosis {
+        offered: broken.is_some() || (state.reaches_intranet().is_none() && !is_checking),
+        summary: french::typeset(summary),
+        links: chain
+            .iter()
+            .map(|link| DiagnosisLink {
+                stage: id(link.stage).into(),
+                label: label(link.stage).into(),
+                health: link.health,
+                verdict: verdict(link.health).into(),
+                sentence: french::typeset(sentence(state, link)),
+                button: remedy(state, link).map(|action| button(remedy_label(state, &action), action)),
+            })
+            .collect(),
+    }
+}
+
+/// Returns the chain as text: a line per link.
+pub fn text(diagnosis: &Diagnosis) -> String {
+    let line = |link: &DiagnosisLink| format!("  {} : {} – {}\n", link.label, link.verdict, link.sentence);
+    let links: String = diagnosis.links.iter().map(line).collect();
+    format!("De l’ordinateur aux lecteurs\n{links}").replace('\u{a0}', " ")
+}
+
+/// The stage's name for programs.
+pub fn id(stage: ChainStage) -> &'static str {
+    match stage {
+        ChainStage::Computer => "computer",
+        ChainStage::LocalNetwork => "local-network",
+        ChainStage::Internet => "internet",
+        ChainStage::Gateway => "gateway",
+        ChainStage::Tunnel => "tunnel",
+        ChainStage::Intranet => "intranet",
+        ChainStage::Drives => "drives",
+        ChainStage::Printers => "printers",
+    }
+}
+
+fn label(stage: ChainStage) -> &'static str {
+    match stage {
+        ChainStage::Computer => "Cet ordinateur",
+        ChainStage::LocalNetwork => "Box ou réseau local",
+        ChainStage::Internet => "Internet",
+        ChainStage::Gateway => "Serveur VPN",
+        ChainStage::Tunnel => "Tunnel VPN",
+        ChainStage::Intranet => "Réseau de l’académie",
+        ChainStage::Drives => "Lecteurs réseau",
+        ChainStage::Printers => "Imprimante",
+    }
+}
+
+fn verdict(health: LinkHealth) -> &'static str {
+    match health {
+        LinkHealth::Good => "bon",
+        LinkHealth::Broken => "en panne",
+        LinkHealth::Unknown => "inconnu",
+    }
+}
+
+fn sentence(state: &State, link: &ChainLink) -> String {
+    let text = match (link.cause, link.stage) {
+        (LinkCause::Works, ChainStage::Computer) => "Il est relié à un réseau.",
+        (LinkCause::Works, ChainStage::LocalNetwork) => "Le réseau où vous êtes laisse passer.",
+        (LinkCause::Works, ChainStage::Internet) => "La connexion va jusqu’au serveur VPN.",
+        (LinkCause::Works, ChainStage::Gateway) => "Il répond.",
+        (LinkCause::Works, ChainStage::Tunnel) => "Il est ouvert et transmet des données.",
+        (LinkCause::Works, ChainStage::Intranet) => "Il répond.",
+        (LinkCause::Works, ChainStage::Drives) => return connected_drives(state),
+        (LinkCause::Works, ChainStage::Printers) => "Le serveur d’impression répond.",
+        (LinkCause::Status(_), _) => return vpn::detail(state),
+        (LinkCause::Unproven, ChainStage::Internet) => "Rien ne le prouve : seul le serveur VPN est interrogé.",
+        (LinkCause::Unproven, ChainStage::Intranet) if state.reaches_intranet() == Some(true) => {
+            "Des données en viennent, mais les serveurs interrogés ne répondent pas."
+        }
+        (LinkCause::Unproven, _) => "Rien ne prouve encore que ce point fonctionne.",
+        (LinkCause::Unreached, _) => "Ne peut pas être vérifié tant qu’un point précédent est en panne.",
+        (LinkCause::NotNeeded, _) => "Pas nécessaire : vous êtes sur site.",
+        (LinkCause::Connecting, _) => "La connexion est en cours.",
+        (LinkCause::Reading, _) => "La vérification est en cours.",
+        (LinkCause::Unreadable, _) => "Le système n’indique pas ses lecteurs.",
+        (LinkCause::DriveDetached(letter), _) => {
+            return format!("Le lecteur {letter} est déconnecté ; l’ouvrir le rattache.");
+        }
+        (LinkCause::NoDrive, _) => "Cet ordinateur ne connaît aucun des lecteurs réseau.",
+        (LinkCause::NoPrinter, _) => "Aucune imprimante n’est installée sur cet ordinateur.",
+        (LinkCause::PrintServiceSilent, _) => "Le service d’impression de cet ordinateur ne répond pas.",
+        (LinkCause::PrintServerSilent, _) => "Le serveur d’impression ne répond pas.",
+    };
+    text.into()
+}
+
+fn connected_drives(state: &State) -> String {
+    let Reading::Known(mounts) = &state.drives else { return "Ils sont rattachés.".into() };
+    let connected = mounts.iter().filter(|drive| matches!(drive.mount, DriveMount::Connected(_)));
+    let letters: Vec<String> = connected.map(|drive| drive.letter.to_string()).collect();
+    match &*letters {
+        [letter] => format!("Le lecteur {letter} est rattaché."),
+        letters => format!("Les lecteurs {} sont rattachés.", letters.join(", ")),
+    }
+}
+
+fn remedy_label(state: &State, action: &Action) -> String {
+    if let Action::OpenDrive(letter) = action {
+        return format!("Rattacher le lecteur {letter}");
+    }
+    if *action == Action::OpenClient {
+        return format!("Ouvrir {}", connect::client(state));
+    }
+    let labels = [
+        (Action::Connect, "Se connecter au VPN"),
+        (Action::Disconnect, "Se déconnecter du VPN"),
+        (Action::OpenSettings(SystemSettings::DateTime), "Régler la date et l’heure"),
+        (Action::OpenSettings(SystemSettings::Network), "Ouvrir les réglages du réseau"),
+        (Action::OpenSettings(SystemSettings::Printers), "Ouvrir les réglages des imprimantes"),
+        (Action::OpenPortal, "Se connecter au Wi-Fi public"),
+        (Action::Diagnose, "Vérifier à nouveau"),
+    ];
+    let label = labels.into_iter().find(|(known, _)| known == action).map(|(_, label)| label);
+    label.unwrap_or("Demander à AMIGO").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vigie_core::fixture::{known, standing};
+    use vigie_core::vpn::VpnStatus;
+
+    fn lines(status: VpnStatus) -> Vec<String> {
+        text(&diagnosis(&standing(status))).lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_chain_reads_from_the_computer_to_the_printer() {
+        assert_eq!(
+            lines(VpnStatus::Disconnected),
+            [
+                "De l’ordinateur aux lecteurs",
+                "  Cet ordinateur : bon – Il est relié à un réseau.",
+                "  Box ou réseau local : bon – Le réseau où vous êtes laisse passer.",
+                "  Internet : bon – La connexion va jusqu’au serveur VPN.",
+                "  Serveur VPN : bon – Il répond.",
+                &format!("  Tunnel VPN : en panne – {}", vpn::detail(&standing(VpnStatus::Disconnected))),
+                "  Réseau de l’académie : inconnu – Ne peut pas être vérifié tant qu’un point précédent est en panne.",
+                "  Lecteurs réseau : inconnu – Ne peut pas être vérifié tant qu’un point précédent est en panne.",
+                "  Imprimante : inconnu – Ne peut pas être vérifié tant qu’un point précédent est en panne.",
+            ]
+        );
+        let connected = lines(VpnStatus::Connected);
+        assert_eq!(connected[7], "  Lecteurs réseau : en panne – Le lecteur S est déconnecté ; l’ouvrir le rattache.");
+    }
+
+    #[test]
+    fn it_is_offered_where_something_is_not_well() {
+        for status in VpnStatus::ALL {
+            let diagnosis = diagnosis(&standing(status));
+            let well = matches!(status, VpnStatus::Unknown | VpnStatus::Connecting);
+            assert_eq!(diagnosis.offered, !well, "{status:?}: {}", diagnosis.summary);
+            assert!(diagnosis.summary.ends_with('.'), "{}", diagnosis.summary);
+        }
+        assert!(!diagnosis(&known()).offered, "nothing is known yet");
+    }
+
+    #[test]
+    fn each_button_of_the_chain_is_offered() {
+        for status in VpnStatus::ALL {
+            let page = crate::page::page(&standing(status));
+            for link in &page.diagnosis.links {
+                assert!(link.button.as_ref().is_none_or(|button| page.offers(&button.action)), "{link:?}");
+            }
+            assert!(page.offers(&Action::Diagnose));
+        }
+    }
+}
