@@ -12,6 +12,7 @@ fn status(title: &str) -> Arc<Status> {
         reason: vigie_core::vpn::Reason::Checking,
         witnesses: Vec::new(),
         since: jiff::Timestamp::UNIX_EPOCH,
+        since_seen: true,
         reaches_intranet: None,
         site: None,
         gateway: None,
