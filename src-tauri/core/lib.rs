@@ -8,6 +8,7 @@ pub mod fixture;
 #[cfg(any(test, feature = "fixture"))]
 pub mod fleet;
 pub mod helpdesk;
+pub mod history;
 pub mod message;
 pub mod printers;
 mod question;

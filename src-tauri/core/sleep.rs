@@ -31,6 +31,8 @@ pub(super) fn ends_with(state: &State, event: &Event) -> bool {
 /// Handles the announcement of sleep.
 pub(super) fn on_sleep(state: &mut State) {
     let now = state.now.clone();
+    state.history.record(state.vpn.status(), false, &now);
+    state.history.pause();
     state.asleep = Some(now.uptime);
     state.reconnect = state.profile.vpn.reconnect_after_wake && state.vpn.status() == VpnStatus::Connected;
     state.vpn.reset(&now);

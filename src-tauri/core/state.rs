@@ -1,5 +1,6 @@
 //! The state of the program, and what follows from it.
 
+use super::history::History;
 use super::message::{
     Action, Battery, DriveMount, DriveState, Effect, Host, Notification, Printers, Reading, SensorRequest, Wapt,
 };
@@ -11,6 +12,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use vigie_profile::{Id, IntranetHost, Problem, Profile, Site};
+
+/// How often an open panel shows the picture of today anew, at least.
+const PICTURE_INTERVAL: SignedDuration = SignedDuration::from_secs(5 * 60);
 
 /// Things whose uses are counted, at most.
 const MAX_COUNTED: usize = 100;
@@ -57,6 +61,10 @@ pub struct State {
     pub question: Option<Question>,
     /// Whether the panel is opening for the first time.
     pub(super) welcoming: bool,
+    /// The statuses of the last days.
+    pub history: History,
+    /// The uptime at which they were saved last.
+    pub(super) history_saved: Duration,
     /// How often each action was used, by [`Action::usage_key`].
     pub(super) uses: BTreeMap<String, u16>,
     pub(super) saved: SavedState,
@@ -116,6 +124,8 @@ impl State {
             unanswered_until: None,
             tray_host: None,
             notifications: true,
+            history: saved.history.clone(),
+            history_saved: now.uptime,
             uses: saved.uses.clone(),
             saved,
             profile,
@@ -189,7 +199,9 @@ impl State {
         let helpdesk = self.helpdesk_changes.as_ref().map(ZonedDateTime::timestamp);
         let midnight = now.wall.tomorrow().and_then(|day| day.start_of_day()).ok().map(|day| day.timestamp());
         let connect = self.connect.next_wake(now, &self.profile.vpn);
-        [lasting, reminder, shutdown, helpdesk, midnight, connect].into_iter().flatten().min()
+        // The picture of today moves on.
+        let picture = now.wall.timestamp().checked_add(PICTURE_INTERVAL).ok().filter(|_| self.panel_open);
+        [lasting, reminder, shutdown, helpdesk, midnight, connect, picture].into_iter().flatten().min()
     }
 
     /// Returns what to do at the start.
@@ -299,4 +311,6 @@ pub struct SavedState {
     pub connect: connect::AttemptHistory,
     /// How often each action was used, by [`Action::usage_key`]; the search ranks frequent ones first.
     pub uses: BTreeMap<String, u16>,
+    /// The statuses of the last days.
+    pub history: History,
 }

@@ -5,15 +5,23 @@ use super::message::{
     Notification, PowerOffError, SensorRequest, WindowKind,
 };
 use super::state::{State, time_to_visible};
-use super::vpn::{Decision, ProbeRequest, TrackerRequests};
+use super::vpn::{Decision, Gateway, ProbeRequest, TrackerRequests};
 use super::{Now, connect, question, shutdown, sleep};
 use std::sync::Arc;
+use std::time::Duration;
 use vigie_profile::{ConnectMode, Problem, Profile};
+
+/// How often the history is saved at most, after a change and while nothing changes.
+const HISTORY_SAVE_INTERVAL: Duration = Duration::from_secs(10 * 60);
+const STEADY_HISTORY_SAVE_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// Changes the state after an event, and returns what is to be done.
 pub fn update(state: &mut State, event: Event, now: Now) -> Vec<Effect> {
     let mut effects = Vec::new();
     let jumped = sleep::clock_was_set(&state.now, &now);
+    if jumped || sleep::ends_with(state, &event) {
+        state.history.pause();
+    }
     state.now = now.clone();
     if sleep::ends_with(state, &event) {
         sleep::on_wake(state, &mut effects);
@@ -41,6 +49,7 @@ pub fn update(state: &mut State, event: Event, now: Now) -> Vec<Effect> {
         state.connect.on_time(&now);
         state.vpn.set_connecting(state.connect.is_connecting(), &now);
         connect::reconnect_after_sleep(state, &mut effects);
+        record(state);
         notify(state, &mut effects);
         shutdown::remind(state, &mut effects);
     }
@@ -60,6 +69,7 @@ pub fn update(state: &mut State, event: Event, now: Now) -> Vec<Effect> {
         state.saved.connect = state.connect.history().clone();
         effects.push(Effect::SaveState(state.saved.clone()));
     }
+    save_history(state, &mut effects);
     effects
 }
 
@@ -212,7 +222,10 @@ fn handle_action(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
             }
         }
         Action::Connect => connect::on_connect_action(state, effects),
-        Action::Disconnect => effects.push(Effect::Disconnect),
+        Action::Disconnect => {
+            state.history.on_disconnect();
+            effects.push(Effect::Disconnect);
+        }
         Action::CancelConnect => {
             if state.connect.cancel() {
                 effects.push(Effect::CancelConnect);
@@ -272,6 +285,35 @@ pub(super) fn request(state: &State, requests: TrackerRequests, effects: &mut Ve
     }
     if requests.client {
         effects.push(Effect::Request(SensorRequest::Client));
+    }
+}
+
+/// Records the present status.
+fn record(state: &mut State) {
+    let answered = state.vpn.evidence().gateway == Some(Gateway::Answered);
+    let is_clock_right = answered || state.reaches_intranet() == Some(true);
+    state.history.record(state.vpn.status(), is_clock_right, &state.now);
+}
+
+/// Saves the history with whatever else is saved, from time to time, before sleep and at the end.
+fn save_history(state: &mut State, effects: &mut Vec<Effect>) {
+    let ends = effects.contains(&Effect::Quit) || state.asleep.is_some();
+    let has_changed = state.history.last_change() != state.saved.history.last_change();
+    let interval = if has_changed { HISTORY_SAVE_INTERVAL } else { STEADY_HISTORY_SAVE_INTERVAL };
+    let is_due = ends || state.now.uptime.saturating_sub(state.history_saved) >= interval;
+    let is_saving = effects.iter().any(|effect| matches!(effect, Effect::SaveState(_)));
+    if !is_saving && (!is_due || state.history.is_same(&state.saved.history)) {
+        return;
+    }
+    state.history_saved = state.now.uptime;
+    state.saved.history = state.history.clone();
+    let mut saves = effects.iter_mut().filter(|effect| matches!(effect, Effect::SaveState(_))).peekable();
+    if saves.peek().is_some() {
+        saves.for_each(|save| *save = Effect::SaveState(state.saved.clone()));
+    } else {
+        // Nothing is done after the end.
+        let place = effects.iter().position(|effect| *effect == Effect::Quit).unwrap_or(effects.len());
+        effects.insert(place, Effect::SaveState(state.saved.clone()));
     }
 }
 

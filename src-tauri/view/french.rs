@@ -82,7 +82,8 @@ pub fn since(at: &ZonedDateTime, now: &ZonedDateTime) -> String {
     format!("depuis {}", moment(at, now))
 }
 
-fn day(date: Date, today: Date) -> String {
+/// "hier", "aujourd’hui", "demain", "lundi" within the coming week, else "le 2 novembre".
+pub fn day(date: Date, today: Date) -> String {
     let ahead = (date - today).get_days();
     match ahead {
         -1 => "hier".into(),

@@ -11,6 +11,7 @@ pub mod drives;
 pub mod french;
 pub mod guide;
 pub mod helpdesk;
+pub mod history;
 pub mod notice;
 pub mod page;
 pub mod panel;

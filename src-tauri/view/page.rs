@@ -3,6 +3,7 @@
 
 use super::cards::{Card, cards};
 use super::chain::{Diagnosis, diagnosis};
+use super::history::{Today, today};
 use super::panel::{Button, Panel, button, panel};
 use super::search::{self, Destination, SearchEntry};
 use super::settings::{Setting, settings};
@@ -21,6 +22,8 @@ pub struct Page {
     pub panel: Panel,
     /// The chain from the computer to the drives.
     pub diagnosis: Diagnosis,
+    /// The day so far.
+    pub today: Today,
     /// What can be joined and dialled.
     pub guide: Guide,
     /// The guide's subjects.
@@ -45,6 +48,7 @@ pub struct Page {
 pub enum Part {
     Panel(Panel),
     Diagnosis(Diagnosis),
+    Today(Today),
     Guide(Guide),
     Cards(Vec<Card>),
     #[cfg_attr(test, ts(skip))]
@@ -130,6 +134,9 @@ impl Page {
         if before.is_none_or(|before| before.diagnosis != self.diagnosis) {
             parts.push(Part::Diagnosis(self.diagnosis.clone()));
         }
+        if before.is_none_or(|before| before.today != self.today) {
+            parts.push(Part::Today(self.today.clone()));
+        }
         if before.is_none_or(|before| before.guide != self.guide) {
             parts.push(Part::Guide(self.guide.clone()));
         }
@@ -156,6 +163,7 @@ impl Page {
         match part {
             Part::Panel(panel) => self.panel = panel,
             Part::Diagnosis(diagnosis) => self.diagnosis = diagnosis,
+            Part::Today(today) => self.today = today,
             Part::Guide(guide) => self.guide = guide,
             Part::Cards(cards) => self.cards = cards,
             Part::Entries(entries, helpdesk) => (self.entries, self.helpdesk) = (entries, helpdesk),
@@ -174,6 +182,7 @@ pub fn page(state: &State) -> Page {
     let mut page = Page {
         panel: panel(state),
         diagnosis: diagnosis(state),
+        today: today(state),
         guide: guide_model(state),
         cards: cards(state),
         settings: settings(state),
@@ -324,7 +333,7 @@ mod tests {
 
         update(&mut state, Event::Tick, now("2026-11-25T00:00"));
         let second = page(&state);
-        assert!(matches!(second.parts(Some(&first))[..], [Part::Panel(_)]));
+        assert!(matches!(second.parts(Some(&first))[..], [Part::Today(_), Part::Panel(_)]));
         update(&mut state, Event::Autostart(true), now("2026-11-25T00:00"));
         let third = page(&state);
         assert!(matches!(third.parts(Some(&second))[..], [Part::Settings(_)]));

@@ -1,6 +1,7 @@
 //! `vigie status`, and the texts that go to the helpdesk: what the panel shows, as text and as JSON.
 
 use super::panel::{Panel, panel};
+use super::{chain, history};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use vigie_core::state::State;
@@ -92,7 +93,8 @@ pub fn text(status: &Status) -> String {
 /// Returns what is copied for the helpdesk: the status, and when it was taken.
 pub fn support_info(state: &State) -> String {
     let taken = state.now.wall.strftime("%d/%m/%Y %H:%M");
-    format!("Vigie, le {taken}\n{}", text(&status(state)))
+    let (chain, days) = (chain::text(&chain::diagnosis(state)), history::text(state));
+    format!("Vigie, le {taken}\n{}\n{chain}\n{days}", text(&status(state)))
 }
 
 #[cfg(test)]
@@ -150,7 +152,9 @@ Assistance et arrêt automatique
         );
         let state = standing(VpnStatus::Connected);
         assert_eq!(text(&status(&state)), expected);
-        assert_eq!(support_info(&state), format!("Vigie, le 24/11/2026 14:02\n{expected}"));
+        let chain = chain::text(&chain::diagnosis(&state));
+        let days = history::text(&state);
+        assert_eq!(support_info(&state), format!("Vigie, le 24/11/2026 14:02\n{expected}\n{chain}\n{days}"));
     }
 
     #[test]

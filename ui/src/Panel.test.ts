@@ -10,6 +10,7 @@ import type { Panel } from "./lib/bindings/Panel";
 import type { Part } from "./lib/bindings/Part";
 import type { Row } from "./lib/bindings/Row";
 import type { SearchResult } from "./lib/bindings/SearchResult";
+import type { Today } from "./lib/bindings/Today";
 import type { Setting } from "./lib/bindings/Setting";
 
 const connected: Panel = {
@@ -76,6 +77,16 @@ const diagnosis: Diagnosis = {
     },
     { stage: "drives", label: "Lecteurs réseau", health: "unknown", verdict: "inconnu", sentence: "Ne peut pas être vérifié.", button: null },
   ],
+};
+
+const today: Today = {
+  summary: "1 coupure, 4 minutes",
+  from: "7 h",
+  stretches: [
+    { status: "connected", start: 200, length: 300, title: "VPN connecté, de 8 h à 9 h 30" },
+    { status: "stalled", start: 500, length: 13, title: "Le VPN ne répond plus, de 9 h 30 à 9 h 34" },
+  ],
+  description: "VPN connecté, de 8 h à 9 h 30 ; Le VPN ne répond plus, de 9 h 30 à 9 h 34 ; 1 coupure, 4 minutes",
 };
 
 const telephone: Card = {
@@ -182,6 +193,7 @@ function update(panel: Panel): void {
 /** Shows the whole page, as the program does. */
 function open(): void {
   show({ part: "diagnosis", is: diagnosis });
+  show({ part: "today", is: today });
   show({ part: "guide", is: guide });
   show({ part: "cards", is: [telephone, support] });
   show({ part: "settings", is: [site, reminders] });
@@ -643,4 +655,15 @@ test("the chain to the drives asks the sensors, and names the first fault", asyn
   button("Retour au panneau").click();
   flushSync();
   expect(document.querySelector("#diagnosis")).toBeNull();
+});
+
+test("today is a picture with a text alternative", () => {
+  open();
+  expect(read("[data-today] p")).toBe("Aujourd’hui : 1 coupure, 4 minutes");
+  expect(element("[data-today] [role=img]").getAttribute("aria-label")).toBe(today.description);
+  const stretches = [...document.querySelectorAll<HTMLElement>("[data-today] [role=img] span")];
+  expect(stretches.map(({ style, title }) => [style.left, style.width, title])).toEqual([
+    ["20%", "30%", "VPN connecté, de 8 h à 9 h 30"],
+    ["50%", "1.3%", "Le VPN ne répond plus, de 9 h 30 à 9 h 34"],
+  ]);
 });

@@ -224,7 +224,7 @@ fn status_is_not_notified_while_the_panel_is_open() {
 #[test]
 fn a_steady_tunnel_needs_probes_and_readings_of_its_counters() {
     let mut state = known().connected();
-    let (mut probes, mut looks) = (0, 0);
+    let (mut probes, mut looks, mut saves) = (0, 0, 0);
     let mut wakes = Vec::new();
     // An hour, in which AMIGO does not open or close.
     while let Some(at) = state.next_wake().filter(|at| *at < now("2026-11-24T11:00").wall.timestamp()) {
@@ -237,6 +237,10 @@ fn a_steady_tunnel_needs_probes_and_readings_of_its_counters() {
         };
         let effects = update(&mut state, Event::Tick, now.clone());
         for effect in effects {
+            if matches!(effect, Effect::SaveState(_)) {
+                saves += 1;
+                continue;
+            }
             let Effect::Request(request) = effect else { panic!("{effect:?}") };
             let answer = if let SensorRequest::Traffic(interface) = request {
                 looks += 1;
@@ -251,6 +255,7 @@ fn a_steady_tunnel_needs_probes_and_readings_of_its_counters() {
     }
     assert!(wakes.len() <= probes + looks && looks <= 361, "{} wake-ups", wakes.len());
     assert!((54..=67).contains(&probes), "{probes} probes");
+    assert_eq!(saves, 1, "the history");
 }
 
 #[test]
@@ -274,7 +279,8 @@ fn idle_state_wakes_only_when_a_text_changes() {
 #[test]
 fn nothing_is_requested_or_notified_during_sleep() {
     let mut state = known().connected();
-    assert_eq!(state.on(Event::Sleeping, "20:59:58"), []);
+    let effects = state.on(Event::Sleeping, "20:59:58");
+    assert!(matches!(&effects[..], [Effect::SaveState(saved)] if saved.history.segments().len() == 1), "{effects:?}");
     assert_eq!(state.vpn.status(), VpnStatus::Unknown);
     assert_eq!(state.on(Event::Links(home()), "20:59:59"), []);
     assert_eq!(state.on(Event::ClientState(Some(ClientState::Connecting)), "20:59:59"), []);
@@ -879,4 +885,29 @@ proptest::proptest! {
             }
         }
     }
+}
+
+#[test]
+fn the_history_has_what_was_seen_and_survives_a_restart() {
+    let mut state = known().connected();
+    state.on(Event::Tick, "10:30");
+    state.on(Event::Sleeping, "11:00");
+    state.on(Event::Tick, "11:00:10");
+    state.on(Event::Woke, "12:00");
+    assert_eq!(state.history.segments().len(), 1, "nothing is claimed of the sleep");
+    state.see(home(), None, "12:01");
+    let effects = state.on(Event::Action(Action::Quit), "12:30");
+    let [Effect::SaveState(saved), Effect::Quit, ..] = &effects[..] else { panic!("{effects:?}") };
+    let text = serde_json::to_string(saved).expect("it is JSON");
+    let saved: SavedState = serde_json::from_str(&text).expect("its own JSON is read");
+    let again = State::new(state.profile.clone(), [].into(), saved, 1, now("2026-11-24T12:40"));
+    assert!(again.history.is_same(&saved_history(&state)), "{:?}", again.history);
+    let first = again.history.segments()[0];
+    assert_eq!((first.status, first.duration()), (VpnStatus::Connected, Duration::from_secs(3600)));
+}
+
+fn saved_history(state: &State) -> crate::history::History {
+    let mut history = state.history.clone();
+    history.pause();
+    history
 }

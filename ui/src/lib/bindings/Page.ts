@@ -5,6 +5,7 @@ import type { Diagnosis } from "./Diagnosis";
 import type { Guide } from "./Guide";
 import type { Panel } from "./Panel";
 import type { Setting } from "./Setting";
+import type { Today } from "./Today";
 
 /**
  * What the page shows.
@@ -18,6 +19,10 @@ panel: Panel,
  * The chain from the computer to the drives.
  */
 diagnosis: Diagnosis, 
+/**
+ * The day so far.
+ */
+today: Today, 
 /**
  * What can be joined and dialled.
  */

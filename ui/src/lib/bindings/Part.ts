@@ -5,8 +5,9 @@ import type { Diagnosis } from "./Diagnosis";
 import type { Guide } from "./Guide";
 import type { Panel } from "./Panel";
 import type { Setting } from "./Setting";
+import type { Today } from "./Today";
 
 /**
  * A part of the page that has changed.
  */
-export type Part = { "part": "panel", "is": Panel } | { "part": "diagnosis", "is": Diagnosis } | { "part": "guide", "is": Guide } | { "part": "cards", "is": Array<Card> } | { "part": "settings", "is": Array<Setting> } | { "part": "answer", "is": ActionResult | null };
+export type Part = { "part": "panel", "is": Panel } | { "part": "diagnosis", "is": Diagnosis } | { "part": "today", "is": Today } | { "part": "guide", "is": Guide } | { "part": "cards", "is": Array<Card> } | { "part": "settings", "is": Array<Setting> } | { "part": "answer", "is": ActionResult | null };
