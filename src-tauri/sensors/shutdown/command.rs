@@ -211,6 +211,19 @@ mod tests {
         shutdown_delay(program, arguments).map(|delay| delay.as_secs())
     }
 
+    /// A task as `schtasks /query /xml` writes it, whose message tells how to call the shutdown off.
+    #[test]
+    fn exported_task_with_a_message_is_recognised() {
+        let bytes = include_bytes!("task.xml");
+        let units: Vec<u16> = bytes.as_chunks().0.iter().map(|pair| u16::from_le_bytes(*pair)).collect();
+        let text = String::from_utf16(&units).expect("UTF-16");
+        let task = roxmltree::Document::parse(text.trim_start_matches('\u{feff}')).expect("XML");
+        let find = |name| task.descendants().find(|node| node.has_tag_name(name)).and_then(|node| node.text());
+        let (program, arguments) = (find("Command").expect("a program"), find("Arguments").expect("arguments"));
+        assert!(arguments.contains("shutdown /a"));
+        assert_eq!(shutdown_delay(program, arguments), Some(SignedDuration::from_secs(300)));
+    }
+
     #[test]
     fn fuzz_task_arguments() {
         let seeds: [&[u8]; 4] = [
