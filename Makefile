@@ -89,7 +89,7 @@ test-faults:
 # The Windows half, under wine.
 test-windows:
 	scripts/setup build lint wine
-	scripts/under-wine cargo test --target $(WINDOWS) --lib --bins --test windows
+	scripts/under-wine cargo test --target $(WINDOWS) --lib --bins --test windows --test console
 
 lint: lint-scripts lint-crates
 	cargo fmt --all --check

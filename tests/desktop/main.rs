@@ -12,6 +12,7 @@ mod idle;
 mod item;
 mod launch;
 mod linkage;
+mod log;
 #[path = "../../benches/desktop/measure.rs"]
 #[expect(dead_code, reason = "the benchmarks measure memory too")]
 mod measure;

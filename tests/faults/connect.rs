@@ -39,10 +39,10 @@ pub const FAULTS: &[FaultCase] = &[
         tests: &["connect::profile_changes"],
     },
     FaultCase {
-        what: "Vigie is ended or killed while it connects, or is connected",
+        what: "SIGTERM, SIGHUP, SIGKILL while the form is open, while it connects, is connected, or disconnects; and a new start",
         may: "no VPN afterwards",
-        never: "a client or a tunnel that stays behind",
-        tests: &["tests/desktop/connect.rs::no_client_outlives_vigie", "connect::vigie_is_killed_while_it_connects"],
+        never: "a client or a tunnel that stays behind; a wrong status, or a secret that is kept; a form that cannot be sent",
+        tests: &["connect::vigie_is_ended_in_each_phase", "tests/desktop/connect.rs::no_client_outlives_vigie"],
     },
     FaultCase {
         what: "the gateway falls silent while it connects; the cable is pulled",
@@ -239,24 +239,62 @@ fn profile_changes() {
     fixture.assert_unharmed();
 }
 
+/// How far a connect is when Vigie is ended.
+#[derive(Debug, Clone, Copy)]
+enum ConnectPhase {
+    /// The form is open.
+    Asking,
+    /// The client has the passcode, and waits for the gateway.
+    Authenticating,
+    Connected,
+    /// The client says goodbye to the gateway, which does not answer.
+    Disconnecting,
+}
+
 #[test]
-fn vigie_is_killed_while_it_connects() {
+fn vigie_is_ended_in_each_phase() {
     let mut fixture = start("");
-    for signal in [Signal::KILL, Signal::HUP] {
-        fixture.vpn.freeze_server();
-        fixture.desktop.submit_form(PIN, &TestVpn::otp(0));
-        client(&fixture, "openconnect");
-        // Vigie alone, not its group: the programs that run as root do not get the user's signals.
-        fixture.vigie().signal(signal);
-        let mut vigie = fixture.take_vigie();
-        vigie.wait(DEADLINE);
-        wait_for("the end of the client", DEADLINE, || fixture.vpn.client_processes().is_empty().then_some(()));
-        drop(vigie);
-        fixture.vpn.resume_server();
-        fixture.run();
-        open_form(&fixture);
+    let mut passcodes = (0..).map(TestVpn::otp);
+    for phase in
+        [ConnectPhase::Asking, ConnectPhase::Authenticating, ConnectPhase::Connected, ConnectPhase::Disconnecting]
+    {
+        for signal in [Signal::TERM, Signal::HUP, Signal::KILL] {
+            let digits = passcodes.next().expect("there is no end of them");
+            match phase {
+                ConnectPhase::Asking => {}
+                ConnectPhase::Authenticating => {
+                    fixture.vpn.freeze_server();
+                    fixture.desktop.submit_form(PIN, &digits);
+                    client(&fixture, "openconnect");
+                }
+                ConnectPhase::Connected => connect(&fixture, &digits),
+                ConnectPhase::Disconnecting => {
+                    connect(&fixture, &digits);
+                    fixture.vpn.freeze_server();
+                    fixture.act(r#"{"do":"disconnect"}"#);
+                }
+            }
+            // Vigie alone, not its group: the programs that run as root do not get the user's signals.
+            fixture.vigie().signal(signal);
+            let mut vigie = fixture.take_vigie();
+            vigie.wait(DEADLINE);
+            let left = || (fixture.vpn.client_processes(), tunnels(&fixture));
+            wait_for_described(
+                || format!("{phase:?}, {signal:?}: no client; left: {:?}", left()),
+                DEADLINE,
+                || (left() == Default::default()).then_some(()),
+            );
+            drop(vigie);
+            fixture.vpn.resume_server();
+            // It knows that it is not connected, remembers no secret, and can connect again.
+            fixture.run();
+            fixture.wait_for_status("disconnected");
+            fixture.assert_no_secret(PIN);
+            fixture.assert_no_secret(&digits);
+            open_form(&fixture);
+        }
     }
-    connect(&fixture, &TestVpn::otp(0));
+    connect(&fixture, &passcodes.next().expect("there is no end of them"));
     disconnect(&fixture);
     fixture.assert_unharmed();
 }

@@ -5,16 +5,18 @@
 #![cfg(target_os = "linux")]
 
 mod connect;
+#[expect(dead_code, reason = "the helper program uses the rest")]
+mod controlled_server;
 mod files;
 mod fixture;
 #[path = "../desktop/harness/mod.rs"]
 #[expect(dead_code, reason = "the desktop tests use the rest")]
 mod harness;
-mod month;
 mod network;
 mod notifications;
 mod session;
 mod table;
+mod time;
 mod tray;
 mod windows;
 

@@ -1,14 +1,10 @@
 //! The notification server.
 
 use crate::FaultCase;
+use crate::controlled_server::{ControlledServer, SERVER, ServedObject};
 use crate::fixture::{Fixture, PANEL, SETTINGS, StoppedProcess};
 use crate::harness::{DEADLINE, Desktop, wait_for};
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use zbus::blocking::{Connection, connection};
 use zbus::fdo;
-use zbus::zvariant::OwnedValue;
 
 pub const FAULTS: &[FaultCase] = &[
     FaultCase {
@@ -62,8 +58,6 @@ pub const FAULTS: &[FaultCase] = &[
     },
 ];
 
-const SERVER: &str = "org.freedesktop.Notifications";
-
 #[test]
 fn server_is_absent() {
     let mut fixture = Fixture::prepare();
@@ -111,111 +105,16 @@ fn server_hangs() {
     fixture.assert_unharmed();
 }
 
-/// A server that the test controls.
-pub struct ControlledServer {
-    taken: Arc<AtomicU32>,
-    titles: Arc<Mutex<Vec<String>>>,
-    errors: Arc<Mutex<Vec<fdo::Error>>>,
-    bus: Connection,
-}
-
-pub struct ServedObject {
-    taken: Arc<AtomicU32>,
-    titles: Arc<Mutex<Vec<String>>>,
-    errors: Arc<Mutex<Vec<fdo::Error>>>,
-    has_ids: bool,
-    has_actions: bool,
-    ends: bool,
-}
-
-#[zbus::interface(name = "org.freedesktop.Notifications")]
-impl ServedObject {
-    fn get_capabilities(&self) -> Vec<&str> {
-        if self.has_actions { vec!["body", "actions"] } else { vec!["body"] }
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the method of the specification")]
-    fn notify(
-        &self,
-        _app: String,
-        replaces: u32,
-        _icon: String,
-        summary: String,
-        _body: String,
-        _actions: Vec<String>,
-        _hints: HashMap<String, OwnedValue>,
-        _expires: i32,
-    ) -> fdo::Result<u32> {
-        if self.ends {
-            return Err(fdo::Error::NoReply("the server has ended".into()));
-        }
-        if let Some(error) = self.errors.lock().unwrap_or_else(PoisonError::into_inner).pop() {
-            return Err(error);
-        }
-        self.titles.lock().unwrap_or_else(PoisonError::into_inner).push(summary);
-        let number = self.taken.fetch_add(1, Ordering::Relaxed) + 1;
-        Ok(match (self.has_ids, replaces) {
-            (false, _) => 0,
-            (true, 0) => number,
-            (true, replaced) => replaced,
-        })
-    }
-
-    fn close_notification(&self, _id: u32) {}
-}
-
-impl ControlledServer {
-    /// Takes the place of the desktop's own.
-    fn start(desktop: &Desktop, change: impl FnOnce(&mut ServedObject)) -> ControlledServer {
-        desktop.stop_notification_server();
-        ControlledServer::on(&desktop.session_address(), change)
-    }
-
-    /// Serves on the bus at this address, which has no server.
-    pub fn on(address: &str, change: impl FnOnce(&mut ServedObject)) -> ControlledServer {
-        let (taken, titles, errors) = <(Arc<AtomicU32>, Arc<Mutex<Vec<_>>>, Arc<Mutex<Vec<_>>>)>::default();
-        let mut server = ServedObject {
-            taken: taken.clone(),
-            titles: titles.clone(),
-            errors: errors.clone(),
-            has_ids: true,
-            has_actions: true,
-            ends: false,
-        };
-        change(&mut server);
-        let builder = connection::Builder::address(address).expect("the bus printed an address");
-        let builder = builder.serve_at("/org/freedesktop/Notifications", server);
-        let bus = builder.and_then(|builder| builder.name(SERVER)).and_then(connection::Builder::build);
-        ControlledServer { taken, titles, errors, bus: bus.expect("the name is free") }
-    }
-
-    /// Leaves the bus and comes back.
-    pub fn restart(&self) {
-        // A call that waits does not go with the asynchronous runtime of the caller.
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                self.bus.release_name(SERVER).expect("the bus runs");
-                self.bus.request_name(SERVER).expect("the name is free");
-            });
-        });
-    }
-
-    /// Returns the titles of the reminders that it has shown.
-    pub fn reminders(&self) -> Vec<String> {
-        let titles = self.titles.lock().unwrap_or_else(PoisonError::into_inner);
-        titles.iter().filter(|title| title.starts_with("Arrêt automatique")).cloned().collect()
-    }
-
-    /// Has the next notification answered with this error.
-    pub fn fail_once(&self, error: fdo::Error) {
-        self.errors.lock().unwrap_or_else(PoisonError::into_inner).push(error);
-    }
+/// Takes the place of the desktop's own server.
+fn replace_server(desktop: &Desktop, change: impl FnOnce(&mut ServedObject)) -> ControlledServer {
+    desktop.stop_notification_server();
+    ControlledServer::on(&desktop.session_address(), change)
 }
 
 #[test]
 fn server_errs_once() {
     let mut fixture = Fixture::prepare();
-    let server = ControlledServer::start(&fixture.desktop, |_| ());
+    let server = replace_server(&fixture.desktop, |_| ());
     fixture.run();
     fixture.wait_for_status("disconnected");
     let why = || "for this test".to_owned();
@@ -231,28 +130,27 @@ fn server_errs_once() {
         server.fail_once(error);
         fixture.assert_reminds();
     }
-    let taken = server.taken.load(Ordering::Relaxed);
-    assert_eq!(taken, 7, "a reminder that the panel had to show");
+    assert_eq!(server.taken(), 7, "a reminder that the panel had to show");
     fixture.assert_unharmed();
 }
 
 #[test]
 fn server_has_no_ids() {
     let mut fixture = Fixture::prepare();
-    let server = ControlledServer::start(&fixture.desktop, |server| server.has_ids = false);
+    let server = replace_server(&fixture.desktop, |server| server.has_ids = false);
     fixture.run();
     fixture.wait_for_status("disconnected");
     for _ in 0..3 {
         fixture.assert_reminds();
     }
-    assert_eq!(server.taken.load(Ordering::Relaxed), 3);
+    assert_eq!(server.taken(), 3);
     fixture.assert_unharmed();
 }
 
 #[test]
 fn server_has_no_buttons() {
     let mut fixture = Fixture::prepare();
-    let _server = ControlledServer::start(&fixture.desktop, |server| server.has_actions = false);
+    let _server = replace_server(&fixture.desktop, |server| server.has_actions = false);
     fixture.run();
     fixture.wait_for_status("disconnected");
     for _ in 0..3 {
@@ -266,7 +164,7 @@ fn server_has_no_buttons() {
 #[test]
 fn server_ends_at_each_notification() {
     let mut fixture = Fixture::prepare();
-    let server = ControlledServer::start(&fixture.desktop, |server| server.ends = true);
+    let server = replace_server(&fixture.desktop, |server| server.ends = true);
     fixture.run();
     fixture.wait_for_status("disconnected");
     fixture.assert_reminds();

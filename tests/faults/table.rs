@@ -14,7 +14,7 @@ const GROUPS: [(&str, &[FaultCase]); 8] = [
     ("Network and services", crate::network::FAULTS),
     ("Files", crate::files::FAULTS),
     ("Connecting, keyring", crate::connect::FAULTS),
-    ("Time", crate::month::FAULTS),
+    ("Time", crate::time::FAULTS),
 ];
 
 const HEAD: &str = "\

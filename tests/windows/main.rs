@@ -6,9 +6,8 @@
 
 mod harness;
 
-use harness::{Console, DEADLINE, Vigie, log, run, tray_icon, until, vigie};
-use std::os::windows::process::CommandExt;
-use std::process::{Command, Stdio};
+use harness::{DEADLINE, Vigie, log, run, tray_icon, until, vigie};
+use std::process::Command;
 use std::time::{Duration, Instant};
 use windows::Win32::UI::Input::KeyboardAndMouse::{VIRTUAL_KEY, VK_ESCAPE, VK_RETURN, VK_UP};
 use winreg::RegKey;
@@ -73,33 +72,6 @@ fn a_batch_file_gets_the_status_and_the_exit_code() {
     let name = std::env::var("COMPUTERNAME").unwrap();
     assert!(panel.to_lowercase().contains(&name.to_lowercase()), "{name} in {panel}");
     assert!(panel.contains("Windows"), "{panel}");
-}
-
-/// The process of the next test: a fake of a shell that has a console. As a test, it does nothing.
-#[test]
-fn a_shell_with_a_console() {
-    let Some(answer) = std::env::var_os("VIGIE_TEST_SHELL") else { return };
-    let console = Console::open();
-    let status = Command::new(env!("CARGO_BIN_EXE_vigie")).arg("--version").status().unwrap();
-    std::fs::write(answer, format!("{:?} {}", status.code(), console.text())).unwrap();
-}
-
-#[test]
-fn in_a_console_a_command_writes_to_it() {
-    let dir = tempfile::tempdir().unwrap();
-    let answer = dir.path().join("answer");
-    let shell = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "a_shell_with_a_console"])
-        .env("VIGIE_TEST_SHELL", &answer)
-        .creation_flags(windows::Win32::System::Threading::DETACHED_PROCESS.0)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .unwrap();
-    assert!(shell.success());
-    let printed = std::fs::read_to_string(&answer).unwrap();
-    assert!(printed.starts_with(&format!("Some(0) vigie {}", env!("CARGO_PKG_VERSION"))), "{printed}");
 }
 
 #[test]

@@ -103,6 +103,3 @@ fn log_panics() {
         before(panic);
     }));
 }
-
-#[cfg(all(test, target_os = "linux"))]
-mod tests;

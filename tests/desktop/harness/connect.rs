@@ -2,7 +2,7 @@
 //! fake window that the test controls. `/run`, `/etc` and the window's program are private to it (a mount namespace).
 
 use super::vpn::{GATEWAY, TestVpn};
-use super::{ChildProcess, DEADLINE, Desktop, require_other_users, run, wait_for};
+use super::{ChildProcess, DEADLINE, Desktop, build, require_other_users, run, wait_for};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -97,18 +97,10 @@ xmessage -title 'Cisco Secure Client' -buttons Close -default Close 'Ready to co
 rm vpn.held
 "#;
 
-/// Builds the program that connects as root, and returns its path. It belongs to another package, which Cargo does not
-/// build for these tests.
+/// Returns the program that connects as root. It belongs to another package, which Cargo does not build for these tests.
 pub fn build_helper() -> &'static Path {
-    static HELPER: LazyLock<PathBuf> = LazyLock::new(|| {
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--locked", "--package", "vigie-openconnect"]);
-        let output = build.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo starts");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let helper = Path::new(env!("CARGO_BIN_EXE_vigie")).with_file_name("vigie-openconnect");
-        assert!(helper.is_file(), "{} not found", helper.display());
-        helper
-    });
+    static HELPER: LazyLock<PathBuf> =
+        LazyLock::new(|| build(&["--package", "vigie-openconnect"], "vigie-openconnect"));
     &HELPER
 }
 

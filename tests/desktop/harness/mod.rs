@@ -21,6 +21,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 use tray::TrayItem;
 use vpn::{GATEWAY, INTRANET_HOST, TestVpn};
@@ -593,6 +594,24 @@ fn prefixed(prefix: &[&str], command: &Command) -> Command {
     whole.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     whole.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     whole
+}
+
+/// Returns the program that runs parts of tests in a process of its own (`tests/helper`). Cargo builds it with all tests, but
+/// not with one of them alone.
+pub fn test_helper() -> &'static Path {
+    static HELPER: LazyLock<PathBuf> = LazyLock::new(|| build(&["--example", "test-helper"], "examples/test-helper"));
+    &HELPER
+}
+
+/// Has Cargo build something beside Vigie, and returns its path.
+fn build(arguments: &[&str], path: &str) -> PathBuf {
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--quiet", "--locked"]).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR"));
+    let output = build.output().expect("cargo starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let built = Path::new(env!("CARGO_BIN_EXE_vigie")).with_file_name(path);
+    assert!(built.is_file(), "{} not found", built.display());
+    built
 }
 
 /// Checks that a program exists, given by a path or on this PATH (by default that of the tests).

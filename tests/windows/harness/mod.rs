@@ -6,15 +6,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use windows::Win32::Foundation::{GENERIC_READ, GENERIC_WRITE, HANDLE, HWND, LPARAM, RECT, WPARAM};
+use windows::Win32::Foundation::{HANDLE, HWND, LPARAM, RECT, WPARAM};
 use windows::Win32::Graphics::Gdi::{GetDC, GetPixel, ReleaseDC};
-use windows::Win32::Storage::FileSystem::{
-    CreateFileW, FILE_FLAGS_AND_ATTRIBUTES, FILE_SHARE_READ, FILE_SHARE_WRITE, OPEN_EXISTING,
-};
-use windows::Win32::System::Console::{
-    AllocConsole, COORD, ReadConsoleOutputCharacterW, STD_ERROR_HANDLE, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE,
-    SetStdHandle,
-};
 use windows::Win32::System::Diagnostics::Debug::{ReadProcessMemory, WriteProcessMemory};
 use windows::Win32::System::LibraryLoader::{GetProcAddress, LoadLibraryW};
 use windows::Win32::UI::Input::KeyboardAndMouse::{
@@ -320,32 +313,4 @@ pub fn announce_theme() {
     let (w, l) = (WPARAM(0), LPARAM(area.as_ptr() as isize));
     // SAFETY: the text is a constant, which the system copies to the other processes.
     unsafe { SendMessageTimeoutW(HWND_BROADCAST, WM_SETTINGCHANGE, w, l, SMTO_ABORTIFHUNG, 5000, None) };
-}
-
-/// A new console of this process.
-pub struct Console(HANDLE);
-
-impl Console {
-    /// Opens the console. Programs that this process starts afterwards inherit it and no other output.
-    pub fn open() -> Console {
-        // SAFETY: constants and plain numbers; the process has no console yet.
-        unsafe {
-            AllocConsole().unwrap();
-            for output in [STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, STD_ERROR_HANDLE] {
-                SetStdHandle(output, HANDLE::default()).unwrap();
-            }
-            let (access, share) = ((GENERIC_READ | GENERIC_WRITE).0, FILE_SHARE_READ | FILE_SHARE_WRITE);
-            let plain = FILE_FLAGS_AND_ATTRIBUTES::default();
-            Console(CreateFileW(w!("CONOUT$"), access, share, None, OPEN_EXISTING, plain, None).unwrap())
-        }
-    }
-
-    /// Returns its first line.
-    pub fn text(&self) -> String {
-        let mut line = [0; 80];
-        let mut read = 0;
-        // SAFETY: the buffer outlives the call.
-        unsafe { ReadConsoleOutputCharacterW(self.0, &mut line, COORD::default(), &mut read) }.unwrap();
-        String::from_utf16_lossy(&line).trim().to_owned()
-    }
 }

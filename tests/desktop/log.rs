@@ -1,11 +1,9 @@
-//! There is one log in a process, so each test runs once more in a process of its own.
+//! The log. There is one in a process, so that each test starts a process of its own.
 
-use super::*;
+use crate::harness::test_helper;
 use std::fs;
 use std::process::{Command, Stdio};
-
-/// Says that this is the process of its own.
-const INSIDE: &str = "VIGIE_TEST_LOG";
+use vigie::runtime::log::VARIABLE;
 
 struct Logged {
     file: String,
@@ -13,19 +11,11 @@ struct Logged {
     names: Vec<String>,
 }
 
-/// Returns what `body` logs in a process of its own with these variables; `None` in that process, which ends with `body`.
-fn logged(variables: &[(&str, &str)], body: fn()) -> Option<Logged> {
-    if std::env::var_os(INSIDE).is_some() {
-        init(Some("warn"), true);
-        body();
-        return None;
-    }
-    let thread = std::thread::current();
+/// Returns what a part of the helper program logs, with these variables.
+fn logged(variables: &[(&str, &str)], part: &str) -> Logged {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let output = Command::new(std::env::current_exe().expect("this program"))
-        // The test runner names its threads after the tests.
-        .args(["--exact", "--nocapture", thread.name().expect("a test's thread has its name")])
-        .env(INSIDE, "1")
+    let output = Command::new(test_helper())
+        .arg(part)
         .env("XDG_STATE_HOME", dir.path())
         .env_remove(VARIABLE)
         .env_remove("JOURNAL_STREAM")
@@ -33,27 +23,18 @@ fn logged(variables: &[(&str, &str)], body: fn()) -> Option<Logged> {
         .stdin(Stdio::null())
         .output()
         .expect("started");
-    let printed = String::from_utf8_lossy(&output.stdout);
-    assert!(printed.contains("running 1 test"), "{printed}");
     let folder = dir.path().join("vigie/log");
     let names = fs::read_dir(&folder).into_iter().flatten().flatten();
-    Some(Logged {
+    Logged {
         file: fs::read_to_string(folder.join("vigie.log")).unwrap_or_default(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         names: names.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect(),
-    })
-}
-
-fn of_every_level() {
-    tracing::info!("an information");
-    tracing::warn!(answer = 42, "a warning");
-    tracing::info!(target: "library", "a library's information");
-    tracing::debug!("a detail");
+    }
 }
 
 #[test]
 fn the_file_begins_with_a_banner_and_standard_error_has_its_own_level() {
-    let Some(logged) = logged(&[], of_every_level) else { return };
+    let logged = logged(&[], "log");
     let first = logged.file.lines().next().expect("a banner");
     assert!(first.contains(concat!("Vigie ", env!("CARGO_PKG_VERSION"), " on ")), "{first}");
     assert!(first.contains(std::env::consts::ARCH), "{first}");
@@ -67,27 +48,27 @@ fn the_file_begins_with_a_banner_and_standard_error_has_its_own_level() {
 
 #[test]
 fn the_variable_overrides_the_levels_and_a_wrong_one_does_no_harm() {
-    let Some(all) = logged(&[(VARIABLE, "debug")], of_every_level) else { return };
+    let all = logged(&[(VARIABLE, "debug")], "log");
     assert!(all.file.contains("a detail") && all.stderr.contains("a library's"), "{}", all.file);
-    let Some(wrong) = logged(&[(VARIABLE, "vigie=warn,=[=nonsense")], of_every_level) else { return };
+    let wrong = logged(&[(VARIABLE, "vigie=warn,=[=nonsense")], "log");
     assert!(wrong.file.contains("a warning") && !wrong.file.contains("an information"), "{}", wrong.file);
 }
 
 #[test]
 fn a_panic_is_logged() {
-    let Some(logged) = logged(&[], || panic!("all is lost")) else { return };
+    let logged = logged(&[], "log-panic");
     assert!(logged.file.contains("ERROR") && logged.file.contains("all is lost"), "{}", logged.file);
-    assert!(logged.file.contains("log/tests.rs:"), "where it happened: {}", logged.file);
+    assert!(logged.file.contains("helper/log.rs:"), "where it happened: {}", logged.file);
 }
 
 #[test]
 fn a_state_folder_that_cannot_be_created_is_only_reported() {
-    let Some(logged) = logged(&[("XDG_STATE_HOME", "/proc")], of_every_level) else { return };
+    let logged = logged(&[("XDG_STATE_HOME", "/proc")], "log");
     assert!(logged.stderr.contains("no log file") && logged.stderr.contains("a warning"), "{}", logged.stderr);
 }
 
 #[test]
 fn another_streams_journal_is_not_used() {
-    let Some(logged) = logged(&[("JOURNAL_STREAM", "1:2")], of_every_level) else { return };
+    let logged = logged(&[("JOURNAL_STREAM", "1:2")], "log");
     assert!(logged.stderr.contains("a warning"), "{}", logged.stderr);
 }

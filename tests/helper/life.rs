@@ -5,10 +5,7 @@
 //! clock is an argument of the event loop instead; that the sensor wakes it at the right moment is tested beside the sensor
 //! (`src-tauri/sensors/clock`).
 
-use crate::FaultCase;
-use crate::fixture::ProcessUsage;
-use crate::harness::{DEADLINE, Desktop};
-use crate::notifications::ControlledServer;
+use crate::controlled_server::ControlledServer;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp, ToSpan, ZonedDateTime};
 use std::process::ExitCode;
@@ -25,34 +22,28 @@ use vigie_core::vpn::{Gateway, Traffic};
 use vigie_profile::Paths;
 use zbus::fdo;
 
-pub const FAULTS: &[FaultCase] = &[
-    FaultCase {
-        what: "thirty days: sleep, weekends, a holiday, the night of the clock change, VPN losses, a notification server that \
-               errs once a day and is restarted",
-        may: "each reminder that falls while the computer is awake, and on waking the one that was missed",
-        never: "another reminder, or one too few; memory or descriptors that grow",
-        tests: &["month::thirty_days_of_a_users_life"],
-    },
-    FaultCase {
-        what: "the clock is set by a day or by three years, there and back; the time zone changes; the night of the clock change",
-        may: "« Vérification du réseau… »; the reminders of the new time",
-        never: "a reminder that was seen before, a past one, or none any more",
-        tests: &[
-            "month::the_clock_is_set",
-            "src-tauri/core/shutdown.rs::clock_changes_at_night_are_handled",
-            "src-tauri/sensors/clock/linux.rs::changed_time_zone_is_reported_and_used",
-            "tests/desktop/situations.rs::certificates_of_the_gateway",
-        ],
-    },
-];
+/// How long a reminder may take.
+const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Set in the process that plays the days: the address of the session bus is part of the environment, which all tests of a
-/// process share.
-const INSIDE: &str = "VIGIE_TEST_INSIDE";
+/// How much more memory may be in use after thirty days than after ten, in percent.
+const MAX_GROWTH_PERCENT: usize = 5;
 
-/// How much more memory may be in use after thirty days than after ten, in kB: the test keeps what it has seen, and a heap of
-/// some 3500 kB grows in steps.
-const MAX_GROWTH_KB: u64 = 512;
+/// What this process holds.
+#[derive(Debug)]
+struct Usage {
+    /// Bytes that are allocated.
+    memory: usize,
+    descriptors: usize,
+}
+
+impl Usage {
+    fn now() -> Usage {
+        Usage {
+            memory: crate::allocated_bytes(),
+            descriptors: std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count),
+        }
+    }
+}
 
 /// The clock.
 static CLOCK: Mutex<Option<Now>> = Mutex::new(None);
@@ -60,20 +51,6 @@ static CLOCK: Mutex<Option<Now>> = Mutex::new(None);
 fn now() -> Now {
     let clock = CLOCK.lock().unwrap_or_else(PoisonError::into_inner);
     clock.clone().expect("the clock was set")
-}
-
-/// Runs `body` in a process of its own on a desktop of its own.
-fn in_session(test: &str, body: impl FnOnce()) {
-    if std::env::var_os(INSIDE).is_some() {
-        return body();
-    }
-    let desktop = Desktop::start();
-    desktop.stop_notification_server();
-    let mut inside = desktop.command(std::env::current_exe().expect("this program"));
-    inside.args(["--exact", test, "--nocapture"]).env(INSIDE, "1");
-    let output = inside.output().expect("this program starts");
-    let printed = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && printed.contains("1 passed"), "{printed}");
 }
 
 /// A moment in Paris.
@@ -240,23 +217,22 @@ fn dirs_of_this_user() -> std::path::PathBuf {
     std::env::var_os("HOME").expect("the desktop's").into()
 }
 
-#[test]
-fn thirty_days_of_a_users_life() {
-    in_session("month::thirty_days_of_a_users_life", || {
-        // With the end of summer time in the night of 25 October.
-        let first = jiff::civil::date(2026, 10, 12);
-        run(&at(first, "08:00"), async |life| {
-            let mut before = None;
-            for day in first.series(1.day()).take(30) {
-                if day == first + 10.days() {
-                    before = Some(ProcessUsage::of(std::process::id()));
-                }
-                live_through(life, day).await;
+/// Lives through thirty days. From the tenth on, neither memory nor descriptors may grow.
+pub fn thirty_days() {
+    // With the end of summer time in the night of 25 October.
+    let first = jiff::civil::date(2026, 10, 12);
+    run(&at(first, "08:00"), async |life| {
+        let mut before = None;
+        for day in first.series(1.day()).take(30) {
+            if day == first + 10.days() {
+                before = Some(Usage::now());
             }
-            let (before, after) = (before.expect("after ten days"), ProcessUsage::of(std::process::id()));
-            assert!(after.memory <= before.memory + MAX_GROWTH_KB, "{before:?}, then {after:?}");
-            assert!(after.descriptors <= before.descriptors + 1, "{before:?}, then {after:?}");
-        });
+            live_through(life, day).await;
+        }
+        let (before, after) = (before.expect("after ten days"), Usage::now());
+        let limit = before.memory + before.memory * MAX_GROWTH_PERCENT / 100;
+        assert!(after.memory <= limit, "memory grows: {before:?}, then {after:?}");
+        assert!(after.descriptors <= before.descriptors + 1, "descriptors stay open: {before:?}, then {after:?}");
     });
 }
 
@@ -326,35 +302,33 @@ async fn live_through(life: &mut Life, day: Date) {
     }
 }
 
-#[test]
-fn the_clock_is_set() {
-    in_session("month::the_clock_is_set", || {
-        let day = jiff::civil::date(2026, 11, 24);
-        run(&at(day, "20:00"), async |life| {
-            life.reminder(&at(day, "21:00"), 30).await;
-            let times = [SignedDuration::from_hours(24), SignedDuration::from_hours(24 * 365 * 3)];
-            for away in times.into_iter().flat_map(|by| [by, -by]) {
-                // Another evening, of which the user has not been reminded.
-                let wall = now().wall.saturating_add(away);
-                set_clock(&wall, false);
-                life.send(Event::ClockChanged);
-                life.wait_until_idle().await;
-                life.expect(30 - u16::try_from(wall.minute()).expect("it is after nine")).await;
-                // And back: of that evening they were reminded before. One reminder too many would be seen by the next wait.
-                set_clock(&at(day, "21:05"), false);
-                life.send(Event::ClockChanged);
-                life.wait_until_idle().await;
-            }
-            life.reminder(&at(day, "21:15"), 15).await;
-            // To London, where it is 20:16, and back.
-            let london = now().wall.saturating_add(1.minute()).in_tz("Europe/London").expect("a zone");
-            set_clock(&london, true);
+/// Sets the clock and the time zone, there and back.
+pub fn set_clocks() {
+    let day = jiff::civil::date(2026, 11, 24);
+    run(&at(day, "20:00"), async |life| {
+        life.reminder(&at(day, "21:00"), 30).await;
+        let times = [SignedDuration::from_hours(24), SignedDuration::from_hours(24 * 365 * 3)];
+        for away in times.into_iter().flat_map(|by| [by, -by]) {
+            // Another evening, of which the user has not been reminded.
+            let wall = now().wall.saturating_add(away);
+            set_clock(&wall, false);
             life.send(Event::ClockChanged);
             life.wait_until_idle().await;
-            set_clock(&at(day, "21:20"), true);
+            life.expect(30 - u16::try_from(wall.minute()).expect("it is after nine")).await;
+            // And back: of that evening they were reminded before. One reminder too many would be seen by the next wait.
+            set_clock(&at(day, "21:05"), false);
             life.send(Event::ClockChanged);
             life.wait_until_idle().await;
-            life.reminder(&at(day, "21:25"), 5).await;
-        });
+        }
+        life.reminder(&at(day, "21:15"), 15).await;
+        // To London, where it is 20:16, and back.
+        let london = now().wall.saturating_add(1.minute()).in_tz("Europe/London").expect("a zone");
+        set_clock(&london, true);
+        life.send(Event::ClockChanged);
+        life.wait_until_idle().await;
+        set_clock(&at(day, "21:20"), true);
+        life.send(Event::ClockChanged);
+        life.wait_until_idle().await;
+        life.reminder(&at(day, "21:25"), 5).await;
     });
 }
