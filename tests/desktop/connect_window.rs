@@ -378,7 +378,7 @@ fn after_sleep_the_window_opens_only_if_configured_and_the_vpn_was_lost_in_sleep
     let vpn = TestVpn::start();
     let (desktop, _keyring) = desktop(&vpn, false);
     let (vigie, item, page) = open(&desktop, &vpn, "");
-    let login1 = FakeLogind::on(&Desktop::system_bus_address_of(&vigie));
+    let login1 = FakeLogind::start(&desktop);
     type_and_submit(&desktop, &page, &format!("{}{TAB}{PIN}{TAB}{}{TAB}{TAB} ", TestVpn::USER, TestVpn::otp(0)));
     drop(page);
     item.wait_for_menu("VPN connecté");
@@ -390,8 +390,8 @@ fn after_sleep_the_window_opens_only_if_configured_and_the_vpn_was_lost_in_sleep
     drop(login1);
     quit(vigie, &item);
 
-    let (vigie, item) = start(&desktop, &vpn, "[vpn]\nreconnect_after_wake = true\n");
-    let login1 = FakeLogind::on(&Desktop::system_bus_address_of(&vigie));
+    let (_vigie, item) = start(&desktop, &vpn, "[vpn]\nreconnect_after_wake = true\n");
+    let login1 = FakeLogind::start(&desktop);
     // Not connected before sleep.
     login1.prepare_for_sleep(true);
     item.wait_for_menu("Vérification du réseau");

@@ -36,10 +36,8 @@ fn output_of(desktop: &Desktop, command: &[&str]) -> String {
 }
 
 /// Returns the trimmed output of a command in the namespaces of this Vigie.
-fn output_beside(vigie: &ChildProcess, command: &[&str]) -> String {
-    let mut there = Command::new("nsenter");
-    there.args(["--mount", "--uts", "--net", "--target", &vigie.pid().to_string()]).args(command);
-    run(&mut there).trim().to_owned()
+fn output_beside(desktop: &Desktop, vigie: &ChildProcess, command: &[&str]) -> String {
+    run(desktop.command_beside(vigie, command[0]).args(&command[1..])).trim().to_owned()
 }
 
 /// Takes a picture of the panel for the documentation (`make images`), scrolled to the element of a selector.
@@ -155,7 +153,7 @@ fn each_row_agrees_with_the_systems_own_commands() {
     assert_eq!(normal("dns").split(", ").collect::<Vec<_>>(), servers.lines().collect::<Vec<_>>());
 
     // This computer.
-    let there = |command: &[&str]| output_beside(&vigie, command);
+    let there = |command: &[&str]| output_beside(&desktop, &vigie, command);
     assert_eq!(normal("computer"), there(&["hostname"]));
     assert_eq!(normal("user"), format!("{} ({})", there(&["id", "-un"]), there(&["hostname", "--domain"])));
     let release = output_of(&desktop, &["sh", "-c", ". /etc/os-release; echo \"$NAME $VERSION_ID\""]);
@@ -173,13 +171,16 @@ fn each_row_agrees_with_the_systems_own_commands() {
     let disk = output_of(&desktop, &["df", "--block-size=1", "--output=avail", "/"]);
     let disk: f64 = disk.lines().nth(1).and_then(|bytes| bytes.trim().parse().ok()).expect("it is a number");
     assert!(is_about(sizes(&row("disk").value)[0], disk), "{:?} {disk}", row("disk"));
-    let charge = output_beside(&vigie, &["cat", "/sys/class/power_supply/BAT0/capacity"]);
+    let charge = output_beside(&desktop, &vigie, &["cat", "/sys/class/power_supply/BAT0/capacity"]);
     assert_eq!(normal("battery"), format!("{charge} % (sur batterie)"));
     assert_eq!(normal("version"), env!("CARGO_PKG_VERSION"));
 
     // Drives.
-    let mounts =
-        output_beside(&vigie, &["findmnt", "--list", "--noheadings", "--output", "TARGET", "--types", "tmpfs"]);
+    let mounts = output_beside(
+        &desktop,
+        &vigie,
+        &["findmnt", "--list", "--noheadings", "--output", "TARGET", "--types", "tmpfs"],
+    );
     for (letter, label) in [("i", "Lecteur I (données professionnelles)"), ("u", "Lecteur U (données personnelles)")]
     {
         let folder = desktop.home().join("machine/shares").join(letter).display().to_string();
@@ -249,7 +250,7 @@ fn each_row_agrees_with_the_systems_own_commands() {
     // What has gone is shown with the reason.
     vpn.connect();
     page.wait_for_row("drive-i", "accessible");
-    output_beside(&vigie, &["umount", &desktop.home().join("machine/shares/i").display().to_string()]);
+    output_beside(&desktop, &vigie, &["umount", &desktop.home().join("machine/shares/i").display().to_string()]);
     fs::remove_dir_all(desktop.home().join("machine/power/BAT0")).expect("the folder was written before");
     drop(cups);
     item.activate();

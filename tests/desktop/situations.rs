@@ -3,10 +3,12 @@
 //!
 //! The rows of a table share one network and one desktop; each row sets up its own situation and undoes it.
 
+use crate::harness::cups::CupsServer;
 use crate::harness::login1::FakeLogind;
 use crate::harness::vpn::{GATEWAY, TUNNEL, TestVpn};
-use crate::harness::{ChildProcess, DEADLINE, Desktop, run, wait_for, wait_for_described};
+use crate::harness::{DEADLINE, Desktop, run, wait_for, wait_for_described};
 use serde_json::Value;
+use std::any::Any;
 use std::fs;
 use std::process::Command;
 
@@ -661,7 +663,7 @@ type Undo = Box<dyn FnOnce(&SituationWorld)>;
 /// A user at home, without the VPN, and what a situation has changed.
 struct SituationWorld {
     // In the order in which they must be dropped.
-    parts: Vec<ChildProcess>,
+    parts: Vec<Box<dyn Any>>,
     undo: Vec<Undo>,
     desktop: Desktop,
     vpn: TestVpn,
@@ -777,7 +779,7 @@ impl SituationWorld {
     fn start(&mut self, name: &str, command: &Command, is_ready: impl Fn(&SituationWorld) -> bool) {
         let part = self.desktop.spawn(name, command);
         wait_for(&format!("{name} to listen"), DEADLINE, || is_ready(self).then_some(()));
-        self.parts.push(part);
+        self.parts.push(Box::new(part));
     }
 }
 
@@ -860,32 +862,14 @@ impl SituationWorld {
 
     /// The provider's DNS server, a real dnsmasq, is the only source of names.
     fn dns(&mut self, arguments: &str) {
-        let command = self.vpn.gateway_command("dnsmasq");
-        self.dnsmasq(command, "192.168.77.1", arguments);
+        let server = self.vpn.start_dnsmasq(self.vpn.gateway_command("dnsmasq"), "192.168.77.1", arguments);
+        self.parts.push(Box::new(server));
         self.names("", "nameserver 192.168.77.1\n");
     }
 
     /// The intranet's DNS server, for the zone in.test.
     fn inside_dns(&mut self) {
-        let command = self.vpn.intranet_command("dnsmasq");
-        let zone = "--auth-server=ns.in.test,eth0 --auth-zone=in.test,172.26.66.0/24 \
-                    --host-record=impressions.in.test,172.26.66.73";
-        self.dnsmasq(command, "172.26.66.73", zone);
-    }
-
-    fn dnsmasq(&mut self, mut command: Command, address: &str, arguments: &str) {
-        let pid = self.vpn.folder().join("dnsmasq.pid");
-        command.args([
-            "--keep-in-foreground",
-            "--conf-file=/dev/null",
-            "--no-hosts",
-            "--no-resolv",
-            "--bind-interfaces",
-        ]);
-        command.args(["--user=root", &format!("--listen-address={address}"), &format!("--pid-file={}", pid.display())]);
-        command.args(arguments.split_whitespace());
-        let _ = fs::remove_file(&pid);
-        self.start("dnsmasq", &command, move |_| pid.exists());
+        self.parts.push(Box::new(self.vpn.start_dns_server()));
     }
 
     /// A share among the bookmarks of the user's file manager.
@@ -894,59 +878,17 @@ impl SituationWorld {
         self.undo(|here| drop(here.desktop.write(".config/gtk-3.0/bookmarks", "")));
     }
 
-    /// A real smbd on the intranet host.
     fn file_server(&mut self) {
-        let folder = self.vpn.folder().join("smbd");
-        fs::create_dir_all(&folder).expect("the folder is writable");
-        let at = folder.display();
-        let settings = format!(
-            "[global]\nworkgroup = TEST\nserver role = standalone server\ndisable netbios = yes\nsmb ports = 445\n\
-             private dir = {at}\nlock directory = {at}\nstate directory = {at}\ncache directory = {at}\n\
-             pid directory = {at}\nncalrpc dir = {at}/ncalrpc\nlog file = {at}/log\nload printers = no\n"
-        );
-        fs::write(folder.join("smb.conf"), settings).expect("the folder is writable");
-        let mut command = self.vpn.intranet_command("/usr/sbin/smbd");
-        command.args(["--foreground", "--no-process-group", "--configfile"]).arg(folder.join("smb.conf"));
-        self.start("smbd", &command, |here| here.intranet_listens(445));
-    }
-
-    fn intranet_listens(&self, port: u16) -> bool {
-        !run(self.vpn.intranet_command("ss").args(["-Hltn", &format!("sport = :{port}")])).is_empty()
+        self.parts.push(Box::new(self.vpn.start_file_server(&[])));
     }
 
     /// A real cupsd in the intranet.
     fn cups(&mut self) {
-        let root = self.vpn.folder().join("cupsd");
-        for folder in ["spool/tmp", "cache", "state", "root"] {
-            fs::create_dir_all(root.join(folder)).expect("the folder is writable");
-        }
-        let at = root.display();
-        let config = format!(
-            "Listen 172.26.66.75:631\nListen {at}/sock\nWebInterface No\nBrowsing No\nServerAlias *\n\
-             <Location />\nOrder allow,deny\nAllow all\n</Location>\n"
-        );
-        let files = format!(
-            "ServerRoot {at}/root\nRequestRoot {at}/spool\nTempDir {at}/spool/tmp\nCacheDir {at}/cache\n\
-             StateDir {at}/state\nAccessLog {at}/access\nErrorLog {at}/error\nPageLog {at}/page\n"
-        );
-        fs::write(root.join("cupsd.conf"), config).expect("the folder is writable");
-        fs::write(root.join("cups-files.conf"), files).expect("the folder is writable");
-        let mut command = self.vpn.intranet_command("/usr/sbin/cupsd");
-        command.arg("-f").arg("-c").arg(root.join("cupsd.conf")).arg("-s").arg(root.join("cups-files.conf"));
-        let socket = root.join("sock");
-        self.start("cupsd", &command, move |_| std::os::unix::net::UnixStream::connect(&socket).is_ok());
+        self.parts.push(Box::new(CupsServer::in_intranet(&self.vpn, "172.26.66.75:631")));
     }
 
-    /// A TLS server on the intranet host, with that certificate.
     fn web_server(&mut self, certificate: &str) {
-        let at = |end: &str| self.vpn.folder().join(format!("{certificate}.{end}"));
-        let mut command = self.vpn.intranet_command("openssl");
-        command
-            .args(["s_server", "-quiet", "-accept", "172.26.66.73:443", "-cert"])
-            .arg(at("pem"))
-            .arg("-key")
-            .arg(at("key"));
-        self.start("web server", &command, |here| here.intranet_listens(443));
+        self.parts.push(Box::new(self.vpn.start_web_server(certificate)));
     }
 
     /// A server of TLS 1.1 in the gateway's place.

@@ -1,9 +1,10 @@
 //! A guided tour of the main job on a miniature of the academy, all on this machine: a VPN server that asks for PIN and
-//! six digits, an intranet host behind it, a keyring, a desktop. Each step checks what the program shows, and takes a
-//! picture. `make run` without a display and `make tour` run it.
+//! six digits; behind it a file server, a print server, a web server and a DNS server; a keyring, and a desktop. Each step
+//! checks what the program shows, and takes a picture. `make run` without a display, `make tour` and `make demo` run it.
 //!
 //! Prints a line per step, and writes `index.html`, the pictures and one contact sheet into `target/tour`. With `--stay`
-//! the desktop stays until Ctrl-C, and the terminal prints each new code.
+//! the desktop stays until Ctrl-C, and the terminal prints the digits of the key. With `--demo` it uses the display in
+//! `DISPLAY`, takes no pictures, and waits for Enter after each step.
 #![cfg(target_os = "linux")]
 #![expect(clippy::print_stdout, reason = "it is a program that one watches")]
 
@@ -11,23 +12,32 @@
 #[expect(dead_code, reason = "the desktop tests use the rest")]
 mod harness;
 
+mod pictures;
+
+use harness::academy::{Academy, COPIERS, DRIVES};
+use harness::cups::CupsServer;
+use harness::keyring::start_keyring;
+use harness::login1::FakeLogind;
 use harness::page::{WebPage, allow_webdriver};
 use harness::tray::TrayItem;
-use harness::vpn::{INTRANET_HOST, PIN, TestVpn};
-use harness::{ChildProcess, DEADLINE, Desktop, around_noon, owner, run, wait_for};
-use jiff::tz::TimeZone;
+use harness::vpn::{GATEWAY, INTRANET_ADDRESS, INTRANET_HOST, PIN, TestVpn};
+use harness::wapt::FakeWaptAgent;
+use harness::{ChildProcess, DEADLINE, Desktop, owner, run, wait_for, wait_for_described};
 use jiff::{SignedDuration, Timestamp};
+use pictures::Pictures;
+use serde_json::Value;
+use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::io::IsTerminal;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
-
-/// From the start of Vigie to the automatic shutdown of the tour; its one reminder comes a minute ahead.
-const SHUTDOWN_AFTER: SignedDuration = SignedDuration::from_secs(130);
 
 const CONNECT_WINDOW: &str = "Se connecter au VPN";
 const PANEL: &str = "Vigie";
 const PINNED: &str = "Vigie sur le bureau";
+const TAB: &str = "\u{e004}";
+
 /// What the panel's tiles open, and its settings.
 const CARDS: [&str; 13] = [
     "VPN",
@@ -45,55 +55,313 @@ const CARDS: [&str; 13] = [
     "Réglages",
 ];
 
-const TAB: &str = "\u{e004}";
+/// The time of day at which the desktop starts. The tour's one reminder of the guide's shutdown at 21:30 comes at 21:25.
+const BEGIN: jiff::civil::Time = jiff::civil::time(21, 24, 10, 0);
 
-/// The pictures so far, and the step under way.
-struct Tour {
-    folder: PathBuf,
-    pictures: Vec<(String, String)>,
-    step: Instant,
+fn main() {
+    let option = |name: &str| std::env::args().any(|argument| argument == name);
+    let (stay, demo) = (option("--stay"), option("--demo"));
+    let begin = Instant::now();
+    println!("L’académie en miniature : serveurs VPN, de fichiers, d’impression, intranet et DNS, trousseau, bureau");
+    let academy = Academy::start();
+    let mut tour = Tour::start(&academy, demo);
+    tour.walk();
+    tour.finish();
+    println!("{:5.1} s en tout", begin.elapsed().as_secs_f64());
+    if stay || demo {
+        print_digits_until_interrupted();
+    }
 }
 
-impl Tour {
-    fn start() -> Tour {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("tour");
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(&folder).expect("the target folder can be written");
-        Tour { folder, pictures: Vec::new(), step: Instant::now() }
+/// The user's computer, and the tour so far.
+struct Tour<'a> {
+    // In the order in which they must be dropped.
+    item: TrayItem,
+    _programs: Vec<ChildProcess>,
+    _wapt: FakeWaptAgent,
+    _login1: FakeLogind,
+    _printing: CupsServer,
+    vigie: ChildProcess,
+    desktop: Desktop,
+    academy: &'a Academy,
+    pictures: Option<Pictures>,
+    step: Instant,
+    last_digits: String,
+}
+
+impl<'a> Tour<'a> {
+    fn start(academy: &'a Academy, demo: bool) -> Tour<'a> {
+        let step = Instant::now();
+        let mut variables = french(BEGIN);
+        if demo {
+            variables
+                .extend(["DISPLAY", "XAUTHORITY"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+        }
+        let desktop = Desktop::bare_at_home(&academy.vpn, &variables);
+        configure(&desktop);
+        let login1 = FakeLogind::start(&desktop);
+        let wapt = FakeWaptAgent::start(&desktop);
+        let printing = CupsServer::start(&desktop);
+        for name in COPIERS {
+            printing.add_queue_to(name, &format!("ipp://{INTRANET_ADDRESS}/printers/{name}"));
+        }
+        printing.set_default_queue(COPIERS[0]);
+        let mut programs = vec![start_keyring(&desktop)];
+        if demo {
+            set_up_demo_bar(&desktop);
+        } else {
+            programs.extend(set_up_screen(&desktop));
+        }
+        desktop.start_notification_server();
+        desktop.start_xfce_panel();
+        let vigie = desktop.spawn("vigie", allow_webdriver(&mut desktop.vigie_with_real_window(&academy.vpn, "")));
+        let item = desktop.item_of(vigie.pid());
+        // The file manager mounts shares through it; Vigie has its mounts in a namespace of its own.
+        programs.push(desktop.spawn("gvfsd", &desktop.command_beside(&vigie, "/usr/libexec/gvfsd")));
+        wait_for("gvfsd", DEADLINE, || owner(desktop.session(), "org.gtk.vfs.Daemon"));
+        Tour {
+            item,
+            _programs: programs,
+            _wapt: wapt,
+            _login1: login1,
+            _printing: printing,
+            vigie,
+            desktop,
+            academy,
+            pictures: (!demo).then(Pictures::start),
+            step,
+            last_digits: String::new(),
+        }
     }
 
-    /// Ends a step: prints its line and takes its picture.
-    fn picture(&mut self, desktop: &Desktop, title: &str) {
-        let name = format!("{:02}.png", self.pictures.len() + 1);
-        run(desktop.command("import").args(["-window", "root"]).arg(self.folder.join(&name)));
+    /// Ends a step: prints its line, and takes its picture or waits for Enter.
+    fn step(&mut self, title: &str) {
+        self.step_of(None, title);
+    }
+
+    /// As [`Tour::step`], with a picture of one window.
+    fn step_of(&mut self, window: Option<&str>, title: &str) {
         println!("{:5.1} s  {title}", self.step.elapsed().as_secs_f64());
-        self.pictures.push((name, title.to_owned()));
+        match &mut self.pictures {
+            Some(pictures) => pictures.take(&self.desktop, window, title),
+            None if std::io::stdin().is_terminal() => {
+                println!("         Entrée pour continuer");
+                let _ = std::io::stdin().read_line(&mut String::new());
+            }
+            None => {}
+        }
         self.step = Instant::now();
     }
 
-    /// Writes the page and the contact sheet.
-    fn finish(&self) {
-        let figures: String = self
-            .pictures
-            .iter()
-            .map(|(name, title)| {
-                format!("<figure><img src=\"{name}\" alt=\"\"><figcaption>{title}</figcaption></figure>\n")
-            })
-            .collect();
-        let page = format!(
-            "<!DOCTYPE html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Vigie: the tour</title>\n\
-             <style>body{{font:16px sans-serif;margin:2em}}figure{{margin:0 0 2em}}img{{max-width:100%}}</style>\n{figures}</html>\n"
-        );
-        fs::write(self.folder.join("index.html"), page).expect("the folder is ours");
-        let sheet = self.folder.with_file_name("tour.png");
-        let mut montage = Command::new("montage");
-        montage.current_dir(&self.folder);
-        for (name, title) in &self.pictures {
-            montage.args(["-label", title, name]);
+    fn walk(&mut self) {
+        self.wait_for_status("VPN déconnecté");
+        self.step("Déconnecté : l’icône le dit");
+
+        self.connect(true);
+        self.step("Connecté");
+
+        self.open_drive();
+        self.stop_print_server();
+        self.lose_tunnel();
+
+        self.connect(false);
+        self.step("Reconnecté");
+
+        self.answer_reminder();
+        let page = self.open_panel();
+        self.step("Le panneau");
+        self.open_cards(&page, "clair");
+        self.pin(&page, true);
+        self.close_panel(page);
+        self.step("Le panneau posé sur le bureau");
+
+        // Programs read this when they start.
+        self.desktop.write(".config/gtk-3.0/settings.ini", "[Settings]\ngtk-application-prefer-dark-theme=1\n");
+        let page = self.open_panel();
+        page.click("Réglages");
+        self.pin(&page, false);
+        page.click("Retour au panneau");
+        self.open_cards(&page, "sombre");
+        self.pin(&page, true);
+        self.close_panel(page);
+        self.step("Le panneau posé sur le bureau, sombre");
+        self.desktop.assert_no_warnings_logged();
+    }
+
+    /// Opens each card, and leaves the last one open.
+    fn open_cards(&mut self, page: &WebPage, scheme: &str) {
+        for card in CARDS {
+            page.click(card);
+            page.wait_for_text("h1", card);
+            page.wait_for_text("main", "Retour au panneau");
+            self.step_of(Some(PANEL), &format!("{card} ({scheme})"));
+            if card != CARDS[CARDS.len() - 1] {
+                page.click("Retour au panneau");
+            }
         }
-        montage.args(["-tile", "4x", "-geometry", "640x400+8+8", "-pointsize", "16"]).arg(&sheet);
-        run(&mut montage);
-        println!("Pictures: {} and {}", sheet.display(), self.folder.join("index.html").display());
+    }
+
+    /// Keeps the panel on the desktop, or no longer, in the settings, which are open.
+    fn pin(&self, page: &WebPage, pinned: bool) {
+        page.wait_for_text("h1", "Réglages");
+        page.click_on("label[for=pinned-0]");
+        self.desktop.wait_for_window(PINNED, pinned);
+    }
+
+    fn finish(&self) {
+        if let Some(pictures) = &self.pictures {
+            let [sheet, index] = pictures.write_index();
+            println!("Images : {} et {}", sheet.display(), index.display());
+        }
+    }
+
+    fn wait_for_status(&self, status: &str) {
+        let tooltip = || self.item.tooltip().0;
+        wait_for_described(
+            || format!("the status {status:?}: {:?}", tooltip()),
+            DEADLINE,
+            || tooltip().starts_with(status).then_some(()),
+        );
+    }
+
+    /// What the running Vigie says of an intranet host, and its status.
+    fn answer_of(&self, host: &str) -> (Value, Value) {
+        let output = self.desktop.vigie().args(["status", "--json"]).output().expect("vigie starts");
+        let status: Value = serde_json::from_slice(&output.stdout).expect("one line of JSON");
+        let witnesses = status["witnesses"].as_array().cloned().unwrap_or_default();
+        let found = witnesses.into_iter().find(|witness| witness["host"].to_string().contains(host));
+        (found.unwrap_or_default(), status["verdict"].clone())
+    }
+
+    /// Opens the connect window by the menu, types PIN and digits, and waits for the tunnel.
+    fn connect(&mut self, first: bool) {
+        self.item.click(&["Se connecter au VPN…"]);
+        let page = WebPage::of_window(&self.desktop, CONNECT_WINDOW);
+        wait_for("a form that can be sent", DEADLINE, || {
+            page.run::<bool>("return document.querySelector('[type=submit]')?.disabled === false", &[]).then_some(())
+        });
+        if first {
+            page.press_keys(TestVpn::USER);
+        }
+        let digits = self.next_digits();
+        page.run::<Value>("document.getElementById('pin').focus()", &[]);
+        page.press_keys(PIN);
+        page.run::<Value>("document.getElementById('digits').focus()", &[]);
+        page.press_keys(&format!("{digits}{TAB}"));
+        if first {
+            self.step("Se connecter au VPN : identifiant, code PIN, six chiffres de la clé");
+        }
+        page.run::<Value>("document.getElementById('digits').focus()", &[]);
+        let seen = self.desktop.notifications().all().len();
+        self.desktop.press_key(CONNECT_WINDOW, "Return");
+        self.wait_for_status("VPN connecté");
+        // A loss is notified once the connection has lasted.
+        self.desktop.notifications().wait(seen, "VPN connecté");
+        assert!(self.academy.vpn.is_reachable(INTRANET_HOST), "the tunnel carries");
+        self.desktop.wait_for_window(CONNECT_WINDOW, false);
+    }
+
+    /// Returns the digits that the key shows, or shows next if these were used already.
+    fn next_digits(&mut self) -> String {
+        let now = Timestamp::now();
+        let mut digits = TestVpn::otp_at(now);
+        if digits == self.last_digits {
+            digits = TestVpn::otp_at(now + SignedDuration::from_secs(30));
+        }
+        self.last_digits.clone_from(&digits);
+        digits
+    }
+
+    fn open_drive(&mut self) {
+        self.item.click(&["Lecteurs réseau", "Lecteur I : données professionnelles"]);
+        // The file manager asks as whom to open it, and proposes "anonymous".
+        let dialog = wait_for("the file manager's question", DEADLINE, || self.window_of_class("thunar", None));
+        run(self.desktop.command("xdotool").args(["windowfocus", "--sync", &dialog, "key", "Return"]));
+        let window = wait_for("the drive's window", DEADLINE, || self.window_of_class("thunar", Some("fichiers")));
+        let folder = self.desktop.home().join("run/gvfs/smb-share:server=fichiers.in.test,share=i");
+        let list = || self.desktop.command_beside(&self.vigie, "ls").arg(&folder).output().ok();
+        wait_for("the drive's document", DEADLINE, || {
+            String::from_utf8_lossy(&list()?.stdout).contains("Note de service.txt").then_some(())
+        });
+        self.step("Un lecteur réseau s’ouvre");
+        run(self.desktop.command("xdotool").args(["windowclose", &window]));
+    }
+
+    fn window_of_class(&self, class: &str, title: Option<&str>) -> Option<String> {
+        let mut search = self.desktop.command("xdotool");
+        let found = search.args(["search", "--onlyvisible", "--class", class]).output().expect("xdotool starts");
+        let ids = String::from_utf8_lossy(&found.stdout).into_owned();
+        ids.lines().map(str::to_owned).find(|id| {
+            let name = self.desktop.command("xdotool").args(["getwindowname", id]).output().ok();
+            let name = name.map(|name| String::from_utf8_lossy(&name.stdout).into_owned()).unwrap_or_default();
+            title.is_none_or(|title| name.contains(title))
+        })
+    }
+
+    fn stop_print_server(&mut self) {
+        let seen = self.desktop.notifications().all().len();
+        wait_for_described(
+            || format!("the print server among the answers: {:?}", self.answer_of("impressions")),
+            DEADLINE,
+            || self.answer_of("impressions").0["strength"].is_string().then_some(()),
+        );
+        self.academy.stop_print_server();
+        wait_for_described(
+            || format!("the print server's silence: {:?}", self.answer_of("impressions")),
+            DEADLINE,
+            || self.answer_of("impressions").0["strength"].is_null().then_some(()),
+        );
+        assert_eq!(self.answer_of("impressions").1, "connected", "the others answer");
+        self.wait_for_status("VPN connecté");
+        assert_eq!(self.desktop.notifications().all().len(), seen, "nothing to notify");
+        let page = self.open_panel();
+        page.click("Imprimer");
+        for copier in COPIERS {
+            page.wait_for_row(&format!("printer-{copier}"), copier);
+        }
+        self.step("Le serveur d’impression tombe : le reste répond, le VPN reste connecté");
+        self.close_panel(page);
+        self.academy.start_print_server();
+    }
+
+    fn lose_tunnel(&mut self) {
+        let seen = self.desktop.notifications().all().len();
+        self.academy.vpn.kill_server();
+        self.desktop.notifications().wait(seen, "Le VPN ne répond plus");
+        self.wait_for_status("Le VPN ne répond plus");
+        self.step("Le tunnel meurt : une notification le dit");
+        self.item.click(&["Se déconnecter du VPN"]);
+        self.wait_for_status("Serveur VPN injoignable");
+        self.academy.vpn.start_server();
+    }
+
+    fn answer_reminder(&mut self) {
+        let reminder = wait_for("the reminder of the shutdown", Duration::from_secs(120), || {
+            let all = self.desktop.notifications().all();
+            all.into_iter().find(|one| one.id != 0 && one.summary.starts_with("Arrêt automatique"))
+        });
+        self.step("Rappel avant l’arrêt automatique de 21 h 30");
+        let quiet = reminder.actions.iter().find(|(_, label)| label.starts_with("Ce soir"));
+        let (_, label) = quiet.unwrap_or_else(|| panic!("no answer for tonight: {reminder:?}"));
+        self.desktop.press_button(&reminder, label);
+    }
+
+    fn open_panel(&self) -> WebPage {
+        self.item.activate();
+        self.desktop.wait_for_window(PANEL, true);
+        let page = WebPage::of_window(&self.desktop, PANEL);
+        wait_for("the panel's rows", DEADLINE, || (!page.rows().is_empty()).then_some(()));
+        page
+    }
+
+    fn close_panel(&self, page: WebPage) {
+        if page.text("main").contains("Retour au panneau") {
+            page.click("Retour au panneau");
+        }
+        // Its driver ends first: the next one needs the port.
+        drop(page);
+        self.desktop.press_key(PANEL, "Escape");
+        self.desktop.wait_for_window(PANEL, false);
     }
 }
 
@@ -118,104 +386,73 @@ fn set_up_screen(desktop: &Desktop) -> [ChildProcess; 2] {
     [manager, document]
 }
 
-/// Waits until icon and tooltip show this status.
-fn wait_for_status(item: &TrayItem, status: &str) {
-    wait_for(&format!("the status {status:?}"), DEADLINE, || item.tooltip().0.starts_with(status).then_some(()));
+/// Makes the bar with the tray a short one at the upper edge: the real desktop has its own.
+fn set_up_demo_bar(desktop: &Desktop) {
+    let path = ".config/xfce4/xfconf/xfce-perchannel-xml/xfce4-panel.xml";
+    let settings = fs::read_to_string(desktop.home().join(path)).expect("it was just copied");
+    let settings = settings
+        .replace("p=8;x=0;y=0", "p=9;x=0;y=0")
+        .replace("type=\"uint\" value=\"100\"", "type=\"uint\" value=\"15\"");
+    desktop.write(path, &settings);
 }
 
-/// Opens the connect window by the menu, types PIN and digits, and waits for the tunnel.
-fn connect(tour: &mut Tour, desktop: &Desktop, vpn: &TestVpn, item: &TrayItem, digits: &str, first: bool) {
-    item.click(&["Se connecter au VPN…"]);
-    let page = WebPage::of_window(desktop, CONNECT_WINDOW);
-    wait_for("a form that can be sent", DEADLINE, || {
-        page.run::<bool>("return document.querySelector('[type=submit]')?.disabled === false", &[]).then_some(())
-    });
-    if first {
-        page.press_keys(TestVpn::USER);
-        tour.picture(desktop, "Se connecter au VPN : identifiant, code PIN, six chiffres");
-    }
-    page.run::<serde_json::Value>("document.getElementById('pin').focus()", &[]);
-    page.press_keys(PIN);
-    page.run::<serde_json::Value>("document.getElementById('digits').focus()", &[]);
-    page.press_keys(&format!("{digits}{TAB}"));
-    page.run::<serde_json::Value>("document.getElementById('digits').focus()", &[]);
-    desktop.press_key(CONNECT_WINDOW, "Return");
-    let seen = desktop.notifications().all().len();
-    wait_for_status(item, "VPN connecté");
-    // A loss is notified once the connection has lasted.
-    desktop.notifications().wait(seen, "VPN connecté");
-    assert!(vpn.is_reachable(INTRANET_HOST), "the tunnel carries");
-    desktop.wait_for_window(CONNECT_WINDOW, false);
-}
-
-fn main() {
-    let stay = std::env::args().any(|argument| argument == "--stay");
-    let begin = Instant::now();
-    let mut tour = Tour::start();
-    println!("The academy in miniature: VPN server, intranet host, keyring, desktop");
-    let vpn = TestVpn::start();
-    vpn.require_otp();
-    let desktop = Desktop::at_home(&vpn);
-    let zone = TimeZone::posix(&around_noon()).expect("a POSIX time zone");
-    let shutdown = (Timestamp::now() + SHUTDOWN_AFTER).to_zoned_datetime(zone).strftime("%H:%M:%S").to_string();
-    desktop.configure(&format!(
-        "[vpn]\nhold_seconds = 2\nprobe_seconds = 5\nprobe_timeout_seconds = 2\n\n[panel]\npinned = true\n\n[shutdown]\nat = \"{shutdown}\"\nleads_minutes = [1]\n"
-    ));
+/// Vigie's settings, and what it finds on the user's computer.
+fn configure(desktop: &Desktop) {
     desktop.skip_first_run();
-    let mut keyring = desktop.command("sh");
-    keyring.args(["-c", "echo password | exec gnome-keyring-daemon --foreground --unlock --components=secrets"]);
-    let _keyring = desktop.spawn("keyring", &keyring);
-    wait_for("the keyring", DEADLINE, || owner(desktop.session(), "org.freedesktop.secrets"));
-    let _screen = set_up_screen(&desktop);
+    let share = |letter: &str| format!("smb://fichiers.in.test/{letter}");
+    let drives: String = DRIVES
+        .iter()
+        .map(|letter| format!("[[drive]]\nletter = \"{letter}\"\nmount_points = [\"{}\"]\n\n", share(letter)))
+        .collect();
+    let inside = "\"ipp://impressions.in.test\", \"https://intranet.in.test\", \"smb://fichiers.in.test\"";
+    desktop.write(
+        ".config/vigie/vigie.toml",
+        &format!(
+            "[user]\nsite = \"caen\"\n\n[[site]]\nid = \"caen\"\ngateway = \"{GATEWAY}\"\ninside = [{inside}]\n\n{drives}\
+             [vpn]\nhold_seconds = 2\nprobe_seconds = 5\nprobe_timeout_seconds = 2\n\n[shutdown]\nleads_minutes = [5]\n"
+        ),
+    );
+    let bookmarks: String = DRIVES.iter().map(|letter| format!("{} Lecteur {letter}\n", share(letter))).collect();
+    desktop.write(".config/gtk-3.0/bookmarks", &bookmarks);
+    // The first name of a user id is the one that is shown.
+    let users = fs::read_to_string("/etc/passwd").expect("/etc/passwd is readable");
+    let user = TestVpn::USER;
+    desktop.write("machine/etc/passwd", &format!("{user}:x:0:0:Jeanne Dupont:/root:/bin/sh\n{users}"));
+}
 
-    let vigie = desktop.spawn("vigie", allow_webdriver(&mut desktop.vigie_with_real_window(&vpn, "")));
-    let item = desktop.item_of(vigie.pid());
-    wait_for_status(&item, "VPN déconnecté");
-    desktop.wait_for_window(PINNED, true);
-    tour.picture(&desktop, "Déconnecté : l’icône et l’encadré le disent");
-
-    let mut otp = 0;
-    connect(&mut tour, &desktop, &vpn, &item, &TestVpn::otp(otp), true);
-    tour.picture(&desktop, "Connecté");
-
-    let seen = desktop.notifications().all().len();
-    vpn.kill_server();
-    desktop.notifications().wait(seen, "Le VPN ne répond plus");
-    tour.picture(&desktop, "Le serveur VPN tombe : une notification le dit");
-    item.click(&["Se déconnecter du VPN"]);
-    wait_for_status(&item, "Serveur VPN injoignable");
-
-    vpn.start_server();
-    otp += 1;
-    connect(&mut tour, &desktop, &vpn, &item, &TestVpn::otp(otp), false);
-    tour.picture(&desktop, "Reconnecté");
-
-    let reminder = Duration::from_secs(90);
-    wait_for("the reminder of the shutdown", reminder, || {
-        let all = desktop.notifications().all();
-        all.into_iter().find(|one| one.id != 0 && one.summary.starts_with("Arrêt automatique"))
-    });
-    tour.picture(&desktop, "Rappel avant l’arrêt automatique");
-
-    item.activate();
-    desktop.wait_for_window(PANEL, true);
-    let page = WebPage::of_window(&desktop, PANEL);
-    wait_for("the panel's rows", DEADLINE, || (!page.rows().is_empty()).then_some(()));
-    tour.picture(&desktop, "Le panneau");
-    for card in CARDS {
-        page.click(card);
-        page.wait_for_text("main", "Retour au panneau");
-        tour.picture(&desktop, &format!("Le panneau : {card}"));
-        page.click("Retour au panneau");
+/// Returns the variables of a French desktop on which it is now this time of day. The locale is compiled into the target
+/// folder, because few machines have it.
+fn french(time: jiff::civil::Time) -> Vec<(&'static str, OsString)> {
+    let locales = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("locale");
+    let locale = locales.join("fr_FR.UTF-8");
+    if !locale.exists() {
+        fs::create_dir_all(&locales).expect("the target folder is writable");
+        run(Command::new("localedef").args(["-i", "fr_FR", "-f", "UTF-8"]).arg(&locale));
     }
-    desktop.press_key(PANEL, "Escape");
-    desktop.wait_for_window(PANEL, false);
-    tour.finish();
-    println!("{:5.1} s in all", begin.elapsed().as_secs_f64());
-    if stay {
-        println!("The desktop stays until Ctrl-C.");
-        // Returns, so that whatever was started and mounted is ended and removed.
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(tokio::signal::ctrl_c()).expect("the signal can be awaited");
+    let now = jiff::ZonedDateTime::now().with_time_zone(jiff::tz::TimeZone::UTC).time();
+    // POSIX offsets count westward.
+    let west = now.duration_since(time).as_secs();
+    let zone = format!("<soir>{}{}", if west < 0 { "-" } else { "" }, clock(west.unsigned_abs()));
+    vec![("LANG", "fr_FR.UTF-8".into()), ("LANGUAGE", "fr".into()), ("LOCPATH", locales.into()), ("TZ", zone.into())]
+}
+
+/// "21:23:30".
+fn clock(seconds: u64) -> String {
+    format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+/// Prints the digits of the key whenever they change, as its display would, until Ctrl-C.
+fn print_digits_until_interrupted() {
+    println!("Le bureau reste jusqu’à Ctrl-C. Identifiant : {}, code PIN : {PIN}", TestVpn::USER);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    loop {
+        let now = Timestamp::now();
+        println!("Clé : {}", TestVpn::otp_at(now));
+        let left = Duration::from_secs(30 - now.as_second().unsigned_abs() % 30);
+        let interrupted = runtime.block_on(async { tokio::time::timeout(left, tokio::signal::ctrl_c()).await.is_ok() });
+        if interrupted {
+            // Returns, so that whatever was started and mounted is ended and removed.
+            return;
+        }
     }
 }

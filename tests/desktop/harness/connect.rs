@@ -1,39 +1,36 @@
-//! A machine on which Vigie can connect: polkit on a private system bus, an administrator's settings, and optionally a
+//! A machine on which Vigie can connect: polkit on the desktop's system bus, an administrator's settings, and optionally a
 //! fake window that the test controls. `/run`, `/etc` and the window's program are private to it (a mount namespace).
 
 use super::vpn::{GATEWAY, TestVpn};
-use super::{ChildProcess, DEADLINE, Desktop, build, require_other_users, run, wait_for};
+use super::{DEADLINE, Desktop, build, require_other_users, run, wait_for};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-/// Sets up the mounts, the system bus and polkit, then runs the program.
+/// Sets up the mounts and polkit, then runs the program. The system bus of the desktop is at its usual place, because pkexec
+/// looks for it only there.
 const MACHINE: &str = r#"
 machine=$1 window=$2 panel=$3; shift 3
+hostname pc-14-042
 mount -t tmpfs machine "$machine/own"
 mkdir -p "$machine/own/etc" "$machine/own/work" "$machine/own/run/dbus" "$machine/own/run/systemd/shutdown"
 cp /etc/hosts /etc/resolv.conf "$machine/own/etc/"
 cp -r "$machine/etc/." "$machine/own/etc/"
 mount -t overlay etc -o "lowerdir=/etc,upperdir=$machine/own/etc,workdir=$machine/own/work" /etc
-mount --bind "$machine/own/run" /run
+if [ -d "$machine/run/cups" ]; then
+    mkdir "$machine/own/run/cups"
+    mount --bind "$machine/run/cups" "$machine/own/run/cups"
+fi
+mount --rbind "$machine/own/run" /run
 [ -z "$window" ] || mount --bind "$window" "$panel"
 [ -z "${HIDDEN-}" ] || mount --bind /dev/null "$HIDDEN"
+ln -s "${DBUS_SYSTEM_BUS_ADDRESS#unix:path=}" /run/dbus/system_bus_socket
 export DBUS_SYSTEM_BUS_ADDRESS=unix:path=/run/dbus/system_bus_socket
 # Not daemonized: the test ends by killing the process group.
-mkfifo "$machine/own/bus"
-dbus-daemon --nofork --config-file="$machine/system.conf" --print-address=3 3>"$machine/own/bus" &
-read -r _ <"$machine/own/bus"
 /usr/lib/polkit-1/polkitd --no-debug &
 exec "$@"
-"#;
-
-const SYSTEM_BUS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig><type>system</type><listen>unix:path=/run/dbus/system_bus_socket</listen><auth>EXTERNAL</auth>
-<policy context="default"><allow user="*"/><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/>
-<allow own="*"/></policy></busconfig>
 "#;
 
 /// A fake of Cisco's command line in front of a real OpenConnect. Its output is that of version 5
@@ -136,20 +133,14 @@ impl Desktop {
         build_helper();
         let machine = self.home().join("machine");
         fs::create_dir_all(machine.join("own")).expect("the home folder is writable");
-        self.write("machine/system.conf", SYSTEM_BUS);
         let pin = vpn.certificate_pin("gateway");
         let site = format!("[[site]]\nid = \"caen\"\ngateway = \"{GATEWAY}\"\ncertificate_pins = [\"{pin}\"]\n");
         self.write("machine/etc/vigie/vigie.toml", &format!("{settings}\n{site}"));
         let mut command = self.command("unshare");
-        command.args(["--mount", "--", "sh", "-ec", MACHINE, "sh"]).arg(machine);
+        command.args(["--mount", "--uts", "--", "sh", "-ec", MACHINE, "sh"]).arg(machine);
         command.args([window, env!("CARGO_BIN_EXE_vigie-panel"), env!("CARGO_BIN_EXE_vigie")]);
         command.env("VIGIE_LOG", "debug");
         command
-    }
-
-    /// Returns the address of that machine's system bus, for programs outside of it.
-    pub fn system_bus_address_of(vigie: &ChildProcess) -> String {
-        format!("unix:path=/proc/{}/root/run/dbus/system_bus_socket", vigie.pid())
     }
 
     /// Waits until the last form that the tray sent to the fake window matches, and returns it.

@@ -61,14 +61,9 @@ impl Manager {
 impl FakeLogind {
     /// Takes logind's name on the system bus of the desktop.
     pub fn start(desktop: &Desktop) -> FakeLogind {
-        FakeLogind::on(desktop.system_address())
-    }
-
-    /// As [`FakeLogind::start`], on the bus with this address.
-    pub fn on(address: &str) -> FakeLogind {
         let calls = Arc::<Mutex<Vec<String>>>::default();
         let manager = Manager { calls: calls.clone(), scheduled: (String::new(), 0) };
-        let builder = connection::Builder::address(address).expect("the bus printed a valid address");
+        let builder = connection::Builder::address(desktop.system_address()).expect("the bus printed a valid address");
         let builder = builder.serve_at(PATH, manager).and_then(|builder| builder.name("org.freedesktop.login1"));
         let bus = builder.and_then(connection::Builder::build).expect("the name is free");
         let manager = bus.object_server().interface(PATH).expect("the object was just added");

@@ -1,8 +1,10 @@
 //! A desktop to test on: X server, session and system bus, panel with a tray, notification server and home folder, all
 //! real and private to one test. Everything ends when the desktop is dropped; a failing test prints their logs.
 
+pub mod academy;
 pub mod connect;
 pub mod cups;
+pub mod intranet;
 pub mod keyring;
 pub mod login1;
 pub mod notifications;
@@ -154,7 +156,7 @@ pub struct Desktop {
     system_address: String,
     session_bus: RefCell<Option<ChildProcess>>,
     system_bus: RefCell<Option<ChildProcess>>,
-    _x: ChildProcess,
+    _x: Option<ChildProcess>,
     network: Option<String>,
     env: Vec<(&'static str, OsString)>,
     home: tempfile::TempDir,
@@ -163,18 +165,30 @@ pub struct Desktop {
 impl Desktop {
     /// Starts a desktop in the network of the machine.
     pub fn start() -> Desktop {
-        Desktop::set_up(None)
+        Desktop::set_up(None, &[]).with_panel()
     }
 
     /// Starts a desktop in the "home" network of the test VPN. The user's settings name its gateway and its intranet host
     /// as those of the user's site.
     pub fn at_home(vpn: &TestVpn) -> Desktop {
-        let desktop = Desktop::set_up(Some(vpn));
+        let desktop = Desktop::set_up(Some(vpn), &[]).with_panel();
         desktop.configure("");
         desktop
     }
 
-    fn set_up(vpn: Option<&TestVpn>) -> Desktop {
+    /// As [`Desktop::at_home`], without panel, notification server and settings for Vigie. These variables replace others
+    /// of the same name; if `DISPLAY` is among them, no X server is started.
+    pub fn bare_at_home(vpn: &TestVpn, variables: &[(&'static str, OsString)]) -> Desktop {
+        Desktop::set_up(Some(vpn), variables)
+    }
+
+    fn with_panel(self) -> Desktop {
+        self.start_notification_server();
+        self.start_xfce_panel();
+        self
+    }
+
+    fn set_up(vpn: Option<&TestVpn>, variables: &[(&'static str, OsString)]) -> Desktop {
         let home = tempfile::Builder::new().prefix("vigie-test-").tempdir().expect("/tmp is writable");
         let at = |path: &str| home.path().join(path);
         run(Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/desktop/harness/set_up_desktop")).arg(home.path()));
@@ -196,12 +210,17 @@ impl Desktop {
             ("NO_AT_BRIDGE", "1".into()),
             ("RUST_BACKTRACE", "1".into()),
         ];
+        env.retain(|(name, _)| variables.iter().all(|(other, _)| other != name));
+        env.extend_from_slice(variables);
         for server in ["Xvfb", "dbus-daemon"] {
             require_tool(server.as_ref(), None);
         }
-        let x = "exec Xvfb -displayfd 3 -screen 0 1280x800x24 -nolisten tcp -noreset";
-        let (x, number) = start_until_ready(&env, &at("display"), at("logs/x.log"), x);
-        env.push(("DISPLAY", format!(":{number}").into()));
+        let x = (variables.iter().all(|(name, _)| *name != "DISPLAY")).then(|| {
+            let x = "exec Xvfb -displayfd 3 -screen 0 1280x800x24 -nolisten tcp -noreset";
+            let (x, number) = start_until_ready(&env, &at("display"), at("logs/x.log"), x);
+            env.push(("DISPLAY", format!(":{number}").into()));
+            x
+        });
         if let Some(vpn) = vpn {
             env.push(("SSL_CERT_FILE", vpn.ca_file().into()));
         }
@@ -217,7 +236,7 @@ impl Desktop {
         env.push(("DBUS_SESSION_BUS_ADDRESS", session_address.clone().into()));
         env.push(("DBUS_SYSTEM_BUS_ADDRESS", system_address.clone().into()));
 
-        let desktop = Desktop {
+        Desktop {
             panel: RefCell::new(None),
             notifier: RefCell::new(None),
             notifications: NotificationMonitor::listen(&session_address),
@@ -229,10 +248,7 @@ impl Desktop {
             network: vpn.map(|vpn| vpn.home_namespace().into()),
             env,
             home,
-        };
-        desktop.start_notification_server();
-        desktop.start_xfce_panel();
-        desktop
+        }
     }
 
     /// Returns the home folder; `XDG_CONFIG_HOME` is `.config` in it, and so on.
@@ -295,6 +311,19 @@ impl Desktop {
         };
         command.env_clear().envs(self.env.iter().map(|(name, value)| (name, value)));
         command.current_dir(self.home());
+        command
+    }
+
+    /// Returns a command that runs in the environment of the desktop and the namespaces of this Vigie, whose mounts are its
+    /// own.
+    ///
+    /// # Panics
+    /// Panics if the program is not installed.
+    pub fn command_beside(&self, vigie: &ChildProcess, program: impl AsRef<OsStr>) -> Command {
+        require_tool(program.as_ref(), None);
+        let mut command = Command::new("nsenter");
+        command.args(["--mount", "--uts", "--net", "--target", &vigie.pid().to_string()]).arg(program);
+        command.env_clear().envs(self.env.iter().map(|(name, value)| (name, value)));
         command
     }
 

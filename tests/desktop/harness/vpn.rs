@@ -24,7 +24,9 @@ use std::time::Duration;
 
 /// The name of the gateway, which resolves at home.
 pub const GATEWAY: &str = "portailotp.test";
-/// The intranet host, a print server.
+/// The address of the intranet host, that of the print server in the guide.
+pub const INTRANET_ADDRESS: &str = "172.26.66.73";
+/// The intranet host's print server.
 pub const INTRANET_HOST: &str = "172.26.66.73:631";
 /// The tunnel interface at home.
 pub const TUNNEL: &str = "cscotun0";
@@ -100,8 +102,15 @@ impl TestVpn {
     /// The identifier of the user.
     pub const USER: &str = "jdupont";
 
-    /// Sets up the networks and starts the server. The client is not connected.
+    /// Sets up the networks, and starts the server and a print server. The client is not connected.
     pub fn start() -> TestVpn {
+        let vpn = TestVpn::without_intranet();
+        vpn.start_print_server(INTRANET_HOST);
+        vpn
+    }
+
+    /// As [`TestVpn::start`], but nothing listens on the intranet host.
+    pub fn without_intranet() -> TestVpn {
         require_other_users("a VPN server");
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -138,7 +147,6 @@ impl TestVpn {
         vpn.write_certificates();
         vpn.write_password();
         *vpn.auth_method.borrow_mut() = format!("plain[passwd={}]", vpn.file("passwords").display());
-        intranet.enter(|| serve(INTRANET_HOST, &vpn.intranet_connections));
         vpn.start_server();
         vpn
     }
@@ -150,7 +158,7 @@ impl TestVpn {
         fs::write(etc.join("resolv.conf"), resolver).expect("needs root");
     }
 
-    /// Starts another print server in the intranet, at an address that it has.
+    /// Starts a print server in the intranet, at an address that it has.
     pub fn start_print_server(&self, address: &str) {
         let count = &self.intranet_connections;
         self.intranet.enter(|| serve(address, count));
@@ -268,10 +276,15 @@ impl TestVpn {
 
     /// Starts the client, and waits until the tunnel has an address.
     pub fn start_client(&self) {
+        self.start_client_with(PASSCODE);
+    }
+
+    /// As [`TestVpn::start_client`], with this passcode.
+    pub fn start_client_with(&self, code: &str) {
         let mut command = self.home.command("sh");
         // The passcode comes from a file because `ChildProcess` starts programs without standard input.
         let passcode = self.file("passcode");
-        fs::write(&passcode, format!("{PASSCODE}\n")).expect("the folder is writable");
+        fs::write(&passcode, format!("{code}\n")).expect("the folder is writable");
         command.arg("-c").arg(format!(
             "exec openconnect --protocol=anyconnect --non-inter --user={} --passwd-on-stdin --cafile='{}' \
              --interface={TUNNEL} --reconnect-timeout=5 {GATEWAY} <'{}'",
@@ -357,11 +370,21 @@ impl TestVpn {
         format!("==> ocserv\n{}\n==> openconnect\n{}", read("ocserv.log"), read("openconnect.log"))
     }
 
-    /// Makes the gateway require the passcode that the academy's does: the PIN followed by a six-digit one-time password.
+    /// Makes the gateway require the passcode that the academy's does: the PIN followed by a six-digit one-time password,
+    /// here [`TestVpn::otp`].
     pub fn require_otp(&self) {
+        self.require_key("HOTP");
+    }
+
+    /// As [`TestVpn::require_otp`], with the one-time password that [`TestVpn::otp_at`] returns.
+    pub fn require_otp_of_now(&self) {
+        self.require_key("HOTP/T30");
+    }
+
+    fn require_key(&self, kind: &str) {
         self.kill_server();
         let keys = self.file("keys");
-        fs::write(&keys, format!("HOTP\t{}\t{PIN}\t{OTP_SECRET}\n", TestVpn::USER)).expect("the folder is writable");
+        fs::write(&keys, format!("{kind}\t{}\t{PIN}\t{OTP_SECRET}\n", TestVpn::USER)).expect("the folder is writable");
         let pam = PathBuf::from(format!("/etc/netns/{}/pam.d", self.gateway.name));
         fs::create_dir_all(&pam).expect("needs root");
         let rules = format!(
@@ -370,6 +393,13 @@ impl TestVpn {
         );
         fs::write(pam.join("ocserv"), rules).expect("the folder was just made");
         *self.auth_method.borrow_mut() = "pam".into();
+        self.start_server();
+    }
+
+    /// Makes the gateway name the intranet host as the DNS server of the tunnel.
+    pub fn offer_dns(&self) {
+        self.kill_server();
+        *self.extra_config.borrow_mut() = format!("dns = {INTRANET_ADDRESS}\n");
         self.start_server();
     }
 
@@ -406,6 +436,12 @@ impl TestVpn {
     pub fn otp(number: u32) -> String {
         let counter = format!("--counter={number}");
         run(Command::new("oathtool").args(["--hotp", "--digits=6", &counter, OTP_SECRET])).trim().to_owned()
+    }
+
+    /// Returns the one-time password of this time, which changes every half minute. The gateway accepts each once.
+    pub fn otp_at(time: jiff::Timestamp) -> String {
+        let now = format!("--now=@{}", time.as_second());
+        run(Command::new("oathtool").args(["--totp", "--digits=6", &now, OTP_SECRET])).trim().to_owned()
     }
 
     /// Returns the pin of a certificate in the format of OpenConnect.
@@ -447,6 +483,7 @@ impl TestVpn {
             ("renewed", GATEWAY),
             ("impostor", "portail.hotel.test"),
             ("intranet", "intranet.test"),
+            ("intranet-zone", "intranet.in.test"),
         ] {
             let mut params = CertificateParams::new([name.to_owned()]).expect("the host name is valid");
             params.distinguished_name.push(DnType::CommonName, name);
