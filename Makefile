@@ -1,4 +1,4 @@
-# make run    start Vigie (without a display: on a virtual desktop)
+# make run    start Vigie (without a display: a guided tour on a virtual desktop)
 # make test   run every test; test-unit, test-desktop, test-faults, test-windows: one layer of them
 # make lint   run every linter
 # make dist   make the packages for Windows and Debian, in target/dist
@@ -10,22 +10,32 @@ CYCLONEDX := 0.5.9
 DENY := 0.20.2
 MACHETE := 0.9.2
 
-.PHONY: run tour screenshot images release release-windows test test-unit test-desktop test-faults test-windows \
+.PHONY: run tour demo screenshot images release release-windows test test-unit test-desktop test-faults test-windows \
     test-packages lint lint-scripts lint-crates bench dist
 .DELETE_ON_ERROR:
 
-# Without a display: the academy in miniature and a guided tour, which needs root; else the virtual desktop alone.
+# Without a display: the academy in miniature and a guided tour. It takes namespaces; without them, what still works.
 run:
-	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ]; then $(MAKE) release && exec target/release/vigie; \
-	elif [ "$$(id -u)" -eq 0 ]; then $(MAKE) tour STAY=--stay; \
-	else echo "Without root there is no VPN server and no tour (make tour): Vigie alone, without a network."; \
-	    $(MAKE) release && scripts/setup desktop && exec scripts/virtual-desktop $(SHOT) target/release/vigie; fi
+	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ]; then $(MAKE) release && exec target/release/vigie; exit 1; fi; \
+	scripts/setup build desktop test tour || exit; \
+	if scripts/in-user-namespace --check; then exec $(MAKE) tour STAY=--stay; fi; \
+	echo "So there is no VPN server and no tour. What still works: make test-unit, and this, Vigie without a network."; \
+	$(MAKE) release && exec scripts/virtual-desktop $(SHOT) target/release/vigie
 
 # Checks the main job step by step on real servers in network namespaces; pictures in target/tour.png, target/tour/.
 tour:
 	scripts/setup build desktop test tour
 	cargo build --bins
-	cargo test --test tour -- $(STAY)
+	cargo test --no-run --test tour
+	scripts/in-user-namespace cargo test --quiet --test tour -- $(STAY)
+
+# The same on your own desktop, with a small bar of its own; Enter leads to the next step.
+demo:
+	@[ -n "$$DISPLAY" ] || { echo "make demo needs an X display (DISPLAY); make tour brings its own" >&2; exit 1; }
+	scripts/setup build desktop test tour
+	cargo build --bins
+	cargo test --no-run --test tour
+	scripts/in-user-namespace --display cargo test --quiet --test tour -- --demo
 
 # Vigie alone on the virtual desktop, until the screenshot is taken.
 screenshot: release
@@ -38,6 +48,8 @@ images: tour
 	cargo test --test desktop -- panel:: connect_window::
 	cp target/tmp/screenshots/panneau-*.png docs/images/
 	cp target/tmp/screenshots/connexion-clair-vide.png target/tmp/screenshots/connexion-clair-refus.png docs/images/
+	cp target/tour/menu.png target/tour/notification.png docs/images/
+	convert target/tour/panneau-bureau-clair.png target/tour/panneau-bureau-sombre.png +append docs/images/panneau-bureau.png
 	convert target/tour.png -resize 1280x -colors 128 PNG8:docs/images/tour.png
 
 # What is shipped names no folder of the machine that built it, and no time: the same sources give the same bytes.

@@ -4,7 +4,8 @@
 //!
 //! Prints a line per step, and writes `index.html`, the pictures and one contact sheet into `target/tour`. With `--stay`
 //! the desktop stays until Ctrl-C, and the terminal prints the digits of the key. With `--demo` it uses the display in
-//! `DISPLAY`, takes no pictures, and waits for Enter after each step.
+//! `DISPLAY`, takes no pictures, and waits for Enter after each step. With `--academy` it starts the servers alone, and
+//! stays.
 #![cfg(target_os = "linux")]
 #![expect(clippy::print_stdout, reason = "it is a program that one watches")]
 
@@ -24,7 +25,7 @@ use harness::vpn::{GATEWAY, INTRANET_ADDRESS, INTRANET_HOST, PIN, TestVpn};
 use harness::wapt::FakeWaptAgent;
 use harness::{ChildProcess, DEADLINE, Desktop, owner, run, wait_for, wait_for_described};
 use jiff::{SignedDuration, Timestamp};
-use pictures::Pictures;
+use pictures::{PictureGroup, Pictures, window_named};
 use serde_json::Value;
 use std::ffi::OsString;
 use std::fs;
@@ -64,6 +65,9 @@ fn main() {
     let begin = Instant::now();
     println!("L’académie en miniature : serveurs VPN, de fichiers, d’impression, intranet et DNS, trousseau, bureau");
     let academy = Academy::start();
+    if option("--academy") {
+        return print_digits_until_interrupted();
+    }
     let mut tour = Tour::start(&academy, demo);
     tour.walk();
     tour.finish();
@@ -136,14 +140,13 @@ impl<'a> Tour<'a> {
 
     /// Ends a step: prints its line, and takes its picture or waits for Enter.
     fn step(&mut self, title: &str) {
-        self.step_of(None, title);
+        self.step_in(PictureGroup::Desktop, title);
     }
 
-    /// As [`Tour::step`], with a picture of one window.
-    fn step_of(&mut self, window: Option<&str>, title: &str) {
+    fn step_in(&mut self, group: PictureGroup, title: &str) {
         println!("{:5.1} s  {title}", self.step.elapsed().as_secs_f64());
         match &mut self.pictures {
-            Some(pictures) => pictures.take(&self.desktop, window, title),
+            Some(pictures) => pictures.take(&self.desktop, group, title),
             None if std::io::stdin().is_terminal() => {
                 println!("         Entrée pour continuer");
                 let _ = std::io::stdin().read_line(&mut String::new());
@@ -153,9 +156,21 @@ impl<'a> Tour<'a> {
         self.step = Instant::now();
     }
 
+    /// Saves a picture of a window for the documentation.
+    fn save(&self, window: &str, name: &str) {
+        if let Some(pictures) = &self.pictures {
+            pictures.save(&self.desktop, window, name);
+        }
+    }
+
     fn walk(&mut self) {
         self.wait_for_status("VPN déconnecté");
-        self.step("Déconnecté : l’icône le dit");
+        self.item.wait_for_menu("VPN déconnecté");
+        if self.pictures.is_some() {
+            self.show_menu();
+        } else {
+            self.step("Déconnecté : l’icône et le menu le disent");
+        }
 
         self.connect(true);
         self.step("Connecté");
@@ -170,9 +185,10 @@ impl<'a> Tour<'a> {
         self.answer_reminder();
         let page = self.open_panel();
         self.step("Le panneau");
-        self.open_cards(&page, "clair");
+        self.open_cards(&page, PictureGroup::Light);
         self.pin(&page, true);
         self.close_panel(page);
+        self.save(&window_named(&self.desktop, PINNED), "panneau-bureau-clair");
         self.step("Le panneau posé sur le bureau");
 
         // Programs read this when they start.
@@ -181,20 +197,37 @@ impl<'a> Tour<'a> {
         page.click("Réglages");
         self.pin(&page, false);
         page.click("Retour au panneau");
-        self.open_cards(&page, "sombre");
+        self.open_cards(&page, PictureGroup::Dark);
         self.pin(&page, true);
         self.close_panel(page);
+        self.save(&window_named(&self.desktop, PINNED), "panneau-bureau-sombre");
         self.step("Le panneau posé sur le bureau, sombre");
         self.desktop.assert_no_warnings_logged();
     }
 
+    /// Opens the menu as the user does, and closes it.
+    fn show_menu(&mut self) {
+        let tray = self.window_of_class("wrapper-2.0", None).expect("the tray is a window of the panel");
+        let mouse = ["mousemove", "--window", &tray, "16", "16", "click", "3"];
+        run(self.desktop.command("xdotool").args(mouse));
+        let menu = wait_for("the menu's window", DEADLINE, || {
+            self.windows_of_class("wrapper-2.0").into_iter().find(|window| *window != tray)
+        });
+        self.save(&menu, "menu");
+        self.step("Déconnecté : l’icône et le menu le disent");
+        // And away from the icon, whose tooltip would cover later pictures.
+        run(self.desktop.command("xdotool").args(["key", "Escape", "mousemove", "600", "650"]));
+        wait_for("the end of the menu", DEADLINE, || (self.windows_of_class("wrapper-2.0").len() == 1).then_some(()));
+    }
+
     /// Opens each card, and leaves the last one open.
-    fn open_cards(&mut self, page: &WebPage, scheme: &str) {
+    fn open_cards(&mut self, page: &WebPage, group: PictureGroup) {
+        let scheme = if group == PictureGroup::Dark { "sombre" } else { "clair" };
         for card in CARDS {
             page.click(card);
             page.wait_for_text("h1", card);
             page.wait_for_text("main", "Retour au panneau");
-            self.step_of(Some(PANEL), &format!("{card} ({scheme})"));
+            self.step_in(group, &format!("{card} ({scheme})"));
             if card != CARDS[CARDS.len() - 1] {
                 page.click("Retour au panneau");
             }
@@ -287,11 +320,15 @@ impl<'a> Tour<'a> {
         run(self.desktop.command("xdotool").args(["windowclose", &window]));
     }
 
-    fn window_of_class(&self, class: &str, title: Option<&str>) -> Option<String> {
+    fn windows_of_class(&self, class: &str) -> Vec<String> {
         let mut search = self.desktop.command("xdotool");
+        // xdotool fails if it finds no window.
         let found = search.args(["search", "--onlyvisible", "--class", class]).output().expect("xdotool starts");
-        let ids = String::from_utf8_lossy(&found.stdout).into_owned();
-        ids.lines().map(str::to_owned).find(|id| {
+        String::from_utf8_lossy(&found.stdout).lines().map(str::to_owned).collect()
+    }
+
+    fn window_of_class(&self, class: &str, title: Option<&str>) -> Option<String> {
+        self.windows_of_class(class).into_iter().find(|id| {
             let name = self.desktop.command("xdotool").args(["getwindowname", id]).output().ok();
             let name = name.map(|name| String::from_utf8_lossy(&name.stdout).into_owned()).unwrap_or_default();
             title.is_none_or(|title| name.contains(title))
@@ -329,6 +366,7 @@ impl<'a> Tour<'a> {
         self.academy.vpn.kill_server();
         self.desktop.notifications().wait(seen, "Le VPN ne répond plus");
         self.wait_for_status("Le VPN ne répond plus");
+        self.save(&self.window_of_class("Dunst", None).expect("the notification is shown"), "notification");
         self.step("Le tunnel meurt : une notification le dit");
         self.item.click(&["Se déconnecter du VPN"]);
         self.wait_for_status("Serveur VPN injoignable");
@@ -443,7 +481,7 @@ fn clock(seconds: u64) -> String {
 
 /// Prints the digits of the key whenever they change, as its display would, until Ctrl-C.
 fn print_digits_until_interrupted() {
-    println!("Le bureau reste jusqu’à Ctrl-C. Identifiant : {}, code PIN : {PIN}", TestVpn::USER);
+    println!("Tout reste jusqu’à Ctrl-C. Identifiant : {}, code PIN : {PIN}", TestVpn::USER);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     loop {
         let now = Timestamp::now();

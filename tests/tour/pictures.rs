@@ -1,5 +1,6 @@
 //! The pictures of the tour, their page and the contact sheet.
 
+use crate::PANEL;
 use crate::harness::{DEADLINE, Desktop, run, wait_for};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,14 +13,24 @@ const STILL: Duration = Duration::from_millis(150);
 /// The pictures so far.
 pub struct Pictures {
     folder: PathBuf,
-    all: Vec<Picture>,
+    all: Vec<TourPicture>,
 }
 
-struct Picture {
+struct TourPicture {
     file: String,
     title: String,
-    /// Whether it shows the whole desktop, not one window.
-    whole: bool,
+    group: PictureGroup,
+}
+
+/// What a picture shows, and where it is on the contact sheet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PictureGroup {
+    /// The whole desktop.
+    Desktop,
+    /// The panel's window, light.
+    Light,
+    /// The panel's window, dark.
+    Dark,
 }
 
 impl Pictures {
@@ -31,18 +42,20 @@ impl Pictures {
         Pictures { folder, all: Vec::new() }
     }
 
-    /// Takes a picture of the desktop or of the window with this title, once it no longer changes.
-    pub fn take(&mut self, desktop: &Desktop, window: Option<&str>, title: &str) {
-        let id = window.map_or("root".to_owned(), |name| {
-            let name = format!("^{name}$");
-            let found = run(desktop.command("xdotool").args(["search", "--onlyvisible", "--name", &name]));
-            found.trim().to_owned()
-        });
-        let file = format!("{:02}.png", self.all.len() + 1);
+    /// Takes a picture of the desktop or of the panel's window, once it no longer changes.
+    pub fn take(&mut self, desktop: &Desktop, group: PictureGroup, title: &str) {
+        let window = if group == PictureGroup::Desktop { "root".to_owned() } else { window_named(desktop, PANEL) };
+        let name = format!("{:02}", self.all.len() + 1);
+        self.save(desktop, &window, &name);
+        self.all.push(TourPicture { file: format!("{name}.png"), title: title.to_owned(), group });
+    }
+
+    /// As [`Pictures::take`], of the window with this id, for the documentation alone.
+    pub fn save(&self, desktop: &Desktop, window: &str, name: &str) {
         // This format has no time of its making, so that pictures can be compared.
         let raw = self.folder.join("raw.ppm");
         let grab = || {
-            run(desktop.command("import").args(["-window", &id]).arg(&raw));
+            run(desktop.command("import").args(["-window", window]).arg(&raw));
             fs::read(&raw).expect("the picture was just taken")
         };
         let mut last = grab();
@@ -53,15 +66,14 @@ impl Pictures {
             last = next;
             is_still.then_some(())
         });
-        run(Command::new("convert").arg(&raw).arg(self.folder.join(&file)));
+        run(Command::new("convert").arg(&raw).arg(self.folder.join(format!("{name}.png"))));
         let _ = fs::remove_file(&raw);
-        self.all.push(Picture { file, title: title.to_owned(), whole: window.is_none() });
     }
 
     /// Writes the page and the contact sheet.
     pub fn write_index(&self) -> [PathBuf; 2] {
-        let figure = |picture: &Picture| {
-            let Picture { file, title, .. } = picture;
+        let figure = |picture: &TourPicture| {
+            let TourPicture { file, title, .. } = picture;
             format!("<figure><img src=\"{file}\" alt=\"\"><figcaption>{title}</figcaption></figure>\n")
         };
         let figures: String = self.all.iter().map(figure).collect();
@@ -73,7 +85,11 @@ impl Pictures {
         let index = self.folder.join("index.html");
         fs::write(&index, page).expect("the folder is ours");
         let sheet = self.folder.with_file_name("tour.png");
-        let parts = [self.sheet(true, "4x", "640x400+8+8"), self.sheet(false, "7x", "359x584+8+8")];
+        let parts = [
+            self.sheet(PictureGroup::Desktop, "4x", "640x400+8+8"),
+            self.sheet(PictureGroup::Light, "7x", "359x584+8+8"),
+            self.sheet(PictureGroup::Dark, "7x", "359x584+8+8"),
+        ];
         run(Command::new("convert").args(&parts).args(["-background", "white", "-append"]).arg(&sheet));
         for part in parts {
             let _ = fs::remove_file(part);
@@ -81,14 +97,20 @@ impl Pictures {
         [sheet, index]
     }
 
-    fn sheet(&self, whole: bool, tile: &str, geometry: &str) -> PathBuf {
-        let sheet = self.folder.join(format!("sheet-{whole}.png"));
+    fn sheet(&self, group: PictureGroup, tile: &str, geometry: &str) -> PathBuf {
+        let sheet = self.folder.join(format!("sheet-{group:?}.png"));
         let mut montage = Command::new("montage");
         montage.current_dir(&self.folder);
-        for picture in self.all.iter().filter(|picture| picture.whole == whole) {
+        for picture in self.all.iter().filter(|picture| picture.group == group) {
             montage.args(["-label", &picture.title, &picture.file]);
         }
         run(montage.args(["-tile", tile, "-geometry", geometry, "-pointsize", "18"]).arg(&sheet));
         sheet
     }
+}
+
+/// Returns the id of the window with this title.
+pub fn window_named(desktop: &Desktop, title: &str) -> String {
+    let title = format!("^{title}$");
+    run(desktop.command("xdotool").args(["search", "--onlyvisible", "--name", &title])).trim().to_owned()
 }
