@@ -47,6 +47,9 @@ pub enum Action {
     OpenDrive(char),
     /// Put the texts that the helpdesk asks for on the clipboard.
     CopySupportInfo,
+    /// Save the texts that the helpdesk asks for in a file, with what the user says of the problem, and put them on the
+    /// clipboard.
+    SaveReport(HelpRequest),
     /// Save this choice of the user's.
     Choose(Choice),
     /// Start with the session, or no longer.
@@ -77,6 +80,7 @@ impl Action {
             Action::ShowPanel
             | Action::Connect
             | Action::CopySupportInfo
+            | Action::SaveReport(_)
             | Action::Disconnect
             | Action::CancelConnect
             | Action::OpenClient
@@ -98,6 +102,57 @@ impl Action {
             | Action::Quit => None,
         }
     }
+}
+
+/// What the user says of a problem.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct HelpRequest {
+    /// What it is about.
+    pub topic: HelpTopic,
+    /// One sentence, or nothing.
+    pub sentence: String,
+}
+
+impl std::fmt::Debug for HelpRequest {
+    /// Leaves out what the user wrote: it does not belong into the log.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("HelpRequest").field("topic", &self.topic).finish_non_exhaustive()
+    }
+}
+
+/// What a problem is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[serde(rename_all = "kebab-case")]
+pub enum HelpTopic {
+    /// The VPN or the network.
+    Vpn,
+    /// The network drives.
+    Drives,
+    /// Printing.
+    Printing,
+    /// The telephone.
+    Telephone,
+    /// Programs and business applications.
+    Applications,
+    /// Password, PIN or one-time-password key.
+    Credentials,
+    /// Something else.
+    Other,
+}
+
+impl HelpTopic {
+    /// Every topic.
+    pub const ALL: [HelpTopic; 7] = [
+        HelpTopic::Vpn,
+        HelpTopic::Drives,
+        HelpTopic::Printing,
+        HelpTopic::Telephone,
+        HelpTopic::Applications,
+        HelpTopic::Credentials,
+        HelpTopic::Other,
+    ];
 }
 
 /// A page of the system's settings.
@@ -234,6 +289,8 @@ pub enum Event {
     PowerOffFailed(PowerOffError),
     /// A choice of the user's could not be kept.
     NotSaved(SaveFailure),
+    /// The texts for the helpdesk were put where they could be.
+    ReportSaved(ReportResult),
     /// Whether the clipboard took what was to be copied; if not, why, for the log.
     Copied(ClipboardContent, Result<(), String>),
     /// The configuration was read: the profile in force, and what is wrong with the files.
@@ -356,6 +413,15 @@ pub struct LaunchResult {
     pub outcome: LaunchOutcome,
 }
 
+/// Where the texts for the helpdesk are now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportResult {
+    /// The file, if it could be written.
+    pub file: Option<String>,
+    /// Whether they are on the clipboard.
+    pub copied: bool,
+}
+
 /// Why the system did not switch the computer off.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PowerOffError {
@@ -421,6 +487,8 @@ pub enum Notification {
     NoTrayHost,
     /// Something is on the clipboard now.
     Copied(ClipboardContent),
+    /// The texts for the helpdesk are in a file, on the clipboard, or nowhere.
+    ReportSaved(ReportResult),
     /// The clipboard refused it.
     CopyFailed,
     /// A choice of the user's could not be kept.
@@ -446,6 +514,7 @@ impl Notification {
             Notification::Launch(_)
             | Notification::WindowFailed(..)
             | Notification::Copied(_)
+            | Notification::ReportSaved(_)
             | Notification::CopyFailed
             | Notification::NotSaved(_)
             | Notification::ConnectFailed(_)
@@ -500,6 +569,8 @@ pub enum Effect {
     Launch(LaunchTarget),
     /// Put a text on the clipboard; the answer is an [`Event::Copied`].
     Copy(ClipboardContent),
+    /// Save the texts for the helpdesk in a file and copy them; the answer is an [`Event::ReportSaved`].
+    SaveReport(HelpRequest),
     /// Show the panel's window, or bring it to the front.
     ShowPanel,
     /// Show the window for connecting, or bring it to the front.

@@ -183,6 +183,7 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
             }
             effects.push(Effect::Notify(Notification::Copied(what)));
         }
+        Event::ReportSaved(result) => effects.push(Effect::Notify(Notification::ReportSaved(result))),
         Event::Copied(_, Err(_)) => effects.push(Effect::Notify(Notification::CopyFailed)),
         Event::Profile(profile, problems) => set_profile(state, profile, problems, effects),
         Event::Action(action) => handle_action(state, action, effects),
@@ -246,6 +247,7 @@ fn handle_action(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
             Some(DriveMount::Absent) | None => missing(LaunchTarget::Drive(letter, None)),
         }),
         Action::CopySupportInfo => effects.push(Effect::Copy(ClipboardContent::SupportInfo)),
+        Action::SaveReport(request) => effects.push(Effect::SaveReport(request)),
         Action::Choose(choice) => {
             question::on_choice(state, &choice, effects);
             effects.push(Effect::SaveChoice(choice));

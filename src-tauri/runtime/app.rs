@@ -17,12 +17,15 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use vigie_core::Now;
 use vigie_core::connect::{ConnectError, Pin, Secret};
-use vigie_core::message::{ClipboardContent, Effect, Event, RequestId, SaveFailure, SensorRequest};
+use vigie_core::message::{
+    ClipboardContent, Effect, Event, HelpRequest, ReportResult, RequestId, SaveFailure, SensorRequest,
+};
 use vigie_core::state::{SavedState, State};
 use vigie_core::update::update;
 use vigie_profile::{Choice, Loaded, Paths, SaveError};
 use vigie_view::notice::notice;
-use vigie_view::status::{Status, status, support_info};
+use vigie_view::report::{self, support_info};
+use vigie_view::status::{Status, status};
 
 /// What the event loop is given.
 pub struct Parts {
@@ -179,6 +182,7 @@ impl App {
                     });
                 }
                 Effect::Copy(what) => self.copy(what),
+                Effect::SaveReport(request) => self.save_report(&request),
                 Effect::ShowPanel => self.panel.show(&vigie_view::page::page(&self.state)),
                 Effect::ShowConnect => self.connect.show(&vigie_view::connect::form(&self.state)),
                 Effect::CloseConnect => self.connect.close(),
@@ -244,6 +248,20 @@ impl App {
                 tracing::error!(error = %why, "the text was not copied");
             }
             send(&events, Event::Copied(what, copied));
+        });
+    }
+
+    /// Writes the report into a file and copies it, on a task of its own: the folder may lie on a server.
+    fn save_report(&self, request: &HelpRequest) {
+        let (text, name) = (report::report(&self.state, request), report::file_name(&self.state));
+        let (clipboard, events) = (self.clipboard.clone(), self.parts.events.clone());
+        tokio::spawn(async move {
+            let copied = clipboard.lock().await.set(text.clone()).await;
+            if let Err(error) = &copied {
+                tracing::error!(error, "the report was not copied");
+            }
+            let file = super::report::save(name, text).await;
+            send(&events, Event::ReportSaved(ReportResult { file, copied: copied.is_ok() }));
         });
     }
 

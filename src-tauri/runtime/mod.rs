@@ -13,6 +13,7 @@ pub mod log;
 pub mod notify;
 pub mod panel;
 pub mod power_off;
+mod report;
 #[cfg(target_os = "linux")]
 mod session_bus;
 pub mod signals;

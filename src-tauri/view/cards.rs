@@ -34,6 +34,8 @@ pub struct Card {
     pub telephone: bool,
     /// Whether a remote support session is joined there.
     pub session: bool,
+    /// Whether the user asks for help there.
+    pub help: bool,
 }
 
 /// A button, and what it is for.
@@ -143,6 +145,7 @@ fn add_part(state: &State, part: CardPart, card: &mut Card) {
             card.tables.push(table("En cas d’urgence", ["Établissement", "Numéro"], lines));
         }
         CardPart::SupportInfo => {
+            card.help = true;
             let button = button("Copier les infos pour l’assistance", Action::CopySupportInfo);
             card.buttons.push(CardButton { button, note: french::typeset("À coller dans votre demande AMIGO") });
         }

@@ -15,6 +15,7 @@ pub mod history;
 pub mod notice;
 pub mod page;
 pub mod panel;
+pub mod report;
 pub mod search;
 pub mod settings;
 pub mod shutdown;

@@ -2,8 +2,8 @@
 
 use super::{drives, french, panel, shutdown, vpn};
 use vigie_core::message::{
-    Action, Category, ClipboardContent, LaunchOutcome, LaunchResult, LaunchTarget, Notification, SaveFailure,
-    WindowError, WindowKind,
+    Action, Category, ClipboardContent, LaunchOutcome, LaunchResult, LaunchTarget, Notification, ReportResult,
+    SaveFailure, WindowError, WindowKind,
 };
 use vigie_core::state::State;
 use vigie_core::vpn::{Reason, VpnStatus};
@@ -116,6 +116,23 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
             "Collez-les dans votre message ou dans votre demande AMIGO (Ctrl + V).",
         )
         .transient(),
+        Notification::ReportSaved(ReportResult { file, copied }) => {
+            let saved = file.as_ref().map(|file| format!("Il est enregistré : « {file} ». "));
+            let (saved, copied) = match (saved, copied) {
+                (Some(saved), true) => (saved, "Il est aussi copié : collez-le dans votre demande AMIGO (Ctrl + V)."),
+                (Some(saved), false) => (saved, "Joignez ce fichier à votre demande AMIGO."),
+                (None, true) => (
+                    String::new(),
+                    "Le fichier n’a pas pu être écrit, mais le rapport est copié : collez-le dans votre demande AMIGO \
+                     (Ctrl + V).",
+                ),
+                (None, false) => {
+                    let title = "Le rapport n’a pas pu être enregistré";
+                    return Notice::new(Category::Answer, title, "Ni le disque ni le presse-papiers ne répondent.");
+                }
+            };
+            Notice::new(Category::Answer, "Votre rapport est prêt", format!("{saved}{copied}"))
+        }
         Notification::CopyFailed => Notice::new(
             Category::Answer,
             "La copie n’a pas fonctionné",

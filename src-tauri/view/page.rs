@@ -5,6 +5,7 @@ use super::cards::{Card, cards};
 use super::chain::{Diagnosis, diagnosis};
 use super::history::{Today, today};
 use super::panel::{Button, Panel, button, panel};
+use super::report::{HelpForm, help_form};
 use super::search::{self, Destination, SearchEntry};
 use super::settings::{Setting, settings};
 use super::{french, notice};
@@ -24,6 +25,8 @@ pub struct Page {
     pub diagnosis: Diagnosis,
     /// The day so far.
     pub today: Today,
+    /// How the user asks for help.
+    pub help: HelpForm,
     /// What can be joined and dialled.
     pub guide: Guide,
     /// The guide's subjects.
@@ -49,6 +52,7 @@ pub enum Part {
     Panel(Panel),
     Diagnosis(Diagnosis),
     Today(Today),
+    Help(HelpForm),
     Guide(Guide),
     Cards(Vec<Card>),
     #[cfg_attr(test, ts(skip))]
@@ -113,6 +117,10 @@ impl Page {
     /// Whether the page offers that action. It may request no other.
     pub fn offers(&self, action: &Action) -> bool {
         let guide = &self.guide;
+        // Any sentence may be sent; it is cut and cleaned.
+        if let Action::SaveReport(_) = action {
+            return !self.help.topics.is_empty();
+        }
         // Any number may be joined or dialled; the type admits digits only.
         if let Action::Join(_) = action {
             return guide.session.is_some();
@@ -136,6 +144,9 @@ impl Page {
         }
         if before.is_none_or(|before| before.today != self.today) {
             parts.push(Part::Today(self.today.clone()));
+        }
+        if before.is_none_or(|before| before.help != self.help) {
+            parts.push(Part::Help(self.help.clone()));
         }
         if before.is_none_or(|before| before.guide != self.guide) {
             parts.push(Part::Guide(self.guide.clone()));
@@ -164,6 +175,7 @@ impl Page {
             Part::Panel(panel) => self.panel = panel,
             Part::Diagnosis(diagnosis) => self.diagnosis = diagnosis,
             Part::Today(today) => self.today = today,
+            Part::Help(help) => self.help = help,
             Part::Guide(guide) => self.guide = guide,
             Part::Cards(cards) => self.cards = cards,
             Part::Entries(entries, helpdesk) => (self.entries, self.helpdesk) = (entries, helpdesk),
@@ -183,6 +195,7 @@ pub fn page(state: &State) -> Page {
         panel: panel(state),
         diagnosis: diagnosis(state),
         today: today(state),
+        help: help_form(state),
         guide: guide_model(state),
         cards: cards(state),
         settings: settings(state),
@@ -333,7 +346,7 @@ mod tests {
 
         update(&mut state, Event::Tick, now("2026-11-25T00:00"));
         let second = page(&state);
-        assert!(matches!(second.parts(Some(&first))[..], [Part::Today(_), Part::Panel(_)]));
+        assert!(matches!(second.parts(Some(&first))[..], [Part::Today(_), Part::Help(_), Part::Panel(_)]));
         update(&mut state, Event::Autostart(true), now("2026-11-25T00:00"));
         let third = page(&state);
         assert!(matches!(third.parts(Some(&second))[..], [Part::Settings(_)]));

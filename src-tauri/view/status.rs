@@ -1,7 +1,6 @@
 //! `vigie status`, and the texts that go to the helpdesk: what the panel shows, as text and as JSON.
 
 use super::panel::{Panel, panel};
-use super::{chain, history};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use vigie_core::state::State;
@@ -90,13 +89,6 @@ pub fn text(status: &Status) -> String {
     text.replace('\u{a0}', " ")
 }
 
-/// Returns what is copied for the helpdesk: the status, and when it was taken.
-pub fn support_info(state: &State) -> String {
-    let taken = state.now.wall.strftime("%d/%m/%Y %H:%M");
-    let (chain, days) = (chain::text(&chain::diagnosis(state)), history::text(state));
-    format!("Vigie, le {taken}\n{}\n{chain}\n{days}", text(&status(state)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,9 +144,8 @@ Assistance et arrêt automatique
         );
         let state = standing(VpnStatus::Connected);
         assert_eq!(text(&status(&state)), expected);
-        let chain = chain::text(&chain::diagnosis(&state));
-        let days = history::text(&state);
-        assert_eq!(support_info(&state), format!("Vigie, le 24/11/2026 14:02\n{expected}\n{chain}\n{days}"));
+        let info = crate::report::support_info(&state);
+        assert!(info.starts_with(&format!("Vigie, le 24/11/2026 14:02\n{expected}\n")), "{info}");
     }
 
     #[test]

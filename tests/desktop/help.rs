@@ -1,8 +1,11 @@
 //! What helps a user on their own, in the real window: why it does not work.
 
 use crate::harness::login1::FakeLogind;
+use crate::harness::run;
 use crate::harness::vpn::TestVpn;
 use crate::panel::{accessibility_faults, at_home, capture, open, overflow, resize, zoom};
+use serde_json::Value;
+use std::fs;
 
 #[test]
 fn the_chain_names_the_first_fault_and_follows_the_network() {
@@ -25,5 +28,15 @@ fn the_chain_names_the_first_fault_and_follows_the_network() {
     vpn.connect();
     page.wait_for_text("[data-stage=tunnel]", "Tunnel VPN : bon");
     page.wait_for_text("[data-stage=intranet]", "Réseau de l’académie : bon");
+
+    page.click("Retour au panneau");
+    page.wait_for_text("[data-today] p", "Aujourd’hui : aucune coupure");
+    assert_eq!(accessibility_faults(&page), Vec::<String>::new());
+    run(desktop.vigie().arg("quit"));
+    let saved = fs::read_to_string(desktop.home().join(".local/state/vigie/state.json")).expect("the state is saved");
+    let saved: Value = serde_json::from_str(&saved).expect("it is JSON");
+    let seen: Vec<_> =
+        saved["history"].as_array().expect("the day is saved").iter().map(|one| &one["status"]).collect();
+    assert!(seen.contains(&&"disconnected".into()) && seen.contains(&&"connected".into()), "{saved}");
     desktop.assert_no_warnings_logged();
 }

@@ -285,7 +285,8 @@ fn each_button_does_what_its_label_says() {
     page.click("AMIGO");
     assert_eq!(browser.next_call(1), ["http://assistance.ac-normandie.fr/"]);
 
-    // The info for the helpdesk is the status as the command line prints it, under the date and time.
+    // The info for the helpdesk is the status as the command line prints it, under the date and time; then the chain to the
+    // drives, and the last days.
     page.click("Copier les infos pour l’assistance");
     let copied = wait_for("the helpdesk's text to paste", DEADLINE, || {
         let text = desktop.clipboard_text();
@@ -300,7 +301,9 @@ fn each_button_does_what_its_label_says() {
     };
     let (first, rest) = copied.split_once('\n').expect("it has several lines");
     assert_eq!(first.len(), "Vigie, le 24/11/2026 14:02".len(), "{first}");
+    let (rest, more) = rest.split_once("\nDe l’ordinateur aux lecteurs\n").expect("the chain follows");
     assert_eq!(steady(rest), steady(&status));
+    assert!(more.contains("\n\nLes derniers jours\n  aujourd’hui : "), "{more}");
     assert!(rest.contains("\n  Mémoire : ") && rest.contains("\n  Disque système : "), "{rest}");
 
     // The page confirms it for a moment at its lower edge.

@@ -6,6 +6,7 @@ import type { Card } from "./lib/bindings/Card";
 import type { SearchResults } from "./lib/bindings/SearchResults";
 import type { Diagnosis } from "./lib/bindings/Diagnosis";
 import type { Guide } from "./lib/bindings/Guide";
+import type { HelpForm } from "./lib/bindings/HelpForm";
 import type { Panel } from "./lib/bindings/Panel";
 import type { Part } from "./lib/bindings/Part";
 import type { Row } from "./lib/bindings/Row";
@@ -89,6 +90,16 @@ const today: Today = {
   description: "VPN connecté, de 8 h à 9 h 30 ; Le VPN ne répond plus, de 9 h 30 à 9 h 34 ; 1 coupure, 4 minutes",
 };
 
+const help: HelpForm = {
+  topics: [
+    { topic: "vpn", label: "VPN ou réseau" },
+    { topic: "other", label: "Autre chose" },
+  ],
+  preview: "Vigie, le 24/11/2026 14:02\nVPN connecté",
+  contact: "AMIGO est ouverte jusqu’à 17 h.",
+  open: { label: "Ouvrir AMIGO", action: { do: "open", with: "amigo" } },
+};
+
 const telephone: Card = {
   id: "telephone",
   title: "Téléphone",
@@ -101,6 +112,7 @@ const telephone: Card = {
   tables: [],
   telephone: true,
   session: false,
+  help: false,
 };
 
 const support: Card = {
@@ -116,6 +128,7 @@ const support: Card = {
   tables: [{ caption: "Horaires", head: ["Jour", "Heures"], lines: [["Lundi", "8 h à 17 h"]] }],
   telephone: false,
   session: true,
+  help: true,
 };
 
 /** What the program finds: what begins with the question. */
@@ -194,6 +207,7 @@ function update(panel: Panel): void {
 function open(): void {
   show({ part: "diagnosis", is: diagnosis });
   show({ part: "today", is: today });
+  show({ part: "help", is: help });
   show({ part: "guide", is: guide });
   show({ part: "cards", is: [telephone, support] });
   show({ part: "settings", is: [site, reminders] });
@@ -666,4 +680,26 @@ test("today is a picture with a text alternative", () => {
     ["20%", "30%", "VPN connecté, de 8 h à 9 h 30"],
     ["50%", "1.3%", "Le VPN ne répond plus, de 9 h 30 à 9 h 34"],
   ]);
+});
+
+test("asking for help saves what the user chose and wrote, and sends nothing by itself", async () => {
+  open();
+  show({ part: "cards", is: [{ ...support, tile: true }] });
+  flushSync();
+  button("Prise en main").click();
+  flushSync();
+  expect(read("#help-preview")).toContain("Vigie, le 24/11/2026 14:02");
+  expect(await violations()).toEqual([]);
+  type("#help-sentence", "Rien ne marche");
+  expect(read("#help-preview")).toContain("Rien ne marche");
+  element<HTMLInputElement>("input[type=radio][value=other]").click();
+  flushSync();
+  button("Enregistrer et copier le rapport").click();
+  expect(ipc.request).toHaveBeenCalledExactlyOnceWith({
+    do: "save-report",
+    with: { topic: "other", sentence: "Rien ne marche" },
+  });
+  expect(element<HTMLInputElement>("#help-sentence").value, "what was written stays").toBe("Rien ne marche");
+  button("Ouvrir AMIGO").click();
+  expect(ipc.request).toHaveBeenLastCalledWith({ do: "open", with: "amigo" });
 });

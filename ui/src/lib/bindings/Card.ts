@@ -50,4 +50,8 @@ telephone: boolean,
 /**
  * Whether a remote support session is joined there.
  */
-session: boolean, };
+session: boolean, 
+/**
+ * Whether the user asks for help there.
+ */
+help: boolean, };

@@ -3,6 +3,7 @@ import type { ActionResult } from "./ActionResult";
 import type { Card } from "./Card";
 import type { Diagnosis } from "./Diagnosis";
 import type { Guide } from "./Guide";
+import type { HelpForm } from "./HelpForm";
 import type { Panel } from "./Panel";
 import type { Setting } from "./Setting";
 import type { Today } from "./Today";
@@ -23,6 +24,10 @@ diagnosis: Diagnosis,
  * The day so far.
  */
 today: Today, 
+/**
+ * How the user asks for help.
+ */
+help: HelpForm, 
 /**
  * What can be joined and dialled.
  */

@@ -3,6 +3,7 @@ import type { ActionResult } from "./ActionResult";
 import type { Card } from "./Card";
 import type { Diagnosis } from "./Diagnosis";
 import type { Guide } from "./Guide";
+import type { HelpForm } from "./HelpForm";
 import type { Panel } from "./Panel";
 import type { Setting } from "./Setting";
 import type { Today } from "./Today";
@@ -10,4 +11,4 @@ import type { Today } from "./Today";
 /**
  * A part of the page that has changed.
  */
-export type Part = { "part": "panel", "is": Panel } | { "part": "diagnosis", "is": Diagnosis } | { "part": "today", "is": Today } | { "part": "guide", "is": Guide } | { "part": "cards", "is": Array<Card> } | { "part": "settings", "is": Array<Setting> } | { "part": "answer", "is": ActionResult | null };
+export type Part = { "part": "panel", "is": Panel } | { "part": "diagnosis", "is": Diagnosis } | { "part": "today", "is": Today } | { "part": "help", "is": HelpForm } | { "part": "guide", "is": Guide } | { "part": "cards", "is": Array<Card> } | { "part": "settings", "is": Array<Setting> } | { "part": "answer", "is": ActionResult | null };

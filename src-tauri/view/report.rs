@@ -1,0 +1,134 @@
+//! "Demander de l’aide": what is written down for the helpdesk. Nothing is sent by itself.
+
+use super::panel::{Button, button};
+use super::{chain, connect, french, helpdesk, history, status};
+use serde::{Deserialize, Serialize};
+use vigie_core::connect::Phase;
+use vigie_core::helpdesk::Helpdesk;
+use vigie_core::message::{Action, HelpRequest, HelpTopic};
+use vigie_core::sanitize::sanitize;
+use vigie_core::state::State;
+
+/// The form by which the user asks for help.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct HelpForm {
+    /// What it may be about.
+    pub topics: Vec<HelpChoice>,
+    /// What the helpdesk will read, below what the user says.
+    pub preview: String,
+    /// Whether the helpdesk is open, and whom to call if it is not.
+    pub contact: String,
+    /// The way to the helpdesk.
+    pub open: Option<Button>,
+}
+
+/// What a problem may be about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct HelpChoice {
+    /// The topic.
+    pub topic: HelpTopic,
+    /// What the user reads.
+    pub label: String,
+}
+
+/// Returns the form for a state.
+pub fn help_form(state: &State) -> HelpForm {
+    HelpForm {
+        topics: HelpTopic::ALL.map(|topic| HelpChoice { topic, label: label(topic).into() }).into(),
+        preview: support_info(state),
+        contact: french::typeset(contact(state)),
+        open: Some(button("Ouvrir AMIGO", Action::Open(state.profile.helpdesk.link.clone()))),
+    }
+}
+
+fn label(topic: HelpTopic) -> &'static str {
+    match topic {
+        HelpTopic::Vpn => "VPN ou réseau",
+        HelpTopic::Drives => "Lecteurs réseau",
+        HelpTopic::Printing => "Impression",
+        HelpTopic::Telephone => "Téléphone",
+        HelpTopic::Applications => "Logiciels et applications",
+        HelpTopic::Credentials => "Mot de passe, code PIN ou clé OTP",
+        HelpTopic::Other => "Autre chose",
+    }
+}
+
+/// Whether the helpdesk is open; if not, when it opens and whom to call.
+fn contact(state: &State) -> String {
+    let hours = helpdesk::hours(state);
+    if matches!(state.helpdesk, Helpdesk::Open { .. }) {
+        return format!("AMIGO est {hours}.");
+    }
+    let urgent = state.profile.helpdesk.urgent.iter();
+    let numbers: Vec<String> =
+        urgent.map(|urgent| format!("{} : {}", urgent.establishments, french::numbers(&urgent.numbers))).collect();
+    let state = if matches!(state.helpdesk, Helpdesk::OutOfCalendar) { hours } else { format!("AMIGO est {hours}") };
+    format!("{state}. En cas d’urgence, appelez – {}.", numbers.join(" ; "))
+}
+
+/// Returns what is copied for the helpdesk: the status and when it was taken, the chain to the drives, the last days, and
+/// why the last attempt to connect failed.
+pub fn support_info(state: &State) -> String {
+    let taken = state.now.wall.strftime("%d/%m/%Y %H:%M");
+    let facts = status::text(&status::status(state));
+    let (chain, days) = (chain::text(&chain::diagnosis(state)), history::text(state));
+    let failure = match &state.connect.phase {
+        Phase::Failed(error) => format!("\nDernière connexion : {}\n", connect::failed(error, state).title),
+        Phase::Idle | Phase::Connecting(_) => String::new(),
+    };
+    format!("Vigie, le {taken}\n{facts}\n{chain}\n{days}{failure}").replace('\u{a0}', " ")
+}
+
+/// Returns the report with what the user says of the problem.
+pub fn report(state: &State, request: &HelpRequest) -> String {
+    let sentence = sanitize(&request.sentence);
+    let sentence = if sentence.is_empty() { String::new() } else { format!("« {sentence} »\n") };
+    format!("Demande d’aide : {}\n{sentence}\n{}", label(request.topic), support_info(state))
+}
+
+/// Returns the name of the report's file.
+pub fn file_name(state: &State) -> String {
+    state.now.wall.strftime("rapport-vigie-%Y-%m-%d-%Hh%M.txt").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vigie_core::connect::ConnectError;
+    use vigie_core::fixture::{now, standing};
+    use vigie_core::message::Event;
+    use vigie_core::update::update;
+    use vigie_core::vpn::VpnStatus;
+
+    #[test]
+    fn a_report_has_the_users_words_first_and_the_facts_below() {
+        let mut state = standing(VpnStatus::Disconnected);
+        state.connect.phase = Phase::Failed(ConnectError::Untrusted);
+        let request = HelpRequest { topic: HelpTopic::Drives, sentence: "Le lecteur S\u{202e}\na disparu ".into() };
+        let report = report(&state, &request);
+        let begin = "Demande d’aide : Lecteurs réseau\n« Le lecteur S a disparu »\n\nVigie, le 24/11/2026 14:02\n";
+        assert!(report.starts_with(begin), "{report}");
+        for part in [
+            "\n  Tunnel VPN : en panne – ",
+            "\nLes derniers jours\n  aujourd’hui : ",
+            "\nDernière connexion : Le serveur VPN n’est pas reconnu\n",
+            "\n  Nom de l’ordinateur : PC-14-042\n",
+        ] {
+            assert!(report.contains(part), "{part} in {report}");
+        }
+        assert_eq!(file_name(&state), "rapport-vigie-2026-11-24-14h02.txt");
+        assert!(!format!("{request:?}").contains("disparu"), "what the user writes is not logged");
+    }
+
+    #[test]
+    fn where_the_helpdesk_is_closed_the_urgent_numbers_are_named() {
+        let mut state = standing(VpnStatus::Connected);
+        assert_eq!(help_form(&state).contact.replace('\u{a0}', " "), "AMIGO est ouverte jusqu’à 17 h.");
+        update(&mut state, Event::Tick, now("2026-11-24T18:00"));
+        let contact = help_form(&state).contact.replace('\u{a0}', " ");
+        assert!(contact.starts_with("AMIGO est fermée, ouvre demain à 8 h. En cas d’urgence"), "{contact}");
+        assert!(contact.contains("09 70 80 97 97"), "{contact}");
+    }
+}
