@@ -186,13 +186,13 @@ impl<'de> Deserialize<'de> for History {
         /// A segment, or what is none.
         #[derive(Deserialize)]
         #[serde(untagged)]
-        enum Entry {
+        enum SavedSegment {
             Known(Segment),
             Other(serde::de::IgnoredAny),
         }
         let mut history = History::default();
-        for entry in Vec::<Entry>::deserialize(deserializer)? {
-            if let Entry::Known(segment) = entry {
+        for entry in Vec::<SavedSegment>::deserialize(deserializer)? {
+            if let SavedSegment::Known(segment) = entry {
                 history.insert(segment);
             }
         }
