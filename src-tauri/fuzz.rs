@@ -47,6 +47,10 @@ thread_local! {
 }
 
 fn count(bytes: usize, is_freed: bool) {
+    // On Windows the look at a thread's variable would reset the system's last error, which somebody has yet to read.
+    if cfg!(windows) {
+        return;
+    }
     let bytes = isize::try_from(bytes).unwrap_or(isize::MAX);
     // Fails at the end of a thread.
     let _ = IN_USE.try_with(|in_use| {
