@@ -52,7 +52,8 @@ pub const FAULTS: &[FaultCase] = &[
     },
     FaultCase {
         what: "there is no keyring, or it is locked",
-        may: "« Aucun trousseau de clés ne répond », « Le trousseau de clés est verrouillé »: the PIN is asked for",
+        may: "« Aucun trousseau de clés ne répond », « Le trousseau de clés est verrouillé »: the PIN is asked for; \
+              « Votre code PIN n’a pas été retenu »",
         never: "an attempt that waits for it; a claim that something was forgotten",
         tests: &[
             "connect::keyring_is_absent_or_locked",
@@ -314,6 +315,7 @@ fn keyring_is_absent_or_locked() {
     assert_eq!(form["can_connect"], true, "{form}");
     submit_to_remember(&fixture, &TestVpn::otp(0));
     fixture.wait_for_status_within(DEADLINE, "connected");
+    fixture.desktop.notifications().wait(0, "Votre code PIN n’a pas été retenu");
     fixture.assert_reminds();
     disconnect(&fixture);
 

@@ -66,7 +66,7 @@ async fn stored_credentials_are_found_again_and_deleted_for_good() {
     assert_eq!(remembered().await, StoredCredentials { identifier: Some("jmartin".into()), ..kept.clone() });
 
     keep("mdupont", None, true).await.expect("kept");
-    assert_eq!(remembered().await, StoredCredentials { pin: false, ..kept });
+    assert_eq!(remembered().await, StoredCredentials { pin: false, ..kept.clone() });
     assert_eq!(targets(), ["identifiant.Vigie VPN"], "a PIN that is not to be kept any more is gone");
     assert!(pin().await.is_err());
 
@@ -75,4 +75,10 @@ async fn stored_credentials_are_found_again_and_deleted_for_good() {
     assert_eq!(remembered().await, none);
     assert_eq!(targets(), [""; 0]);
     forget().await.expect("there is nothing to delete");
+
+    // Longer than Windows keeps (CRED_MAX_CREDENTIAL_BLOB_SIZE): as where a policy forbids it, the store refuses.
+    let refused = keep("mdupont", Some(&secret(&"4".repeat(3000))), false).await;
+    assert!(refused.is_err(), "the user is told that the PIN was not kept");
+    assert_eq!(remembered().await, StoredCredentials { pin: false, ..kept });
+    forget().await.expect("deleted");
 }

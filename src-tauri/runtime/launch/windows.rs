@@ -293,6 +293,40 @@ mod tests {
             }
             std::fs::remove_file(&said).unwrap();
         }
+
+        // Folders on a server that is down: a link still opens at once, and this task, the event loop, goes on.
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let held = std::sync::Mutex::new(held);
+        let shortcut_folders = Box::new(move || {
+            let _ = held.lock().unwrap().recv_timeout(Duration::from_secs(30));
+            Vec::new()
+        });
+        let paths = SearchPaths { variable: Box::new(|_| None), home: None, shortcut_folders };
+        let launcher = super::super::Launcher { profile: &profile, paths: std::sync::Arc::new(paths) };
+        let (program, link) = (LaunchTarget::Program("isl-light".into()), LaunchTarget::Link("amigo".into()));
+        let (mut search, mut opening) =
+            (std::pin::pin!(launcher.launch(&program)), std::pin::pin!(launcher.launch(&link)));
+        let mut ticks = tokio::time::interval(Duration::from_millis(10));
+        let (mut last, mut longest) = (Instant::now(), Duration::ZERO);
+        let opened = loop {
+            tokio::select! {
+                biased;
+                result = &mut search => panic!("the folders have not answered: {result:?}"),
+                opened = &mut opening => break opened,
+                _ = ticks.tick() => {
+                    longest = longest.max(last.elapsed());
+                    last = Instant::now();
+                }
+            }
+        };
+        assert_eq!(opened.outcome, Started);
+        assert!(longest < Duration::from_secs(2), "the loop stood still for {longest:?}");
+        drop(release);
+        let end = Instant::now() + Duration::from_secs(20);
+        while !said.exists() {
+            assert!(Instant::now() < end, "the link is not opened");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     #[test]
