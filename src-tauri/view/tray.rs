@@ -221,11 +221,14 @@ fn submenu(label: impl Into<String>, entries: Vec<Entry>) -> Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
     use std::fmt::Write;
+    use std::sync::Arc;
     use vigie_core::fixture::{guide, known, now, standing};
     use vigie_core::message::Event;
     use vigie_core::state::SavedState;
     use vigie_core::update::update;
+    use vigie_profile::{Id, Profile, UserChoices};
 
     /// The menu as lines; greyed entries in brackets.
     fn text(entries: &[Entry]) -> String {
@@ -263,6 +266,35 @@ mod tests {
             (found == label).then_some(entries)
         });
         text(entries.expect("the menu has that submenu"))
+    }
+
+    /// Adds every link, with the clicks on menu entries that open it.
+    fn clicks(entries: &[Entry], before: usize, found: &mut BTreeMap<Id, usize>) {
+        for entry in entries {
+            match entry {
+                Entry::Item { action: Some(Action::Open(id)), .. } => {
+                    let clicks = found.entry(id.clone()).or_insert(usize::MAX);
+                    *clicks = (before + 1).min(*clicks);
+                }
+                Entry::Submenu { entries, .. } => clicks(entries, before + 1, found),
+                Entry::Item { .. } | Entry::Check { .. } | Entry::Radio { .. } | Entry::Separator => {}
+            }
+        }
+    }
+
+    #[test]
+    fn every_link_of_the_guide_is_at_most_two_clicks_into_the_menu() {
+        for site in ["caen", "rouen"] {
+            let mut state = standing(VpnStatus::Connected);
+            let profile = Profile { user: UserChoices { site: Some(site.into()) }, ..(*guide()).clone() };
+            update(&mut state, Event::Profile(Arc::new(profile), [].into()), now("2026-11-24T14:02:10"));
+            let mut found = BTreeMap::new();
+            clicks(&tray(&state).menu, 0, &mut found);
+            for link in state.profile.links.iter().filter(|link| crate::guide::is_for_site(&state, link)) {
+                let clicks = found.get(&link.id);
+                assert!(clicks.is_some_and(|clicks| *clicks <= 2), "{site}: {}: {clicks:?}", link.id);
+            }
+        }
     }
 
     #[test]
