@@ -8,7 +8,7 @@ use crate::measure::{Meter, Usage, memory};
 use crate::report::{BarValue, Report};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 use vigie_core::fleet;
@@ -24,6 +24,7 @@ const QUIET: Duration = Duration::from_secs(60);
 /// idle thread.
 const SETTLED: Duration = Duration::from_secs(20);
 
+const OPENINGS: usize = 20;
 const OUTAGES: usize = 20;
 /// Pause between two outages: a real one does not come every half minute.
 const OUTAGE_PAUSE: Duration = Duration::from_secs(35);
@@ -40,6 +41,15 @@ pub fn measure(only: Option<&str>) -> bool {
     match only {
         Some("outage") => {
             outages(&mut report);
+            return report.is_met();
+        }
+        Some("panel") => {
+            let vpn = TestVpn::start();
+            vpn.connect();
+            let desktop = Desktop::at_home(&vpn);
+            let _login1 = FakeLogind::start(&desktop);
+            desktop.skip_first_run();
+            panel_openings(&desktop, &mut report);
             return report.is_met();
         }
         Some("fleet") => {
@@ -112,6 +122,8 @@ pub fn measure(only: Option<&str>) -> bool {
     drop(peers);
     drop(subject);
 
+    panel_openings(&desktop, &mut report);
+
     // With a probe every hour, none happens in this minute.
     desktop.configure("[vpn]\nprobe_seconds = 3600\n");
     let subject = watching(&desktop);
@@ -177,6 +189,58 @@ pub fn measure(only: Option<&str>) -> bool {
     report.finish()
 }
 
+/// Measures how long the panel takes to open, beside a bare Tauri window.
+fn panel_openings(desktop: &Desktop, report: &mut Report) {
+    report.section(
+        "From the click on the icon to the panel",
+        &format!(
+            "{OPENINGS} times each, in turn: from the click until the window is mapped, once its page is rendered; for the bare \
+             window, from the start of the program."
+        ),
+    );
+    let subject = watching(desktop);
+    let mut bare = bare(desktop);
+    bare.arg("window");
+    let monitor = Monitor::start(desktop, &["stdbuf", "-oL", "xev", "-root", "-event", "substructure"]);
+    // A program also maps windows that are never seen.
+    let opened = |start: Instant, title: &str| {
+        desktop.wait_for_window(title, true);
+        let name = format!("^{title}$");
+        let found = run(desktop.command("xdotool").args(["search", "--onlyvisible", "--name", &name]));
+        let id = format!("window {:#x},", found.trim().parse::<u32>().expect("one window has that title"));
+        let mut lines = monitor.lines.try_iter();
+        // The window is in the line after the event's name.
+        let mapped = std::iter::from_fn(|| {
+            lines.find(|(_, line)| line.starts_with("MapNotify"))?;
+            lines.next()
+        });
+        let (at, _) = mapped.into_iter().find(|(_, line)| line.contains(&id)).expect("xev prints its mapping");
+        millis(at - start)
+    };
+    let (mut vigie, mut window) = (Vec::new(), Vec::new());
+    for _ in 0..OPENINGS {
+        drain(&monitor.lines);
+        let start = Instant::now();
+        subject.item.activate();
+        vigie.push(opened(start, PANEL));
+        desktop.press_key(PANEL, "Escape");
+        desktop.wait_for_window(PANEL, false);
+        drain(&monitor.lines);
+        let start = Instant::now();
+        let program = desktop.spawn("bare window", &bare);
+        window.push(opened(start, "bare"));
+        drop(program);
+        desktop.wait_for_window("bare", false);
+    }
+    for (name, share) in [("median", 0.5), ("p95", 0.95)] {
+        let of = |times: &Vec<f64>| quantile(times.clone(), share);
+        let (vigie, bare) = (of(&vigie), of(&window));
+        report.table(&format!("ms, {name}"), &[BarValue("vigie", vigie), BarValue("bare Tauri window", bare)]);
+        let goal = format!("the panel opens in at most 1.25 times a bare Tauri window's time ({name})");
+        report.goal(&goal, vigie, bare * 1.25, "ms");
+    }
+}
+
 /// Measures how long it takes to notice that a tunnel in use has died.
 fn outages(report: &mut Report) {
     report.section(
@@ -194,30 +258,23 @@ fn outages(report: &mut Report) {
     let mut traffic = desktop.command("ping");
     traffic.args(["-q", "-i", "0.2", "-s", "1000", "172.26.66.73"]);
     let _traffic = desktop.spawn("traffic", &traffic);
-    let mut ping = desktop.command("setpriv");
-    ping.args(["--pdeathsig", "KILL", "--", "ping", "-O", "-i", "1", "-W", "1", "172.26.66.73"]);
-    let mut ping = ping.stdout(Stdio::piped()).spawn().expect("util-linux is installed");
-    let lines = BufReader::new(ping.stdout.take().expect("piped")).lines();
-    let (sender, pinged) = channel();
-    std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send((Instant::now(), line))));
+    let ping = Monitor::start(&desktop, &["ping", "-O", "-i", "1", "-W", "1", "172.26.66.73"]);
     let subject = watching(&desktop);
     let says = |words: &str| subject.item.tooltip().0.starts_with(words).then_some(());
     let (mut vigie, mut lost) = (Vec::new(), Vec::new());
     for outage in 0..OUTAGES {
         // Each time at another moment between two readings of the counters.
         std::thread::sleep(OUTAGE_PAUSE + Duration::from_millis(250 * outage as u64));
-        drain(&pinged);
+        drain(&ping.lines);
         let begun = Instant::now();
         vpn.cut_intranet();
         wait_for("the loss", 3 * DEADLINE, || says("Le VPN ne répond plus"));
         vigie.push(begun.elapsed().as_secs_f64());
-        let first = pinged.try_iter().find(|(_, line)| line.starts_with("no answer yet"));
+        let first = ping.lines.try_iter().find(|(_, line)| line.starts_with("no answer yet"));
         lost.extend(first.map(|(at, _)| (at - begun).as_secs_f64()));
         vpn.restore_intranet();
         wait_for("the verdict Connected", 4 * DEADLINE, || says("VPN connecté"));
     }
-    let _ = ping.kill();
-    let _ = ping.wait();
     for (name, share) in [("median", 0.5), ("worst", 1.0)] {
         let of = |times: &Vec<f64>| quantile(times.clone(), share);
         report
@@ -260,6 +317,31 @@ fn fleet_day(report: &mut Report) {
         20.0,
         "s",
     );
+}
+
+/// A program that prints what it sees, and its lines with the moment of each. It ends when this is dropped.
+struct Monitor {
+    program: Child,
+    lines: Receiver<(Instant, String)>,
+}
+
+impl Monitor {
+    fn start(desktop: &Desktop, command: &[&str]) -> Monitor {
+        let mut program = desktop.command("setpriv");
+        program.args(["--pdeathsig", "KILL", "--"]).args(command).stdout(Stdio::piped());
+        let mut program = program.spawn().expect("util-linux is installed");
+        let read = BufReader::new(program.stdout.take().expect("piped")).lines();
+        let (sender, lines) = channel();
+        std::thread::spawn(move || read.map_while(Result::ok).try_for_each(|line| sender.send((Instant::now(), line))));
+        Monitor { program, lines }
+    }
+}
+
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+    }
 }
 
 /// A running Vigie, and its item in the tray.
@@ -347,12 +429,7 @@ impl Reaction {
 
 /// Takes the tunnel down and up, and returns how long both took to report each change.
 fn reaction(desktop: &Desktop, vpn: &TestVpn, item: &TrayItem) -> Vec<Reaction> {
-    let mut monitor = desktop.command("setpriv");
-    monitor.args(["--pdeathsig", "KILL", "--", "ip", "-o", "monitor", "link", "address", "route"]);
-    let mut monitor = monitor.stdout(Stdio::piped()).spawn().expect("util-linux is installed");
-    let lines = BufReader::new(monitor.stdout.take().expect("piped")).lines();
-    let (sender, printed) = channel();
-    std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send((Instant::now(), line))));
+    let monitor = Monitor::start(desktop, &["ip", "-o", "monitor", "link", "address", "route"]);
     let drawn = signals(desktop.session(), item.service(), "org.kde.StatusNotifierItem");
 
     // Without the client. The link's route is lost with it, and must be restored at once.
@@ -364,19 +441,17 @@ fn reaction(desktop: &Desktop, vpn: &TestVpn, item: &TrayItem) -> Vec<Reaction> 
     for flap in 0..FLAPS * 2 {
         // Until all events of the last change have arrived.
         std::thread::sleep(Duration::from_millis(500));
-        drain(&printed);
+        drain(&monitor.lines);
         drain(&drawn);
         let start = Instant::now();
         run(Command::new("ip").args(["-n", vpn.home_namespace(), "-batch"]).arg(&changes[flap % 2]));
-        let (printed, _) = printed.recv_timeout(DEADLINE).expect("ip monitor prints");
+        let (printed, _) = monitor.lines.recv_timeout(DEADLINE).expect("ip monitor prints");
         let (drawn, _) = drawn.recv_timeout(DEADLINE).expect("the tray shows the change");
         times.push(Reaction { drawn: millis(drawn - start), printed: millis(printed - start) });
         if flap % 2 == 1 {
             connected(item);
         }
     }
-    let _ = monitor.kill();
-    let _ = monitor.wait();
     times
 }
 
