@@ -1,10 +1,13 @@
 # -*- coding: utf-8 -*-
 """Le paquet WAPT de Vigie : posez à côté de ce fichier le MSI que fabrique « make dist »."""
+import glob
+import os
 import subprocess
 
 from setuphelpers import *
 
 DOSSIER = makepath(programfiles64, "Vigie")
+WEBVIEW2 = r"SOFTWARE\WOW6432Node\Microsoft\EdgeUpdate\Clients\{F3017226-FE2A-4295-8BDF-00C3A9A7E4C5}"
 
 
 def le_msi():
@@ -25,6 +28,8 @@ def audit():
     if not isfile(makepath(DOSSIER, "vigie.exe")):
         print("Vigie n'est pas installée.")
         return "ERROR"
+    print(run('"%s" --version' % makepath(DOSSIER, "vigie.exe")).strip())
+    print("WebView2 : %s" % (registry_readstring(HKEY_LOCAL_MACHINE, WEBVIEW2, "pv", "") or "absent"))
     reglages = makepath(os.environ["ProgramData"], "Vigie", "vigie.toml")
     if isfile(reglages):
         try:
