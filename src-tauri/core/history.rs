@@ -76,7 +76,9 @@ impl History {
             self.pause();
             if status != VpnStatus::Unknown {
                 let wanted = status.reaches_intranet() == Some(false) && std::mem::take(&mut self.disconnect_wanted);
-                self.current = Some(Segment { from: at, until: at, status, wanted });
+                // Not empty, so that it counts at once.
+                let until = at.checked_add(SignedDuration::from_millis(1)).unwrap_or(at);
+                self.current = Some(Segment { from: at, until, status, wanted });
             }
         }
         if is_clock_right {
@@ -279,7 +281,7 @@ mod tests {
         let week = 7.0 * 86_400.0;
         history.pause();
         history.record(Connected, false, &after(week + 100.0));
-        assert_eq!(history.segments().len(), 1);
+        assert_eq!(history.segments().len(), 2, "the old one is kept");
         history.record(Connected, true, &after(week + 200.0));
         assert_eq!(spans(&history), [(100, Connected)]);
     }
