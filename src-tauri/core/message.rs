@@ -50,6 +50,8 @@ pub enum Action {
     /// Save the texts that the helpdesk asks for in a file, with what the user says of the problem, and put them on the
     /// clipboard.
     SaveReport(HelpRequest),
+    /// Keep the panel's facts unfolded, or folded, until Vigie ends.
+    ShowFacts(bool),
     /// Save this choice of the user's.
     Choose(Choice),
     /// Start with the session, or no longer.
@@ -80,6 +82,7 @@ impl Action {
             Action::ShowPanel
             | Action::Connect
             | Action::CopySupportInfo
+            | Action::ShowFacts(_)
             | Action::SaveReport(_)
             | Action::Disconnect
             | Action::CancelConnect

@@ -57,6 +57,8 @@ pub struct State {
     pub autostart: bool,
     /// Whether the panel's window is open.
     pub panel_open: bool,
+    /// Whether the panel's facts are unfolded.
+    pub facts_unfolded: bool,
     /// What the user is asked just now.
     pub question: Option<Question>,
     /// Whether the panel is opening for the first time.
@@ -116,6 +118,7 @@ impl State {
             battery: Reading::Pending,
             autostart: false,
             panel_open: false,
+            facts_unfolded: false,
             question: None,
             welcoming: false,
             reached: None,

@@ -247,6 +247,7 @@ fn handle_action(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
             Some(DriveMount::Absent) | None => missing(LaunchTarget::Drive(letter, None)),
         }),
         Action::CopySupportInfo => effects.push(Effect::Copy(ClipboardContent::SupportInfo)),
+        Action::ShowFacts(unfolded) => state.facts_unfolded = unfolded,
         Action::SaveReport(request) => effects.push(Effect::SaveReport(request)),
         Action::Choose(choice) => {
             question::on_choice(state, &choice, effects);

@@ -1,5 +1,6 @@
 //! What is shown for a state. Everything that users read is French and is defined here (and in `ui/`).
 
+pub mod attention;
 pub mod cards;
 pub mod chain;
 pub mod config;

@@ -1,6 +1,7 @@
 //! The model of the opened panel's page: the panel, what the guide offers, the settings, and the last answer. Each part is
 //! sent again only when it has changed.
 
+use super::attention::{AttentionItem, attention};
 use super::cards::{Card, cards};
 use super::chain::{Diagnosis, diagnosis};
 use super::history::{Today, today};
@@ -23,6 +24,10 @@ pub struct Page {
     pub panel: Panel,
     /// The chain from the computer to the drives.
     pub diagnosis: Diagnosis,
+    /// What is not as it should be.
+    pub attention: Vec<AttentionItem>,
+    /// Whether the facts are unfolded.
+    pub facts_unfolded: bool,
     /// The day so far.
     pub today: Today,
     /// How the user asks for help.
@@ -51,6 +56,8 @@ pub struct Page {
 pub enum Part {
     Panel(Panel),
     Diagnosis(Diagnosis),
+    Attention(Vec<AttentionItem>),
+    FactsUnfolded(bool),
     Today(Today),
     Help(HelpForm),
     Guide(Guide),
@@ -117,6 +124,9 @@ impl Page {
     /// Whether the page offers that action. It may request no other.
     pub fn offers(&self, action: &Action) -> bool {
         let guide = &self.guide;
+        if let Action::ShowFacts(_) = action {
+            return !self.cards.is_empty();
+        }
         // Any sentence may be sent; it is cut and cleaned.
         if let Action::SaveReport(_) = action {
             return !self.help.topics.is_empty();
@@ -128,7 +138,9 @@ impl Page {
         if let Action::CopyCode(Call { code, number }) | Action::Dial(Call { code, number }) = action {
             return guide.codes.iter().any(|known| known.id == *code && (known.takes_number || number.is_none()));
         }
+        let attention = self.attention.iter().flat_map(|item| &item.button);
         self.panel.offers(action)
+            || attention.into_iter().any(|button| button.action == *action)
             || self.diagnosis.offers(action)
             || guide.session.as_ref().is_some_and(|session| session.open.action == *action)
             || self.cards.iter().any(|card| card.offers(action))
@@ -141,6 +153,12 @@ impl Page {
         let mut parts = Vec::new();
         if before.is_none_or(|before| before.diagnosis != self.diagnosis) {
             parts.push(Part::Diagnosis(self.diagnosis.clone()));
+        }
+        if before.is_none_or(|before| before.attention != self.attention) {
+            parts.push(Part::Attention(self.attention.clone()));
+        }
+        if before.is_none_or(|before| before.facts_unfolded != self.facts_unfolded) {
+            parts.push(Part::FactsUnfolded(self.facts_unfolded));
         }
         if before.is_none_or(|before| before.today != self.today) {
             parts.push(Part::Today(self.today.clone()));
@@ -174,6 +192,8 @@ impl Page {
         match part {
             Part::Panel(panel) => self.panel = panel,
             Part::Diagnosis(diagnosis) => self.diagnosis = diagnosis,
+            Part::Attention(attention) => self.attention = attention,
+            Part::FactsUnfolded(unfolded) => self.facts_unfolded = unfolded,
             Part::Today(today) => self.today = today,
             Part::Help(help) => self.help = help,
             Part::Guide(guide) => self.guide = guide,
@@ -194,6 +214,7 @@ pub fn page(state: &State) -> Page {
     let mut page = Page {
         panel: panel(state),
         diagnosis: diagnosis(state),
+        facts_unfolded: state.facts_unfolded,
         today: today(state),
         help: help_form(state),
         guide: guide_model(state),
@@ -203,6 +224,7 @@ pub fn page(state: &State) -> Page {
         answer,
         ..Page::default()
     };
+    page.attention = attention(state, &page.panel);
     page.entries = search::entries(state, &page);
     page
 }

@@ -20,8 +20,15 @@ pub fn at_home(vpn: &TestVpn, settings: &str) -> Desktop {
     desktop
 }
 
-/// Starts Vigie on an isolated machine, and opens its panel once the menu contains `status`.
+/// As [`open_folded`], with the facts unfolded.
 pub fn open(desktop: &Desktop, status: &str) -> (ChildProcess, TrayItem, WebPage) {
+    let (vigie, item, page) = open_folded(desktop, status);
+    page.click("Cet ordinateur");
+    (vigie, item, page)
+}
+
+/// Starts Vigie on an isolated machine, and opens its panel once the menu contains `status`.
+pub fn open_folded(desktop: &Desktop, status: &str) -> (ChildProcess, TrayItem, WebPage) {
     let vigie = desktop.spawn("vigie", allow_webdriver(&mut desktop.vigie_on_isolated_machine()));
     let item = desktop.item_of(vigie.pid());
     item.wait_for_menu(status);
@@ -348,6 +355,7 @@ fn the_panel_asks_for_the_site_and_before_it_switches_off() {
     let item = desktop.item_of(vigie.pid());
     let page = WebPage::of(&desktop);
     page.wait_for_text("main", "Quel est votre site ?");
+    page.click("Cet ordinateur");
     assert_eq!(
         (page.row("site").mark.as_str(), page.row("site").value.as_str()),
         ("warning", "à choisir dans les réglages ou dans le menu « Mon site »")

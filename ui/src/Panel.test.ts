@@ -2,6 +2,7 @@ import axe from "axe-core";
 import { flushSync, mount, unmount } from "svelte";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import PanelPage from "./Panel.svelte";
+import type { AttentionItem } from "./lib/bindings/AttentionItem";
 import type { Card } from "./lib/bindings/Card";
 import type { SearchResults } from "./lib/bindings/SearchResults";
 import type { Diagnosis } from "./lib/bindings/Diagnosis";
@@ -86,6 +87,9 @@ const today: Today = {
   stretches: [
     { status: "connected", start: 200, length: 300, title: "VPN connecté, de 8 h à 9 h 30" },
     { status: "stalled", start: 500, length: 13, title: "Le VPN ne répond plus, de 9 h 30 à 9 h 34" },
+    // Shorter than what the picture shows apart.
+    { status: "connecting", start: 513, length: 0, title: "Connexion en cours, à 9 h 34" },
+    { status: "connected", start: 513, length: 200, title: "VPN connecté, de 9 h 34 à 10 h" },
   ],
   description: "VPN connecté, de 8 h à 9 h 30 ; Le VPN ne répond plus, de 9 h 30 à 9 h 34 ; 1 coupure, 4 minutes",
 };
@@ -99,6 +103,16 @@ const help: HelpForm = {
   contact: "AMIGO est ouverte jusqu’à 17 h.",
   open: { label: "Ouvrir AMIGO", action: { do: "open", with: "amigo" } },
 };
+
+const attention: AttentionItem[] = [
+  {
+    row: "drive-s",
+    label: "Lecteur S",
+    text: "déconnecté",
+    button: { label: "Rattacher", action: { do: "open-drive", with: "S" } },
+  },
+  { row: "disk", label: "Disque système", text: "12 Go libres", button: null },
+];
 
 const telephone: Card = {
   id: "telephone",
@@ -208,6 +222,8 @@ function open(): void {
   show({ part: "diagnosis", is: diagnosis });
   show({ part: "today", is: today });
   show({ part: "help", is: help });
+  show({ part: "attention", is: attention });
+  show({ part: "facts-unfolded", is: false });
   show({ part: "guide", is: guide });
   show({ part: "cards", is: [telephone, support] });
   show({ part: "settings", is: [site, reminders] });
@@ -679,6 +695,8 @@ test("today is a picture with a text alternative", () => {
   expect(stretches.map(({ style, title }) => [style.left, style.width, title])).toEqual([
     ["20%", "30%", "VPN connecté, de 8 h à 9 h 30"],
     ["50%", "1.3%", "Le VPN ne répond plus, de 9 h 30 à 9 h 34"],
+    ["51.3%", "0%", "Connexion en cours, à 9 h 34"],
+    ["51.3%", "20%", "VPN connecté, de 9 h 34 à 10 h"],
   ]);
 });
 
@@ -702,4 +720,24 @@ test("asking for help saves what the user chose and wrote, and sends nothing by 
   expect(element<HTMLInputElement>("#help-sentence").value, "what was written stays").toBe("Rien ne marche");
   button("Ouvrir AMIGO").click();
   expect(ipc.request).toHaveBeenLastCalledWith({ do: "open", with: "amigo" });
+});
+
+test("at a glance: the cursor in the search, what needs attention, and the facts folded", async () => {
+  open();
+  await vi.waitFor(() => expect(document.activeElement?.id).toBe("search"));
+  expect(read("[data-attention=drive-s]")).toContain("Lecteur S : déconnecté");
+  button("Rattacher\u{a0}: Lecteur S").click();
+  expect(ipc.request).toHaveBeenLastCalledWith({ do: "open-drive", with: "S" });
+  const facts = element<HTMLDetailsElement>("details.facts");
+  expect(facts.open).toBe(false);
+  element("details.facts > summary").click();
+  flushSync();
+  expect(facts.open).toBe(true);
+  expect(ipc.request).toHaveBeenLastCalledWith({ do: "show-facts", with: true });
+});
+
+test("pinned, the facts are all there is, and unfolded", () => {
+  update(connected);
+  expect(document.querySelector("details.facts")).toBeNull();
+  expect(read("[data-id=computer] dd")).toBe("PC-14RC-DSI-0421");
 });

@@ -1,0 +1,91 @@
+//! What needs the user's attention, each with what can be done about it.
+
+use super::panel::{Button, Panel, Severity, button};
+use serde::{Deserialize, Serialize};
+use vigie_core::message::{Action, DriveMount};
+use vigie_core::state::State;
+use vigie_profile::RowKind;
+
+/// A fact that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct AttentionItem {
+    /// The id of the row that has it.
+    pub row: String,
+    /// What it is.
+    pub label: String,
+    /// What is wrong.
+    pub text: String,
+    /// What can be done here.
+    pub button: Option<Button>,
+}
+
+/// Returns the warnings among the panel's rows. The status itself has its own place, and so has what only follows from it.
+pub fn attention(state: &State, panel: &Panel) -> Vec<AttentionItem> {
+    let rows = panel.groups.iter().flat_map(|group| &group.rows);
+    let warnings = rows.filter(|row| row.mark == Severity::Warning && row.fact != Some(RowKind::Vpn));
+    let warnings = warnings.filter(|row| row.fact != Some(RowKind::Drives) || state.reaches_intranet() == Some(true));
+    let items = warnings.map(|row| AttentionItem {
+        row: row.id.clone(),
+        label: row.label.clone(),
+        text: row.value.clone(),
+        button: remedy(state, row.fact, &row.id),
+    });
+    items.collect()
+}
+
+fn remedy(state: &State, fact: Option<RowKind>, row: &str) -> Option<Button> {
+    match fact? {
+        RowKind::Drives => {
+            let letter = row.strip_prefix("drive-")?.chars().next()?.to_ascii_uppercase();
+            let is_detached = matches!(state.drive(letter), Some(DriveMount::Disconnected(_)));
+            is_detached.then(|| button("Rattacher", Action::OpenDrive(letter)))
+        }
+        RowKind::Shutdown => Some(button("Ce soir, ne plus me le rappeler", Action::NotTonight))
+            .filter(|_| state.shutdown.reminds_tonight(&state.now)),
+        RowKind::Site
+        | RowKind::Vpn
+        | RowKind::LocalAddress
+        | RowKind::VpnAddress
+        | RowKind::Router
+        | RowKind::Dns
+        | RowKind::Computer
+        | RowKind::User
+        | RowKind::System
+        | RowKind::Booted
+        | RowKind::Memory
+        | RowKind::Disk
+        | RowKind::Battery
+        | RowKind::Version
+        | RowKind::Printers
+        | RowKind::Wapt
+        | RowKind::Amigo
+        | RowKind::Urgent => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::page::page;
+    use vigie_core::fixture::{now, standing};
+    use vigie_core::message::Event;
+    use vigie_core::update::update;
+    use vigie_core::vpn::VpnStatus;
+
+    fn rows(state: &State) -> Vec<(String, Option<Action>)> {
+        let page = page(state);
+        let items: Vec<_> = page.attention.clone();
+        assert!(items.iter().flat_map(|item| &item.button).all(|button| page.offers(&button.action)));
+        items.into_iter().map(|item| (item.row, item.button.map(|button| button.action))).collect()
+    }
+
+    #[test]
+    fn only_what_the_status_does_not_say_is_listed() {
+        let mut state = standing(VpnStatus::Connected);
+        assert_eq!(rows(&state), [("drive-s".to_owned(), Some(Action::OpenDrive('S')))]);
+        assert_eq!(rows(&standing(VpnStatus::Disconnected)), []);
+        update(&mut state, Event::Tick, now("2026-11-24T21:20"));
+        assert!(rows(&state).contains(&("shutdown".to_owned(), Some(Action::NotTonight))), "{:?}", rows(&state));
+    }
+}
