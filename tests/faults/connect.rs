@@ -7,8 +7,10 @@ use crate::harness::vpn::{INTRANET_HOST, PIN, TestVpn};
 use crate::harness::{DEADLINE, run, wait_for, wait_for_described};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::process::Command;
 use std::time::Duration;
+use zbus::zvariant::ObjectPath;
 
 pub const FAULTS: &[FaultCase] = &[
     FaultCase {
@@ -65,6 +67,7 @@ pub const FAULTS: &[FaultCase] = &[
         may: "the identifier, and that a PIN is kept; the PIN is asked for",
         never: "« Aucun trousseau de clés ne répond »",
         tests: &[
+            "connect::keyring_locks_each_item",
             "src-tauri/runtime/credentials/tests.rs::looking_at_locked_items_shows_what_is_stored_and_prompts_for_nothing",
         ],
     },
@@ -358,5 +361,70 @@ fn keyring_hangs_and_is_killed() {
     connect(&fixture, &TestVpn::otp(2));
     disconnect(&fixture);
     assert!(fixture.status().is_some(), "within {PROMPTLY:?}");
+    fixture.assert_unharmed();
+}
+
+/// A keyring that is open, and whose items are locked each: it serves what can be read without a prompt.
+struct ItemLockingService;
+
+#[zbus::interface(name = "org.freedesktop.Secret.Service")]
+impl ItemLockingService {
+    fn read_alias(&self, _name: &str) -> ObjectPath<'static> {
+        ObjectPath::from_static_str_unchecked("/collection")
+    }
+}
+
+struct OpenCollection;
+
+#[zbus::interface(name = "org.freedesktop.Secret.Collection")]
+impl OpenCollection {
+    fn search_items(&self, _attributes: HashMap<String, String>) -> Vec<ObjectPath<'static>> {
+        vec![ObjectPath::from_static_str_unchecked("/item")]
+    }
+
+    #[zbus(property)]
+    fn locked(&self) -> bool {
+        false
+    }
+}
+
+struct ClosedItem;
+
+#[zbus::interface(name = "org.freedesktop.Secret.Item")]
+impl ClosedItem {
+    #[zbus(property)]
+    fn attributes(&self) -> HashMap<String, String> {
+        HashMap::from([("identifier".into(), TestVpn::USER.into())])
+    }
+
+    #[zbus(property)]
+    fn locked(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn keyring_locks_each_item() {
+    let mut fixture = prepare("");
+    let address = fixture.desktop.session_address();
+    let builder = zbus::blocking::connection::Builder::address(address.as_str()).expect("the desktop's");
+    let builder = builder.serve_at("/org/freedesktop/secrets", ItemLockingService).expect("a path");
+    let builder = builder.serve_at("/collection", OpenCollection).expect("a path");
+    let builder = builder.serve_at("/item", ClosedItem).expect("a path");
+    let _keyring = builder.name(SECRETS).and_then(|builder| builder.build()).expect("the name is free");
+    fixture.run();
+    open_form(&fixture);
+    let form = fixture.desktop.wait_for_form("what is kept", |form| form["can_connect"] == true);
+    let kept = (&form["identifier"], &form["pin_remembered"], &form["message"]);
+    assert_eq!(kept, (&json!(TestVpn::USER), &json!(true), &Value::Null), "{form}");
+    // The user does not allow it: the PIN is asked for.
+    let seen = fixture.desktop.forms().len();
+    fixture.desktop.send_from_window(&json!({"submitted": {
+        "way": "connect", "site": "caen", "identifier": TestVpn::USER, "pin": {"is": "remembered"},
+        "digits": TestVpn::otp(0), "remember_pin": true,
+    }}));
+    wait_for_failure(&fixture, seen);
+    connect(&fixture, &TestVpn::otp(0));
+    disconnect(&fixture);
     fixture.assert_unharmed();
 }
