@@ -39,7 +39,7 @@ const MAX_MEMORY_BYTES: isize = 64 << 20;
 const MIN_INPUTS: usize = 30;
 
 /// The system's allocator, which counts the memory of each thread.
-struct CountingAllocator;
+struct PerThreadAllocator;
 
 thread_local! {
     /// What this thread has allocated and not freed, and the most that it was.
@@ -61,7 +61,7 @@ fn count(bytes: usize, is_freed: bool) {
 }
 
 // SAFETY: every call is passed on to the system's allocator; counting neither allocates nor panics.
-unsafe impl GlobalAlloc for CountingAllocator {
+unsafe impl GlobalAlloc for PerThreadAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size(), false);
         // SAFETY: the caller's promises are those that are asked here.
@@ -76,7 +76,7 @@ unsafe impl GlobalAlloc for CountingAllocator {
 }
 
 #[global_allocator]
-static ALLOCATOR: CountingAllocator = CountingAllocator;
+static ALLOCATOR: PerThreadAllocator = PerThreadAllocator;
 
 /// Runs the target with each seed, then with changed ones until the time is up.
 pub fn fuzz(seeds: &[&[u8]], mut target: impl FnMut(&[u8])) {

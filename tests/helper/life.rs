@@ -30,15 +30,15 @@ const MAX_GROWTH_PERCENT: usize = 5;
 
 /// What this process holds.
 #[derive(Debug)]
-struct Usage {
+struct ResourceUsage {
     /// Bytes that are allocated.
     memory: usize,
     descriptors: usize,
 }
 
-impl Usage {
-    fn now() -> Usage {
-        Usage {
+impl ResourceUsage {
+    fn now() -> ResourceUsage {
+        ResourceUsage {
             memory: crate::allocated_bytes(),
             descriptors: std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count),
         }
@@ -225,11 +225,11 @@ pub fn thirty_days() {
         let mut before = None;
         for day in first.series(1.day()).take(30) {
             if day == first + 10.days() {
-                before = Some(Usage::now());
+                before = Some(ResourceUsage::now());
             }
             live_through(life, day).await;
         }
-        let (before, after) = (before.expect("after ten days"), Usage::now());
+        let (before, after) = (before.expect("after ten days"), ResourceUsage::now());
         let limit = before.memory + before.memory * MAX_GROWTH_PERCENT / 100;
         assert!(after.memory <= limit, "memory grows: {before:?}, then {after:?}");
         assert!(after.descriptors <= before.descriptors + 1, "descriptors stay open: {before:?}, then {after:?}");
