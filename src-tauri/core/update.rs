@@ -211,7 +211,6 @@ fn handle_action(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
             effects.push(Effect::Request(SensorRequest::Host));
         }
         Action::OpenSettings(page) => effects.push(Effect::Launch(LaunchTarget::Settings(page))),
-        Action::OpenPortal => effects.push(Effect::Launch(LaunchTarget::Portal)),
         Action::Reload => effects.push(Effect::Request(SensorRequest::Config)),
         Action::Open(id) => {
             if state.profile.program(&id).is_some() {
@@ -233,6 +232,7 @@ fn handle_action(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
             }
         }
         Action::OpenClient => connect::open_client(effects),
+        Action::OpenPortal => effects.push(Effect::Launch(LaunchTarget::Portal)),
         Action::ForgetCredentials => effects.push(Effect::ForgetCredentials),
         Action::Join(number) => effects.push(Effect::Launch(LaunchTarget::Session(number))),
         Action::CopyCode(call) | Action::Dial(call) if call.dial_string(&state.profile).is_none() => {

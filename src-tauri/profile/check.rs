@@ -146,11 +146,12 @@ fn check_vpn(profile: &Profile, checks: &mut Checks) {
     checks.require_in_range("vpn.probe_seconds", vpn.probe_seconds.into(), 5, 86_400);
     checks.require_in_range("vpn.probe_timeout_seconds", vpn.probe_timeout_seconds.into(), 1, 60);
     checks.require_in_range("vpn.hold_seconds", vpn.hold_seconds.into(), 0, 600);
+    let is_plain = vpn.portal_url.starts_with("http://") && is_web_address(&vpn.portal_url);
+    checks.expect(is_plain, path("vpn.portal_url"), &vpn.portal_url, Expected::WebAddress);
     checks.require_in_range("vpn.settle_seconds", vpn.settle_seconds.into(), 0, 600);
     checks.require_in_range("vpn.pin_min", vpn.pin_min.into(), 1, 64);
     checks.require_in_range("vpn.pin_max", vpn.pin_max.into(), vpn.pin_min.into(), 64);
     checks.require_in_range("vpn.wrong_tries", vpn.wrong_tries.into(), 1, 20);
-    checks.expect(is_web_address(&vpn.portal_url), path("vpn.portal_url"), &vpn.portal_url, Expected::WebAddress);
     checks.require_in_range("vpn.connect_seconds", vpn.connect_seconds.into(), 10, 600);
     for (key, patterns) in
         [("vpn.tunnel_names", &vpn.tunnel_names), ("vpn.tunnel_descriptions", &vpn.tunnel_descriptions)]

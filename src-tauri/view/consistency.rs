@@ -1,12 +1,12 @@
 //! Property test: the views of one state never contradict each other, in whatever order the events come.
 
-use crate::{connect, page, panel, status, tray};
+use crate::{connect, notice, page, panel, status, tray};
 use proptest::prelude::*;
 use vigie_core::connect::{
     ConnectError, ConnectMethod, ConnectProgress, Stage, StoredCredentials, Submission, VpnClient,
 };
 use vigie_core::fixture::{HOME, TUNNEL, after, correct, home, known, probe, silent, submission, with_tunnel};
-use vigie_core::message::{Action, Effect, Event, RequestId, SensorRequest};
+use vigie_core::message::{Action, Effect, Event, Notification, RequestId, SensorRequest};
 use vigie_core::state::State;
 use vigie_core::update::update;
 use vigie_core::vpn::{ClientState, Gateway, Links, Witness};
@@ -76,6 +76,12 @@ fn menu_actions(entries: &[tray::Entry]) -> Vec<Action> {
     actions.collect()
 }
 
+/// What stands in guillemets.
+fn quoted(text: &str) -> Vec<String> {
+    let parts = text.split("«\u{a0}").skip(1).filter_map(|part| part.split_once("\u{a0}»"));
+    parts.map(|(name, _)| name.to_owned()).collect()
+}
+
 fn check(state: &State) -> Result<(), TestCaseError> {
     let (form, page, tray, status) =
         (connect::form(state), page::page(state), tray::tray(state), status::status(state));
@@ -103,6 +109,18 @@ fn check(state: &State) -> Result<(), TestCaseError> {
     prop_assert_eq!(disconnects, state.offers_disconnect());
     prop_assert!(!form.offers(&Action::Disconnect) || disconnects);
     prop_assert!(!(tray.title.contains("déconnecté") && disconnects), "disconnected, but it can be disconnected");
+    // Advice names buttons that are there.
+    let buttons = &page.panel.buttons;
+    for name in quoted(&page.panel.subtitle) {
+        let named = buttons.iter().find(|button| button.label == name);
+        prop_assert!(named.is_some(), "{name:?} is not in the panel: {}", page.panel.subtitle);
+        prop_assert!(named.is_none_or(|button| menu.contains(&button.action)), "{name:?} is not in the menu");
+    }
+    let notice = notice::notice(&Notification::Vpn(status.vpn), state);
+    for name in quoted(&notice.body) {
+        let offered = notice.actions.iter().any(|(label, _)| *label == name);
+        prop_assert!(offered, "{name:?} is not in the notification: {}", notice.body);
+    }
     if let Some(pinned) = panel::pinned(state) {
         prop_assert_eq!(pinned.panel.title, tray.title);
     }

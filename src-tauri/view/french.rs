@@ -2,6 +2,7 @@
 
 use jiff::ZonedDateTime;
 use jiff::civil::{Date, Time, Weekday};
+use std::time::Duration;
 use vigie_core::printers::Name;
 use vigie_profile::{Printing, Site};
 
@@ -39,6 +40,16 @@ pub fn fold(text: &str) -> String {
         }
     }
     folded
+}
+
+/// "chaque minute", "toutes les 2 minutes", "toutes les 90 secondes".
+pub fn every(interval: Duration) -> String {
+    match interval.as_secs() {
+        60 => "chaque minute".into(),
+        1 => "chaque seconde".into(),
+        seconds if seconds > 0 && seconds % 60 == 0 => format!("toutes les {}{NBSP}minutes", seconds / 60),
+        seconds => format!("toutes les {seconds}{NBSP}secondes"),
+    }
 }
 
 /// Joins words as a sentence does, "I, S et U".

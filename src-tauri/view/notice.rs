@@ -225,13 +225,22 @@ fn vpn(status: VpnStatus, state: &State) -> Notice {
             Notice::new(Category::Vpn, title, detail).transient()
         }
     };
-    match status {
-        VpnStatus::Disconnected | VpnStatus::Stalled => notice.button("Se reconnecter", Action::Connect),
-        VpnStatus::Captive => notice.button("Réessayer", Action::Refresh),
-        VpnStatus::Unknown | VpnStatus::Offline | VpnStatus::Connecting | VpnStatus::Connected | VpnStatus::OnSite => {
-            notice
-        }
-    }
+    let notice = match status {
+        VpnStatus::Disconnected | VpnStatus::Stalled => notice.button(panel::RECONNECT, Action::Connect),
+        VpnStatus::Captive
+        | VpnStatus::Unknown
+        | VpnStatus::Offline
+        | VpnStatus::Connecting
+        | VpnStatus::Connected
+        | VpnStatus::OnSite => notice,
+    };
+    // The buttons that the text names.
+    panel::vpn_buttons(state).into_iter().fold(notice, |notice, button| {
+        let is_named = vpn::names_button(&notice.body, &button.label);
+        let is_new = notice.actions.iter().all(|(_, action)| *action != button.action);
+        let retries = status == VpnStatus::Captive && button.action == Action::Refresh;
+        if (is_named || retries) && is_new { notice.button(button.label, button.action) } else { notice }
+    })
 }
 
 /// What is out of reach, by name.
@@ -367,15 +376,15 @@ mod tests {
         let rows = [
             (
                 VpnStatus::Offline,
-                "Hors ligne | Aucun réseau : vérifiez le câble ou le Wi-Fi. Les lecteurs I, S, T et U et les applications métiers sont hors d’atteinte.",
+                "Hors ligne | Aucun réseau : vérifiez le câble ou le Wi-Fi. Vigie remarque d’elle-même quand il revient, et vous pouvez « Réessayer ». Les lecteurs I, S, T et U et les applications métiers sont hors d’atteinte. | [Réessayer]",
             ),
             (
                 VpnStatus::Captive,
-                "Connexion limitée | Un autre serveur répond à la place du serveur VPN. Sur un Wi-Fi public, ouvrez un navigateur pour vous identifier ; sinon, prévenez l’assistance. | [Réessayer]",
+                "Connexion limitée | Un autre serveur répond à la place du serveur VPN. Le réseau où vous êtes est en cause. Si c’est un Wi-Fi public, cliquez sur « Se connecter au Wi-Fi public » ; sinon, sur « Demander à AMIGO ». Vigie réessaie chaque minute. | [Se connecter au Wi-Fi public] | [Réessayer] | [Demander à AMIGO]",
             ),
             (
                 VpnStatus::Disconnected,
-                "VPN déconnecté | Les lecteurs I, S, T et U et les applications métiers sont hors d’atteinte. | [Se reconnecter]",
+                "VPN déconnecté | Les lecteurs I, S, T et U et les applications métiers sont hors d’atteinte. | [Reconnecter]",
             ),
             (
                 VpnStatus::Connected,
@@ -383,7 +392,7 @@ mod tests {
             ),
             (
                 VpnStatus::Stalled,
-                "Le VPN ne répond plus | Les lecteurs réseau et les applications métiers ne répondent pas. Déconnectez puis reconnectez le VPN. | [Se reconnecter]",
+                "Le VPN ne répond plus | Les lecteurs réseau et les applications métiers ne répondent pas. Le VPN ou l’académie est en cause : cliquez sur « Reconnecter ». Vigie réessaie chaque minute. | [Reconnecter]",
             ),
         ];
         for (status, text) in rows {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use vigie_core::message::{Action, Host, Printers, Reading};
 use vigie_core::shutdown::Reminder;
 use vigie_core::state::{Question, State};
-use vigie_core::vpn::VpnStatus;
+use vigie_core::vpn::{Reason, VpnStatus};
 use vigie_profile::{Choice, RowKind};
 
 /// All that the panel shows.
@@ -194,8 +194,16 @@ pub(super) fn vpn_buttons(state: &State) -> Vec<Button> {
     if state.connect.is_attempting() {
         buttons.push(button("Annuler la connexion", Action::CancelConnect));
     }
+    let reason = state.vpn.reason();
+    if reason == Reason::Portal {
+        buttons.push(button(vpn::OPEN_PORTAL, Action::OpenPortal));
+    }
     if state.offers_connect() {
-        buttons.push(button("Se connecter au VPN", Action::Connect));
+        let again = state.vpn.status() == VpnStatus::Stalled;
+        buttons.push(button(if again { RECONNECT } else { "Se connecter au VPN" }, Action::Connect));
+    }
+    if reason == Reason::OtherServer {
+        buttons.push(button(vpn::OPEN_PORTAL, Action::OpenPortal));
     }
     if state.offers_disconnect() {
         buttons.push(button("Se déconnecter du VPN", Action::Disconnect));
@@ -210,12 +218,14 @@ pub(super) fn vpn_buttons(state: &State) -> Vec<Button> {
         | VpnStatus::Connected
         | VpnStatus::OnSite => {}
     }
-    // Advice names buttons that are there.
-    if vpn::detail(state).contains(vpn::HELPDESK) {
-        buttons.push(button("Demander à AMIGO", Action::Open(state.profile.helpdesk.link.clone())));
+    if vpn::names_button(&vpn::detail(state), vpn::ASK_HELPDESK) {
+        buttons.push(button(vpn::ASK_HELPDESK, Action::Open(state.profile.helpdesk.link.clone())));
     }
     buttons
 }
+
+/// The button that connects again after the VPN was lost.
+pub(super) const RECONNECT: &str = "Reconnecter";
 
 /// The question for the site.
 pub(super) const SITE_QUESTION: &str = "Quel est votre site ?";
@@ -612,16 +622,15 @@ mod tests {
             panel(&standing(status)).buttons.into_iter().map(|button| button.label).collect()
         };
         let (connect, retry) = ("Se connecter au VPN", "Réessayer");
-        for status in [VpnStatus::Offline, VpnStatus::Stalled] {
-            assert_eq!(vpn(status), [connect, retry], "{status:?}");
-        }
-        // Another server answers in the gateway's place: "prévenez l’assistance".
-        assert_eq!(vpn(VpnStatus::Captive), [connect, retry, "Demander à AMIGO"]);
+        assert_eq!(vpn(VpnStatus::Offline), [connect, retry]);
+        assert_eq!(vpn(VpnStatus::Stalled), ["Reconnecter", retry]);
+        // Another server answers in the gateway's place.
+        assert_eq!(vpn(VpnStatus::Captive), [connect, "Se connecter au Wi-Fi public", retry, "Demander à AMIGO"]);
         assert_eq!(vpn(VpnStatus::Disconnected), [connect]);
         assert_eq!(vpn(VpnStatus::OnSite), [] as [&str; 0]);
         let mut state = standing(VpnStatus::Stalled);
         state.connect.cisco_cli_available = true;
-        assert!(panel(&state).offers(&Action::Disconnect), "\"Déconnectez puis reconnectez\" can be followed");
+        assert!(panel(&state).offers(&Action::Disconnect));
     }
 
     #[test]

@@ -121,19 +121,20 @@ fn menu(state: &State) -> Vec<Entry> {
     menu
 }
 
-/// Returns the entries for connecting and disconnecting, or the client's own window if there is nothing to connect.
+/// Returns the entries that help in the present status, and the client's own window if there is nothing to connect.
 fn vpn(state: &State) -> Vec<Entry> {
-    let mut entries = Vec::new();
-    if state.connect.is_attempting() {
-        entries.push(item("Annuler la connexion", Action::CancelConnect));
-    } else if state.offers_connect() {
-        entries.push(item("Se connecter au VPN…", Action::Connect));
-    } else {
+    let mut buttons = panel::vpn_buttons(state);
+    // The helpdesk has its own entry.
+    buttons.retain(|button| !matches!(button.action, Action::Open(_)));
+    let mut entries: Vec<Entry> = Vec::new();
+    if !state.connect.is_attempting() && !state.offers_connect() {
         entries.push(item(format!("Ouvrir {}…", super::connect::client(state)), Action::OpenClient));
     }
-    if state.offers_disconnect() {
-        entries.push(item("Se déconnecter du VPN", Action::Disconnect));
-    }
+    entries.extend(buttons.into_iter().map(|panel::Button { label, action }| {
+        // A window follows.
+        let more = if action == Action::Connect { "…" } else { "" };
+        item(format!("{label}{more}"), action)
+    }));
     entries
 }
 
@@ -419,7 +420,7 @@ Quitter
             (
                 VpnStatus::Stalled,
                 "Le VPN ne répond plus depuis 14 h 02 (portailotp.ac-caen.fr)",
-                "Se connecter au VPN…",
+                "Reconnecter…",
                 "[Lecteur I : données professionnelles (hors d’atteinte : le VPN ne répond plus)]",
             ),
             (

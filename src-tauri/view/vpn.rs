@@ -5,8 +5,10 @@ use vigie_core::state::State;
 use vigie_core::vpn::{Answer, Reason, VpnStatus, Witness};
 use vigie_profile::IntranetHost;
 
-/// The word by which an advice sends the user to the helpdesk; the panel then has a button for it.
-pub(super) const HELPDESK: &str = "l’assistance";
+/// The button that leads to the helpdesk; it is there if the advice names it.
+pub(super) const ASK_HELPDESK: &str = "Demander à AMIGO";
+/// The button that opens the log-in page of a public Wi-Fi.
+pub(super) const OPEN_PORTAL: &str = "Se connecter au Wi-Fi public";
 
 /// Returns the status in a few words: the title of a notification.
 pub fn title(state: &State) -> String {
@@ -54,8 +56,17 @@ pub fn line(state: &State) -> String {
     }
 }
 
-/// Returns one sentence that says what is known, and one that says what to do.
+/// Returns what is known, who is at fault, what to do, and what happens by itself. Buttons that it names in guillemets are
+/// offered wherever it is shown.
 pub fn detail(state: &State) -> String {
+    let advice = advice(state);
+    match state.vpn.retry_interval(&state.now) {
+        Some(interval) => format!("{advice} Vigie réessaie {}.", french::every(interval)),
+        None => advice,
+    }
+}
+
+fn advice(state: &State) -> String {
     let text = match state.vpn.reason() {
         Reason::Checking => "Un instant : l’accès aux lecteurs et aux applications métiers est vérifié.",
         Reason::Unproven => {
@@ -63,37 +74,44 @@ pub fn detail(state: &State) -> String {
              réseau pour le savoir."
         }
         Reason::GatewayUntested => {
-            "Cet ordinateur ne peut vérifier aucun certificat, donc pas celui du serveur VPN. Prévenez l’assistance."
+            "Cet ordinateur ne peut vérifier aucun certificat, donc pas celui du serveur VPN. Cliquez sur « Demander à \
+             AMIGO »."
         }
-        Reason::NoNetwork => "Aucun réseau : vérifiez le câble ou le Wi-Fi.",
+        Reason::NoNetwork => {
+            "Aucun réseau : vérifiez le câble ou le Wi-Fi. Vigie remarque d’elle-même quand il revient, et vous pouvez \
+             « Réessayer »."
+        }
         Reason::GatewaySilent => {
-            "Le serveur VPN ne répond pas. Vérifiez votre connexion à Internet ; Vigie réessaie d’elle-même."
+            "Le serveur VPN ne répond pas. Il est en panne, ou votre connexion à Internet est coupée : vérifiez-la en \
+             ouvrant un site, puis cliquez sur « Réessayer ». Si cela dure, « Demander à AMIGO »."
         }
         Reason::GatewayRefused => {
-            "Le serveur VPN refuse la connexion. Vigie réessaie d’elle-même ; si cela dure, prévenez l’assistance."
+            "Le serveur VPN refuse la connexion. Votre connexion à Internet n’est pas en cause : cliquez plus tard sur \
+             « Réessayer ». Si cela dure, « Demander à AMIGO »."
         }
         Reason::GatewayUnresolved => {
-            "L’adresse du serveur VPN est introuvable sur ce réseau. Vérifiez votre connexion à Internet, ou essayez un \
-             autre réseau."
+            "L’adresse du serveur VPN est introuvable sur ce réseau. Votre connexion à Internet est en cause : vérifiez-la, \
+             ou essayez un autre réseau, puis cliquez sur « Réessayer »."
         }
         Reason::NameInvented => {
-            "Le nom du serveur VPN n’existe pas pour ce réseau, dont le fournisseur répond à sa place. Essayez un autre \
-             réseau ; si cela dure, prévenez l’assistance."
+            "Le nom du serveur VPN n’existe pas pour ce réseau, dont le fournisseur répond à sa place. Ce réseau est en \
+             cause : essayez-en un autre, puis cliquez sur « Réessayer ». Si cela dure, « Demander à AMIGO »."
         }
         Reason::ResolverDown if state.vpn.status() == VpnStatus::Stalled => {
-            "Aucun serveur de l’académie n’est trouvé par son nom (le DNS ne répond pas). Déconnectez puis reconnectez le \
-             VPN."
+            "Aucun serveur de l’académie n’est trouvé par son nom (le DNS ne répond pas). Le VPN est en cause : cliquez sur \
+             « Reconnecter »."
         }
         Reason::ResolverDown => {
-            "Ce réseau ne trouve aucune adresse d’Internet (le DNS ne répond pas). Redémarrez votre box, ou essayez un \
-             autre réseau."
+            "Ce réseau ne trouve aucune adresse d’Internet (le DNS ne répond pas). Ce réseau est en cause : redémarrez votre \
+             box, ou essayez un autre réseau, puis cliquez sur « Réessayer »."
         }
         Reason::OtherServer => {
-            "Un autre serveur répond à la place du serveur VPN. Sur un Wi-Fi public, ouvrez un navigateur pour vous \
-             identifier ; sinon, prévenez l’assistance."
+            "Un autre serveur répond à la place du serveur VPN. Le réseau où vous êtes est en cause. Si c’est un Wi-Fi \
+             public, cliquez sur « Se connecter au Wi-Fi public » ; sinon, sur « Demander à AMIGO »."
         }
         Reason::Portal => {
-            "Rien ne passe avant que vous soyez identifié. Ouvrez un navigateur et suivez la page qui s’affiche."
+            "Ce réseau ne laisse rien passer avant que vous soyez identifié. Cliquez sur « Se connecter au Wi-Fi public », \
+             et suivez la page qui s’ouvre dans le navigateur."
         }
         Reason::NoTunnel => {
             "Les lecteurs réseau et les applications métiers sont hors d’atteinte. Connectez-vous au VPN."
@@ -108,8 +126,8 @@ pub fn detail(state: &State) -> String {
         Reason::AddressConflict => {
             let name = state.vpn.links().and_then(|links| links.address_conflict()).map_or("", |route| &route.name);
             return format!(
-                "Le réseau local « {name} » utilise les mêmes adresses que l’académie. Arrêtez-le, ou demandez à \
-                 l’assistance de changer ses adresses : se reconnecter n’y change rien."
+                "Le réseau local « {name} » utilise les mêmes adresses que l’académie. Arrêtez-le, ou cliquez sur « Demander \
+                 à AMIGO » pour faire changer ses adresses : se reconnecter n’y change rien."
             );
         }
         Reason::ClockWrong => {
@@ -117,32 +135,41 @@ pub fn detail(state: &State) -> String {
              l’ordinateur."
         }
         Reason::CertificateExpired => {
-            "Le certificat du serveur VPN a expiré. Prévenez l’assistance ; votre ordinateur n’est pas en cause."
+            "Le certificat du serveur VPN a expiré. Votre ordinateur n’est pas en cause : cliquez sur « Demander à AMIGO »."
         }
         Reason::CertificateUntrusted => {
             "Le certificat du serveur VPN ne peut pas être vérifié : cet ordinateur ne connaît pas son émetteur. Essayez \
-             un autre réseau ; si cela dure, prévenez l’assistance."
+             un autre réseau ; si cela dure, cliquez sur « Demander à AMIGO »."
         }
         Reason::CertificateIncomplete => {
-            "Le certificat du serveur VPN ne peut pas être vérifié : le serveur ne l’envoie pas en entier. Prévenez \
-             l’assistance."
+            "Le certificat du serveur VPN ne peut pas être vérifié : le serveur ne l’envoie pas en entier. Cliquez sur \
+             « Demander à AMIGO »."
         }
         Reason::OldTls => {
-            "Le serveur VPN n’accepte que d’anciennes connexions, qui ne sont plus sûres. Prévenez l’assistance."
+            "Le serveur VPN n’accepte que d’anciennes connexions, qui ne sont plus sûres. Cliquez sur « Demander à AMIGO »."
         }
         Reason::PinMismatch => {
-            "Le serveur VPN n’a pas la clé attendue. Ne saisissez pas votre code PIN, et prévenez l’assistance."
+            "Le serveur VPN n’a pas la clé attendue. Ne saisissez pas votre code PIN, et cliquez sur « Demander à AMIGO »."
         }
         Reason::Connecting => "Les lecteurs réseau et les applications métiers ne sont pas encore accessibles.",
         Reason::IntranetAnswers => return with_silent_hosts(&drives::within_reach(state), state),
         Reason::DomainNetwork => return drives::within_reach(state),
         Reason::TunnelCarries => return with_silent_hosts("Le VPN transmet des données.", state),
         Reason::IntranetSilent => {
-            "Les lecteurs réseau et les applications métiers ne répondent pas. Déconnectez puis reconnectez le VPN."
+            "Les lecteurs réseau et les applications métiers ne répondent pas. Le VPN ou l’académie est en cause : cliquez \
+             sur « Reconnecter »."
         }
-        Reason::NothingAnswers => "Plus rien ne répond, pas même le serveur VPN. Vérifiez votre connexion à Internet.",
+        Reason::NothingAnswers => {
+            "Plus rien ne répond, pas même le serveur VPN. Vérifiez votre connexion à Internet, puis cliquez sur \
+             « Réessayer »."
+        }
     };
     text.into()
+}
+
+/// Whether the advice names that button.
+pub(super) fn names_button(advice: &str, label: &str) -> bool {
+    french::typeset(advice).replace('\u{a0}', " ").contains(&format!("« {} »", label.replace('\u{a0}', " ")))
 }
 
 /// Returns the sentence, and one for each intranet host that is silent while others answer.
@@ -256,7 +283,7 @@ mod tests {
         for gateway in Gateway::ALL {
             let state = at_home(gateway, home());
             let offered = crate::panel::panel(&state).offers(&Action::Open("amigo".into()));
-            assert_eq!(offered, detail(&state).contains("assistance"), "{gateway:?}");
+            assert_eq!(offered, names_button(&detail(&state), ASK_HELPDESK), "{gateway:?}");
         }
     }
 

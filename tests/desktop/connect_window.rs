@@ -385,7 +385,7 @@ fn after_sleep_the_window_opens_only_if_configured_and_the_vpn_was_lost_in_sleep
     // Not configured: only a notification.
     lose_vpn_in_sleep(&vpn, &login1, &item);
     let lost = desktop.notifications().wait(0, "VPN déconnecté");
-    assert!(lost.buttons().contains(&"Se reconnecter"), "{lost:?}");
+    assert!(lost.buttons().contains(&"Reconnecter"), "{lost:?}");
     assert_eq!(openings(&desktop), 1);
     drop(login1);
     quit(vigie, &item);

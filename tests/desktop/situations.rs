@@ -199,7 +199,7 @@ fn networks_that_answer_in_everybodys_place() {
                 here.accept_every_connection(page, false);
             },
             "captive portal",
-            "Rien ne passe avant que vous soyez identifié.",
+            "Ce réseau ne laisse rien passer avant que vous soyez identifié.",
         ),
         (
             "a private VPN without the academy's routes",

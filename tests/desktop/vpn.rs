@@ -48,7 +48,8 @@ const UNKNOWN: ShownStatus = ShownStatus {
 const OFFLINE: ShownStatus = ShownStatus {
     verdict: "offline",
     line: "Hors ligne depuis {}",
-    detail: "Aucun réseau : vérifiez le câble ou le Wi-Fi.",
+    detail: "Aucun réseau : vérifiez le câble ou le Wi-Fi. Vigie remarque d’elle-même quand il revient, et vous pouvez \
+             « Réessayer ».",
     connect: CONNECT,
     drives: Some("hors d’atteinte : pas de réseau"),
     code: 3,
@@ -56,15 +57,16 @@ const OFFLINE: ShownStatus = ShownStatus {
 const CAPTIVE: ShownStatus = ShownStatus {
     verdict: "captive",
     line: "Connexion limitée (portailotp.test)",
-    detail: "Un autre serveur répond à la place du serveur VPN. Sur un Wi-Fi public, ouvrez un navigateur pour vous \
-             identifier ; sinon, prévenez l’assistance.",
+    detail: "Un autre serveur répond à la place du serveur VPN. Le réseau où vous êtes est en cause. Si c’est un Wi-Fi \
+             public, cliquez sur « Se connecter au Wi-Fi public » ; sinon, sur « Demander à AMIGO ». Vigie réessaie {}.",
     connect: CONNECT,
     drives: Some("hors d’atteinte : connexion limitée"),
     code: 3,
 };
 const UNREACHABLE: ShownStatus = ShownStatus {
     line: "Serveur VPN injoignable (portailotp.test)",
-    detail: "Le serveur VPN refuse la connexion. Vigie réessaie d’elle-même ; si cela dure, prévenez l’assistance.",
+    detail: "Le serveur VPN refuse la connexion. Votre connexion à Internet n’est pas en cause : cliquez plus tard sur \
+             « Réessayer ». Si cela dure, « Demander à AMIGO ». Vigie réessaie {}.",
     ..CAPTIVE
 };
 const DISCONNECTED: ShownStatus = ShownStatus {
@@ -94,8 +96,9 @@ const CONNECTED: ShownStatus = ShownStatus {
 const STALLED: ShownStatus = ShownStatus {
     verdict: "stalled",
     line: "Le VPN ne répond plus depuis {} (portailotp.test)",
-    detail: "Les lecteurs réseau et les applications métiers ne répondent pas. Déconnectez puis reconnectez le VPN.",
-    connect: CONNECT,
+    detail: "Les lecteurs réseau et les applications métiers ne répondent pas. Le VPN ou l’académie est en cause : cliquez \
+             sur « Reconnecter ». Vigie réessaie {}.",
+    connect: "Reconnecter…",
     drives: Some("hors d’atteinte : le VPN ne répond plus"),
     code: 3,
 };
@@ -179,7 +182,9 @@ impl Home {
             matches_line(expected.line.trim_end_matches(" (portailotp.test)"), &title.replace('\u{a0}', " ")),
             "{title}"
         );
-        assert_eq!(detail.replace('\u{a0}', " "), expected.detail);
+        let (before, after) = expected.detail.split_once("{}").unwrap_or((expected.detail, ""));
+        let detail = detail.replace('\u{a0}', " ");
+        assert!(detail.starts_with(before) && detail.ends_with(after), "{detail}");
         self.assert_own_icon(expected.verdict);
 
         let status = self.desktop.vigie().args(["status", "--json"]).output().expect("it starts");
@@ -315,7 +320,7 @@ fn a_whole_day_with_a_real_server() {
     home.vpn.cut_intranet();
     let seen = home.wait_for_status(&STALLED, Duration::from_secs(20) + PROBED);
     let stalled = home.wait_for_notification(1, "Le VPN ne répond plus", seen);
-    assert_eq!(stalled.buttons(), ["Se reconnecter"]);
+    assert_eq!(stalled.buttons(), ["Reconnecter"]);
     home.vpn.restore_intranet();
     let seen = home.wait_for_status(&CONNECTED, PROBED);
     let back = home.wait_for_notification(2, "VPN connecté", seen);
@@ -329,9 +334,9 @@ fn a_whole_day_with_a_real_server() {
     wait_for("the client to give up", DEADLINE, || (!home.vpn.has_tunnel()).then_some(()));
     let seen = home.wait_for_status(&DISCONNECTED, AT_ONCE);
     let lost = home.wait_for_notification(3, "VPN déconnecté", seen);
-    assert_eq!((lost.body.replace('\u{a0}', " ").as_str(), lost.buttons()), (OUT_OF_REACH, vec!["Se reconnecter"]));
+    assert_eq!((lost.body.replace('\u{a0}', " ").as_str(), lost.buttons()), (OUT_OF_REACH, vec!["Reconnecter"]));
     home.desktop.screenshot("vpn-lost");
-    home.desktop.press_button(&lost, "Se reconnecter");
+    home.desktop.press_button(&lost, "Reconnecter");
     assert_eq!(home.cisco.next_call(0), [""; 0]);
 
     home.vpn.unplug();
@@ -402,7 +407,12 @@ fn a_server_in_the_gateways_place_limits_the_connection() {
     let home = Home::with(vpn, "");
     let seen = home.wait_for_status(&CAPTIVE, PROBED);
     let limited = home.wait_for_notification(0, "Connexion limitée", seen);
-    assert_eq!((limited.body.replace('\u{a0}', " ").as_str(), limited.buttons()), (CAPTIVE.detail, vec!["Réessayer"]));
+    let advice = CAPTIVE.detail.split("{}").next().unwrap_or_default();
+    assert!(limited.body.replace('\u{a0}', " ").starts_with(advice), "{limited:?}");
+    assert_eq!(limited.buttons(), ["Se connecter au Wi-Fi public", "Réessayer", "Demander à AMIGO"]);
+    let browser = home.desktop.record_program("xdg-open");
+    home.item.click(&["Se connecter au Wi-Fi public"]);
+    assert_eq!(browser.next_call(0), ["http://detectportal.firefox.com/canonical.html"]);
     home.assert_history(0, &["unknown", "captive"]);
     // A user who asks gets an answer even if nothing has changed.
     home.desktop.press_button(&limited, "Réessayer");

@@ -502,6 +502,7 @@ fn each_action_has_its_effect() {
     let (amigo, code) = (state.profile.helpdesk.link.clone(), state.profile.codes[0].id.clone());
     let cases = [
         (Action::OpenClient, Effect::Launch(LaunchTarget::Client)),
+        (Action::OpenPortal, Effect::Launch(LaunchTarget::Portal)),
         (Action::Disconnect, Effect::Disconnect),
         (Action::ForgetCredentials, Effect::ForgetCredentials),
         (Action::Open(amigo.clone()), Effect::Launch(LaunchTarget::Link(amigo))),

@@ -524,6 +524,12 @@ impl Tracker {
         }
     }
 
+    /// Returns how often at least an unreachable gateway or intranet is tried again; `None` if only an event leads to that.
+    pub fn retry_interval(&self, now: &Now) -> Option<Duration> {
+        let out_of_reach = self.status().reaches_intranet() == Some(false);
+        self.pause(now).filter(|_| out_of_reach).map(|_| self.interval)
+    }
+
     /// Returns the pause, up to a tenth longer or shorter, so that a fleet does not probe in step.
     fn jittered(&mut self, pause: Duration) -> Duration {
         pause * self.random.u32(900..=1100) / 1000
@@ -801,6 +807,22 @@ mod tests {
         world.becomes(with_tunnel(home()), Some(TUNNEL));
         world.until(VpnStatus::Connected, 5.5);
         assert!(seen(&world) > Some(before));
+    }
+
+    #[test]
+    fn what_is_said_to_be_tried_again_is() {
+        for gateway in Gateway::ALL {
+            for links in [home(), with_tunnel(home())] {
+                let mut world = World::new(links);
+                world.gateway = gateway;
+                world.pass(600.0);
+                let interval = world.tracker.retry_interval(&world.now());
+                let before = world.probes.len();
+                world.pass(interval.unwrap_or(Duration::from_secs(600)).as_secs_f64() * 1.1 + 3.0);
+                let is_retried = world.probes.len() > before;
+                assert_eq!(is_retried, interval.is_some(), "{gateway:?}: {:?}", world.tracker.reason());
+            }
+        }
     }
 
     #[test]
