@@ -3,7 +3,11 @@
 use super::message::{Category, Effect, Notification};
 use super::shutdown::Reminder;
 use super::state::{Question, State};
+use std::time::Duration;
 use vigie_profile::{Choice, Id};
+
+/// How long a confirmation of the shutdown is not accepted after the question: a double click must not answer it.
+const TIME_TO_READ: Duration = Duration::from_secs(1);
 
 /// Handles the site that Cisco's files name. Asks for the site, once, if none is known.
 pub(super) fn on_site_found(state: &mut State, site: Option<Id>, effects: &mut Vec<Effect>) {
@@ -53,12 +57,18 @@ fn close_site(state: &mut State, effects: &mut Vec<Effect>) {
 /// Asks for confirmation before the computer is switched off.
 pub(super) fn ask_shutdown(state: &mut State, effects: &mut Vec<Effect>) {
     state.question = Some(Question::ShutDown);
+    state.shutdown_asked = state.now.uptime;
     state.unanswered_until = None;
     effects.push(notify_or_show(state, Notification::ConfirmShutdown));
 }
 
-/// Switches the computer off if the user was asked.
+/// Switches the computer off if the user was asked, and had the time to read the question.
 pub(super) fn on_shutdown_confirmed(state: &mut State, effects: &mut Vec<Effect>) {
+    if state.question == Some(Question::ShutDown) && state.now.uptime < state.shutdown_asked + TIME_TO_READ {
+        // A notification goes when it is clicked; the question is still open.
+        effects.push(notify_or_show(state, Notification::ConfirmShutdown));
+        return;
+    }
     if state.question.take_if(|question| *question == Question::ShutDown).is_some() {
         effects.extend([Effect::Withdraw(Category::Shutdown), Effect::PowerOff]);
     }

@@ -61,6 +61,8 @@ pub struct State {
     pub facts_unfolded: bool,
     /// What the user is asked just now.
     pub question: Option<Question>,
+    /// The uptime at which the question whether to switch the computer off was asked.
+    pub(super) shutdown_asked: Duration,
     /// Whether the panel is opening for the first time.
     pub(super) welcoming: bool,
     /// The statuses of the last days.
@@ -120,6 +122,7 @@ impl State {
             panel_open: false,
             facts_unfolded: false,
             question: None,
+            shutdown_asked: Duration::ZERO,
             welcoming: false,
             reached: None,
             reminded: None,

@@ -52,6 +52,11 @@ fn end(vigie: &mut ChildProcess) {
     assert_eq!(vigie.wait(DEADLINE).code(), Some(0));
 }
 
+/// Waits until the question is a second old: what comes sooner is no answer.
+fn wait_until_it_can_be_read(question: &ObservedNotification) {
+    wait_for("the question to be a second old", DEADLINE, || (question.at.elapsed().as_secs() >= 1).then_some(()));
+}
+
 #[test]
 fn reminders_are_shown_once_on_time_and_answers_survive_a_restart() {
     let vpn = TestVpn::start();
@@ -120,6 +125,7 @@ fn switching_off_is_confirmed_and_requested_once() {
     let question = desktop.notifications().wait(seen, "Éteindre l’ordinateur maintenant\u{a0}?");
     desktop.screenshot("switch-off");
     assert_eq!(off(), Vec::<String>::new());
+    wait_until_it_can_be_read(&question);
     desktop.press_button(&question, "Éteindre");
     wait_for("the call to logind", DEADLINE, || (!off().is_empty()).then_some(()));
     assert_eq!(off(), ["PowerOff(true)"]);
@@ -133,6 +139,7 @@ fn a_failure_to_switch_off_is_notified() {
     let (_vigie, item) = desktop.start_vigie();
     item.click(&["Arrêt automatique", "Éteindre maintenant…"]);
     let question = desktop.notifications().wait(0, "Éteindre l’ordinateur maintenant\u{a0}?");
+    wait_until_it_can_be_read(&question);
     desktop.press_button(&question, "Éteindre");
     desktop.notifications().wait(1, "L’ordinateur n’a pas pu être éteint");
 }

@@ -459,10 +459,16 @@ fn computer_is_switched_off_only_after_confirmation() {
     assert_eq!(state.asked(Action::ShutDown), [Effect::Notify(Notification::ConfirmShutdown)]);
     assert_eq!(state.asked(Action::Cancel), [Effect::Withdraw(Category::Shutdown)]);
     assert_eq!(state.asked(Action::ConfirmShutDown), []);
-    state.asked(Action::ShutDown);
-    assert_eq!(state.question, Some(Question::ShutDown));
-    assert_eq!(state.asked(Action::ConfirmShutDown), [Effect::Withdraw(Category::Shutdown), Effect::PowerOff]);
-    assert_eq!(state.asked(Action::ConfirmShutDown), []);
+    state.on(Event::Action(Action::ShutDown), "10:00:20");
+    // The second click of a double click, whatever the view.
+    for time in ["10:00:20", "10:00:20.999"] {
+        let again = [Effect::Notify(Notification::ConfirmShutdown)];
+        assert_eq!(state.on(Event::Action(Action::ConfirmShutDown), time), again);
+        assert_eq!(state.question, Some(Question::ShutDown));
+    }
+    let off = [Effect::Withdraw(Category::Shutdown), Effect::PowerOff];
+    assert_eq!(state.on(Event::Action(Action::ConfirmShutDown), "10:00:21"), off);
+    assert_eq!(state.on(Event::Action(Action::ConfirmShutDown), "10:00:30"), []);
     let failed = |error| Event::PowerOffFailed(error);
     assert_eq!(
         state.on(failed(PowerOffError::Other("no".into())), "10:01"),
