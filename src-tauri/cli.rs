@@ -177,9 +177,7 @@ pub fn main() -> ExitCode {
         Ok(arguments) => arguments,
         // Help and version arrive here as well. A closed standard output is not an error.
         Err(error) if !error.use_stderr() => {
-            console::attach();
-            let _ = error.print();
-            return ExitCode::from(OK);
+            return print(&vigie_view::french::typeset(error.render().to_string()));
         }
         Err(error) => {
             print_error(&usage_message(&error));
@@ -236,7 +234,7 @@ fn usage_message(error: &clap::Error) -> String {
         .find_map(|kind| error.get(kind))
         .map(|value| if let ContextValue::Strings(texts) = value { texts.join(" ") } else { value.to_string() });
     let culprit = culprit.map(|text| format!(" : « {text} »")).unwrap_or_default();
-    format!("Commande mal écrite{culprit}. « vigie --help » affiche l’aide.")
+    vigie_view::french::typeset(format!("Commande mal écrite{culprit}. « vigie --help » affiche l’aide."))
 }
 
 fn runtime() -> io::Result<tokio::runtime::Runtime> {

@@ -25,8 +25,10 @@ pub enum Action {
     CancelConnect,
     /// Open the VPN client's own window.
     OpenClient,
-    /// Delete what the keyring holds: identifier and PIN.
+    /// Delete what the keyring holds, identifier and PIN; the user is asked to confirm.
     ForgetCredentials,
+    /// Delete it; the user has confirmed.
+    ConfirmForget,
     /// Read everything again now and notify the resulting status.
     Refresh,
     /// Ask every sensor again, for the chain from the computer to the drives. What is known meanwhile stays.
@@ -54,6 +56,8 @@ pub enum Action {
     ShowFacts(bool),
     /// Save this choice of the user's.
     Choose(Choice),
+    /// Remove from the user's file the values that do not count because they are wrong.
+    RestoreSettings,
     /// Start with the session, or no longer.
     SetAutostart(bool),
     /// Switch the computer off; the user is asked to confirm.
@@ -88,6 +92,7 @@ impl Action {
             | Action::CancelConnect
             | Action::OpenClient
             | Action::ForgetCredentials
+            | Action::ConfirmForget
             | Action::Refresh
             | Action::Diagnose
             | Action::OpenSettings(_)
@@ -95,6 +100,7 @@ impl Action {
             | Action::Reload
             | Action::Join(_)
             | Action::Choose(_)
+            | Action::RestoreSettings
             | Action::SetAutostart(_)
             | Action::ShutDown
             | Action::ConfirmShutDown
@@ -476,6 +482,8 @@ pub enum Notification {
     Shutdown(shutdown::Reminder),
     /// "Éteindre maintenant" was asked for: confirm.
     ConfirmShutdown,
+    /// "Oublier mes identifiants" was asked for: confirm.
+    ConfirmForget,
     /// The shutdown could not be started.
     ShutdownFailed,
     /// The shutdown was refused because another user is logged on.
@@ -529,6 +537,7 @@ impl Notification {
             Notification::Vpn(_)
             | Notification::Shutdown(_)
             | Notification::ConfirmShutdown
+            | Notification::ConfirmForget
             | Notification::ConfigBroken
             | Notification::NoTrayHost
             | Notification::About
@@ -597,6 +606,8 @@ pub enum Effect {
     SaveState(SavedState),
     /// Write the choice into the user's file.
     SaveChoice(Choice),
+    /// Remove from the user's file the values that do not count because they are wrong.
+    RestoreSettings,
     /// Start with the session, or no longer.
     SetAutostart(bool),
     /// Switch the computer off, reason "planned".

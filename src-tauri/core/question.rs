@@ -74,11 +74,33 @@ pub(super) fn on_shutdown_confirmed(state: &mut State, effects: &mut Vec<Effect>
     }
 }
 
+/// Asks for confirmation before what the keyring holds is deleted. The window for connecting, if it is open, asks itself.
+pub(super) fn ask_forget(state: &mut State, effects: &mut Vec<Effect>) {
+    state.question = Some(Question::ForgetCredentials);
+    if !state.connect.open {
+        effects.push(notify_or_show(state, Notification::ConfirmForget));
+    }
+}
+
+/// Deletes what the keyring holds if the user was asked.
+pub(super) fn on_forget_confirmed(state: &mut State, effects: &mut Vec<Effect>) {
+    if state.question == Some(Question::ForgetCredentials) {
+        drop_forget(state);
+        effects.extend([Effect::Withdraw(Category::Answer), Effect::ForgetCredentials]);
+    }
+}
+
+/// Closes the question whether to delete what the keyring holds, if it is open.
+pub(super) fn drop_forget(state: &mut State) {
+    state.question.take_if(|question| *question == Question::ForgetCredentials);
+}
+
 /// Closes the question without doing anything.
 pub(super) fn on_cancel(state: &mut State, effects: &mut Vec<Effect>) {
     state.unanswered_until = None;
     effects.push(Effect::Withdraw(match state.question.take() {
         Some(Question::Site) => Category::Program,
+        Some(Question::ForgetCredentials) => Category::Answer,
         Some(Question::ShutDown) | None => Category::Shutdown,
     }));
 }
@@ -88,6 +110,7 @@ pub(super) fn on_notification_server(state: &mut State, available: bool, effects
     state.notifications = available;
     let unseen = match (&state.question, &state.reminded) {
         (Some(Question::Site), _) => Category::Program,
+        (Some(Question::ForgetCredentials), _) => Category::Answer,
         (Some(Question::ShutDown), _) | (None, Some(Reminder { last: true, .. })) => Category::Shutdown,
         (None, Some(_) | None) => return,
     };
@@ -108,7 +131,8 @@ pub(super) fn on_notification_failed(state: &mut State, category: Category, effe
     let unseen = match category {
         Category::Shutdown => last.is_some() || question == Some(&Question::ShutDown),
         Category::Program => question == Some(&Question::Site),
-        Category::Vpn | Category::Answer => false,
+        Category::Answer => question == Some(&Question::ForgetCredentials),
+        Category::Vpn => false,
     };
     // Without a server the panel has already shown the question and the last reminder.
     let shown = !state.notifications && (question.is_some() || last == Some(true));

@@ -209,6 +209,7 @@ pub(super) fn remind(state: &mut State, effects: &mut Vec<Effect>) {
         }
         return;
     };
+    super::question::drop_forget(state);
     state.reminded = Some(reminder.clone());
     let left = Duration::try_from(now.wall.duration_until(&reminder.at)).unwrap_or_default();
     state.unanswered_until = (reminder.last && state.notifications).then(|| now.uptime + ANSWER_TIMEOUT.min(left / 2));

@@ -97,6 +97,8 @@ pub enum Question {
     ShutDown,
     /// Which site?
     Site,
+    /// Delete what the keyring holds?
+    ForgetCredentials,
 }
 
 impl State {

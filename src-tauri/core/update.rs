@@ -126,6 +126,7 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
         Event::NotificationServer(available) => question::on_notification_server(state, available, effects),
         Event::NotificationFailed(category) => question::on_notification_failed(state, category, effects),
         Event::NotificationDismissed(Category::Shutdown) => state.unanswered_until = None,
+        Event::NotificationDismissed(Category::Answer) => question::drop_forget(state),
         Event::NotificationDismissed(_) => {}
         Event::NotificationLost(category) => question::on_notification_lost(state, category, effects),
         Event::Autostart(on) => state.autostart = on,
@@ -141,7 +142,12 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
                 effects.push(Effect::SaveState(state.saved.clone()));
             }
         }
-        Event::ConnectWindowOpen(open) => state.connect.open = open,
+        Event::ConnectWindowOpen(open) => {
+            state.connect.open = open;
+            if !open {
+                question::drop_forget(state);
+            }
+        }
         Event::ConnectObstacle(obstacle) => state.connect.obstacle = obstacle,
         Event::ConnectReady(client, stored) => {
             state.connect.on_ready(client.filter(|_| state.profile.vpn.connect == ConnectMode::Auto), stored);
@@ -233,7 +239,8 @@ fn handle_action(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         }
         Action::OpenClient => connect::open_client(effects),
         Action::OpenPortal => effects.push(Effect::Launch(LaunchTarget::Portal)),
-        Action::ForgetCredentials => effects.push(Effect::ForgetCredentials),
+        Action::ForgetCredentials => question::ask_forget(state, effects),
+        Action::ConfirmForget => question::on_forget_confirmed(state, effects),
         Action::Join(number) => effects.push(Effect::Launch(LaunchTarget::Session(number))),
         Action::CopyCode(call) | Action::Dial(call) if call.dial_string(&state.profile).is_none() => {
             effects.push(missing(LaunchTarget::Call(call)));
@@ -253,6 +260,7 @@ fn handle_action(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
             question::on_choice(state, &choice, effects);
             effects.push(Effect::SaveChoice(choice));
         }
+        Action::RestoreSettings => effects.push(Effect::RestoreSettings),
         Action::SetAutostart(on) => effects.push(Effect::SetAutostart(on)),
         Action::ShutDown => question::ask_shutdown(state, effects),
         Action::ConfirmShutDown => question::on_shutdown_confirmed(state, effects),

@@ -13,6 +13,8 @@ pub struct Problem {
     pub key: Option<String>,
     /// What is wrong, and what is expected.
     pub error: ConfigError,
+    /// Whether it is a value of the user's file that [`restore`](crate::restore) can remove.
+    pub restorable: bool,
 }
 
 /// What is wrong, and what is expected.

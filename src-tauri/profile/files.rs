@@ -59,10 +59,26 @@ impl FileSource {
     /// # Errors
     /// As [`Loaded::edited`], and if the file cannot be written.
     pub fn save(&self, paths: &Paths, choice: &Choice) -> Result<(), SaveError> {
+        self.edit(paths, |loaded, text| loaded.edited(choice, text))
+    }
+
+    /// Removes from the user's file the values that are left out of it ([`Loaded::restored`]).
+    ///
+    /// # Errors
+    /// As [`Loaded::restored`], and if the file cannot be written.
+    pub fn restore(&self, paths: &Paths) -> Result<(), SaveError> {
+        self.edit(paths, Loaded::restored)
+    }
+
+    fn edit(
+        &self,
+        paths: &Paths,
+        edit: impl FnOnce(&Loaded, &str) -> Result<String, SaveError>,
+    ) -> Result<(), SaveError> {
         let loaded = load_with(paths, self);
-        // A file that cannot be read is broken, which `edited` reports.
+        // A file that cannot be read is broken, which the edit reports.
         let text = self.read(Layer::User, &paths.user).ok().flatten().and_then(|text| encoding::toml_text(text).ok());
-        let text = loaded.edited(choice, &text.unwrap_or_default())?;
+        let text = edit(&loaded, &text.unwrap_or_default())?;
         write(&paths.user, &text).map_err(|error| SaveError::Write(paths.user.clone(), error))
     }
 }
@@ -87,7 +103,7 @@ pub fn load(paths: &Paths) -> Loaded {
 pub fn check_file(file: &Path) -> Vec<Problem> {
     if !file.exists() {
         let error = ConfigError::Unreadable(ErrorKind::NotFound);
-        return vec![Problem { file: file.to_owned(), line: None, key: None, error }];
+        return vec![Problem { file: file.to_owned(), line: None, key: None, error, restorable: false }];
     }
     let same =
         |other: &Path| file.canonicalize().is_ok_and(|file| other.canonicalize().is_ok_and(|other| file == other));
@@ -100,6 +116,14 @@ pub fn check_file(file: &Path) -> Vec<Problem> {
 /// As [`FileSource::save`].
 pub fn save(paths: &Paths, choice: &Choice) -> Result<(), SaveError> {
     FileSource::SYSTEM.save(paths, choice)
+}
+
+/// Removes from the user's file the values that are left out of it, as [`FileSource::restore`].
+///
+/// # Errors
+/// As [`FileSource::restore`].
+pub fn restore(paths: &Paths) -> Result<(), SaveError> {
+    FileSource::SYSTEM.restore(paths)
 }
 
 fn write(file: &Path, text: &str) -> std::io::Result<()> {

@@ -23,7 +23,7 @@ mod tree;
 pub use credentials::{is_valid_identifier, is_valid_passcode};
 pub use error::{ConfigError, Expected, Problem};
 #[cfg(feature = "files")]
-pub use files::{FileSource, check_file, load, save};
+pub use files::{FileSource, check_file, load, restore, save};
 pub use intranet::{IntranetHost, NotAnIntranetHost, Protocol};
 pub use load::{ConfigSource, ConfigValue, Layer, Loaded, Paths, check_with, guide, load_with};
 #[cfg(feature = "read")]

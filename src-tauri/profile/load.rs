@@ -132,7 +132,10 @@ impl Loaded {
 
     /// Merges a file into the layers so far, and reports what is left out of it.
     fn add(&mut self, layer: Layer, file: &Path, source: &dyn ConfigSource, problems: &mut Vec<Problem>) {
-        let problem = |line, key, error| Problem { file: file.to_owned(), line, key, error };
+        let problem = |line, key: Option<String>, error| {
+            let restorable = layer == Layer::User && key.is_some() && error != ConfigError::MissingKey;
+            Problem { file: file.to_owned(), line, key, error, restorable }
+        };
         let text = match source.read(layer, file).and_then(|bytes| bytes.map(encoding::toml_text).transpose()) {
             Ok(Some(text)) => text,
             Ok(None) => return,
@@ -253,7 +256,13 @@ impl Loaded {
                 profile.calendar = calendar;
                 self.profile = Arc::new(profile);
             }
-            Err(error) => problems.push(Problem { file, line: None, key: Some("calendar.ics".into()), error }),
+            Err(error) => problems.push(Problem {
+                file,
+                line: None,
+                key: Some("calendar.ics".into()),
+                error,
+                restorable: origin.layer == Layer::User,
+            }),
         }
     }
 }

@@ -94,11 +94,7 @@ impl Loaded {
         if choice.is_locked(&self.profile) {
             return Err(SaveError::Locked(self.paths.machine.clone()));
         }
-        if self.broken.contains(&Layer::User)
-            && let Some(problem) = self.problems.iter().find(|problem| problem.file == self.paths.user)
-        {
-            return Err(SaveError::Broken(problem.clone()));
-        }
+        self.refuse_broken()?;
         let (table, keys) = choice.keys();
         let entries: Vec<_> = keys.iter().copied().zip(choice.values(&self.profile)).collect();
         let change: String = entries.iter().map(|(key, value)| format!("{table}.{key} = {value}\n")).collect();
@@ -108,6 +104,78 @@ impl Loaded {
         }
         edit(text, table, entries).map_err(|error| SaveError::Write(self.paths.user.clone(), error))
     }
+}
+
+impl Loaded {
+    /// Returns the user's file without the values that are left out of it; everything else, including comments, is kept.
+    /// `text` is the present file.
+    ///
+    /// # Errors
+    /// If nothing of the file can be used.
+    pub fn restored(&self, text: &str) -> Result<String, SaveError> {
+        self.refuse_broken()?;
+        let failed = |error| SaveError::Write(self.paths.user.clone(), error);
+        let mut document: toml_edit::DocumentMut = text.parse().map_err(std::io::Error::other).map_err(failed)?;
+        // The last first: an index stays that of the file.
+        for problem in self.problems.iter().rev().filter(|problem| problem.restorable) {
+            let Some(key) = &problem.key else { continue };
+            let steps = key.replace('[', ".[");
+            let steps: Vec<&str> = steps.split('.').collect();
+            remove(document.as_table_mut(), &[], &steps);
+        }
+        Ok(document.to_string())
+    }
+
+    /// Returns an error if nothing of the user's file can be used.
+    fn refuse_broken(&self) -> Result<(), SaveError> {
+        let of_user = |problem: &&Problem| problem.file == self.paths.user;
+        match self.problems.iter().find(of_user).filter(|_| self.broken.contains(&Layer::User)) {
+            Some(problem) => Err(SaveError::Broken(problem.clone())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Removes the value to which the steps lead from a table that is at `path`. A value in a list takes the list with it, an
+/// entry of a list of tables goes alone.
+fn remove(table: &mut dyn toml_edit::TableLike, path: &[String], steps: &[&str]) {
+    let Some((first, rest)) = steps.split_first() else { return };
+    let path = [path, &[(*first).to_owned()]].concat();
+    let entry = |name: &str, entry: Option<&toml_edit::Item>, index: usize| {
+        let named = entry.map(|name| name.as_str().map_or_else(|| name.to_string().trim().to_owned(), str::to_owned));
+        named.map_or_else(|| name == format!("[{index}]"), |named| named == name)
+    };
+    let name_key = tree::name_key(&path).unwrap_or_default();
+    match (table.get_mut(first), rest) {
+        (None, _) => {}
+        (Some(_), []) => remove_key(table, first),
+        (Some(toml_edit::Item::ArrayOfTables(tables)), [name, rest @ ..]) => {
+            let index = tables.iter().enumerate().position(|(index, one)| entry(name, one.get(name_key), index));
+            let Some(index) = index else { return };
+            if rest.is_empty() {
+                tables.remove(index);
+            } else if let Some(one) = tables.get_mut(index) {
+                remove(one, &[path.as_slice(), &[(*name).to_owned()]].concat(), rest);
+            }
+        }
+        (Some(item), rest) => match item.as_table_like_mut() {
+            Some(below) => remove(below, &path, rest),
+            None => remove_key(table, first),
+        },
+    }
+}
+
+/// Removes a key and its value. What stands above it, such as a comment, goes to the key that follows.
+fn remove_key(table: &mut dyn toml_edit::TableLike, key: &str) {
+    let keys: Vec<String> = table.iter().map(|(key, _)| key.to_owned()).collect();
+    let next = keys.iter().skip_while(|other| *other != key).nth(1);
+    let above = |decor: &toml_edit::Decor| decor.prefix().and_then(toml_edit::RawString::as_str).map(str::to_owned);
+    let comment = table.key(key).and_then(|key| above(key.leaf_decor())).filter(|above| above.contains('#'));
+    if let (Some(comment), Some(mut next)) = (comment, next.and_then(|next| table.key_mut(next))) {
+        let own = above(next.leaf_decor()).unwrap_or_default();
+        next.leaf_decor_mut().set_prefix(comment + &own);
+    }
+    table.remove(key);
 }
 
 fn edit(text: &str, table: &str, entries: Vec<(&str, toml_edit::Value)>) -> std::io::Result<String> {

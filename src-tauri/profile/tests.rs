@@ -545,6 +545,67 @@ fn saving_the_site_keeps_the_rest_of_the_file() {
 }
 
 #[test]
+fn restoring_removes_bad_values_alone() {
+    let files = Files::with(
+        "locked = [\"shutdown.at\"]\n",
+        "\
+# Mes réglages.
+user.site = \"caen\"
+
+[vpn]
+# Moins souvent.
+probe_seconds = \"souvent\"
+hold_seconds = 8 # assez
+
+[shutdown]
+at = \"20:00\"
+leads_minutes = [30, \"dix\"]
+
+[panel]
+pined = true
+opacity_percent = 80
+
+[[link]]
+id = \"amigo\"
+url = \"file:///etc/passwd\"
+label = \"Aide\"
+",
+    );
+    let loaded = files.load();
+    let keys: Vec<_> = loaded.problems.iter().filter_map(|problem| problem.key.as_deref()).collect();
+    assert_eq!(keys.len(), 5, "{keys:?}");
+    assert!(loaded.problems.iter().all(|problem| problem.restorable));
+    SOURCE.restore(&files.paths).expect("it is written");
+    let expected = "\
+# Mes réglages.
+user.site = \"caen\"
+
+[vpn]
+# Moins souvent.
+hold_seconds = 8 # assez
+
+[shutdown]
+
+[panel]
+opacity_percent = 80
+
+[[link]]
+id = \"amigo\"
+label = \"Aide\"
+";
+    assert_eq!(std::fs::read_to_string(&files.paths.user).expect("it is there"), expected);
+    let restored = files.load();
+    assert_eq!(restored.problems[..], []);
+    assert_eq!(restored.profile, loaded.profile, "they did not count before either");
+    // The machine's file is the administrator's, and what is not TOML is nobody's guess.
+    let files = Files::with("[vpn]\nprobe_seconds = 0\n", "");
+    assert!(files.load().problems.iter().all(|problem| !problem.restorable));
+    let files = Files::with("", "[vpn\n");
+    assert!(files.load().problems.iter().all(|problem| !problem.restorable));
+    assert!(matches!(SOURCE.restore(&files.paths), Err(SaveError::Broken(_))));
+}
+
+#[test]
 fn a_users_file_that_cannot_be_used_is_not_overwritten() {
     for text in ["[user", "user = {", "\u{0}u\u{0}s"] {
         let files = Files::with("", text);

@@ -435,7 +435,7 @@ fn merge_entries(
 }
 
 /// Returns the key that names the entries of the list at `path`.
-fn name_key(path: &[String]) -> Option<&'static str> {
+pub(super) fn name_key(path: &[String]) -> Option<&'static str> {
     // No named list is deeper.
     if path.len() > 2 {
         return None;

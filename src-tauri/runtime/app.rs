@@ -22,7 +22,7 @@ use vigie_core::message::{
 };
 use vigie_core::state::{SavedState, State};
 use vigie_core::update::update;
-use vigie_profile::{Choice, Loaded, Paths, SaveError};
+use vigie_profile::{Loaded, Paths, SaveError};
 use vigie_view::notice::notice;
 use vigie_view::report::{self, support_info};
 use vigie_view::status::{Status, status};
@@ -203,7 +203,14 @@ impl App {
                 }
                 Effect::SaveChoice(choice) => {
                     let paths = self.parts.paths.clone();
-                    self.file_job(Some(Event::NotSaved(SaveFailure::Unwritable)), move || save(&paths, &choice));
+                    self.file_job(Some(Event::NotSaved(SaveFailure::Unwritable)), move || {
+                        saved(&paths, vigie_profile::save(&paths, &choice))
+                    });
+                }
+                Effect::RestoreSettings => {
+                    let paths = self.parts.paths.clone();
+                    let failed = Event::NotSaved(SaveFailure::Unwritable);
+                    self.file_job(Some(failed), move || saved(&paths, vigie_profile::restore(&paths)));
                 }
                 Effect::SetAutostart(on) => {
                     self.file_job(Some(Event::NotSaved(SaveFailure::Unwritable)), move || set_autostart(on));
@@ -290,10 +297,10 @@ impl App {
     }
 }
 
-/// Writes the choice into the user's file. Returns the profile loaded anew, or that the choice was not saved.
-fn save(paths: &Paths, choice: &Choice) -> Vec<Event> {
-    if let Err(error) = vigie_profile::save(paths, choice) {
-        tracing::error!(%error, ?choice, "a choice was not saved");
+/// Returns the profile loaded anew after a change of the user's file, or that the file was not changed.
+fn saved(paths: &Paths, result: Result<(), SaveError>) -> Vec<Event> {
+    if let Err(error) = result {
+        tracing::error!(%error, "the user's file was not changed");
         let failure = match error {
             SaveError::Locked(_) => SaveFailure::Locked,
             SaveError::Broken(_) => SaveFailure::Broken,

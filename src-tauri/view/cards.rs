@@ -264,6 +264,24 @@ mod tests {
     }
 
     #[test]
+    fn no_card_says_the_same_twice() {
+        let page = crate::page::page(&standing(VpnStatus::Connected));
+        for card in page.cards {
+            let telephone = card.telephone.then(|| page.guide.telephone.clone());
+            let session = page.guide.session.as_ref().filter(|_| card.session).map(|session| session.advice.clone());
+            let texts: Vec<String> =
+                [card.text, card.steps].concat().into_iter().chain(telephone).chain(session).collect();
+            let mut said = std::collections::HashSet::new();
+            for text in &texts {
+                let words: Vec<String> = text.split_whitespace().map(french::fold).collect();
+                for phrase in words.windows(6) {
+                    assert!(said.insert(phrase.to_vec()), "{}: {phrase:?} in {texts:#?}", card.id);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn links_are_those_of_the_users_site() {
         let state = standing(VpnStatus::Connected);
         assert_eq!(labels(&state, "intranet"), ["Intranet", "Portail apps.education.fr"]);

@@ -1,7 +1,12 @@
 //! The configuration in French: what is wrong with a file, and every value with its origin.
 
-use super::french::fold;
+use super::connect::{Message, Tone};
+use super::french::{self, fold};
+use super::panel::button;
+use super::vpn;
 use std::io::ErrorKind;
+use vigie_core::message::Action;
+use vigie_core::state::State;
 use vigie_profile::{ConfigError, ConfigValue, Expected, Layer, Loaded, Problem};
 
 /// Returns one sentence: the file, the place in it, what is wrong and what is expected.
@@ -15,6 +20,43 @@ pub fn problem(problem: &Problem) -> String {
     }
     let key = problem.key.as_deref().and_then(|key| key.rsplit('.').next()).unwrap_or_default();
     format!("{text} : {}", explain(&problem.error, key))
+}
+
+/// Returns the same for a reader who does not know the file: what is wrong first, then where.
+pub fn sentence(problem: &Problem) -> String {
+    let key = problem.key.as_deref();
+    let what = explain(&problem.error, key.and_then(|key| key.rsplit('.').next()).unwrap_or_default());
+    let place = [
+        key.map(|key| format!("« {key} »")),
+        problem.line.map(|line| format!("ligne {line}")),
+        Some(problem.file.display().to_string()),
+    ];
+    let place: Vec<String> = place.into_iter().flatten().collect();
+    format!("{} ({}).", french::capitalised(&what), place.join(", "))
+}
+
+/// Returns the message at the top of the panel if something of the configuration does not count.
+pub fn banner(state: &State) -> Option<Message> {
+    let of_user: Vec<&Problem> = state.problems.iter().filter(|problem| problem.restorable).collect();
+    let (title, problem, advice, help) = match of_user.as_slice() {
+        [] => (
+            "Une erreur de configuration".to_owned(),
+            state.problems.first()?,
+            "Ce qui est faux ne compte pas. Si cela gêne votre travail, cliquez sur « Demander à AMIGO ».",
+            button(vpn::ASK_HELPDESK, Action::Open(state.profile.helpdesk.link.clone())),
+        ),
+        [first, others @ ..] => (
+            match others.len() {
+                0 => "Un de vos réglages n’est pas pris en compte".to_owned(),
+                more => format!("{} de vos réglages ne sont pas pris en compte", more + 1),
+            },
+            *first,
+            "« Rétablir » enlève du fichier ce qui est faux ; le reste est gardé.",
+            button("Rétablir", Action::RestoreSettings),
+        ),
+    };
+    let text = french::typeset(format!("{} {advice}", sentence(problem)));
+    Some(Message { tone: Tone::Warning, title: french::typeset(title), text, buttons: vec![help] })
 }
 
 /// Returns what `vigie config show` prints: one line per value, then what is wrong with the files.
@@ -182,6 +224,7 @@ mod tests {
             line: Some(2),
             key: Some(key.to_owned()),
             error: error.clone(),
+            restorable: true,
         };
         assert_eq!(
             super::problem(&problem("shutdown.lead_minutes")),

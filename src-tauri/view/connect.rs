@@ -18,7 +18,7 @@ use vigie_core::connect::{
     VpnClient,
 };
 use vigie_core::message::Action;
-use vigie_core::state::State;
+use vigie_core::state::{Question, State};
 use vigie_core::vpn::VpnStatus;
 use vigie_profile::{Id, VpnConfig};
 
@@ -127,6 +127,12 @@ impl Form {
     }
 }
 
+/// The title of the question whether to forget identifier and PIN.
+pub(super) const FORGET_TITLE: &str = "Oublier vos identifiants ?";
+/// The text below [`FORGET_TITLE`].
+pub(super) const FORGET_TEXT: &str = "Le trousseau de clés de cet ordinateur n’aura plus ni votre identifiant VPN ni votre code \
+                                      PIN : vous les taperez à la prochaine connexion.";
+
 /// Returns the window for a state.
 pub fn form(state: &State) -> Form {
     let (profile, connect) = (&state.profile, &state.connect);
@@ -141,7 +147,10 @@ pub fn form(state: &State) -> Form {
     if busy {
         buttons.push(button("Annuler", Action::CancelConnect));
     }
-    if stored.identifier.is_some() || stored.pin {
+    if state.question == Some(Question::ForgetCredentials) {
+        buttons.push(button("Non, les garder", Action::Cancel));
+        buttons.push(button("Oui, oublier mes identifiants", Action::ConfirmForget));
+    } else if stored.identifier.is_some() || stored.pin {
         buttons.push(button("Oublier mes identifiants", Action::ForgetCredentials));
     }
     Form {

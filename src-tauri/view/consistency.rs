@@ -45,6 +45,9 @@ fn step() -> impl Strategy<Value = Step> {
         Event::Action(Action::CancelConnect),
         Event::Action(Action::Disconnect),
         Event::Action(Action::Refresh),
+        Event::Action(Action::ForgetCredentials),
+        Event::Action(Action::ShutDown),
+        Event::Action(Action::Cancel),
     ];
     let progress = vec![
         Ok(ConnectProgress::Stage(Stage::Verifying)),
@@ -109,6 +112,11 @@ fn check(state: &State) -> Result<(), TestCaseError> {
     prop_assert_eq!(disconnects, state.offers_disconnect());
     prop_assert!(!form.offers(&Action::Disconnect) || disconnects);
     prop_assert!(!(tray.title.contains("déconnecté") && disconnects), "disconnected, but it can be disconnected");
+    let questions = page.panel.question.iter().map(|question| &question.text);
+    let messages = form.message.iter().map(|message| &message.text);
+    for text in questions.chain(messages).chain([&page.panel.subtitle]) {
+        prop_assert!(text.ends_with(['.', '?', '!']), "no sentence: {text:?}");
+    }
     // Advice names buttons that are there.
     let buttons = &page.panel.buttons;
     for name in quoted(&page.panel.subtitle) {

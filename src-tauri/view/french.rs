@@ -148,6 +148,11 @@ pub fn grouped(digits: &str) -> String {
     pairs.join("\u{a0}")
 }
 
+/// A telephone code with the number that follows it, unbroken, "*21 06 12 34 56 78".
+pub fn dialled(code: &str, number: &str) -> String {
+    format!("{code}{NBSP}{}", grouped(number))
+}
+
 /// Telephone numbers as the guide writes them, unbroken, "0806 000 488 ou 0810 14 50 61".
 pub fn numbers(numbers: &[String]) -> String {
     let unbroken: Vec<String> = numbers.iter().map(|number| number.replace(' ', "\u{a0}")).collect();

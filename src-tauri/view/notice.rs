@@ -65,6 +65,11 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
                 .button("Annuler", Action::Cancel)
                 .button("Éteindre", Action::ConfirmShutDown)
         }
+        Notification::ConfirmForget => {
+            Notice::new(Category::Answer, super::connect::FORGET_TITLE, super::connect::FORGET_TEXT)
+                .button("Annuler", Action::Cancel)
+                .button("Oublier", Action::ConfirmForget)
+        }
         Notification::ShutdownFailed => Notice::new(
             Category::Shutdown,
             "L’ordinateur n’a pas pu être éteint",
@@ -79,17 +84,13 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
         Notification::WindowFailed(window, error) => window_failed(*window, error, state),
         Notification::Launch(launch) => launched(launch, state),
         Notification::ConfigBroken => {
-            let where_ = state
-                .problems
-                .first()
-                .map(|problem| format!(" ({})", super::config::problem(problem)))
-                .unwrap_or_default();
-            Notice::new(
-                Category::Program,
-                "Configuration de Vigie en partie ignorée",
-                format!("Un fichier de configuration contient une erreur{where_}. Vigie fonctionne sans lui."),
-            )
-            .button("Voir le panneau", Action::ShowPanel)
+            let banner = super::config::banner(state);
+            let text = banner.as_ref().map(|banner| banner.text.clone()).unwrap_or_default();
+            let notice = Notice::new(Category::Program, "Configuration de Vigie en partie ignorée", text);
+            let buttons = banner.into_iter().flat_map(|banner| banner.buttons);
+            buttons
+                .fold(notice, |notice, button| notice.button(button.label, button.action))
+                .button("Voir le panneau", Action::ShowPanel)
         }
         Notification::NoTrayHost => Notice::new(
             Category::Program,
@@ -99,7 +100,7 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
         Notification::Copied(ClipboardContent::Code(call)) => {
             let (title, body) = match state.profile.code(&call.code) {
                 Some(code) if let Some(number) = &call.number => {
-                    (format!("{} {} est copié", code.code, french::grouped(number.as_str())), code.label.clone())
+                    (format!("{} est copié", french::dialled(&code.code, number.as_str())), code.label.clone())
                 }
                 Some(code) if code.takes_number => (
                     format!("{} est copié", code.code),
@@ -510,7 +511,7 @@ mod tests {
             (Notification::Forgotten(false), "Vos identifiants n’ont pas pu être oubliés | Le trousseau de clés est verrouillé ou ne répond pas. Déverrouillez-le, puis recommencez. | [Réessayer]".into()),
             (Notification::About, format!("Vigie {} | Académie de Normandie, d’après le « Guide pour travailler en distanciel » du 9 mai 2023.", env!("CARGO_PKG_VERSION"))),
             (Notification::AskSite, "Quel est votre site ? | Vigie choisit d’après lui le serveur VPN et les liens. Vous pourrez en changer dans le menu. | [Caen] | [Rouen]".into()),
-            (Notification::ConfigBroken, "Configuration de Vigie en partie ignorée | Un fichier de configuration contient une erreur. Vigie fonctionne sans lui. | [Voir le panneau]".into()),
+            (Notification::ConfigBroken, "Configuration de Vigie en partie ignorée |  | [Voir le panneau]".into()),
         ];
         for (notification, text) in rows {
             assert_eq!(says(&notification, &state), text);

@@ -2,6 +2,7 @@
 //!
 //! The page renders groups, rows and buttons without knowing each of them; what there is to show is decided here.
 
+use super::connect::Message;
 use super::{drives, french, helpdesk, shutdown, vpn};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -19,6 +20,8 @@ pub struct Panel {
     pub title: String,
     /// One sentence under the heading.
     pub subtitle: String,
+    /// What of the configuration does not count, above everything.
+    pub banner: Option<Message>,
     /// The status, for the heading's colour and picture.
     pub status: Option<VpnStatus>,
     /// A question to answer first.
@@ -113,7 +116,8 @@ impl Panel {
     /// Whether the panel offers that action. The page may request no other.
     pub fn offers(&self, action: &Action) -> bool {
         let answers = self.question.iter().flat_map(|question| &question.answers);
-        self.buttons.iter().chain(answers).any(|button| button.action == *action)
+        let banner = self.banner.iter().flat_map(|banner| &banner.buttons);
+        self.buttons.iter().chain(answers).chain(banner).any(|button| button.action == *action)
     }
 }
 
@@ -175,6 +179,7 @@ pub fn panel(state: &State) -> Panel {
     Panel {
         title: french::typeset(vpn::headline(state)),
         subtitle: french::typeset(vpn::detail(state)),
+        banner: super::config::banner(state),
         status: Some(state.vpn.status()),
         question: question(state),
         buttons: vpn_buttons(state),
@@ -241,6 +246,11 @@ fn question(state: &State) -> Option<Prompt> {
             text: shutdown::CONFIRM_TEXT.into(),
             // "Annuler" is where "Éteindre maintenant" was: a double click must not switch the computer off.
             answers: vec![button("Annuler", Action::Cancel), button("Éteindre", Action::ConfirmShutDown)],
+        },
+        Question::ForgetCredentials => Prompt {
+            title: french::typeset(super::connect::FORGET_TITLE),
+            text: french::typeset(super::connect::FORGET_TEXT),
+            answers: vec![button("Annuler", Action::Cancel), button("Oublier", Action::ConfirmForget)],
         },
         Question::Site => Prompt {
             title: french::typeset(SITE_QUESTION),
@@ -460,7 +470,7 @@ fn services(state: &State) -> Vec<Row> {
     rows.extend(state.problems.iter().enumerate().map(|(index, problem)| Row {
         id: format!("problem-{index}"),
         label: "Configuration ignorée".into(),
-        value: french::typeset(super::config::problem(problem)),
+        value: french::typeset(super::config::sentence(problem)),
         mark: Severity::Warning,
         ..Row::default()
     }));
@@ -664,6 +674,7 @@ mod tests {
             line: Some(3),
             key: None,
             error: vigie_profile::ConfigError::TooLarge,
+            restorable: false,
         };
         state.problems = [problem].into();
         let ids = |panel: Panel| -> Vec<String> {
@@ -679,6 +690,38 @@ mod tests {
         // Each row can be hidden, and each name hides something.
         let shown: Vec<RowKind> = all.groups.iter().flat_map(|group| &group.rows).filter_map(|row| row.fact).collect();
         assert!(RowKind::ALL.iter().all(|fact| shown.contains(fact)));
+    }
+
+    #[test]
+    fn a_bad_value_is_explained_above_everything_and_can_be_removed() {
+        use vigie_profile::{ConfigError, Expected, Problem};
+        let mut state = standing(VpnStatus::Connected);
+        assert_eq!(panel(&state).banner, None);
+        let error = ConfigError::WrongValue { found: "0".into(), expected: Expected::Number(5, 86_400) };
+        let bad = Problem {
+            file: "/home/m/vigie.toml".into(),
+            line: Some(3),
+            key: Some("vpn.probe_seconds".into()),
+            error,
+            restorable: true,
+        };
+        let banner = |state: &State| panel(state).banner.expect("there is a problem");
+        state.problems = [bad.clone()].into();
+        let said = banner(&state);
+        assert_eq!(
+            said.text.replace('\u{a0}', " "),
+            "La valeur 0 ne convient pas ; il faut un nombre entier de 5 à 86400 (« vpn.probe_seconds », ligne 3, \
+             /home/m/vigie.toml). « Rétablir » enlève du fichier ce qui est faux ; le reste est gardé."
+        );
+        assert_eq!(said.buttons, [button("Rétablir", Action::RestoreSettings)]);
+        assert!(panel(&state).offers(&Action::RestoreSettings));
+        let machine = Problem { restorable: false, ..bad.clone() };
+        state.problems = [machine.clone(), bad.clone(), bad].into();
+        assert_eq!(banner(&state).title, "2 de vos réglages ne sont pas pris en compte");
+        // The machine's file is the administrator's.
+        state.problems = [machine].into();
+        assert!(!panel(&state).offers(&Action::RestoreSettings));
+        assert_eq!(banner(&state).buttons[0].label, "Demander à AMIGO");
     }
 
     #[test]

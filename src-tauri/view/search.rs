@@ -455,7 +455,7 @@ fn actions(state: &State) -> Vec<SearchEntry> {
         (
             "forget-credentials",
             "Oublier mes identifiants",
-            "Efface l’identifiant et le code PIN gardés",
+            "Efface l’identifiant et le code PIN gardés, après une question",
             Action::ForgetCredentials,
         ),
         ("about", "À propos de Vigie", "Sa version, et le guide dont elle vient", Action::About),

@@ -201,10 +201,16 @@ Assistance et arrêt automatique
                 serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {}
             }
         }
-        let json = |state: &State| serde_json::to_value((tray(state), status(state))).expect("views are JSON");
+        let json = |state: &State| {
+            let mut page = crate::page::page(state);
+            // What users type has other signs.
+            page.entries.iter_mut().for_each(|entry| entry.keywords.clear());
+            let form = crate::connect::form(state);
+            serde_json::to_value((tray(state), status(state), page, form)).expect("views are JSON")
+        };
         for vpn in VpnStatus::ALL {
             let mut state = standing(vpn);
-            for question in [None, Some(Question::ShutDown), Some(Question::Site)] {
+            for question in [None, Some(Question::ShutDown), Some(Question::Site), Some(Question::ForgetCredentials)] {
                 state.question = question;
                 walk(&json(&state), &check);
             }

@@ -121,20 +121,21 @@ fn menu(state: &State) -> Vec<Entry> {
     menu
 }
 
-/// Returns the entries that help in the present status, and the client's own window if there is nothing to connect.
+/// Returns the entries that help in the present status, and the client's own window if there is nothing to connect. A change
+/// of the status adds none, as far as possible: a menu that is open would close.
 fn vpn(state: &State) -> Vec<Entry> {
-    let mut buttons = panel::vpn_buttons(state);
-    // The helpdesk has its own entry.
-    buttons.retain(|button| !matches!(button.action, Action::Open(_)));
-    let mut entries: Vec<Entry> = Vec::new();
-    if !state.connect.is_attempting() && !state.offers_connect() {
-        entries.push(item(format!("Ouvrir {}…", super::connect::client(state)), Action::OpenClient));
-    }
-    entries.extend(buttons.into_iter().map(|panel::Button { label, action }| {
-        // A window follows.
-        let more = if action == Action::Connect { "…" } else { "" };
-        item(format!("{label}{more}"), action)
-    }));
+    let buttons = panel::vpn_buttons(state);
+    let find = |wanted: &Action| buttons.iter().find(|button| button.action == *wanted);
+    let connect = [Action::CancelConnect, Action::Connect].iter().find_map(find).cloned();
+    let connect = connect
+        .unwrap_or_else(|| panel::button(format!("Ouvrir {}", super::connect::client(state)), Action::OpenClient));
+    // A window follows.
+    let more = if connect.action == Action::CancelConnect { "" } else { "…" };
+    let check = [Action::OpenPortal, Action::Refresh].iter().find_map(find).cloned();
+    let check = check.unwrap_or_else(|| panel::button("Vérifier maintenant", Action::Refresh));
+    let mut entries = vec![item(format!("{}{more}", connect.label), connect.action)];
+    entries.extend(find(&Action::Disconnect).map(|button| item(&*button.label, button.action.clone())));
+    entries.push(item(check.label, check.action));
     entries
 }
 
@@ -303,6 +304,7 @@ mod tests {
         let expected = "\
 VPN connecté depuis 14 h 02 (portailotp.ac-caen.fr)
 Ouvrir Cisco Secure Client…
+Vérifier maintenant
 —
 Télémaintenance
 Installer un logiciel (WAPT)
@@ -469,19 +471,19 @@ Quitter
         let mut on = |event| update(&mut state, event, now("2026-11-24T14:02:10"));
         on(Event::ConnectReady(Some(VpnClient::Cisco), StoredCredentials::default()));
         on(Event::FormSubmitted(submission()));
-        assert_eq!(second(&state), ["Annuler la connexion"]);
+        assert_eq!(second(&state), ["Annuler la connexion", "Vérifier maintenant"]);
         assert_eq!(tray(&state).icon.status, VpnStatus::Connecting);
         let mut on = |event| update(&mut state, event, now("2026-11-24T14:02:10"));
         on(Event::ConnectProgress(vigie_core::message::RequestId::new(1), Ok(ConnectProgress::Connected)));
-        assert_eq!(second(&state), ["Ouvrir Cisco Secure Client…", "Se déconnecter du VPN"]);
+        assert_eq!(second(&state), ["Ouvrir Cisco Secure Client…", "Se déconnecter du VPN", "Vérifier maintenant"]);
         // A tunnel of Cisco's can be ended too, one of another program cannot.
         let mut state = standing(VpnStatus::Connected);
-        assert_eq!(second(&state), ["Ouvrir Cisco Secure Client…"]);
+        assert_eq!(second(&state), ["Ouvrir Cisco Secure Client…", "Vérifier maintenant"]);
         let said = Event::ClientState(Some(vigie_core::vpn::ClientState::Connected));
         update(&mut state, said, now("2026-11-24T14:02:10"));
-        assert_eq!(second(&state), ["Ouvrir Cisco Secure Client…", "Se déconnecter du VPN"]);
+        assert_eq!(second(&state), ["Ouvrir Cisco Secure Client…", "Se déconnecter du VPN", "Vérifier maintenant"]);
         update(&mut state, Event::Links(home()), now("2026-11-24T14:02:11"));
-        assert_eq!(second(&state), ["Se connecter au VPN…"]);
+        assert_eq!(second(&state), ["Se connecter au VPN…", "Vérifier maintenant"]);
     }
 
     #[test]
@@ -527,6 +529,7 @@ Quitter
             line: Some(3),
             key: None,
             error: vigie_profile::ConfigError::TooLarge,
+            restorable: false,
         };
         let profile = state.profile.clone();
         update(&mut state, Event::Profile(profile, [problem].into()), now("2026-11-24T10:01"));

@@ -35,7 +35,7 @@ fn a_broken_file_is_reported_and_the_tray_runs() {
         .configure(&format!("[vpn]\nprobe_timeout_seconds = 1\nprobe_seconds = \"souvent\"\n\n{NO_MACHINE_WARNINGS}"));
     let (_vigie, item) = desktop.start_vigie();
     let warning = desktop.notifications().wait(0, "Configuration de Vigie en partie ignorée");
-    let place = format!("{}, ligne 11, «\u{a0}vpn.probe_seconds\u{a0}»", file.display());
+    let place = format!("(«\u{a0}vpn.probe_seconds\u{a0}», ligne 11, {})", file.display());
     assert!(warning.body.contains(&place), "{warning:?}");
     assert!(warning.body.contains("il faut un nombre entier"), "{warning:?}");
     let menu = item.menu();
@@ -48,8 +48,12 @@ fn a_broken_file_is_reported_and_the_tray_runs() {
     item.click(&["À propos"]);
     desktop.notifications().wait(1, &format!("Vigie {}", env!("CARGO_PKG_VERSION")));
     assert_eq!(desktop.notifications().all().len(), 2);
-    desktop.press_button(&warning, "Voir le panneau");
-    desktop.wait_for_window("Vigie", true);
+    desktop.press_button(&warning, "Rétablir");
+    wait_for("the bad value to be removed", DEADLINE, || {
+        let text = std::fs::read_to_string(&file).expect("it is there");
+        (!text.contains("souvent") && text.contains("probe_timeout_seconds = 1")).then_some(())
+    });
+    wait_for("the end of the warning", DEADLINE, || (!item.menu().contains("Configuration")).then_some(()));
 }
 
 #[test]

@@ -49,6 +49,7 @@ fn the_menu_is_complete_and_in_order() {
     let expected = "\
 VPN déconnecté (portailotp.test)
 Se connecter au VPN…
+Vérifier maintenant
 ---
 Télémaintenance
 Installer un logiciel (WAPT)

@@ -45,7 +45,7 @@ fn redirected_commands_write_there_and_return_their_codes() {
     assert_eq!(wrong.status.code(), Some(2));
     assert_eq!(
         String::from_utf8(wrong.stderr).unwrap(),
-        "Commande mal écrite : « cafetière ». « vigie --help » affiche l’aide.\n"
+        "Commande mal écrite\u{a0}: «\u{a0}cafetière\u{a0}». «\u{a0}vigie --help\u{a0}» affiche l’aide.\n"
     );
     assert_eq!(wrong.stdout, b"");
 }

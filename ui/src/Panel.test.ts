@@ -19,6 +19,7 @@ const connected: Panel = {
   title: "VPN connecté depuis 14 h 02",
   subtitle: "Les lecteurs réseau sont accessibles.",
   status: "connected",
+  banner: null,
   question: null,
   buttons: [
     { label: "Télémaintenance", action: { do: "open", with: "isl-light" } },
@@ -538,7 +539,7 @@ test("a telephone code is combined with the number, to copy or to dial", () => {
   expect(read("#telephone-error")).toContain("Tapez d’abord le numéro");
   expect(document.activeElement?.id).toBe("telephone");
   type("#telephone", "+33 6 12 34 56 78");
-  expect(read("[data-code=renvoi] .code")).toBe("*210612345678");
+  expect(read("[data-code=renvoi] .code")).toBe("*21 06 12 34 56 78");
   button("Composer *21 : Renvoi immédiat").click();
   expect(ipc.request).toHaveBeenLastCalledWith({ do: "dial", with: { code: "renvoi", number: "0612345678" } });
   button("Composer *20 : Désactiver tous les renvois").click();
@@ -615,6 +616,19 @@ test("shows the answer to a click, but not one that is older than the page", () 
   vi.useRealTimers();
 });
 
+test("what of the configuration does not count is said first, with what to do about it", () => {
+  const restore = { do: "restore-settings" } as const;
+  update({
+    ...connected,
+    banner: { tone: "warning", title: "Un réglage", text: "La valeur 0 ne convient pas.", buttons: [{ label: "Rétablir", action: restore }] },
+  });
+  expect(document.querySelector("main")?.firstElementChild?.textContent).toContain("La valeur 0 ne convient pas.");
+  button("Rétablir").click();
+  expect(ipc.request).toHaveBeenCalledWith(restore);
+  update(connected);
+  expect(document.querySelector("main")?.firstElementChild?.tagName).toBe("HEADER");
+});
+
 test("details open on demand, and the countdown runs only while the page is visible", () => {
   vi.useFakeTimers({ now: 0 });
   const wapt: Row = { id: "wapt", label: "WAPT", value: "2 mises à jour", mark: "normal", fact: "wapt", details: ["firefox", "vlc"], until: null };
@@ -644,7 +658,7 @@ test("details open on demand, and the countdown runs only while the page is visi
 test("panel, cards and settings are accessible", { timeout: 60_000 }, async () => {
   open();
   await ask("t");
-  update(asking);
+  update({ ...asking, banner: { tone: "warning", title: "Un réglage", text: "Il ne convient pas.", buttons: [] } });
   expect(await violations()).toEqual([]);
   element<HTMLInputElement>("#search").labels?.forEach((label) => label.remove());
   element("#search").removeAttribute("placeholder");

@@ -25,6 +25,7 @@ fn problems() -> Arc<[Problem]> {
         line: None,
         key: None,
         error: vigie_profile::ConfigError::TooLarge,
+        restorable: false,
     }]
     .into()
 }
@@ -490,6 +491,29 @@ fn computer_is_switched_off_only_after_confirmation() {
 }
 
 #[test]
+fn credentials_are_forgotten_only_after_confirmation() {
+    let mut state = known();
+    assert_eq!(state.asked(Action::ConfirmForget), []);
+    assert_eq!(state.asked(Action::ForgetCredentials), [Effect::Notify(Notification::ConfirmForget)]);
+    assert_eq!(state.asked(Action::Cancel), [Effect::Withdraw(Category::Answer)]);
+    assert_eq!(state.asked(Action::ConfirmForget), []);
+    state.asked(Action::ForgetCredentials);
+    let forgotten = [Effect::Withdraw(Category::Answer), Effect::ForgetCredentials];
+    assert_eq!(state.asked(Action::ConfirmForget), forgotten);
+    assert_eq!(state.asked(Action::ConfirmForget), []);
+    // The window for connecting asks itself, and nothing is asked any more once it is closed.
+    state.on(Event::ConnectWindowOpen(true), "10:01");
+    assert_eq!(state.asked(Action::ForgetCredentials), []);
+    assert_eq!(state.question, Some(Question::ForgetCredentials));
+    state.on(Event::ConnectWindowOpen(false), "10:02");
+    assert_eq!(state.question, None);
+    // It does not hide a reminder.
+    state.asked(Action::ForgetCredentials);
+    state.on(Event::Tick, "21:00");
+    assert_eq!(state.question, None);
+}
+
+#[test]
 fn each_action_has_its_effect() {
     let missing =
         |target| Effect::Notify(Notification::Launch(LaunchResult { target, outcome: LaunchOutcome::Missing }));
@@ -508,9 +532,10 @@ fn each_action_has_its_effect() {
     let (amigo, code) = (state.profile.helpdesk.link.clone(), state.profile.codes[0].id.clone());
     let cases = [
         (Action::OpenClient, Effect::Launch(LaunchTarget::Client)),
+        (Action::RestoreSettings, Effect::RestoreSettings),
         (Action::OpenPortal, Effect::Launch(LaunchTarget::Portal)),
         (Action::Disconnect, Effect::Disconnect),
-        (Action::ForgetCredentials, Effect::ForgetCredentials),
+        (Action::ForgetCredentials, Effect::Notify(Notification::ConfirmForget)),
         (Action::Open(amigo.clone()), Effect::Launch(LaunchTarget::Link(amigo))),
         (
             Action::Open(state.profile.remote_support.clone()),
