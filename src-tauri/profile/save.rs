@@ -74,7 +74,7 @@ pub enum SaveError {
     Write(PathBuf, std::io::Error),
     /// The file cannot be read or parsed; writing would destroy its contents.
     #[error("{} is broken", .0.file.display())]
-    Broken(Problem),
+    Broken(Box<Problem>),
     /// The machine's file locks it.
     #[error("locked by {0}")]
     Locked(PathBuf),
@@ -130,7 +130,7 @@ impl Loaded {
     fn refuse_broken(&self) -> Result<(), SaveError> {
         let of_user = |problem: &&Problem| problem.file == self.paths.user;
         match self.problems.iter().find(of_user).filter(|_| self.broken.contains(&Layer::User)) {
-            Some(problem) => Err(SaveError::Broken(problem.clone())),
+            Some(problem) => Err(SaveError::Broken(Box::new(problem.clone()))),
             None => Ok(()),
         }
     }

@@ -481,7 +481,7 @@ fn stored_credentials_are_used_and_deleted_and_a_failing_keyring_is_reported() {
     capture_accessible(&desktop, &page, "connexion-trousseau-verrouille");
     let seen = desktop.notifications().all().len();
     item.click(&["Oublier mes identifiants"]);
-    page.wait_for_text("form", "Non, les garder");
+    page.wait_for_text("main", "Non, les garder");
     page.click("Oui, oublier mes identifiants");
     desktop.notifications().wait(seen, "Vos identifiants n’ont pas pu être oubliés");
     assert_eq!(stored_items(&desktop), 2);
@@ -507,7 +507,7 @@ fn stored_credentials_are_used_and_deleted_and_a_failing_keyring_is_reported() {
     wait_for("what the keyring holds", DEADLINE, || (focused(&page) == "digits").then_some(()));
     let seen = desktop.notifications().all().len();
     page.click("Oublier mes identifiants");
-    page.wait_for_text("form", "Non, les garder");
+    page.wait_for_text("main", "Non, les garder");
     page.click("Oui, oublier mes identifiants");
     desktop.notifications().wait(seen, "Vos identifiants sont oubliés");
     wait_for("empty fields", DEADLINE, || (value(&page, "identifier").is_empty()).then_some(()));

@@ -20,6 +20,7 @@ fn model() -> Page {
     let panel = Panel {
         title: "VPN connecté depuis 14 h 02".into(),
         subtitle: "Les lecteurs réseau et les applications métiers sont accessibles.".into(),
+        banner: None,
         status: Some(VpnStatus::Connected),
         question: None,
         buttons: vec![
