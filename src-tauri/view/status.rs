@@ -205,6 +205,8 @@ Assistance et arrêt automatique
             let mut page = crate::page::page(state);
             // What users type has other signs.
             page.entries.iter_mut().for_each(|entry| entry.keywords.clear());
+            // A plain text, with plain spaces.
+            page.help.preview.clear();
             let form = crate::connect::form(state);
             serde_json::to_value((tray(state), status(state), page, form)).expect("views are JSON")
         };
