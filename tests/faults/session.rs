@@ -16,7 +16,7 @@ pub const FAULTS: &[FaultCase] = &[
     },
     FaultCase {
         what: "the session bus hangs",
-        may: "neither icon nor notification nor window, as of every other program; a reminder as soon as the bus goes on",
+        may: "no icon, notification or window, as with every other program; a reminder as soon as the bus goes on",
         never: "a `vigie quit` or SIGTERM that waits for the bus; no reminder once it goes on",
         tests: &["session::bus_hangs"],
     },

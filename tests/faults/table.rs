@@ -20,7 +20,7 @@ const GROUPS: [(&str, &[FaultCase]); 8] = [
 const HEAD: &str = "\
 # Faults
 
-What the user may see when something around Vigie fails, and what must never happen. Made from the declarations in
+What the user may see when something around Vigie fails, and what must never happen. Generated from the declarations in
 `tests/faults`, by `VIGIE_WRITE_DOCS=1 cargo test --test faults documentation`; `make test` runs the tests that are named.
 
 Whatever the fault, the tests of `tests/faults` also check that each reminder that falls due is seen, and once (by a
