@@ -90,7 +90,8 @@ pub fn report(state: &State, request: &HelpRequest) -> String {
 
 /// Returns the name of the report's file.
 pub fn file_name(state: &State) -> String {
-    state.now.wall.strftime("rapport-vigie-%Y-%m-%d-%Hh%M.txt").to_string()
+    let wall = &state.now.wall;
+    ["rapport-vigie", &wall.date().to_string(), &format!("{:02}h{:02}.txt", wall.hour(), wall.minute())].join("-")
 }
 
 #[cfg(test)]
