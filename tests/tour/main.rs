@@ -306,7 +306,8 @@ impl<'a> Tour<'a> {
     }
 
     fn open_drive(&mut self) {
-        self.item.click(&["Lecteurs réseau", "Lecteur I : données professionnelles"]);
+        self.item.wait_for_menu("Rattacher le lecteur I");
+        self.item.click(&["Lecteurs réseau", "Rattacher le lecteur I : données professionnelles"]);
         // The file manager asks as whom to open it, and proposes "anonymous".
         let dialog = wait_for("the file manager's question", DEADLINE, || self.window_of_class("thunar", None));
         run(self.desktop.command("xdotool").args(["windowfocus", "--sync", &dialog, "key", "Return"]));
@@ -352,6 +353,7 @@ impl<'a> Tour<'a> {
         self.wait_for_status("VPN connecté");
         assert_eq!(self.desktop.notifications().all().len(), seen, "nothing to notify");
         let page = self.open_panel();
+        page.wait_for_row("drive-i", "accessible");
         page.click("Imprimer");
         for copier in COPIERS {
             page.wait_for_row(&format!("printer-{copier}"), copier);
@@ -388,7 +390,11 @@ impl<'a> Tour<'a> {
         self.item.activate();
         self.desktop.wait_for_window(PANEL, true);
         let page = WebPage::of_window(&self.desktop, PANEL);
-        wait_for("the panel's rows", DEADLINE, || (!page.rows().is_empty()).then_some(()));
+        wait_for_described(
+            || format!("the panel's rows in {:?}", page.text("body")),
+            DEADLINE,
+            || (!page.rows().is_empty()).then_some(()),
+        );
         page
     }
 
