@@ -274,6 +274,8 @@ pub enum Event {
     Autostart(bool),
     /// Whether the panel's window is open.
     PanelOpen(bool),
+    /// The panel's window got the keyboard focus, or lost it.
+    PanelFocused(bool),
     /// Whether the window for connecting is open.
     ConnectWindowOpen(bool),
     /// What keeps the client from connecting; `None` if nothing was found.

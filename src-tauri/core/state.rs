@@ -57,6 +57,8 @@ pub struct State {
     pub autostart: bool,
     /// Whether the panel's window is open.
     pub panel_open: bool,
+    /// Whether the panel's window has the keyboard focus. An open window may be minimised, or behind others.
+    pub panel_focused: bool,
     /// Whether the panel's facts are unfolded.
     pub facts_unfolded: bool,
     /// What the user is asked just now.
@@ -122,6 +124,7 @@ impl State {
             battery: Reading::Pending,
             autostart: false,
             panel_open: false,
+            panel_focused: false,
             facts_unfolded: false,
             question: None,
             shutdown_asked: Duration::ZERO,

@@ -142,6 +142,7 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
                 effects.push(Effect::SaveState(state.saved.clone()));
             }
         }
+        Event::PanelFocused(focused) => state.panel_focused = focused,
         Event::ConnectWindowOpen(open) => {
             state.connect.open = open;
             if !open {
@@ -331,7 +332,8 @@ fn save_history(state: &mut State, effects: &mut Vec<Effect>) {
 /// Notifies the user of a status that has lasted.
 fn notify(state: &mut State, effects: &mut Vec<Effect>) {
     let status = state.vpn.status();
-    match state.policy.decide(status, state.vpn.since_uptime(), state.now.uptime, state.panel_open) {
+    let watching = state.panel_open && state.panel_focused;
+    match state.policy.decide(status, state.vpn.since_uptime(), state.now.uptime, watching) {
         Some(Decision::Notify) => effects.push(Effect::Notify(Notification::Vpn(status))),
         Some(Decision::Withdraw) => effects.push(Effect::Withdraw(Category::Vpn)),
         None => {}

@@ -104,6 +104,10 @@ pub trait WindowModel: Clone + PartialEq + Send + Sync + 'static {
     fn messages(&self, before: Option<&Self>) -> Vec<ToPanel>;
     /// Returns the event for the window's opening or closing, if there is one.
     fn opened(open: bool) -> Option<Event>;
+    /// Returns the event for the window's getting or losing the keyboard focus, if there is one.
+    fn focused(_focused: bool) -> Option<Event> {
+        None
+    }
 }
 
 impl WindowModel for Page {
@@ -116,6 +120,9 @@ impl WindowModel for Page {
     }
     fn opened(open: bool) -> Option<Event> {
         Some(Event::PanelOpen(open))
+    }
+    fn focused(focused: bool) -> Option<Event> {
+        Some(Event::PanelFocused(focused))
     }
 }
 
@@ -306,8 +313,11 @@ async fn run_window<M: WindowModel>(program: PathBuf, mut target: watch::Receive
     loop {
         let mut process = PanelProcess::default();
         let ended = process.run(&program, &mut target, &events).await;
+        if process.focused {
+            send_if_any(&events, M::focused(false));
+        }
         if process.shown {
-            send_opened::<M>(&events, false);
+            send_if_any(&events, M::opened(false));
         }
         if target.has_changed().is_err() {
             return;
@@ -415,10 +425,13 @@ impl PanelProcess {
                         Some(FromPanel::Shown) => {
                             self.answered = self.sent;
                             if !std::mem::replace(&mut self.shown, true) {
-                                send_opened::<M>(events, true);
+                                send_if_any(events, M::opened(true));
                             }
                         }
-                        Some(FromPanel::Focused(focused)) => self.focused = focused,
+                        Some(FromPanel::Focused(focused)) => {
+                            self.focused = focused;
+                            send_if_any(events, M::focused(focused));
+                        }
                         Some(FromPanel::Alive) => missed_pings = 0,
                         Some(FromPanel::Requested(action)) => send(events, Event::Action(action)),
                         Some(FromPanel::Submitted(form)) => send(events, Event::FormSubmitted(form)),
@@ -504,9 +517,9 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
     }
 }
 
-/// Reports that the window was opened or closed, if anybody needs to know.
-fn send_opened<M: WindowModel>(events: &Events, open: bool) {
-    if let Some(event) = M::opened(open) {
+/// Sends what happened to the window, if anybody needs to know.
+fn send_if_any(events: &Events, event: Option<Event>) {
+    if let Some(event) = event {
         send(events, event);
     }
 }

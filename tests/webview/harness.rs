@@ -127,6 +127,17 @@ pub struct FakeTray<M> {
     pub folder: tempfile::TempDir,
 }
 
+/// Returns the next event. Which window has the focus is up to the window manager, and is left out.
+pub async fn next_event(events: &mut UnboundedReceiver<Event>, deadline: Duration) -> anyhow::Result<Event> {
+    loop {
+        let event = timeout(deadline, events.recv()).await.map_err(|_| anyhow::anyhow!("no event"))?;
+        match event.ok_or_else(|| anyhow::anyhow!("no sender of events is left"))? {
+            Event::PanelFocused(_) => {}
+            event => return Ok(event),
+        }
+    }
+}
+
 impl<M: WindowModel> FakeTray<M> {
     /// Returns a tray for the window with that title.
     pub fn on(display: &str, title: &'static str) -> anyhow::Result<FakeTray<M>> {
@@ -156,8 +167,7 @@ impl<M: WindowModel> FakeTray<M> {
 
     /// As [`FakeTray::event`], with another deadline.
     pub async fn event_within(&mut self, deadline: Duration) -> anyhow::Result<Event> {
-        let event = timeout(deadline, self.events.recv()).await;
-        event.map_err(|_| anyhow::anyhow!("no event"))?.ok_or_else(|| anyhow::anyhow!("no sender of events is left"))
+        next_event(&mut self.events, deadline).await
     }
 
     /// Returns the process ids of the windows, first to last.

@@ -1,6 +1,6 @@
 //! The panel, opened and pinned.
 
-use super::harness::{DEADLINE, Display, FakeTray, TestResult, program, wait_for, wait_for_end};
+use super::harness::{DEADLINE, Display, FakeTray, TestResult, next_event, program, wait_for, wait_for_end};
 use super::test_bus::TestBus;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -523,7 +523,7 @@ async fn both_panels_follow_the_desktops_appearance() -> TestResult {
     let title = format!("^{OPENED}$");
     display.run("xdotool", &["search", "--name", &title, "windowactivate", "--sync"])?;
     display.run("xdotool", &["key", "--delay", "100", "Tab", "Return"])?;
-    assert_eq!(timeout(DEADLINE, events.recv()).await?, Some(Event::PanelOpen(true)));
-    assert_eq!(timeout(DEADLINE, events.recv()).await?, Some(Event::Action(Action::Open("isl-light".into()))));
+    assert_eq!(next_event(&mut events, DEADLINE).await?, Event::PanelOpen(true));
+    assert_eq!(next_event(&mut events, DEADLINE).await?, Event::Action(Action::Open("isl-light".into())));
     Ok(())
 }

@@ -215,11 +215,23 @@ fn loss_and_return_are_notified_once_they_have_lasted() {
 }
 
 #[test]
-fn status_is_not_notified_while_the_panel_is_open() {
-    let mut state = known().connected();
-    state.on(Event::PanelOpen(true), "10:59");
-    state.see(home(), None, "11:00");
-    assert_eq!(state.on(Event::Tick, "11:00:05"), [Effect::Withdraw(Category::Vpn)]);
+fn status_is_not_notified_while_the_panel_has_the_focus() {
+    let effects = |events: &[Event]| {
+        let mut state = known().connected();
+        for event in events {
+            state.on(event.clone(), "10:59");
+        }
+        state.see(home(), None, "11:00");
+        state.on(Event::Tick, "11:00:05")
+    };
+    let opened = [Event::PanelOpen(true), Event::PanelFocused(true)];
+    assert_eq!(effects(&opened), [Effect::Withdraw(Category::Vpn)]);
+    let lost = [Effect::Notify(Notification::Vpn(VpnStatus::Disconnected))];
+    // Open only, minimised or behind another window, closed.
+    assert_eq!(effects(&opened[..1]), lost);
+    for last in [Event::PanelFocused(false), Event::PanelOpen(false)] {
+        assert_eq!(effects(&[opened.as_slice(), &[last]].concat()), lost);
+    }
 }
 
 #[test]

@@ -63,8 +63,8 @@ impl NotificationPolicy {
         Some(free.map_or(visible, |free| visible.max(free)))
     }
 
-    /// Decides about a status that began at the uptime `status_since`. `watching`: whether the user is looking at the
-    /// panel, and needs no notification.
+    /// Decides about a status that began at the uptime `status_since`. `watching`: whether the panel has the
+    /// user's focus, and shows what a notification would.
     pub fn decide(
         &mut self,
         status: VpnStatus,
