@@ -305,7 +305,7 @@ pub enum Day {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EmergencyNumbers {
-    /// "Lycées publics, EREA, ERPD, LPA, LPM", "Autres".
+    /// "Services académiques et autres", "Lycées publics, EREA, ERPD, LPA, LPM".
     pub establishments: String,
     /// Numbers, as the guide writes them.
     pub numbers: Vec<String>,

@@ -127,7 +127,7 @@ fn embedded_guide_has_the_facts_of_the_academys_guide() {
     }
 
     let urgent: Vec<_> = guide.helpdesk.urgent.iter().map(|urgent| urgent.numbers.join(" ")).collect();
-    assert_eq!(urgent, ["09 70 80 97 97", "0806 000 488 0810 14 50 61"]);
+    assert_eq!(urgent, ["0806 000 488 0810 14 50 61", "09 70 80 97 97"]);
     let isl = guide.program(&guide.remote_support).expect("the remote support's program");
     assert_eq!(isl.download.as_deref(), Some("https://telemaintenance.ac-normandie.fr/start/ISLLightClient"));
     assert!(isl.candidates.windows.contains(&"shortcut:Telemaintenance acNormandie Client".to_owned()));

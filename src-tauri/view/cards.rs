@@ -260,7 +260,7 @@ mod tests {
         assert_eq!(lines(0)[0], "Lundi | 8 h à 17 h | 9 h à 12 h 30, 13 h 30 à 17 h");
         assert_eq!(lines(0)[2], "Mercredi | 8 h à 13 h | 9 h à 12 h 30, 13 h 30 à 17 h");
         assert_eq!(lines(0).len(), 5);
-        assert_eq!(lines(1)[1], "Autres | 0806 000 488 ou 0810 14 50 61");
+        assert_eq!(lines(1)[0], "Services académiques et autres | 0806 000 488 ou 0810 14 50 61");
     }
 
     #[test]

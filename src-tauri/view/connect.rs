@@ -10,8 +10,8 @@
 //! [`Form::busy`]. It removes blanks from digits that were pasted ("123 456"); everything else is checked here
 //! ([`Form::errors`]). While [`Form::busy`] nothing can be sent. The tray closes the window when the tunnel is up.
 
-use super::french;
 use super::panel::{Button, button};
+use super::{french, helpdesk};
 use serde::{Deserialize, Serialize};
 use vigie_core::connect::{
     ClientDetection, ConnectError, ConnectMethod, Field, FormError, Keyring, Obstacle, Phase, Stage, Submission,
@@ -213,17 +213,23 @@ fn message(state: &State) -> Option<Message> {
     };
     if let Some(stage) = stage {
         let title = match stage {
-            Stage::Contacting => "Le serveur VPN est appelé…",
+            Stage::Contacting => "Appel du serveur VPN…",
             Stage::Verifying => "Le serveur VPN vérifie votre code…",
             Stage::Establishing => "La connexion s’établit…",
         };
         return Some(say(Tone::Info, title, "Cela prend quelques secondes.", Vec::new()));
     }
+    let asks = state.question == Some(Question::ForgetCredentials);
     if status.reaches_intranet() == Some(true) {
         let title = if status == VpnStatus::OnSite { "Sur site, VPN inutile" } else { "VPN connecté" };
         let disconnect = state.offers_disconnect().then(|| button("Se déconnecter du VPN", Action::Disconnect));
         let buttons = disconnect.into_iter().collect();
-        return Some(say(Tone::Success, title, "Vous pouvez fermer cette fenêtre.", buttons));
+        let question = format!("{FORGET_TITLE} {FORGET_TEXT}");
+        let text = if asks { &question } else { "Vous pouvez fermer cette fenêtre." };
+        return Some(say(Tone::Success, title, text, buttons));
+    }
+    if asks {
+        return Some(say(Tone::Warning, FORGET_TITLE, FORGET_TEXT, Vec::new()));
     }
     if connect.is_blocked(&state.now, &state.profile.vpn) {
         return Some(blocked_message(state));
@@ -247,9 +253,8 @@ fn idle(state: &State) -> Option<Message> {
     match connect.obstacle.filter(|_| connect.client != ClientDetection::Pending) {
         None => {}
         Some(Obstacle::ClientWindow) => {
-            let text = "Tapez votre code PIN et les 6 chiffres. Vigie les copie et affiche sa fenêtre : collez-les dans le champ \
-                        « Passcode » (Ctrl + V).";
-            return Some(say(Tone::Info, format!("{} est déjà ouvert", client(state)), text, Vec::new()));
+            let title = format!("{} est déjà ouvert", client(state));
+            return Some(say(Tone::Info, title, &by_hand(state), Vec::new()));
         }
         Some(Obstacle::RemoteSession) => {
             let text = "Le client VPN refuse en général de s’ouvrir d’ici, même avec le bon code. Mieux vaut ouvrir le VPN \
@@ -260,9 +265,19 @@ fn idle(state: &State) -> Option<Message> {
     let text = "Vous pouvez vous connecter : tapez simplement votre identifiant et votre code PIN.";
     match connect.stored.as_ref()?.keyring {
         Keyring::Ready => None,
-        Keyring::Locked => Some(say(Tone::Warning, "Le trousseau de clés est verrouillé", text, Vec::new())),
-        Keyring::Absent => Some(say(Tone::Warning, "Aucun trousseau de clés ne répond", text, Vec::new())),
+        Keyring::Locked | Keyring::Absent => {
+            Some(say(Tone::Warning, "Votre code PIN ne peut pas être retenu pour l’instant", text, Vec::new()))
+        }
     }
+}
+
+/// Returns how to connect by hand in the client's own window.
+fn by_hand(state: &State) -> String {
+    format!(
+        "Tapez ici votre code PIN et les 6 chiffres. Vigie les copie et ouvre la fenêtre de {} : collez-les dans son champ \
+         « Passcode » (Ctrl + V).",
+        client(state)
+    )
 }
 
 /// Returns the message while no passcode may be sent: the account is locked, or one more refusal could lock it.
@@ -279,12 +294,11 @@ fn blocked_message(state: &State) -> Message {
              clé OTP.",
         )
     };
-    let until = state.connect.blocked_until().map(|at| at.to_zoned_datetime(state.now.wall.time_zone().clone()));
+    // A locked account stays so until AMIGO unlocks it: a time to try again would contradict that.
+    let until = state.connect.blocked_until().filter(|_| !state.connect.is_locked());
+    let until = until.map(|at| at.to_zoned_datetime(state.now.wall.time_zone().clone()));
     let until = until.map(|at| format!(" Vigie permet un nouvel essai à partir de {}.", french::time(at.time())));
-    let numbers = state.profile.helpdesk.urgent.iter();
-    let numbers: Vec<String> =
-        numbers.map(|urgent| format!("{} ({})", french::numbers(&urgent.numbers), urgent.establishments)).collect();
-    let text = format!("{text}{} En cas d’urgence : {}.", until.unwrap_or_default(), numbers.join(" ; "));
+    let text = format!("{text}{} {}", until.unwrap_or_default(), helpdesk::urgent(state));
     say(Tone::Error, title, &text, vec![amigo(state)])
 }
 
@@ -300,12 +314,13 @@ fn tries_left(state: &State) -> String {
 /// Returns why an attempt failed, and what to do.
 pub fn failed(reason: &ConnectError, state: &State) -> Message {
     let open = || button(format!("Ouvrir {}", client(state)), Action::OpenClient);
+    let by_hand = by_hand(state);
     let (tone, title, text, buttons) = match reason {
         ConnectError::WrongPasscode => (
             Tone::Error,
             "Code refusé".into(),
             "Vérifiez votre identifiant et votre code PIN, puis attendez que la clé OTP affiche 6 nouveaux chiffres : \
-             les mêmes ne servent qu’une fois.",
+             un code ne sert qu’une fois.",
             Vec::new(),
         ),
         ConnectError::Locked => return blocked_message(state),
@@ -348,13 +363,9 @@ pub fn failed(reason: &ConnectError, state: &State) -> Message {
             "Redémarrez l’ordinateur ; si cela se répète, contactez l’assistance AMIGO.",
             vec![amigo(state)],
         ),
-        ConnectError::ClientMissing => (
-            Tone::Info,
-            format!("La connexion se fait dans {}", client(state)),
-            "Tapez votre code PIN et les 6 chiffres. Vigie les copie et ouvre cette fenêtre : collez-les dans le champ \
-             « Passcode » (Ctrl + V).",
-            vec![open()],
-        ),
+        ConnectError::ClientMissing => {
+            (Tone::Info, format!("La connexion se fait dans {}", client(state)), &*by_hand, vec![open()])
+        }
         ConnectError::Held => (
             Tone::Warning,
             format!("{} est déjà ouvert", client(state)),
@@ -504,10 +515,7 @@ mod tests {
     #[test]
     fn progress_has_its_messages() {
         let rows = [
-            (
-                Ok(ConnectProgress::Stage(Stage::Contacting)),
-                "Le serveur VPN est appelé… | Cela prend quelques secondes.",
-            ),
+            (Ok(ConnectProgress::Stage(Stage::Contacting)), "Appel du serveur VPN… | Cela prend quelques secondes."),
             (
                 Ok(ConnectProgress::Stage(Stage::Verifying)),
                 "Le serveur VPN vérifie votre code… | Cela prend quelques secondes.",
@@ -593,6 +601,7 @@ mod tests {
             let said = says(&state);
             assert!(said.starts_with(begins) && said.ends_with(ends), "{said}");
             assert!(!said.contains("secret words"));
+            assert!(!(locked && said.contains("nouvel essai")), "a locked account stays locked: {said}");
             assert_eq!(form(&state).can_connect, !locked);
         }
     }
@@ -627,12 +636,24 @@ mod tests {
         assert!(!held.can_connect && !held.may_remember_pin);
         assert_eq!(held.by_hand.as_deref(), Some("Copier le code et ouvrir Cisco Secure Client"));
         assert!(
-            says(&state).starts_with("Cisco Secure Client est déjà ouvert | Tapez votre code PIN"),
+            says(&state).starts_with("Cisco Secure Client est déjà ouvert | Tapez ici votre code PIN"),
             "{}",
             says(&state)
         );
         on(&mut state, Event::ConnectObstacle(None));
         assert!(form(&state).can_connect && form(&state).by_hand.is_none() && says(&state).is_empty());
+    }
+
+    #[test]
+    fn forgetting_is_asked_with_what_it_means() {
+        let stored =
+            StoredCredentials { identifier: Some("mdupont".into()), pin: true, ..StoredCredentials::default() };
+        let mut state = at_the_form(Some(VpnClient::OpenConnect), stored);
+        on(&mut state, Event::Action(Action::ForgetCredentials));
+        assert_eq!(says(&state).replace('\u{a0}', " "), format!("{FORGET_TITLE} | {FORGET_TEXT}"));
+        assert!(form(&state).offers(&Action::ConfirmForget));
+        on(&mut state, Event::Action(Action::Cancel));
+        assert_eq!(says(&state), "");
     }
 
     #[test]
@@ -645,12 +666,10 @@ mod tests {
 
     #[test]
     fn unusable_keyring_is_reported_and_blocks_nothing() {
-        for (keyring, begins) in
-            [(Keyring::Locked, "Le trousseau de clés est verrouillé"), (Keyring::Absent, "Aucun trousseau de clés")]
-        {
+        for keyring in [Keyring::Locked, Keyring::Absent] {
             let remembered = StoredCredentials { keyring, ..StoredCredentials::default() };
             let state = at_the_form(Some(VpnClient::OpenConnect), remembered);
-            assert!(says(&state).starts_with(begins));
+            assert!(says(&state).starts_with("Votre code PIN ne peut pas être retenu pour l’instant |"));
             assert!(form(&state).can_connect && !form(&state).may_remember_pin);
         }
     }

@@ -9,6 +9,14 @@ pub fn line(state: &State) -> String {
     format!("Assistance AMIGO ({})", hours(state))
 }
 
+/// Returns the numbers for urgent cases, each with whom it is for, as the end of a sentence.
+pub fn urgent(state: &State) -> String {
+    let numbers = state.profile.helpdesk.urgent.iter();
+    let numbers: Vec<String> =
+        numbers.map(|urgent| format!("{} ({})", french::numbers(&urgent.numbers), urgent.establishments)).collect();
+    format!("En cas d’urgence : {}.", numbers.join(" ; "))
+}
+
 /// "ouverte jusqu’à 17 h", "fermée, ouvre demain à 8 h".
 pub fn hours(state: &State) -> String {
     let now = &state.now.wall;
@@ -16,6 +24,6 @@ pub fn hours(state: &State) -> String {
         Helpdesk::Open { until } => format!("ouverte jusqu’à {}", french::time(until.time())),
         Helpdesk::Closed { opens: Some(opens) } => format!("fermée, ouvre {}", french::moment(opens, now)),
         Helpdesk::Closed { opens: None } => "fermée".into(),
-        Helpdesk::OutOfCalendar => "horaires inconnus : hors calendrier".into(),
+        Helpdesk::OutOfCalendar => "horaires inconnus à cette date".into(),
     }
 }

@@ -61,11 +61,8 @@ fn contact(state: &State) -> String {
     if matches!(state.helpdesk, Helpdesk::Open { .. }) {
         return format!("AMIGO est {hours}.");
     }
-    let urgent = state.profile.helpdesk.urgent.iter();
-    let numbers: Vec<String> =
-        urgent.map(|urgent| format!("{} : {}", urgent.establishments, french::numbers(&urgent.numbers))).collect();
-    let state = if matches!(state.helpdesk, Helpdesk::OutOfCalendar) { hours } else { format!("AMIGO est {hours}") };
-    format!("{state}. En cas d’urgence, appelez – {}.", numbers.join(" ; "))
+    let is = if matches!(state.helpdesk, Helpdesk::OutOfCalendar) { "AMIGO : " } else { "AMIGO est " };
+    format!("{is}{hours}. {}", helpdesk::urgent(state))
 }
 
 /// Returns what is copied for the helpdesk: the status and when it was taken, the chain to the drives, the last days, and
@@ -129,7 +126,10 @@ mod tests {
         assert_eq!(help_form(&state).contact.replace('\u{a0}', " "), "AMIGO est ouverte jusqu’à 17 h.");
         update(&mut state, Event::Tick, now("2026-11-24T18:00"));
         let contact = help_form(&state).contact.replace('\u{a0}', " ");
-        assert!(contact.starts_with("AMIGO est fermée, ouvre demain à 8 h. En cas d’urgence"), "{contact}");
+        assert!(
+            contact.starts_with("AMIGO est fermée, ouvre demain à 8 h. En cas d’urgence : 0806 000 488"),
+            "{contact}"
+        );
         assert!(contact.contains("09 70 80 97 97"), "{contact}");
     }
 }

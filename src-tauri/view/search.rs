@@ -15,7 +15,7 @@ use std::collections::HashSet;
 use std::sync::LazyLock;
 use vigie_core::message::{Action, Call};
 use vigie_core::state::State;
-use vigie_profile::{Id, Profile};
+use vigie_profile::{Id, Profile, RowKind};
 
 /// Characters of a question that are read.
 const MAX_QUERY_CHARS: usize = 200;
@@ -436,7 +436,7 @@ pub(super) fn entries(state: &State, page: &Page) -> Vec<SearchEntry> {
         let target = Destination::Setting(setting.id.clone());
         entry(&format!("setting-{}", setting.id), &setting.title, "Réglage de Vigie", target)
     }));
-    entries.extend(rows(&page.panel));
+    entries.extend(rows(profile, &page.panel));
     for entry in &mut entries {
         entry.keywords.extend(profile.keywords.get(&entry.id).into_iter().flatten().cloned());
         if let Destination::Do(action) = &entry.target {
@@ -477,13 +477,22 @@ fn actions(state: &State) -> Vec<SearchEntry> {
     entries.collect()
 }
 
-/// The kinds of rows in the panel: the first row of each kind.
-fn rows(panel: &Panel) -> Vec<SearchEntry> {
+/// The kinds of rows in the panel: the first row of each kind, and each of the urgent numbers, which differ in whom they are
+/// for.
+fn rows(profile: &Profile, panel: &Panel) -> Vec<SearchEntry> {
     let mut kinds = HashSet::new();
     let rows = panel.groups.iter().flat_map(|group| &group.rows);
     let rows = rows.filter_map(|row| {
-        let kind = row.fact.filter(|kind| kinds.insert(*kind))?;
-        Some(entry(&format!("row-{}", kind.id()), &row.label, "", Destination::Row(row.id.clone())))
+        let kind = row.fact?;
+        let (id, target) = (format!("row-{}", kind.id()), Destination::Row(row.id.clone()));
+        if kinds.insert(kind) {
+            return Some(entry(&id, &row.label, "", target));
+        }
+        if kind != RowKind::Urgent {
+            return None;
+        }
+        let keywords = profile.keywords.get(&*id).cloned().unwrap_or_default();
+        Some(SearchEntry { keywords, ..entry(&format!("row-{}", row.id), &row.label, "", target) })
     });
     rows.collect()
 }
@@ -598,6 +607,16 @@ mod tests {
     fn rows_are_found_with_their_present_value() {
         let found = find_in(&standing(VpnStatus::Connected), "nom du pc");
         assert_eq!((found.results[0].id.as_str(), found.results[0].detail.as_str()), ("row-computer", "PC-14-042"));
+    }
+
+    #[test]
+    fn each_urgent_number_is_found_the_offices_own_first() {
+        for question in ["numéro amigo", "numéro assistance", "urgence"] {
+            let found = find_in(&standing(VpnStatus::Connected), question);
+            let numbers = found.results.iter().filter(|result| result.id.starts_with("row-urgent"));
+            let numbers: Vec<String> = numbers.map(|result| result.detail.replace('\u{a0}', " ")).collect();
+            assert_eq!(numbers, ["0806 000 488 ou 0810 14 50 61", "09 70 80 97 97"], "{question}");
+        }
     }
 
     #[test]

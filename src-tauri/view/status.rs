@@ -136,8 +136,8 @@ Imprimantes et logiciels
 
 Assistance et arrêt automatique
   AMIGO : ouverte jusqu’à 17 h
+  En cas d’urgence (Services académiques et autres) : 0806 000 488 ou 0810 14 50 61
   En cas d’urgence (Lycées publics, EREA, ERPD, LPA, LPM) : 09 70 80 97 97
-  En cas d’urgence (Autres) : 0806 000 488 ou 0810 14 50 61
   Arrêt automatique : aujourd’hui à 21 h 30
 ",
             env!("CARGO_PKG_VERSION")

@@ -475,7 +475,7 @@ fn stored_credentials_are_used_and_deleted_and_a_failing_keyring_is_reported() {
 
     // Locked before: the keyring's password is not asked for.
     let page = open_window(&desktop, &item);
-    page.wait_for_text("[role=status]", "Le trousseau de clés est verrouillé");
+    page.wait_for_text("[role=status]", "Votre code PIN ne peut pas être retenu pour l’instant");
     assert_eq!((focused(&page).as_str(), value(&page, "identifier").as_str()), ("pin", TestVpn::USER));
     assert_eq!(page.run::<usize>("return document.querySelectorAll('#remember').length", &[]), 0);
     capture_accessible(&desktop, &page, "connexion-trousseau-verrouille");
@@ -494,7 +494,7 @@ fn stored_credentials_are_used_and_deleted_and_a_failing_keyring_is_reported() {
     drop(daemon);
     wait_for("the keyring's end", DEADLINE, || owner(desktop.session(), SECRETS).is_none().then_some(()));
     let page = open_window(&desktop, &item);
-    page.wait_for_text("[role=status]", "Aucun trousseau de clés ne répond");
+    page.wait_for_text("[role=status]", "Votre code PIN ne peut pas être retenu pour l’instant");
     assert_eq!(focused(&page), "identifier");
     capture_accessible(&desktop, &page, "connexion-trousseau-absent");
     page.press_keys(&format!("{}{TAB}", TestVpn::USER));

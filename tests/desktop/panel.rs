@@ -221,8 +221,8 @@ fn each_row_agrees_with_the_systems_own_commands() {
         ["ouverte jusqu’à ", "fermée, ouvre ", "horaires inconnus"].iter().any(|known| hours.starts_with(known)),
         "{hours}"
     );
-    assert_eq!(normal("urgent-0"), "09 70 80 97 97");
-    assert_eq!(normal("urgent-1"), "0806 000 488 ou 0810 14 50 61");
+    assert_eq!(normal("urgent-0"), "0806 000 488 ou 0810 14 50 61");
+    assert_eq!(normal("urgent-1"), "09 70 80 97 97");
     assert_eq!(normal("shutdown"), "aujourd’hui à 21 h 30");
     assert!(rows.iter().all(|row| !row.label.is_empty() && !row.value.is_empty()), "{rows:#?}");
     assert_eq!(page.text("h1"), normal("vpn").trim_end_matches(&format!(" ({GATEWAY})")));

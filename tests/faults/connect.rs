@@ -54,7 +54,7 @@ pub const FAULTS: &[FaultCase] = &[
     },
     FaultCase {
         what: "there is no keyring, or it is locked",
-        may: "« Aucun trousseau de clés ne répond », « Le trousseau de clés est verrouillé »: the PIN is asked for; \
+        may: "« Votre code PIN ne peut pas être retenu pour l’instant »: the PIN is asked for; \
               « Votre code PIN n’a pas été retenu »",
         never: "an attempt that waits for it; a claim that something was forgotten",
         tests: &[
@@ -65,7 +65,7 @@ pub const FAULTS: &[FaultCase] = &[
     FaultCase {
         what: "the keyring is open, and locks each item (KeePassXC)",
         may: "the identifier, and that a PIN is kept; the PIN is asked for",
-        never: "« Aucun trousseau de clés ne répond »",
+        never: "« Votre code PIN ne peut pas être retenu pour l’instant »",
         tests: &[
             "connect::keyring_locks_each_item",
             "src-tauri/runtime/credentials/tests.rs::looking_at_locked_items_shows_what_is_stored_and_prompts_for_nothing",
