@@ -78,7 +78,7 @@ pub enum LinkCause {
     Reading,
     /// The system does not tell.
     Unreadable,
-    /// This drive, at least, is known to the system and not connected.
+    /// This drive, at least, is known to the system, and no drive is connected yet.
     DriveDetached(char),
     /// No drive of the guide is known to the system.
     NoDrive,
@@ -234,21 +234,21 @@ fn drives(state: &State) -> (LinkHealth, LinkCause) {
         Reading::Pending => return (LinkHealth::Unknown, LinkCause::Reading),
         Reading::Unavailable(_) => return (LinkHealth::Unknown, LinkCause::Unreadable),
     };
-    // A drive that the system does not know may be one that this user does not have.
-    match mounts.iter().find(|drive| matches!(drive.mount, DriveMount::Disconnected(_))) {
-        Some(drive) => (LinkHealth::Broken, LinkCause::DriveDetached(drive.letter)),
-        None if mounts.iter().any(|drive| matches!(drive.mount, DriveMount::Connected(_))) => {
-            (LinkHealth::Good, LinkCause::Works)
-        }
-        None => (LinkHealth::Unknown, LinkCause::NoDrive),
+    if mounts.iter().any(|drive| matches!(drive.mount, DriveMount::Connected(_))) {
+        return (LinkHealth::Good, LinkCause::Works);
     }
+    // A remembered drive is no fault: Windows connects it when it is opened. A drive that the system does not know may be one
+    // that this user does not have.
+    let detached = mounts.iter().find(|drive| matches!(drive.mount, DriveMount::Disconnected(_)));
+    (LinkHealth::Unknown, detached.map_or(LinkCause::NoDrive, |drive| LinkCause::DriveDetached(drive.letter)))
 }
 
 fn printers(state: &State) -> (LinkHealth, LinkCause) {
     match &state.printers {
         Reading::Unavailable(_) => return (LinkHealth::Broken, LinkCause::PrintServiceSilent),
         Reading::Known(Printers::Computer(printers)) if printers.is_empty() => {
-            return (LinkHealth::Broken, LinkCause::NoPrinter);
+            // Not everybody has a printer.
+            return (LinkHealth::Unknown, LinkCause::NoPrinter);
         }
         Reading::Pending => return (LinkHealth::Unknown, LinkCause::Reading),
         Reading::Known(Printers::Computer(_) | Printers::Server(_)) => {}
@@ -326,7 +326,7 @@ mod tests {
     use crate::fixture::{
         HOME, HOST, TUNNEL, correct, home, interface, known, now, probe, silent, standing, with_tunnel,
     };
-    use crate::message::{Effect, Event, Printer, SensorRequest};
+    use crate::message::{DriveState, Effect, Event, Printer, SensorRequest};
     use crate::update::update;
     use crate::vpn::{ClientState, DefaultRoute, Ends, IntranetRoute, Links, assess};
     use proptest::prelude::*;
@@ -504,9 +504,14 @@ mod tests {
     }
 
     #[test]
-    fn a_detached_drive_is_the_fault_once_the_intranet_is_reachable() {
-        let state = standing(VpnStatus::Connected);
-        assert_eq!(found(&state, ChainStage::Drives), (LinkHealth::Broken, LinkCause::DriveDetached('S')));
+    fn a_detached_drive_is_no_fault_and_proves_nothing() {
+        let mut state = standing(VpnStatus::Connected);
+        assert_eq!(found(&state, ChainStage::Drives), (LinkHealth::Good, LinkCause::Works));
+        assert_eq!(first_broken(&chain(&state)), None);
+        let mount = DriveMount::Disconnected("S:".into());
+        state.drives = Reading::Known(vec![DriveState { letter: 'S', mount }]);
+        assert_eq!(found(&state, ChainStage::Drives), (LinkHealth::Unknown, LinkCause::DriveDetached('S')));
+        assert_eq!(first_broken(&chain(&state)), None);
         let state = standing(VpnStatus::Disconnected);
         assert_eq!(found(&state, ChainStage::Drives), (LinkHealth::Unknown, LinkCause::Unreached));
         assert_eq!(first_broken(&chain(&state)).map(|link| link.stage), Some(ChainStage::Tunnel));
@@ -517,7 +522,7 @@ mod tests {
         let mut state = standing(VpnStatus::Connected);
         assert_eq!(found(&state, ChainStage::Printers), (LinkHealth::Good, LinkCause::Works));
         state.printers = Reading::Known(Printers::Computer(Vec::new()));
-        assert_eq!(found(&state, ChainStage::Printers), (LinkHealth::Broken, LinkCause::NoPrinter));
+        assert_eq!(found(&state, ChainStage::Printers), (LinkHealth::Unknown, LinkCause::NoPrinter));
         state.printers = Reading::Unavailable("no CUPS".into());
         assert_eq!(found(&state, ChainStage::Printers), (LinkHealth::Broken, LinkCause::PrintServiceSilent));
         let mut away = standing(VpnStatus::Disconnected);

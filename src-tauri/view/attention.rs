@@ -2,7 +2,7 @@
 
 use super::panel::{Button, Panel, Severity, button};
 use serde::{Deserialize, Serialize};
-use vigie_core::message::{Action, DriveMount};
+use vigie_core::message::Action;
 use vigie_core::state::State;
 use vigie_profile::RowKind;
 
@@ -23,24 +23,19 @@ pub struct AttentionItem {
 /// Returns the warnings among the panel's rows. The status itself has its own place, and so has what only follows from it.
 pub fn attention(state: &State, panel: &Panel) -> Vec<AttentionItem> {
     let rows = panel.groups.iter().flat_map(|group| &group.rows);
-    let warnings = rows.filter(|row| row.mark == Severity::Warning && row.fact != Some(RowKind::Vpn));
-    let warnings = warnings.filter(|row| row.fact != Some(RowKind::Drives) || state.reaches_intranet() == Some(true));
+    let follows = |fact| matches!(fact, Some(RowKind::Vpn | RowKind::Drives));
+    let warnings = rows.filter(|row| row.mark == Severity::Warning && !follows(row.fact));
     let items = warnings.map(|row| AttentionItem {
         row: row.id.clone(),
         label: row.label.clone(),
         text: row.value.clone(),
-        button: remedy(state, row.fact, &row.id),
+        button: remedy(state, row.fact),
     });
     items.collect()
 }
 
-fn remedy(state: &State, fact: Option<RowKind>, row: &str) -> Option<Button> {
+fn remedy(state: &State, fact: Option<RowKind>) -> Option<Button> {
     match fact? {
-        RowKind::Drives => {
-            let letter = row.strip_prefix("drive-")?.chars().next()?.to_ascii_uppercase();
-            let is_detached = matches!(state.drive(letter), Some(DriveMount::Disconnected(_)));
-            is_detached.then(|| button("Rattacher", Action::OpenDrive(letter)))
-        }
         RowKind::Shutdown => Some(button("Ce soir, ne plus me le rappeler", Action::NotTonight))
             .filter(|_| state.shutdown.reminds_tonight(&state.now)),
         RowKind::Site
@@ -57,6 +52,7 @@ fn remedy(state: &State, fact: Option<RowKind>, row: &str) -> Option<Button> {
         | RowKind::Disk
         | RowKind::Battery
         | RowKind::Version
+        | RowKind::Drives
         | RowKind::Printers
         | RowKind::Wapt
         | RowKind::Amigo
@@ -83,8 +79,9 @@ mod tests {
     #[test]
     fn only_what_the_status_does_not_say_is_listed() {
         let mut state = standing(VpnStatus::Connected);
-        assert_eq!(rows(&state), [("drive-s".to_owned(), Some(Action::OpenDrive('S')))]);
-        assert_eq!(rows(&standing(VpnStatus::Disconnected)), []);
+        for status in VpnStatus::ALL {
+            assert_eq!(rows(&standing(status)), [], "{status:?}: the drives follow from it");
+        }
         update(&mut state, Event::Tick, now("2026-11-24T21:20"));
         assert!(rows(&state).contains(&("shutdown".to_owned(), Some(Action::NotTonight))), "{:?}", rows(&state));
     }

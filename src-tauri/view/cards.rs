@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn each_drive_has_one_verb() {
         let expected =
-            ["Ouvrir le lecteur I", "Rattacher le lecteur S", "Demander le lecteur T à AMIGO", "Ouvrir le lecteur U"];
+            ["Ouvrir le lecteur I", "Ouvrir le lecteur S", "Demander le lecteur T à AMIGO", "Ouvrir le lecteur U"];
         assert_eq!(labels(&standing(VpnStatus::Connected), "lecteurs"), expected);
         assert_eq!(labels(&standing(VpnStatus::Disconnected), "lecteurs"), ["Se connecter au VPN"]);
     }

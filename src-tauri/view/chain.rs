@@ -1,10 +1,10 @@
 //! "Pourquoi ça ne marche pas ?": the chain from the computer to the drives in words.
 
 use super::panel::{Button, button};
-use super::{connect, french, vpn};
+use super::{connect, drives, french, vpn};
 use serde::{Deserialize, Serialize};
 use vigie_core::chain::{ChainLink, ChainStage, LinkCause, LinkHealth, chain, first_broken, remedy};
-use vigie_core::message::{Action, DriveMount, Reading, SystemSettings};
+use vigie_core::message::{Action, SystemSettings};
 use vigie_core::state::State;
 use vigie_core::vpn::Reason;
 
@@ -109,16 +109,16 @@ fn label(stage: ChainStage) -> &'static str {
 
 fn verdict(health: LinkHealth) -> &'static str {
     match health {
-        LinkHealth::Good => "bon",
-        LinkHealth::Broken => "en panne",
-        LinkHealth::Unknown => "inconnu",
+        LinkHealth::Good => "OK",
+        LinkHealth::Broken => "à voir",
+        LinkHealth::Unknown => "à confirmer",
     }
 }
 
 fn sentence(state: &State, link: &ChainLink) -> String {
     let text = match (link.cause, link.stage) {
         (LinkCause::Works, ChainStage::Computer) => "Il est relié à un réseau.",
-        (LinkCause::Works, ChainStage::LocalNetwork) => "Le réseau où vous êtes laisse passer.",
+        (LinkCause::Works, ChainStage::LocalNetwork) => "Le réseau où vous êtes laisse passer la connexion.",
         (LinkCause::Works, ChainStage::Internet) => "La connexion va jusqu’au serveur VPN.",
         (LinkCause::Works, ChainStage::Gateway) => "Il répond.",
         (LinkCause::Works, ChainStage::Tunnel) => "Il est ouvert et transmet des données.",
@@ -131,13 +131,14 @@ fn sentence(state: &State, link: &ChainLink) -> String {
             "Des données en viennent, mais les serveurs interrogés ne répondent pas."
         }
         (LinkCause::Unproven, _) => "Rien ne prouve encore que ce point fonctionne.",
-        (LinkCause::Unreached, _) => "Ne peut pas être vérifié tant qu’un point précédent est en panne.",
+        (LinkCause::Unreached, _) => "Ne peut pas être vérifié tant qu’un point précédent reste à voir.",
         (LinkCause::NotNeeded, _) => "Pas nécessaire : vous êtes sur site.",
         (LinkCause::Connecting, _) => "La connexion est en cours.",
         (LinkCause::Reading, _) => "La vérification est en cours.",
         (LinkCause::Unreadable, _) => "Le système n’indique pas ses lecteurs.",
         (LinkCause::DriveDetached(letter), _) => {
-            return format!("Le lecteur {letter} est déconnecté ; l’ouvrir le rattache.");
+            let on_demand = drives::on_demand(state);
+            return on_demand.unwrap_or_else(|| format!("Le lecteur {letter} s’ouvre à la demande."));
         }
         (LinkCause::NoDrive, _) => "Cet ordinateur ne connaît aucun des lecteurs réseau.",
         (LinkCause::NoPrinter, _) => "Aucune imprimante n’est installée sur cet ordinateur.",
@@ -148,18 +149,13 @@ fn sentence(state: &State, link: &ChainLink) -> String {
 }
 
 fn connected_drives(state: &State) -> String {
-    let Reading::Known(mounts) = &state.drives else { return "Ils sont rattachés.".into() };
-    let connected = mounts.iter().filter(|drive| matches!(drive.mount, DriveMount::Connected(_)));
-    let letters: Vec<String> = connected.map(|drive| drive.letter.to_string()).collect();
-    match &*letters {
-        [letter] => format!("Le lecteur {letter} est rattaché."),
-        letters => format!("Les lecteurs {} sont rattachés.", letters.join(", ")),
-    }
+    let sentences = [drives::connected(state), drives::on_demand(state)];
+    sentences.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 fn remedy_label(state: &State, action: &Action) -> String {
     if let Action::OpenDrive(letter) = action {
-        return format!("Rattacher le lecteur {letter}");
+        return format!("Ouvrir le lecteur {letter}");
     }
     if *action == Action::OpenClient {
         return format!("Ouvrir {}", connect::client(state));
@@ -171,7 +167,7 @@ fn remedy_label(state: &State, action: &Action) -> String {
         (Action::OpenSettings(SystemSettings::Network), "Ouvrir les réglages du réseau"),
         (Action::OpenSettings(SystemSettings::Printers), "Ouvrir les réglages des imprimantes"),
         (Action::OpenPortal, "Se connecter au Wi-Fi public"),
-        (Action::Diagnose, "Vérifier à nouveau"),
+        (Action::Diagnose, "Vérifier maintenant"),
     ];
     let label = labels.into_iter().find(|(known, _)| known == action).map(|(_, label)| label);
     label.unwrap_or("Demander à AMIGO").into()
@@ -193,25 +189,26 @@ mod tests {
             lines(VpnStatus::Disconnected),
             [
                 "De l’ordinateur aux lecteurs",
-                "  Cet ordinateur : bon – Il est relié à un réseau.",
-                "  Box ou réseau local : bon – Le réseau où vous êtes laisse passer.",
-                "  Internet : bon – La connexion va jusqu’au serveur VPN.",
-                "  Serveur VPN : bon – Il répond.",
-                &format!("  Tunnel VPN : en panne – {}", vpn::detail(&standing(VpnStatus::Disconnected))),
-                "  Réseau de l’académie : inconnu – Ne peut pas être vérifié tant qu’un point précédent est en panne.",
-                "  Lecteurs réseau : inconnu – Ne peut pas être vérifié tant qu’un point précédent est en panne.",
-                "  Imprimante : inconnu – Ne peut pas être vérifié tant qu’un point précédent est en panne.",
+                "  Cet ordinateur : OK – Il est relié à un réseau.",
+                "  Box ou réseau local : OK – Le réseau où vous êtes laisse passer la connexion.",
+                "  Internet : OK – La connexion va jusqu’au serveur VPN.",
+                "  Serveur VPN : OK – Il répond.",
+                &format!("  Tunnel VPN : à voir – {}", vpn::detail(&standing(VpnStatus::Disconnected))),
+                "  Réseau de l’académie : à confirmer – Ne peut pas être vérifié tant qu’un point précédent reste à voir.",
+                "  Lecteurs réseau : à confirmer – Ne peut pas être vérifié tant qu’un point précédent reste à voir.",
+                "  Imprimante : à confirmer – Ne peut pas être vérifié tant qu’un point précédent reste à voir.",
             ]
         );
         let connected = lines(VpnStatus::Connected);
-        assert_eq!(connected[7], "  Lecteurs réseau : en panne – Le lecteur S est déconnecté ; l’ouvrir le rattache.");
+        let drives = "Les lecteurs I et U sont accessibles. Le lecteur S s’ouvre à la demande.";
+        assert_eq!(connected[7], format!("  Lecteurs réseau : OK – {drives}"));
     }
 
     #[test]
     fn it_is_offered_where_something_is_not_well() {
         for status in VpnStatus::ALL {
             let diagnosis = diagnosis(&standing(status));
-            let well = matches!(status, VpnStatus::Unknown | VpnStatus::Connecting);
+            let well = !matches!(status.reaches_intranet(), Some(false));
             assert_eq!(diagnosis.offered, !well, "{status:?}: {}", diagnosis.summary);
             assert!(diagnosis.summary.ends_with('.'), "{}", diagnosis.summary);
         }

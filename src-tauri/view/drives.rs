@@ -27,7 +27,7 @@ pub fn purpose(holds: DriveUse) -> &'static str {
     }
 }
 
-/// Returns the one thing to do with a drive, in every view: open it, attach it again, or ask the helpdesk for it. `None`
+/// Returns the one thing to do with a drive, in every view: open it, or ask the helpdesk for it. `None`
 /// while it cannot be done.
 pub fn action(state: &State, drive: &Drive) -> Option<Button> {
     if out_of_reach(state).is_some() {
@@ -37,8 +37,8 @@ pub fn action(state: &State, drive: &Drive) -> Option<Button> {
     let name = names([drive]);
     let open = Action::OpenDrive(drive.letter);
     Some(match state.drive(drive.letter)? {
-        DriveMount::Connected(_) => button(format!("Ouvrir le {name}"), open),
-        DriveMount::Disconnected(_) => button(format!("Rattacher le {name}"), open),
+        // One that is remembered is connected by opening it.
+        DriveMount::Connected(_) | DriveMount::Disconnected(_) => button(format!("Ouvrir le {name}"), open),
         DriveMount::Absent => {
             button(format!("Demander le {name} à AMIGO"), Action::Open(state.profile.helpdesk.link.clone()))
         }
@@ -54,13 +54,17 @@ pub fn entry(state: &State, drive: &Drive) -> (String, Option<Action>) {
     }
 }
 
+/// The value of a drive that the system remembers and has not connected yet.
+const ON_DEMAND: &str = "s’ouvre à la demande";
+
 /// Returns the panel's value for a drive, and how serious it is.
 pub fn value(state: &State, drive: &Drive) -> (&'static str, Severity) {
     match (out_of_reach(state), state.drive(drive.letter)) {
         (Some(reason), Some(DriveMount::Connected(_) | DriveMount::Disconnected(_))) => (reason, Severity::Warning),
         (Some(reason), Some(DriveMount::Absent) | None) => (reason, Severity::Unavailable),
         (None, Some(DriveMount::Connected(_))) => ("accessible", Severity::Normal),
-        (None, Some(DriveMount::Disconnected(_))) => ("déconnecté, à rattacher", Severity::Warning),
+        // Windows connects a remembered drive when it is opened: no fault.
+        (None, Some(DriveMount::Disconnected(_))) => (ON_DEMAND, Severity::Normal),
         (None, Some(DriveMount::Absent)) => ("absent de cet ordinateur, à demander à AMIGO", Severity::Unavailable),
         (None, None) => match state.drives {
             // A drive that the profile has just named is not in the last reading.
@@ -82,18 +86,37 @@ fn out_of_reach(state: &State) -> Option<&'static str> {
     }
 }
 
+/// Returns the drives of the profile that are mounted so.
+fn mounted(state: &State, is: fn(&DriveMount) -> bool) -> Vec<&Drive> {
+    let drives = state.profile.drives.iter();
+    drives.filter(|drive| state.drive(drive.letter).is_some_and(is)).collect()
+}
+
+/// Returns the sentence about the drives that are connected when they are opened, if there are any.
+pub fn on_demand(state: &State) -> Option<String> {
+    let detached = mounted(state, |mount| matches!(mount, DriveMount::Disconnected(_)));
+    match detached.as_slice() {
+        [] => None,
+        [one] => Some(format!("Le {} s’ouvre à la demande.", names([*one]))),
+        some => Some(format!("Les {} s’ouvrent à la demande.", names(some.iter().copied()))),
+    }
+}
+
+/// Returns the sentence about the drives that are connected, if there are any.
+pub fn connected(state: &State) -> Option<String> {
+    let connected = mounted(state, |mount| matches!(mount, DriveMount::Connected(_)));
+    match connected.as_slice() {
+        [] => None,
+        [one] => Some(format!("Le {} est accessible.", names([*one]))),
+        some => Some(format!("Les {} sont accessibles.", names(some.iter().copied()))),
+    }
+}
+
 /// Returns the sentence about what is within reach, for a status in which the intranet is, and one about the drives that are
-/// missing.
+/// connected when they are opened. A drive that the computer does not have is not mentioned: not everybody has each.
 pub fn within_reach(state: &State) -> String {
     let drives = &state.profile.drives;
-    let which = |is: fn(&DriveMount) -> bool| -> Vec<&Drive> {
-        drives.iter().filter(|drive| state.drive(drive.letter).is_some_and(is)).collect()
-    };
-    let connected = which(|mount| matches!(mount, DriveMount::Connected(_)));
-    let missing = [
-        (which(|mount| matches!(mount, DriveMount::Disconnected(_))), "à rattacher", "à rattacher"),
-        (which(|mount| *mount == DriveMount::Absent), "absent", "absents"),
-    ];
+    let connected = mounted(state, |mount| matches!(mount, DriveMount::Connected(_)));
     let reachable = match connected.as_slice() {
         [] => "Les applications métiers sont accessibles.".to_owned(),
         all if all.len() == drives.len() => {
@@ -102,18 +125,10 @@ pub fn within_reach(state: &State) -> String {
         [one] => format!("Les applications métiers et le {} sont accessibles.", names([*one])),
         some => format!("Les applications métiers et les {} sont accessibles.", names(some.iter().copied())),
     };
-    let missing: Vec<String> = missing
-        .into_iter()
-        .filter(|(drives, ..)| !drives.is_empty())
-        .map(|(drives, one, many)| {
-            let word = if drives.len() == 1 { one } else { many };
-            format!("{} {word}", names(drives))
-        })
-        .collect();
-    if missing.is_empty() {
-        return reachable;
+    match on_demand(state) {
+        Some(on_demand) => format!("{reachable} {on_demand}"),
+        None => reachable,
     }
-    format!("{reachable} {}.", french::capitalised(&missing.join(", ")))
 }
 
 #[cfg(test)]
@@ -142,15 +157,15 @@ mod tests {
     fn every_view_says_which_drives_are_within_reach() {
         let rows = [
             (["connected"; 4], "Les lecteurs réseau et les applications métiers sont accessibles."),
-            (["absent"; 4], "Les applications métiers sont accessibles. Lecteurs I, S, T et U absents."),
-            (["disconnected"; 4], "Les applications métiers sont accessibles. Lecteurs I, S, T et U à rattacher."),
+            (["absent"; 4], "Les applications métiers sont accessibles."),
             (
-                ["connected", "absent", "absent", "absent"],
-                "Les applications métiers et le lecteur I sont accessibles. Lecteurs S, T et U absents.",
+                ["disconnected"; 4],
+                "Les applications métiers sont accessibles. Les lecteurs I, S, T et U s’ouvrent à la demande.",
             ),
+            (["connected", "absent", "absent", "absent"], "Les applications métiers et le lecteur I sont accessibles."),
             (
                 ["connected", "disconnected", "absent", "connected"],
-                "Les applications métiers et les lecteurs I et U sont accessibles. Lecteur S à rattacher, lecteur T absent.",
+                "Les applications métiers et les lecteurs I et U sont accessibles. Le lecteur S s’ouvre à la demande.",
             ),
         ];
         for status in [VpnStatus::Connected, VpnStatus::OnSite] {
@@ -197,7 +212,7 @@ mod tests {
                 let value = value(&state, drive).0;
                 let verb = on_card.map(|button| button.label.split(' ').next().unwrap_or_default().to_lowercase());
                 match verb.as_deref() {
-                    Some("ouvrir") => assert_eq!(value, "accessible"),
+                    Some("ouvrir") => assert!(["accessible", ON_DEMAND].contains(&value), "{value}"),
                     Some(verb) => assert!(value.contains(&format!("à {verb}")), "{value}: {verb}"),
                     None => assert!(out_of_reach(&state).is_some(), "{status:?}: {drive:?}"),
                 }

@@ -389,7 +389,7 @@ mod tests {
             ),
             (
                 VpnStatus::Connected,
-                "VPN connecté | Les applications métiers et les lecteurs I et U sont accessibles. Lecteur S à rattacher, lecteur T absent.",
+                "VPN connecté | Les applications métiers et les lecteurs I et U sont accessibles. Le lecteur S s’ouvre à la demande.",
             ),
             (
                 VpnStatus::Stalled,

@@ -109,7 +109,7 @@ mod tests {
         let begin = "Demande d’aide : Lecteurs réseau\n« Le lecteur S a disparu »\n\nVigie, le 24/11/2026 14:02\n";
         assert!(report.starts_with(begin), "{report}");
         for part in [
-            "\n  Tunnel VPN : en panne – ",
+            "\n  Tunnel VPN : à voir – ",
             "\nLes derniers jours\n  aujourd’hui : ",
             "\nDernière connexion : Le serveur VPN n’est pas reconnu\n",
             "\n  Nom de l’ordinateur : PC-14-042\n",

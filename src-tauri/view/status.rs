@@ -103,7 +103,7 @@ mod tests {
         let expected = format!(
             "\
 VPN connecté depuis 14 h 02
-Les applications métiers et les lecteurs I et U sont accessibles. Lecteur S à rattacher, lecteur T absent.
+Les applications métiers et les lecteurs I et U sont accessibles. Le lecteur S s’ouvre à la demande.
 
 Réseau
   VPN : VPN connecté depuis 14 h 02 (portailotp.ac-caen.fr)
@@ -125,7 +125,7 @@ Cet ordinateur
 
 Lecteurs réseau
   Lecteur I (données professionnelles) : accessible
-  Lecteur S (données professionnelles) : déconnecté, à rattacher
+  Lecteur S (données professionnelles) : s’ouvre à la demande
   Lecteur T (données professionnelles) : absent de cet ordinateur, à demander à AMIGO
   Lecteur U (données personnelles) : accessible
 

@@ -355,7 +355,7 @@ Téléphonie ▸
   Composer *98 (Consulter la messagerie vocale)
 Lecteurs réseau ▸
   Ouvrir le lecteur I : données professionnelles
-  Rattacher le lecteur S : données professionnelles
+  Ouvrir le lecteur S : données professionnelles
   Demander le lecteur T à AMIGO : données professionnelles
   Ouvrir le lecteur U : données personnelles
 Imprimantes ▸

@@ -15,7 +15,7 @@ fn the_chain_names_the_first_fault_and_follows_the_network() {
     let _login1 = FakeLogind::start(&desktop);
     let (_vigie, _item, page) = open_folded(&desktop, "VPN déconnecté");
     page.click("Pourquoi ça ne marche pas ?");
-    page.wait_for_text("[aria-current=step]", "Tunnel VPN : en panne");
+    page.wait_for_text("[aria-current=step]", "Tunnel VPN : à voir");
     page.wait_for_text("[data-stage=gateway]", "Serveur VPN : bon");
     page.wait_for_text("[data-stage=drives]", "Lecteurs réseau : inconnu");
     assert_eq!(accessibility_faults(&page), Vec::<String>::new());
@@ -92,7 +92,7 @@ fn a_report_is_saved_and_copied_with_the_users_words() {
     let (_vigie, _item, page) = open_folded(&desktop, "VPN déconnecté");
     page.click("Aide");
     page.click("Voir le rapport");
-    page.wait_for_text("#help-preview", "Tunnel VPN : en panne");
+    page.wait_for_text("#help-preview", "Tunnel VPN : à voir");
     page.click_on("input[name=help-topic][value=drives]");
     page.fill("#help-sentence", "Plus de lecteur S");
     assert_eq!(accessibility_faults(&page), Vec::<String>::new());

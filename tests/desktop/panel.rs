@@ -195,7 +195,7 @@ fn each_row_agrees_with_the_systems_own_commands() {
         let row = row(&format!("drive-{letter}"));
         assert_eq!((row.label.as_str(), row.value.as_str(), row.mark.as_str()), (label, "accessible", "normal"));
     }
-    assert_eq!((row("drive-s").value.as_str(), row("drive-s").mark.as_str()), ("déconnecté, à rattacher", "warning"));
+    assert_eq!((row("drive-s").value.as_str(), row("drive-s").mark.as_str()), ("s’ouvre à la demande", "normal"));
     assert_eq!(
         (row("drive-t").value.as_str(), row("drive-t").mark.as_str()),
         ("absent de cet ordinateur, à demander à AMIGO", "unavailable")

@@ -35,7 +35,7 @@ struct ShownStatus {
 const CONNECT: &str = "Se connecter au VPN…";
 const OPEN_CISCO: &str = "Ouvrir Cisco Secure Client…";
 const OUT_OF_REACH: &str = "Les lecteurs I, S, T et U et les applications métiers sont hors d’atteinte.";
-const REACHABLE: &str = "Les applications métiers sont accessibles. Lecteurs I, S, T et U à rattacher.";
+const REACHABLE: &str = "Les applications métiers sont accessibles. Les lecteurs I, S, T et U s’ouvrent à la demande.";
 
 const UNKNOWN: ShownStatus = ShownStatus {
     verdict: "unknown",
@@ -173,7 +173,7 @@ impl Home {
         for (drive, purpose) in [('I', "données professionnelles"), ('U', "données personnelles")] {
             let line = match expected.drives {
                 Some(reason) => format!("  Lecteur {drive} : {purpose} ({reason}) (greyed)"),
-                None => format!("  Rattacher le lecteur {drive} : {purpose}"),
+                None => format!("  Ouvrir le lecteur {drive} : {purpose}"),
             };
             assert!(menu.lines().any(|other| other == line), "{line:?} is missing in\n{menu}");
         }

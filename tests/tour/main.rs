@@ -306,8 +306,8 @@ impl<'a> Tour<'a> {
     }
 
     fn open_drive(&mut self) {
-        self.item.wait_for_menu("Rattacher le lecteur I");
-        self.item.click(&["Lecteurs réseau", "Rattacher le lecteur I : données professionnelles"]);
+        self.item.wait_for_menu("Ouvrir le lecteur I");
+        self.item.click(&["Lecteurs réseau", "Ouvrir le lecteur I : données professionnelles"]);
         // The file manager asks as whom to open it, and proposes "anonymous".
         let dialog = wait_for("the file manager's question", DEADLINE, || self.window_of_class("thunar", None));
         run(self.desktop.command("xdotool").args(["windowfocus", "--sync", &dialog, "key", "Return"]));
