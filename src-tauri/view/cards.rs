@@ -144,11 +144,8 @@ fn add_part(state: &State, part: CardPart, card: &mut Card) {
                 .map(|urgent| [urgent.establishments.clone(), french::numbers(&urgent.numbers)]);
             card.tables.push(table("En cas d’urgence", ["Établissement", "Numéro"], lines));
         }
-        CardPart::SupportInfo => {
-            card.help = true;
-            let button = button("Copier les infos pour l’assistance", Action::CopySupportInfo);
-            card.buttons.push(CardButton { button, note: french::typeset("À coller dans votre demande AMIGO") });
-        }
+        // The report that is asked for there has the infos for the helpdesk in it.
+        CardPart::SupportInfo => card.help = true,
         CardPart::Shutdown => {
             if state.shutdown.reminds_tonight(&state.now) {
                 let button = button("Ce soir, ne plus me le rappeler", Action::NotTonight);

@@ -67,6 +67,8 @@ pub struct Row {
     pub label: String,
     /// The fact, or why there is none.
     pub value: String,
+    /// What is copied, if not the value, and is named with the label.
+    pub copy: Option<String>,
     /// How serious it is.
     pub mark: Severity,
     /// Details shown on request.
@@ -421,7 +423,11 @@ fn printer_rows(state: &State) -> Vec<Row> {
             };
             let place = place.map(|place| format!(" : {place}")).unwrap_or_default();
             let value = format!("{}{remark}{place}", printer.name);
-            Row { id: format!("printer-{}", printer.name), ..normal(RowKind::Printers, value).labelled("Imprimante") }
+            Row {
+                id: format!("printer-{}", printer.name),
+                copy: Some(printer.name.clone()),
+                ..normal(RowKind::Printers, value).labelled("Imprimante")
+            }
         })),
         Reading::Pending => rows.push(unavailable(RowKind::Printers, PENDING_TEXT)),
         Reading::Unavailable(_) => {
@@ -776,6 +782,9 @@ mod tests {
             shown(&mut state, found, "printer-Copieur_DSI"),
             "Imprimante : Copieur_DSI (par défaut, trouvée sur le réseau et non installée)"
         );
+        let rows = panel(&state).groups.into_iter().flat_map(|group| group.rows);
+        let copied: Vec<String> = rows.filter_map(|row| row.copy).collect();
+        assert_eq!(copied, ["Copieur_DSI"], "its name alone");
         let wapt = Wapt { version: "2.5".into(), pending: None, running: None };
         let wapt = Event::Wapt(Reading::Known(wapt));
         assert_eq!(shown(&mut state, wapt, "wapt"), "WAPT : version 2.5, serveur pas encore interrogé");

@@ -64,7 +64,7 @@ fn the_panel_shows_what_matters_without_scrolling() {
     assert_eq!(accessibility_faults(&page), Vec::<String>::new());
     capture(&desktop, &page, "panneau-coup-d-oeil", "main");
     // Unfolded facts stay so for the session.
-    page.click("Cet ordinateur");
+    page.click("Toutes les informations");
     desktop.press_key("Vigie", "Escape");
     desktop.wait_for_window("Vigie", false);
     drop(page);

@@ -23,7 +23,7 @@ pub fn at_home(vpn: &TestVpn, settings: &str) -> Desktop {
 /// As [`open_folded`], with the facts unfolded.
 pub fn open(desktop: &Desktop, status: &str) -> (ChildProcess, TrayItem, WebPage) {
     let (vigie, item, page) = open_folded(desktop, status);
-    page.click("Cet ordinateur");
+    page.click("Toutes les informations");
     (vigie, item, page)
 }
 
@@ -294,7 +294,10 @@ fn each_button_does_what_its_label_says() {
 
     // The info for the helpdesk is the status as the command line prints it, under the date and time; then the chain to the
     // drives, and the last days.
-    page.click("Copier les infos pour l’assistance");
+    page.click("Retour au panneau");
+    page.fill("#search", "copier les infos");
+    page.wait_for_text("[data-result=support-info]", "Copier les infos pour l’assistance");
+    page.click_on("[data-result=support-info]");
     let copied = wait_for("the helpdesk's text to paste", DEADLINE, || {
         let text = desktop.clipboard_text();
         text.starts_with("Vigie, le ").then_some(text)
@@ -317,8 +320,7 @@ fn each_button_does_what_its_label_says() {
     page.wait_for_text(".answer", "Les infos pour l’assistance sont copiées");
     wait_for("the end of the confirmation", DEADLINE, || page.text(".answer").is_empty().then_some(()));
 
-    // The button of each row copies its value.
-    page.click("Retour au panneau");
+    // The button of each row copies its value, a printer's its name alone.
     let rows = page.rows();
     assert!(rows.len() > 20, "{rows:#?}");
     // Announcements for screen readers are removed after a moment.
@@ -330,12 +332,15 @@ fn each_button_does_what_its_label_says() {
     );
     for row in &rows {
         page.click_on(&format!("[data-id={}] button", json!(row.id)));
-        let expected = format!("{} : copié", row.label);
+        let printer = row.id.strip_prefix("printer-");
+        let name = printer.map_or(row.label.clone(), |printer| format!("{} {printer}", row.label));
+        let expected = format!("{name} : copié");
         wait_for(&format!("{expected:?} to be announced"), DEADLINE, || {
             let announced: Vec<String> = page.run("return announced", &[]);
             announced.iter().any(|text| text.replace('\u{a0}', " ") == expected).then_some(())
         });
-        assert_eq!(desktop.clipboard_text().replace('\u{a0}', " "), page.row(&row.id).value, "{row:?}");
+        let wanted = printer.map_or_else(|| page.row(&row.id).value, str::to_owned);
+        assert_eq!(desktop.clipboard_text().replace('\u{a0}', " "), wanted, "{row:?}");
     }
     for (recorder, calls) in [(&cisco, 1), (&isl, 1), (&wapt, 1), (&browser, 2)] {
         assert_eq!(recorder.calls().len(), calls, "something was opened twice");
@@ -355,7 +360,7 @@ fn the_panel_asks_for_the_site_and_before_it_switches_off() {
     let item = desktop.item_of(vigie.pid());
     let page = WebPage::of(&desktop);
     page.wait_for_text("main", "Quel est votre site ?");
-    page.click("Cet ordinateur");
+    page.click("Toutes les informations");
     assert_eq!(
         (page.row("site").mark.as_str(), page.row("site").value.as_str()),
         ("warning", "à choisir dans les réglages ou dans le menu « Mon site »")

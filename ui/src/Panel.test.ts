@@ -29,9 +29,9 @@ const connected: Panel = {
     {
       title: "Cet ordinateur",
       rows: [
-        { id: "computer", label: "Nom de l’ordinateur", value: "PC-14RC-DSI-0421", mark: "normal", fact: null, details: [], until: null },
-        { id: "disk", label: "Disque système", value: "12 Go libres", mark: "warning", fact: "disk", details: [], until: null },
-        { id: "battery", label: "Batterie", value: "illisible", mark: "unavailable", fact: null, details: [], until: null },
+        { id: "computer", label: "Nom de l’ordinateur", value: "PC-14RC-DSI-0421", copy: null, mark: "normal", fact: null, details: [], until: null },
+        { id: "disk", label: "Disque système", value: "12 Go libres", copy: null, mark: "warning", fact: "disk", details: [], until: null },
+        { id: "battery", label: "Batterie", value: "illisible", copy: null, mark: "unavailable", fact: null, details: [], until: null },
       ],
     },
     { title: "Vide", rows: [] },
@@ -352,7 +352,7 @@ test("a reminder that appears while the user types does not take the focus", () 
 });
 
 test("a row keeps its state when another comes before it", () => {
-  const row = (id: string): Row => ({ id, label: id, value: id, mark: "normal", fact: null, details: ["a"], until: null });
+  const row = (id: string): Row => ({ id, label: id, value: id, copy: null, mark: "normal", fact: null, details: ["a"], until: null });
   update({ ...connected, groups: [{ title: "Imprimantes", rows: [row("b")] }] });
   element<HTMLDetailsElement>("[data-id=b] details").open = true;
   update({ ...connected, groups: [{ title: "Imprimantes", rows: [row("a"), row("b")] }] });
@@ -362,7 +362,7 @@ test("a row keeps its state when another comes before it", () => {
 
 test("copies a row, and announces it", async () => {
   update(connected);
-  button("Copier : Nom de l’ordinateur").click();
+  button("Copier\u{a0}: Nom de l’ordinateur").click();
   expect(writeText).toHaveBeenCalledExactlyOnceWith("PC-14RC-DSI-0421");
   await vi.waitFor(() => expect(read("p[role=status]")).toBe("Nom de l’ordinateur : copié"));
 });
@@ -371,9 +371,9 @@ test("an announcement lasts its full time after another one", async () => {
   vi.useFakeTimers();
   try {
     update(connected);
-    button("Copier : Nom de l’ordinateur").click();
+    button("Copier\u{a0}: Nom de l’ordinateur").click();
     await vi.advanceTimersByTimeAsync(1500);
-    button("Copier : Batterie").click();
+    button("Copier\u{a0}: Batterie").click();
     await vi.advanceTimersByTimeAsync(1500);
     expect(read("p[role=status]")).toBe("Batterie : copié");
     await vi.advanceTimersByTimeAsync(500);
@@ -386,7 +386,7 @@ test("an announcement lasts its full time after another one", async () => {
 test("announces that a row could not be copied", async () => {
   writeText.mockRejectedValue(new Error("refused"));
   update(connected);
-  button("Copier : Batterie").click();
+  button("Copier\u{a0}: Batterie").click();
   await vi.waitFor(() => expect(read("p[role=status]")).toBe("Batterie : la copie a échoué"));
 });
 
@@ -399,7 +399,7 @@ test("closes on Escape, and on no other key", () => {
 });
 
 test("shows two rows with the same id", () => {
-  const row: Row = { id: "printer-A", label: "Imprimante", value: "A", mark: "normal", fact: null, details: [], until: null };
+  const row: Row = { id: "printer-A", label: "Imprimante", value: "A", copy: null, mark: "normal", fact: null, details: [], until: null };
   update({ ...connected, groups: [{ title: "Imprimantes", rows: [row, row] }] });
   expect(document.querySelectorAll("[data-id=printer-A]")).toHaveLength(2);
 });
@@ -531,21 +531,21 @@ test("a telephone code is combined with the number, to copy or to dial", () => {
   button("Téléphone").click();
   flushSync();
   expect(read("[data-code=renvoi] .code")).toBe("*21 + n°");
-  button("Copier *21 : Renvoi immédiat").click();
+  button("Copier *21\u{a0}: Renvoi immédiat").click();
   expect(ipc.request).toHaveBeenLastCalledWith({ do: "copy-code", with: { code: "renvoi", number: null } });
-  button("Composer *21 : Renvoi immédiat").click();
+  button("Composer *21\u{a0}: Renvoi immédiat").click();
   flushSync();
   expect(ipc.request).toHaveBeenCalledTimes(1);
   expect(read("#telephone-error")).toContain("Tapez d’abord le numéro");
   expect(document.activeElement?.id).toBe("telephone");
   type("#telephone", "+33 6 12 34 56 78");
   expect(read("[data-code=renvoi] .code")).toBe("*21 06 12 34 56 78");
-  button("Composer *21 : Renvoi immédiat").click();
+  button("Composer *21\u{a0}: Renvoi immédiat").click();
   expect(ipc.request).toHaveBeenLastCalledWith({ do: "dial", with: { code: "renvoi", number: "0612345678" } });
-  button("Composer *20 : Désactiver tous les renvois").click();
+  button("Composer *20\u{a0}: Désactiver tous les renvois").click();
   expect(ipc.request).toHaveBeenLastCalledWith({ do: "dial", with: { code: "sans-renvoi", number: null } });
   type("#telephone", "poste");
-  button("Copier *21 : Renvoi immédiat").click();
+  button("Copier *21\u{a0}: Renvoi immédiat").click();
   flushSync();
   expect(read("#telephone-error")).toContain("n’a que des chiffres");
   expect(ipc.request).toHaveBeenCalledTimes(3);
@@ -631,8 +631,8 @@ test("what of the configuration does not count is said first, with what to do ab
 
 test("details open on demand, and the countdown runs only while the page is visible", () => {
   vi.useFakeTimers({ now: 0 });
-  const wapt: Row = { id: "wapt", label: "WAPT", value: "2 mises à jour", mark: "normal", fact: "wapt", details: ["firefox", "vlc"], until: null };
-  const off: Row = { id: "shutdown", label: "Arrêt", value: "à 21 h 30", mark: "normal", fact: "shutdown", details: [], until: 90 * 60 };
+  const wapt: Row = { id: "wapt", label: "WAPT", value: "2 mises à jour", copy: null, mark: "normal", fact: "wapt", details: ["firefox", "vlc"], until: null };
+  const off: Row = { id: "shutdown", label: "Arrêt", value: "à 21 h 30", copy: null, mark: "normal", fact: "shutdown", details: [], until: 90 * 60 };
   update({ ...connected, groups: [{ title: "Tout", rows: [wapt, off] }] });
   expect(read("[data-id=wapt] summary")).toBe("Lesquelles ?");
   expect(read("[data-id=wapt] details ul")).toBe("firefoxvlc");
@@ -668,18 +668,28 @@ test("panel, cards and settings are accessible", { timeout: 60_000 }, async () =
   type("#session", "x");
   submit("#session");
   expect((await violations()).filter((violation) => !violation.includes("id=\"search\""))).toEqual([]);
-  press("Escape");
+  button("Retour au panneau").click();
   await vi.waitFor(() => expect(read("h1")).toBe("VPN déconnecté depuis 16 h 40"));
   button("Téléphone").click();
   flushSync();
   expect(await violations()).toEqual([]);
-  press("Escape");
+  button("Retour au panneau").click();
   await vi.waitFor(() => expect(read("h1")).toBe("VPN déconnecté depuis 16 h 40"));
   show({ part: "settings", is: [{ ...site, locked: true }, reminders] });
   flushSync();
   button("Réglages").click();
   flushSync();
   expect(await violations()).toEqual([]);
+});
+
+test("a row with a name of its own is copied by that name alone", async () => {
+  const value = "Copieur_DSI (par défaut)";
+  const row: Row = { id: "printer", label: "Imprimante", value, copy: "Copieur_DSI", mark: "normal", fact: null, details: [], until: null };
+  update({ ...connected, groups: [{ title: "Imprimantes", rows: [row] }] });
+  expect(read("[data-id=printer] .value")).toBe(value);
+  button("Copier\u{a0}: Imprimante Copieur_DSI").click();
+  expect(writeText).toHaveBeenCalledExactlyOnceWith("Copieur_DSI");
+  await vi.waitFor(() => expect(read("p[role=status]")).toBe("Imprimante Copieur_DSI : copié"));
 });
 
 test("the chain to the drives asks the sensors, and names the first fault", async () => {

@@ -23,6 +23,10 @@ label: string,
  */
 value: string, 
 /**
+ * What is copied, if not the value, and is named with the label.
+ */
+copy: string | null, 
+/**
  * How serious it is.
  */
 mark: Severity, 
