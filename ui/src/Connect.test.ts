@@ -352,9 +352,13 @@ test("while it connects nothing can be sent, and Escape cancels", async () => {
   expect(element<HTMLFieldSetElement>("fieldset").disabled).toBe(true);
   await send();
   expect(ipc.submit).toHaveBeenCalledOnce();
-  button("Annuler").click();
-  expect(ipc.request).toHaveBeenLastCalledWith({ do: "cancel-connect" });
+  expect(document.body.style.pointerEvents, "a double click on what was sent must not cancel it").toBe("none");
   window.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape" }));
+  expect(ipc.request).toHaveBeenLastCalledWith({ do: "cancel-connect" });
+  await vi.waitFor(() => expect(document.body.style.pointerEvents).toBe(""), { timeout: 5000 });
+  vi.spyOn(performance, "now").mockReturnValue(performance.now() + 1000);
+  button("Annuler").click();
+  vi.restoreAllMocks();
   expect(ipc.request).toHaveBeenCalledTimes(2);
   expect(ipc.close).not.toHaveBeenCalled();
   await update(refused);

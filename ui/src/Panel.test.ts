@@ -682,6 +682,86 @@ test("panel, cards and settings are accessible", { timeout: 60_000 }, async () =
   expect(await violations()).toEqual([]);
 });
 
+test("a view that was just entered or left takes no click for half a second", async () => {
+  const taken = (): boolean => getComputedStyle(document.body).pointerEvents !== "none";
+  // The view of the test before.
+  await vi.waitFor(() => expect(taken()).toBe(true));
+  vi.useFakeTimers();
+  try {
+    open();
+    const pressed = (): boolean => document.body.dispatchEvent(new MouseEvent("mousedown", { bubbles: true, cancelable: true }));
+    for (const name of ["Téléphone", "Retour au panneau"]) {
+      expect([taken(), pressed()]).toEqual([true, true]);
+      // jsdom clicks all the same; tests/webview clicks for real.
+      button(name).click();
+      flushSync();
+      expect([taken(), pressed()], "the focus stays").toEqual([false, false]);
+      vi.advanceTimersByTime(499);
+      expect(taken()).toBe(false);
+      vi.advanceTimersByTime(1);
+    }
+    expect([taken(), pressed()]).toEqual([true, true]);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test("a double click does nothing twice", () => {
+  vi.useFakeTimers();
+  try {
+    open();
+    button("Téléphone").click();
+    flushSync();
+    const dial = button("Composer *20\u{a0}: Désactiver tous les renvois");
+    dial.click();
+    dial.click();
+    expect(ipc.request).toHaveBeenCalledOnce();
+    button("Copier *20\u{a0}: Désactiver tous les renvois").click();
+    expect(ipc.request, "another action").toHaveBeenCalledTimes(2);
+    dial.click();
+    expect(ipc.request).toHaveBeenCalledTimes(3);
+    vi.advanceTimersByTime(1000);
+    dial.click();
+    expect(ipc.request, "meant once more").toHaveBeenCalledTimes(4);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test("Escape cancels a question that can be cancelled, and the focus goes back to what had it", async () => {
+  open();
+  await vi.waitFor(() => expect(document.activeElement?.id).toBe("search"));
+  button("Réglages").focus();
+  update(asking);
+  expect(focused()).toBe("Annuler");
+  press("Escape");
+  expect(ipc.request).toHaveBeenLastCalledWith({ do: "cancel" });
+  expect(ipc.close).not.toHaveBeenCalled();
+  update(connected);
+  await vi.waitFor(() => expect(focused()).toBe("Réglages"));
+  // What had it is gone: the view's heading.
+  button("Réglages").click();
+  flushSync();
+  element("#site").focus();
+  update(asking);
+  show({ part: "settings", is: [reminders] });
+  update(connected);
+  await vi.waitFor(() => expect(focused()).toBe("Réglages"));
+  expect(document.activeElement?.tagName).toBe("H1");
+});
+
+test("a status that changes is announced in every view", () => {
+  open();
+  button("Téléphone").click();
+  flushSync();
+  const region = element("[data-status]");
+  expect(region.getAttribute("role")).toBe("status");
+  expect(read("[data-status]")).toBe("VPN connecté depuis 14 h 02");
+  update({ ...connected, title: "VPN déconnecté depuis 16 h 40" });
+  expect(element("[data-status]"), "it was there before").toBe(region);
+  expect(read("[data-status]")).toBe("VPN déconnecté depuis 16 h 40");
+});
+
 test("a row with a name of its own is copied by that name alone", async () => {
   const value = "Copieur_DSI (par défaut)";
   const row: Row = { id: "printer", label: "Imprimante", value, copy: "Copieur_DSI", mark: "normal", fact: null, details: [], until: null };
@@ -709,6 +789,7 @@ test("the chain to the drives asks the sensors, and names the first fault", asyn
   button("Retour au panneau").click();
   flushSync();
   expect(document.querySelector("#diagnosis")).toBeNull();
+  await vi.waitFor(() => expect(document.activeElement?.id, "what led there is gone").toBe("search"));
 });
 
 test("today is a picture with a text alternative", () => {

@@ -130,6 +130,10 @@ impl WebPage {
     pub fn click_on(&self, selector: &str) {
         let find = "document.querySelector(arguments[0])?.scrollIntoView({ block: 'center', behavior: 'instant' })";
         self.run::<Value>(find, &[json!(selector)]);
+        // A view that was just entered takes no click.
+        wait_for(&format!("{selector} to take a click"), DEADLINE, || {
+            self.run::<bool>("return getComputedStyle(document.body).pointerEvents !== 'none'", &[]).then_some(())
+        });
         let selector = selector.to_owned();
         self.with(move |runtime, driver| {
             runtime.block_on(async { driver.find(By::Css(&*selector)).await?.click().await })

@@ -8,8 +8,18 @@ type Request = (action: Action) => void;
 const [getRequest, setRequest] = createContext<Request>();
 export { getRequest };
 
+/** How long the same action is not requested again: a double click must not do everything twice. */
+const REPEAT_MS = 1000;
+
 /** Gives all components below this one the function to request actions. */
 export function provideRequest(ipc: Ipc): Request {
-  // An action that the model no longer offers is refused; the new model is already on its way.
-  return setRequest((action) => void ipc.request(action).catch(console.warn));
+  let last = "";
+  let at = 0;
+  return setRequest((action) => {
+    const [asked, now] = [JSON.stringify(action), performance.now()];
+    if (asked === last && now - at < REPEAT_MS) return;
+    [last, at] = [asked, now];
+    // An action that the model no longer offers is refused; the new model is already on its way.
+    void ipc.request(action).catch(console.warn);
+  });
 }

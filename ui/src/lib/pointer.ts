@@ -1,0 +1,20 @@
+let timer: ReturnType<typeof setTimeout> | undefined;
+
+/**
+ * Takes no click for a time, after what is under the pointer was replaced: the second click of a double click must not
+ * reach what is there now. Keys work as ever.
+ */
+export function ignorePointer(milliseconds: number): void {
+  document.body.style.pointerEvents = "none";
+  // A click that does nothing must not take the focus away either.
+  addEventListener("mousedown", keepFocus);
+  clearTimeout(timer);
+  timer = setTimeout(() => {
+    document.body.style.pointerEvents = "";
+    removeEventListener("mousedown", keepFocus);
+  }, milliseconds);
+}
+
+function keepFocus(event: MouseEvent): void {
+  event.preventDefault();
+}
