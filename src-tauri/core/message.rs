@@ -514,6 +514,8 @@ pub enum Notification {
     PinNotKept,
     /// Whether the keyring forgot identifier and PIN.
     Forgotten(bool),
+    /// No more reminders come tonight: the user wanted none.
+    NoMoreReminders,
     /// What Vigie is.
     About,
     /// The site is not known: choose one.
@@ -534,6 +536,7 @@ impl Notification {
             | Notification::DisconnectFailed
             | Notification::PinNotKept
             | Notification::Forgotten(_)
+            | Notification::NoMoreReminders
             | Notification::ShutdownFailed
             | Notification::OthersLoggedOn => true,
             Notification::Vpn(_)

@@ -270,6 +270,7 @@ fn handle_action(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         Action::NotTonight => {
             state.shutdown.not_tonight(&now);
             shutdown::withdraw(state, effects);
+            effects.push(Effect::Notify(Notification::NoMoreReminders));
         }
         Action::About => effects.push(Effect::Notify(Notification::About)),
         Action::Quit => effects.push(Effect::Quit),

@@ -20,11 +20,14 @@ pub struct AttentionItem {
     pub button: Option<Button>,
 }
 
-/// Returns the warnings among the panel's rows. The status itself has its own place, and so has what only follows from it.
+/// Returns the warnings among the panel's rows. The status itself has its own place, and so have
+/// what only follows from it and the problem that the banner names.
 pub fn attention(state: &State, panel: &Panel) -> Vec<AttentionItem> {
     let rows = panel.groups.iter().flat_map(|group| &group.rows);
     let follows = |fact| matches!(fact, Some(RowKind::Vpn | RowKind::Drives));
     let warnings = rows.filter(|row| row.mark == Severity::Warning && !follows(row.fact));
+    let in_banner = super::config::in_banner(state).map(|index| format!("problem-{index}"));
+    let warnings = warnings.filter(|row| in_banner.as_ref() != Some(&row.id));
     let items = warnings.map(|row| AttentionItem {
         row: row.id.clone(),
         label: row.label.clone(),

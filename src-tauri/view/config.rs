@@ -24,39 +24,52 @@ pub fn problem(problem: &Problem) -> String {
 
 /// Returns the same for a reader who does not know the file: what is wrong first, then where.
 pub fn sentence(problem: &Problem) -> String {
-    let key = problem.key.as_deref();
-    let what = explain(&problem.error, key.and_then(|key| key.rsplit('.').next()).unwrap_or_default());
+    format!("{} ({}).", what(problem), place(problem))
+}
+
+/// Returns what is wrong.
+fn what(problem: &Problem) -> String {
+    let key = problem.key.as_deref().and_then(|key| key.rsplit('.').next()).unwrap_or_default();
+    french::capitalised(&explain(&problem.error, key))
+}
+
+/// Returns where it is wrong: key, line and file.
+fn place(problem: &Problem) -> String {
     let place = [
-        key.map(|key| format!("« {key} »")),
+        problem.key.as_ref().map(|key| format!("« {key} »")),
         problem.line.map(|line| format!("ligne {line}")),
         Some(problem.file.display().to_string()),
     ];
-    let place: Vec<String> = place.into_iter().flatten().collect();
-    format!("{} ({}).", french::capitalised(&what), place.join(", "))
+    place.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// Returns the message at the top of the panel if something of the configuration does not count.
 pub fn banner(state: &State) -> Option<Message> {
-    let of_user: Vec<&Problem> = state.problems.iter().filter(|problem| problem.restorable).collect();
-    let (title, problem, advice, help) = match of_user.as_slice() {
-        [] => (
+    let named = state.problems.get(in_banner(state)?)?;
+    let of_user = state.problems.iter().filter(|problem| problem.restorable).count();
+    let (title, advice, help) = match of_user {
+        0 => (
             "Une erreur de configuration".to_owned(),
-            state.problems.first()?,
             "Ce qui est faux ne compte pas. Si cela gêne votre travail, cliquez sur « Demander à AMIGO ».",
             button(vpn::ASK_HELPDESK, Action::Open(state.profile.helpdesk.link.clone())),
         ),
-        [first, others @ ..] => (
-            match others.len() {
-                0 => "Un de vos réglages n’est pas pris en compte".to_owned(),
-                more => format!("{} de vos réglages ne sont pas pris en compte", more + 1),
+        of_user => (
+            match of_user {
+                1 => "Un de vos réglages n’est pas pris en compte".to_owned(),
+                more => format!("{more} de vos réglages ne sont pas pris en compte"),
             },
-            *first,
             "« Rétablir » enlève du fichier ce qui est faux ; le reste est gardé.",
             button("Rétablir", Action::RestoreSettings),
         ),
     };
-    let text = french::typeset(format!("{} {advice}", sentence(problem)));
+    let text = french::typeset(format!("{}. {advice} Détail : {}.", what(named), place(named)));
     Some(Message { tone: Tone::Warning, title: french::typeset(title), text, buttons: vec![help] })
+}
+
+/// Returns which of the problems the message at the top of the panel names, if there is one.
+pub fn in_banner(state: &State) -> Option<usize> {
+    let of_user = state.problems.iter().position(|problem| problem.restorable);
+    of_user.or_else(|| (!state.problems.is_empty()).then_some(0))
 }
 
 /// Returns what `vigie config show` prints: one line per value, then what is wrong with the files.

@@ -75,7 +75,7 @@ pub fn value(state: &State, drive: &Drive) -> (&'static str, Severity) {
 }
 
 /// Returns why no drive can be opened now.
-fn out_of_reach(state: &State) -> Option<&'static str> {
+pub fn out_of_reach(state: &State) -> Option<&'static str> {
     match state.vpn.status() {
         VpnStatus::Offline => Some("hors d’atteinte : pas de réseau"),
         VpnStatus::Captive => Some("hors d’atteinte : connexion limitée"),

@@ -130,8 +130,8 @@ fn summary(state: &State, segments: &[Segment]) -> String {
     let is_reached = segments.iter().any(|segment| segment.status.reaches_intranet() == Some(true));
     match count {
         0 if is_reached => "aucune coupure".into(),
-        0 if segments.is_empty() => "rien n’a encore été vu".into(),
-        0 => "aucun accès".into(),
+        0 if segments.is_empty() => "pas encore de relevé".into(),
+        0 => "pas d’accès à l’académie".into(),
         1 => format!("1 coupure, {lasted}"),
         count => format!("{count} coupures, {lasted}"),
     }
@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn what_was_not_seen_is_no_claim() {
         let today = today(&known());
-        assert_eq!((today.stretches, &*today.summary), (Vec::new(), "rien n’a encore été vu"));
+        assert_eq!((today.stretches, &*today.summary), (Vec::new(), "pas encore de relevé"));
     }
 
     #[test]

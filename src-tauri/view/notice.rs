@@ -75,6 +75,13 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
             "L’ordinateur n’a pas pu être éteint",
             "Éteignez-le comme d’habitude, depuis le menu du système.",
         ),
+        Notification::NoMoreReminders => {
+            let body = match state.shutdown.next_shutdown(&state.now) {
+                Some(at) => format!("L’ordinateur s’éteindra {}.", french::moment(&at, &state.now.wall)),
+                None => "Aucun arrêt n’est prévu.".into(),
+            };
+            Notice::new(Category::Answer, "Plus de rappel ce soir", body).transient()
+        }
         Notification::OthersLoggedOn => Notice::new(
             Category::Shutdown,
             "L’ordinateur n’a pas été éteint",
@@ -377,11 +384,11 @@ mod tests {
         let rows = [
             (
                 VpnStatus::Offline,
-                "Hors ligne | Aucun réseau : vérifiez le câble ou le Wi-Fi. Vigie remarque d’elle-même quand il revient, et vous pouvez « Réessayer ». Les lecteurs I, S, T et U et les applications métiers sont hors d’atteinte. | [Réessayer]",
+                "Hors ligne | Aucun réseau : vérifiez le câble ou le Wi-Fi. Vigie remarque d’elle-même quand il revient, et vous pouvez « Vérifier maintenant ». Les lecteurs I, S, T et U et les applications métiers sont hors d’atteinte. | [Vérifier maintenant]",
             ),
             (
                 VpnStatus::Captive,
-                "Connexion limitée | Un autre serveur répond à la place du serveur VPN. Le réseau où vous êtes est en cause. Si c’est un Wi-Fi public, cliquez sur « Se connecter au Wi-Fi public » ; sinon, sur « Demander à AMIGO ». Vigie réessaie chaque minute. | [Se connecter au Wi-Fi public] | [Réessayer] | [Demander à AMIGO]",
+                "Connexion limitée | Un autre serveur répond à la place du serveur VPN. Le réseau où vous êtes est en cause. Si c’est un Wi-Fi public, cliquez sur « Se connecter au Wi-Fi public » ; sinon, sur « Demander à AMIGO ». Vigie réessaie chaque minute. | [Se connecter au Wi-Fi public] | [Vérifier maintenant] | [Demander à AMIGO]",
             ),
             (
                 VpnStatus::Disconnected,
@@ -409,7 +416,7 @@ mod tests {
         assert_eq!(
             says(&reminder(30, false), &state),
             format!(
-                "Arrêt automatique dans 30 minutes | {work} | [Éteindre maintenant] | [Me le rappeler] | [Ce soir, ne plus me le rappeler]"
+                "Arrêt automatique dans 30 minutes | {work} | [Éteindre maintenant] | [Me le rappeler plus tard] | [Ce soir, ne plus me le rappeler]"
             )
         );
         assert_eq!(
@@ -506,6 +513,7 @@ mod tests {
             (Notification::Copied(ClipboardContent::Passcode), "Votre code est copié pour 30 secondes | Collez-le comme « Passcode » (Ctrl + V) : les 6 chiffres ne restent pas valables longtemps.".into()),
             (Notification::ConnectFailed(ConnectError::Untrusted), "Le serveur VPN n’est pas reconnu | Son certificat n’est pas celui attendu : rien ne lui a été envoyé. Essayez depuis un autre réseau ; si cela se répète, contactez l’assistance AMIGO. | [Réessayer] | [Ouvrir AMIGO]".into()),
             (Notification::DisconnectFailed, "Le VPN n’a pas pu être déconnecté | Déconnectez-le dans la fenêtre du client VPN. | [Ouvrir le client VPN]".into()),
+            (Notification::NoMoreReminders, "Plus de rappel ce soir | L’ordinateur s’éteindra aujourd’hui à 21 h 30.".into()),
             (Notification::PinNotKept, "Votre code PIN n’a pas été retenu | Le trousseau de clés de cet ordinateur l’a refusé ; l’administrateur l’interdit peut-être. Vous le taperez aussi à la prochaine connexion.".into()),
             (Notification::Forgotten(true), "Vos identifiants sont oubliés | Le trousseau de clés de cet ordinateur ne contient plus ni votre identifiant VPN ni votre code PIN.".into()),
             (Notification::Forgotten(false), "Vos identifiants n’ont pas pu être oubliés | Le trousseau de clés est verrouillé ou ne répond pas. Déverrouillez-le, puis recommencez. | [Réessayer]".into()),

@@ -217,7 +217,7 @@ pub(super) fn vpn_buttons(state: &State) -> Vec<Button> {
     }
     match state.vpn.status() {
         VpnStatus::Offline | VpnStatus::Captive | VpnStatus::Stalled => {
-            buttons.push(button("Réessayer", Action::Refresh));
+            buttons.push(button("Vérifier maintenant", Action::Refresh));
         }
         VpnStatus::Unknown
         | VpnStatus::Disconnected
@@ -406,7 +406,7 @@ fn printer_rows(state: &State) -> Vec<Row> {
     let mut rows = Vec::new();
     match &state.printers {
         Reading::Known(Printers::Server(server)) => {
-            let text = format!("sur un serveur : {server} (non lu)");
+            let text = format!("sur un serveur : {server} (liste non lue)");
             rows.push(normal(RowKind::Printers, text));
         }
         Reading::Known(Printers::Computer(printers)) if printers.is_empty() => {
@@ -637,7 +637,7 @@ mod tests {
         let vpn = |status| -> Vec<String> {
             panel(&standing(status)).buttons.into_iter().map(|button| button.label).collect()
         };
-        let (connect, retry) = ("Se connecter au VPN", "Réessayer");
+        let (connect, retry) = ("Se connecter au VPN", "Vérifier maintenant");
         assert_eq!(vpn(VpnStatus::Offline), [connect, retry]);
         assert_eq!(vpn(VpnStatus::Stalled), ["Reconnecter", retry]);
         // Another server answers in the gateway's place.
@@ -657,7 +657,8 @@ mod tests {
             Some((asked.title, asked.answers.into_iter().map(|answer| answer.label).collect::<Vec<_>>()))
         };
         let title = "Arrêt automatique à 21\u{a0}h\u{a0}30".to_owned();
-        let [off, later, not_tonight] = ["Éteindre maintenant", "Me le rappeler", "Ce soir, ne plus me le rappeler"];
+        let [off, later, not_tonight] =
+            ["Éteindre maintenant", "Me le rappeler plus tard", "Ce soir, ne plus me le rappeler"];
         update(&mut state, Event::Tick, now("2026-11-24T21:00"));
         assert_eq!(asked(&state), Some((title.clone(), [off, later, not_tonight].map(String::from).to_vec())));
         update(&mut state, Event::Action(Action::RemindLater), now("2026-11-24T21:01"));
@@ -716,14 +717,19 @@ mod tests {
         let said = banner(&state);
         assert_eq!(
             said.text.replace('\u{a0}', " "),
-            "La valeur 0 ne convient pas ; il faut un nombre entier de 5 à 86400 (« vpn.probe_seconds », ligne 3, \
-             /home/m/vigie.toml). « Rétablir » enlève du fichier ce qui est faux ; le reste est gardé."
+            "La valeur 0 ne convient pas ; il faut un nombre entier de 5 à 86400. « Rétablir » enlève du fichier ce qui est \
+             faux ; le reste est gardé. Détail : « vpn.probe_seconds », ligne 3, /home/m/vigie.toml."
         );
         assert_eq!(said.buttons, [button("Rétablir", Action::RestoreSettings)]);
         assert!(panel(&state).offers(&Action::RestoreSettings));
         let machine = Problem { restorable: false, ..bad.clone() };
         state.problems = [machine.clone(), bad.clone(), bad].into();
         assert_eq!(banner(&state).title, "2 de vos réglages ne sont pas pris en compte");
+        let shown = |state: &State| -> Vec<String> {
+            let items = crate::attention::attention(state, &panel(state)).into_iter();
+            items.map(|item| item.row).filter(|row| row.starts_with("problem")).collect()
+        };
+        assert_eq!(shown(&state), ["problem-0", "problem-2"], "each once: the banner names the other one");
         // The machine's file is the administrator's.
         state.problems = [machine].into();
         assert!(!panel(&state).offers(&Action::RestoreSettings));
@@ -775,7 +781,7 @@ mod tests {
             format!("{} : {}", row.label, row.value).replace('\u{a0}', " ")
         };
         let server = Event::Printers(Reading::Known(Printers::Server("10.9.0.5".into())));
-        assert_eq!(shown(&mut state, server, "printers"), "Imprimantes : sur un serveur : 10.9.0.5 (non lu)");
+        assert_eq!(shown(&mut state, server, "printers"), "Imprimantes : sur un serveur : 10.9.0.5 (liste non lue)");
         let found = Printer { name: "Copieur_DSI".into(), default: true, installed: false };
         let found = Event::Printers(Reading::Known(Printers::Computer(vec![found])));
         assert_eq!(

@@ -4,7 +4,7 @@
 //! in the names, keywords and descriptions of all entries, and weighs the more the fewer entries have it; words that no
 //! entry has count for nothing. A keyword of several words counts fully only if all of them are asked for.
 
-use super::french::{fold, typeset};
+use super::french::{self, fold, typeset};
 use super::page::Page;
 use super::panel::Panel;
 use super::{drives, guide};
@@ -15,7 +15,7 @@ use std::collections::HashSet;
 use std::sync::LazyLock;
 use vigie_core::message::{Action, Call};
 use vigie_core::state::State;
-use vigie_profile::{Id, Profile, RowKind};
+use vigie_profile::{CardPart, Id, Profile, RowKind};
 
 /// Characters of a question that are read.
 const MAX_QUERY_CHARS: usize = 200;
@@ -336,7 +336,7 @@ impl SearchIndex {
         let near = near.into_iter().take(NEAR_RESULTS).map(|(_, entry)| entry);
         SearchResults {
             exact: false,
-            summary: typeset("Rien de tel. Vouliez-vous dire… ? Sinon, demandez à AMIGO."),
+            summary: typeset("Aucun résultat. Voici ce qui s’en approche ; sinon, demandez à AMIGO."),
             results: near.chain(&self.helpdesk).map(|entry| result(entry, panel)).collect(),
         }
     }
@@ -422,9 +422,15 @@ pub(super) fn entries(state: &State, page: &Page) -> Vec<SearchEntry> {
             ));
         }
     }
+    let card = profile.cards.iter().find(|card| card.parts.contains(&CardPart::Drives));
     entries.extend(profile.drives.iter().map(|drive| {
         let id = format!("drive-{}", drive.letter.to_ascii_lowercase());
         let purpose = drives::purpose(drive.holds);
+        if let Some(reason) = drives::out_of_reach(state) {
+            // The card says more, and offers to connect.
+            let target = card.map_or(Destination::Row(id.clone()), |card| Destination::Card(card.id.clone()));
+            return entry(&id, drives::name(drive), french::capitalised(reason), target);
+        }
         let (detail, action) = match drives::action(state, drive) {
             Some(button) => (format!("{} : {purpose}", button.label), button.action),
             None => (format!("Lecteur réseau : {purpose}"), Action::OpenDrive(drive.letter)),
@@ -451,7 +457,7 @@ fn actions(state: &State) -> Vec<SearchEntry> {
     let mut actions = vec![
         ("shut-down", "Éteindre l’ordinateur", "Une confirmation est demandée", Action::ShutDown),
         ("support-info", "Copier les infos pour l’assistance", "Pour votre demande AMIGO", Action::CopySupportInfo),
-        ("retry", "Vérifier de nouveau le réseau et le VPN", "Vigie réessaie tout de suite", Action::Refresh),
+        ("retry", "Vérifier maintenant", "Le réseau et le VPN, tout de suite", Action::Refresh),
         (
             "forget-credentials",
             "Oublier mes identifiants",
@@ -617,6 +623,16 @@ mod tests {
             let numbers: Vec<String> = numbers.map(|result| result.detail.replace('\u{a0}', " ")).collect();
             assert_eq!(numbers, ["0806 000 488 ou 0810 14 50 61", "09 70 80 97 97"], "{question}");
         }
+    }
+
+    #[test]
+    fn a_drive_that_is_out_of_reach_leads_to_its_card() {
+        let found = find_in(&standing(VpnStatus::Disconnected), "lecteur s");
+        let first = &found.results[0];
+        assert_eq!(first.detail.replace('\u{a0}', " "), "Hors d’atteinte : VPN déconnecté");
+        assert_eq!((first.id.as_str(), &first.target), ("drive-s", &Destination::Card("lecteurs".into())));
+        let found = find_in(&standing(VpnStatus::Connected), "lecteur s");
+        assert_eq!(found.results[0].target, Destination::Do(Action::OpenDrive('S')));
     }
 
     #[test]

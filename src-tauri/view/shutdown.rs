@@ -36,7 +36,7 @@ pub const CONFIRM_TITLE: &str = "Éteindre l’ordinateur maintenant ?";
 /// The text below [`CONFIRM_TITLE`]: what to do before confirming.
 pub const CONFIRM_TEXT: &str = "Enregistrez d’abord votre travail et fermez vos documents.";
 /// The label of the button that closes a reminder until the next one is due.
-pub const REMIND_LATER: &str = "Me le rappeler";
+pub const REMIND_LATER: &str = "Me le rappeler plus tard";
 
 /// Returns what to do before the shutdown, and whether another reminder will come.
 pub fn advice(reminder: &Reminder) -> String {

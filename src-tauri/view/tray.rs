@@ -111,7 +111,7 @@ fn menu(state: &State) -> Vec<Entry> {
     }
     menu.extend([
         Entry::Check {
-            label: "Lancer à l’ouverture de session".into(),
+            label: "Lancer Vigie à l’ouverture de session".into(),
             checked: state.autostart,
             action: Some(Action::SetAutostart(!state.autostart)),
         },
@@ -373,7 +373,7 @@ Mon site ▸
   ● Caen (Calvados, Manche, Orne)
   ○ Rouen (Seine-Maritime, Eure)
 Oublier mes identifiants
-☐ Lancer à l’ouverture de session
+☐ Lancer Vigie à l’ouverture de session
 À propos
 Quitter
 ";

@@ -79,23 +79,23 @@ fn advice(state: &State) -> String {
         }
         Reason::NoNetwork => {
             "Aucun réseau : vérifiez le câble ou le Wi-Fi. Vigie remarque d’elle-même quand il revient, et vous pouvez \
-             « Réessayer »."
+             « Vérifier maintenant »."
         }
         Reason::GatewaySilent => {
             "Le serveur VPN ne répond pas. Il est en panne, ou votre connexion à Internet est coupée : vérifiez-la en \
-             ouvrant un site, puis cliquez sur « Réessayer ». Si cela dure, « Demander à AMIGO »."
+             ouvrant un site, puis cliquez sur « Vérifier maintenant ». Si cela dure, « Demander à AMIGO »."
         }
         Reason::GatewayRefused => {
             "Le serveur VPN refuse la connexion. Votre connexion à Internet n’est pas en cause : cliquez plus tard sur \
-             « Réessayer ». Si cela dure, « Demander à AMIGO »."
+             « Vérifier maintenant ». Si cela dure, « Demander à AMIGO »."
         }
         Reason::GatewayUnresolved => {
             "L’adresse du serveur VPN est introuvable sur ce réseau. Votre connexion à Internet est en cause : vérifiez-la, \
-             ou essayez un autre réseau, puis cliquez sur « Réessayer »."
+             ou essayez un autre réseau, puis cliquez sur « Vérifier maintenant »."
         }
         Reason::NameInvented => {
             "Le nom du serveur VPN n’existe pas pour ce réseau, dont le fournisseur répond à sa place. Ce réseau est en \
-             cause : essayez-en un autre, puis cliquez sur « Réessayer ». Si cela dure, « Demander à AMIGO »."
+             cause : essayez-en un autre, puis cliquez sur « Vérifier maintenant ». Si cela dure, « Demander à AMIGO »."
         }
         Reason::ResolverDown if state.vpn.status() == VpnStatus::Stalled => {
             "Aucun serveur de l’académie n’est trouvé par son nom (le DNS ne répond pas). Le VPN est en cause : cliquez sur \
@@ -103,7 +103,7 @@ fn advice(state: &State) -> String {
         }
         Reason::ResolverDown => {
             "Ce réseau ne trouve aucune adresse d’Internet (le DNS ne répond pas). Ce réseau est en cause : redémarrez votre \
-             box, ou essayez un autre réseau, puis cliquez sur « Réessayer »."
+             box, ou essayez un autre réseau, puis cliquez sur « Vérifier maintenant »."
         }
         Reason::OtherServer => {
             "Un autre serveur répond à la place du serveur VPN. Le réseau où vous êtes est en cause. Si c’est un Wi-Fi \
@@ -161,7 +161,7 @@ fn advice(state: &State) -> String {
         }
         Reason::NothingAnswers => {
             "Plus rien ne répond, pas même le serveur VPN. Vérifiez votre connexion à Internet, puis cliquez sur \
-             « Réessayer »."
+             « Vérifier maintenant »."
         }
     };
     text.into()

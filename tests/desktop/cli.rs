@@ -140,7 +140,7 @@ fn find_prints_what_answers_a_question() {
     assert_eq!((&json["exact"], code), (&Value::from(true), Some(0)));
     assert!(json["results"][0]["label"].is_string(), "{json}");
     let (text, _, code) = vigie(&desktop, &["find", "xyzzy"]);
-    assert!(text.starts_with("Rien de tel.") && text.contains("[vigie open amigo]"), "{text}");
+    assert!(text.starts_with("Aucun résultat.") && text.contains("[vigie open amigo]"), "{text}");
     assert_eq!((text.lines().count(), code), (5, Some(1)));
 }
 

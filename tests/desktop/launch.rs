@@ -272,13 +272,13 @@ fn autostart_is_switched_on_and_off() {
     desktop.skip_first_run();
     let (_vigie, item) = desktop.start_vigie();
     let entry = desktop.home().join(".config/autostart/vigie.desktop");
-    item.wait_for_menu("\n[ ] Lancer à l’ouverture de session\n");
-    item.click(&["Lancer à l’ouverture de session"]);
-    item.wait_for_menu("\n[x] Lancer à l’ouverture de session\n");
+    item.wait_for_menu("\n[ ] Lancer Vigie à l’ouverture de session\n");
+    item.click(&["Lancer Vigie à l’ouverture de session"]);
+    item.wait_for_menu("\n[x] Lancer Vigie à l’ouverture de session\n");
     let text = fs::read_to_string(&entry).expect("the autostart entry exists");
     assert!(text.contains(&format!("Exec=\"{}\"\n", env!("CARGO_BIN_EXE_vigie"))), "{text}");
-    item.click(&["Lancer à l’ouverture de session"]);
-    item.wait_for_menu("\n[ ] Lancer à l’ouverture de session\n");
+    item.click(&["Lancer Vigie à l’ouverture de session"]);
+    item.wait_for_menu("\n[ ] Lancer Vigie à l’ouverture de session\n");
     assert!(!entry.exists());
 }
 

@@ -115,7 +115,7 @@ Mon site ▸
   (o) Caen (Calvados, Manche, Orne)
   ( ) Rouen (Seine-Maritime, Eure)
 Oublier mes identifiants
-[ ] Lancer à l’ouverture de session
+[ ] Lancer Vigie à l’ouverture de session
 À propos
 Quitter
 ";

@@ -109,10 +109,10 @@ fn a_captive_portal_is_notified_and_its_button_probes_again() {
     item.wait_for_menu("Hors ligne");
     vpn.plug();
     let limited = desktop.notifications().wait(0, "Connexion limitée");
-    assert_eq!(limited.buttons(), ["Réessayer"]);
+    assert_eq!(limited.buttons(), ["Vérifier maintenant"]);
     vpn.kill_server();
     vpn.start_server();
-    desktop.press_button(&limited, "Réessayer");
+    desktop.press_button(&limited, "Vérifier maintenant");
     item.wait_for_menu("VPN déconnecté");
 
     // No notification while the panel is open.

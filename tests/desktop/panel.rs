@@ -417,7 +417,7 @@ fn guide_entries_are_found_sessions_joined_and_codes_dialled() {
     wait_for("the code to paste", DEADLINE, || (desktop.clipboard_text() == "*98").then_some(()));
     page.wait_for_text("main", "*98 est copié");
     page.fill("#search", "xyzzy");
-    page.wait_for_text("[role=search]", "Rien de tel.");
+    page.wait_for_text("[role=search]", "Aucun résultat.");
     assert_eq!(found().len(), 4);
     assert_eq!(found()[3], "AMIGO");
     // Escape clears the field and leaves the panel open.

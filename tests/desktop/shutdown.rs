@@ -66,10 +66,10 @@ fn reminders_are_shown_once_on_time_and_answers_survive_a_restart() {
     let first = desktop.notifications().wait(0, "Arrêt automatique dans 2 minutes");
     assert_on_time(&first, shutdown - 2.minutes());
     assert!(first.body.ends_with("Enregistrez votre travail et fermez vos documents."), "{first:?}");
-    assert_eq!(first.buttons(), [OFF, "Me le rappeler", NOT_TONIGHT]);
+    assert_eq!(first.buttons(), [OFF, "Me le rappeler plus tard", NOT_TONIGHT]);
     assert_eq!((first.app.as_str(), first.urgency, first.transient), ("Vigie", 2, false));
     desktop.screenshot("reminder");
-    desktop.press_button(&first, "Me le rappeler");
+    desktop.press_button(&first, "Me le rappeler plus tard");
     end(&mut vigie);
     let (mut vigie, item) = desktop.start_vigie();
 
@@ -167,7 +167,7 @@ fn a_shutdown_scheduled_in_logind_is_followed_and_its_reminder_withdrawn() {
         soon.strftime("%-H h %M").to_string().replace(" h 00", " h")
     ));
     let reminder = desktop.notifications().wait(0, "Arrêt automatique dans 20 minutes");
-    assert_eq!(reminder.buttons(), [OFF, "Me le rappeler", NOT_TONIGHT]);
+    assert_eq!(reminder.buttons(), [OFF, "Me le rappeler plus tard", NOT_TONIGHT]);
     fs::remove_file(desktop.home().join("machine/run/systemd/shutdown/scheduled")).expect("the file was just written");
     item.wait_for_menu("Prochain arrêt : aujourd’hui à 21 h 30");
     wait_for("the reminder to be withdrawn", DEADLINE, || reminders(&desktop)[0].closed);
@@ -244,6 +244,6 @@ fn a_reminder_waits_for_the_notification_server() {
     wait_for("the attempt to show it", DEADLINE, || desktop.vigie_log().contains("cannot be shown yet").then_some(()));
     desktop.start_notification_server();
     let shown = desktop.notifications().wait(0, "Arrêt automatique dans 10 minutes");
-    assert_eq!(shown.buttons(), [OFF, "Me le rappeler", NOT_TONIGHT]);
+    assert_eq!(shown.buttons(), [OFF, "Me le rappeler plus tard", NOT_TONIGHT]);
     assert_eq!(reminders(&desktop).iter().filter(|reminder| reminder.id != 0).count(), 1);
 }

@@ -49,7 +49,7 @@ const OFFLINE: ShownStatus = ShownStatus {
     verdict: "offline",
     line: "Hors ligne depuis {}",
     detail: "Aucun réseau : vérifiez le câble ou le Wi-Fi. Vigie remarque d’elle-même quand il revient, et vous pouvez \
-             « Réessayer ».",
+             « Vérifier maintenant ».",
     connect: CONNECT,
     drives: Some("hors d’atteinte : pas de réseau"),
     code: 3,
@@ -66,7 +66,7 @@ const CAPTIVE: ShownStatus = ShownStatus {
 const UNREACHABLE: ShownStatus = ShownStatus {
     line: "Serveur VPN injoignable (portailotp.test)",
     detail: "Le serveur VPN refuse la connexion. Votre connexion à Internet n’est pas en cause : cliquez plus tard sur \
-             « Réessayer ». Si cela dure, « Demander à AMIGO ». Vigie réessaie {}.",
+             « Vérifier maintenant ». Si cela dure, « Demander à AMIGO ». Vigie réessaie {}.",
     ..CAPTIVE
 };
 const DISCONNECTED: ShownStatus = ShownStatus {
@@ -357,7 +357,7 @@ fn a_silent_gateway_is_first_disconnected_then_unreachable() {
     // After two probes without an answer the gateway counts as unreachable.
     let seen = home.wait_for_status(&UNREACHABLE, PROBED);
     let silent = home.wait_for_notification(1, "Serveur VPN injoignable", seen);
-    assert_eq!((silent.replaces, silent.buttons()), (lost.id, vec!["Réessayer", "Demander à AMIGO"]));
+    assert_eq!((silent.replaces, silent.buttons()), (lost.id, vec!["Vérifier maintenant", "Demander à AMIGO"]));
     home.assert_history(before, &["disconnected", "captive"]);
 
     home.vpn.unplug();
@@ -390,7 +390,7 @@ fn a_brief_loss_is_not_notified_a_lasting_one_is() {
     let seen = home.wait_for_status(&OFFLINE, AT_ONCE);
     let offline = home.wait_for_notification(0, "Hors ligne", seen);
     assert_eq!(offline.body.replace('\u{a0}', " "), format!("{} {OUT_OF_REACH}", OFFLINE.detail));
-    assert_eq!(offline.buttons(), ["Réessayer"]);
+    assert_eq!(offline.buttons(), ["Vérifier maintenant"]);
     // In the meantime the client gives up.
     home.vpn.disconnect();
     home.vpn.plug();
@@ -409,18 +409,18 @@ fn a_server_in_the_gateways_place_limits_the_connection() {
     let limited = home.wait_for_notification(0, "Connexion limitée", seen);
     let advice = CAPTIVE.detail.split("{}").next().unwrap_or_default();
     assert!(limited.body.replace('\u{a0}', " ").starts_with(advice), "{limited:?}");
-    assert_eq!(limited.buttons(), ["Se connecter au Wi-Fi public", "Réessayer", "Demander à AMIGO"]);
+    assert_eq!(limited.buttons(), ["Se connecter au Wi-Fi public", "Vérifier maintenant", "Demander à AMIGO"]);
     let browser = home.desktop.record_program("xdg-open");
     home.item.click(&["Se connecter au Wi-Fi public"]);
     assert_eq!(browser.next_call(0), ["http://detectportal.firefox.com/canonical.html"]);
     home.assert_history(0, &["unknown", "captive"]);
     // A user who asks gets an answer even if nothing has changed.
-    home.desktop.press_button(&limited, "Réessayer");
+    home.desktop.press_button(&limited, "Vérifier maintenant");
     let again = home.desktop.notifications().wait(1, "Connexion limitée");
     home.wait_for_status(&CAPTIVE, AT_ONCE);
     // The user logs in at the portal.
     home.vpn.start_server();
-    home.desktop.press_button(&again, "Réessayer");
+    home.desktop.press_button(&again, "Vérifier maintenant");
     home.desktop.notifications().wait(2, "VPN déconnecté");
     home.wait_for_status(&DISCONNECTED, AT_ONCE);
     home.assert_history(0, &["unknown", "captive", "unknown", "captive", "unknown", "disconnected"]);

@@ -215,7 +215,7 @@ fn a_left_click_opens_the_panel_and_a_right_click_a_working_menu() {
         until(DEADLINE, "the menu", harness::menu_is_open);
         harness::press(keys);
     };
-    // Counted from the end: "Lancer à l’ouverture de session".
+    // Counted from the end: "Lancer Vigie à l’ouverture de session".
     choose(&[VK_UP, VK_UP, VK_UP, VK_RETURN]);
     until(DEADLINE, "the autostart entry", starts);
     choose(&[VK_UP, VK_UP, VK_UP, VK_RETURN]);

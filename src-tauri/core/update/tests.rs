@@ -353,6 +353,7 @@ fn reminders_of_an_evening_can_be_delayed_and_silenced() {
     assert_eq!(notified(&state.on(Event::Tick, "21:15")).len(), 1);
     let effects = state.asked(Action::NotTonight);
     assert_eq!(effects[0], Effect::Withdraw(Category::Shutdown));
+    assert_eq!(notified(&effects), [&Notification::NoMoreReminders], "the user is answered");
     assert!(remembered(&effects));
     assert_eq!(state.on(Event::Tick, "21:25"), []);
 }
