@@ -55,6 +55,11 @@ pub fn diagnosis(state: &State) -> Diagnosis {
         None if state.reaches_intranet() == Some(true) => "Aucune panne n’est visible.".into(),
         None => format!("Aucune panne n’est certaine. {}", vpn::detail(state)),
     };
+    // Without a time, a second look that finds the same seems to do nothing.
+    let summary = match state.vpn.probed_wall() {
+        Some(at) => format!("{summary} Vérifié à {}.", french::time(at.time())),
+        None => summary,
+    };
     let is_checking = matches!(state.vpn.reason(), Reason::Checking | Reason::Connecting);
     Diagnosis {
         offered: broken.is_some() || (state.reaches_intranet().is_none() && !is_checking),
@@ -213,6 +218,14 @@ mod tests {
             assert!(diagnosis.summary.ends_with('.'), "{}", diagnosis.summary);
         }
         assert!(!diagnosis(&known()).offered, "nothing is known yet");
+    }
+
+    #[test]
+    fn the_summary_says_when_it_was_checked() {
+        let summary = |state: &State| diagnosis(state).summary.replace('\u{a0}', " ");
+        let state = standing(VpnStatus::Connected);
+        assert_eq!(summary(&state), "Aucune panne n’est visible. Vérifié à 14 h 02.");
+        assert!(!summary(&known()).contains("Vérifié"), "nothing was probed yet");
     }
 
     #[test]

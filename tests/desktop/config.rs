@@ -35,7 +35,7 @@ fn a_broken_file_is_reported_and_the_tray_runs() {
         .configure(&format!("[vpn]\nprobe_timeout_seconds = 1\nprobe_seconds = \"souvent\"\n\n{NO_MACHINE_WARNINGS}"));
     let (_vigie, item) = desktop.start_vigie();
     let warning = desktop.notifications().wait(0, "Configuration de Vigie en partie ignorée");
-    let place = format!("(«\u{a0}vpn.probe_seconds\u{a0}», ligne 11, {})", file.display());
+    let place = format!("«\u{a0}vpn.probe_seconds\u{a0}», ligne 11, {}.", file.display());
     assert!(warning.body.contains(&place), "{warning:?}");
     assert!(warning.body.contains("il faut un nombre entier"), "{warning:?}");
     let menu = item.menu();

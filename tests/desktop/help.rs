@@ -16,8 +16,8 @@ fn the_chain_names_the_first_fault_and_follows_the_network() {
     let (_vigie, _item, page) = open_folded(&desktop, "VPN déconnecté");
     page.click("Pourquoi ça ne marche pas ?");
     page.wait_for_text("[aria-current=step]", "Tunnel VPN : à voir");
-    page.wait_for_text("[data-stage=gateway]", "Serveur VPN : bon");
-    page.wait_for_text("[data-stage=drives]", "Lecteurs réseau : inconnu");
+    page.wait_for_text("[data-stage=gateway]", "Serveur VPN : OK");
+    page.wait_for_text("[data-stage=drives]", "Lecteurs réseau : à confirmer");
     assert_eq!(accessibility_faults(&page), Vec::<String>::new());
     capture(&desktop, &page, "panneau-pourquoi", "main");
     resize(&desktop, &page, 640, 680);
@@ -27,8 +27,8 @@ fn the_chain_names_the_first_fault_and_follows_the_network() {
     zoom(&desktop, &page, 1.0);
     resize(&desktop, &page, 420, 680);
     vpn.connect();
-    page.wait_for_text("[data-stage=tunnel]", "Tunnel VPN : bon");
-    page.wait_for_text("[data-stage=intranet]", "Réseau de l’académie : bon");
+    page.wait_for_text("[data-stage=tunnel]", "Tunnel VPN : OK");
+    page.wait_for_text("[data-stage=intranet]", "Réseau de l’académie : OK");
 
     page.click("Retour au panneau");
     page.wait_for_text("[data-today] p", "Aujourd’hui : aucune coupure");

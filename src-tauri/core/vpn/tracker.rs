@@ -85,6 +85,8 @@ pub struct Tracker {
     /// The id of the latest probe; answers with another id are discarded.
     probe_id: RequestId,
     in_flight: bool,
+    /// The wall-clock time at which the last probe was answered, or ended.
+    probed_wall: Option<ZonedDateTime>,
     /// The uptime at which to probe next.
     probe_at: Option<Duration>,
     random: fastrand::Rng,
@@ -122,6 +124,7 @@ impl Tracker {
             unanswered_at: None,
             probe_id: RequestId::default(),
             in_flight: false,
+            probed_wall: None,
             probe_at: None,
             random: fastrand::Rng::with_seed(seed),
             assessment: assess(&Evidence::default()),
@@ -166,7 +169,12 @@ impl Tracker {
         &self.since_wall
     }
 
-    /// The same, if the status was seen to begin: that of the first look after the start or after sleep was not.
+    /// The wall-clock time at which the last probe was answered, or ended; `None` before the first one.
+    pub fn probed_wall(&self) -> Option<&ZonedDateTime> {
+        self.probed_wall.as_ref()
+    }
+
+    /// The same as [`Tracker::since_wall`], if the status was seen to begin: that of the first look after the start or after sleep was not.
     pub fn seen_since(&self) -> Option<&ZonedDateTime> {
         self.since_seen.then_some(&self.since_wall)
     }
@@ -278,6 +286,7 @@ impl Tracker {
         if !probe.complete && !answered {
             return TrackerRequests::default();
         }
+        self.probed_wall = Some(now.wall.clone());
         if answered {
             self.tunnel_proven |= proven(&probe.witnesses, Path::Tunnel, links, None) >= Some(Strength::Strong);
             self.network_proven |= proven(&probe.witnesses, Path::Direct, links, None) >= Some(Strength::Strong);
