@@ -16,7 +16,7 @@ impl TestVpn {
             "[global]\nworkgroup = TEST\nserver role = standalone server\ndisable netbios = yes\nsmb ports = 445\n\
              private dir = {at}\nlock directory = {at}\nstate directory = {at}\ncache directory = {at}\n\
              pid directory = {at}\nncalrpc dir = {at}/ncalrpc\nlog file = {at}/log\nload printers = no\n\
-             map to guest = Bad User\n"
+             map to guest = Bad User\nguest account = daemon\n"
         );
         for share in shares {
             let content = folder.join("shares").join(share);

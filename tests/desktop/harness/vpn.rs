@@ -234,7 +234,7 @@ impl TestVpn {
     fn serve_with(&self, certificate: &str, route: &str) {
         let at = |name: &str| self.file(name).display().to_string();
         let config = format!(
-            "auth = \"{}\"\ntcp-port = 443\nudp-port = 443\nrun-as-user = nobody\nrun-as-group = daemon\n\
+            "auth = \"{}\"\ntcp-port = 443\nudp-port = 443\nrun-as-user = daemon\nrun-as-group = daemon\n\
              socket-file = {}\npid-file = {}\nserver-cert = {}\nserver-key = {}\nisolate-workers = false\n\
              max-clients = 8\nmax-same-clients = 8\nkeepalive = 60\ndpd = 10\nmobile-dpd = 10\ntry-mtu-discovery = false\n\
              auth-timeout = 60\nmax-ban-score = 0\ncookie-timeout = 60\nrekey-time = 86400\nrekey-method = ssl\n\
