@@ -353,7 +353,9 @@ impl<'a> Tour<'a> {
         self.wait_for_status("VPN connecté");
         assert_eq!(self.desktop.notifications().all().len(), seen, "nothing to notify");
         let page = self.open_panel();
+        page.click("Lecteurs réseau");
         page.wait_for_row("drive-i", "accessible");
+        page.click("Retour au panneau");
         page.click("Imprimer");
         for copier in COPIERS {
             page.wait_for_row(&format!("printer-{copier}"), copier);
