@@ -626,6 +626,15 @@ mod tests {
     }
 
     #[test]
+    fn that_nothing_works_leads_to_help() {
+        let state = standing(VpnStatus::Disconnected);
+        for question in ["pourquoi ça ne marche pas ?", "pourquoi", "marche pas", "panne", "bloqué"] {
+            assert_eq!(ids(&find_in(&state, question))[0], "card-aide", "{question}");
+        }
+        assert_eq!(ids(&find_in(&state, "le copieur ne marche pas"))[0], "card-imprimer");
+    }
+
+    #[test]
     fn a_drive_that_is_out_of_reach_leads_to_its_card() {
         let found = find_in(&standing(VpnStatus::Disconnected), "lecteur s");
         let first = &found.results[0];
