@@ -602,7 +602,7 @@ fn the_panel_is_accessible_in_light_and_dark_zoomed_and_by_keyboard() {
     assert_eq!(scheme(&page), (false, "light".into()));
     assert_eq!(accessibility_faults(&page), Vec::<String>::new());
     // axe-core finds a fault.
-    page.run::<Value>("const one = document.querySelector('button[aria-label^=\"Copier : \"]'); one.dataset.was = one.ariaLabel; one.ariaLabel = ''; one.title = ''", &[]);
+    page.run::<Value>("const one = document.querySelector('button[aria-label^=\"Copier\u{a0}: \"]'); one.dataset.was = one.ariaLabel; one.ariaLabel = ''; one.title = ''", &[]);
     assert!(accessibility_faults(&page).iter().any(|fault| fault.starts_with("button-name")));
     page.run::<Value>("const one = document.querySelector('[data-was]'); one.ariaLabel = one.dataset.was", &[]);
 
