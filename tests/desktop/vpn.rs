@@ -501,15 +501,7 @@ fn the_focused_panel_takes_the_place_of_notifications() {
     let home = Home::connected("");
     home.item.activate();
     home.desktop.wait_for_window("Vigie", true);
-    // Without a window manager, nobody else gives it the focus.
-    run(home.desktop.command("xdotool").args([
-        "search",
-        "--onlyvisible",
-        "--name",
-        "^Vigie$",
-        "windowfocus",
-        "--sync",
-    ]));
+    home.desktop.focus_window("Vigie");
     home.vpn.disconnect();
     let seen = home.wait_for_status(&DISCONNECTED, AT_ONCE);
     home.assert_not_notified(0, seen);

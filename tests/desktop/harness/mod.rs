@@ -550,18 +550,22 @@ impl Desktop {
         });
     }
 
+    /// Gives a window the keyboard focus: without a window manager, nobody else does.
+    pub fn focus_window(&self, title: &str) {
+        let title = format!("^{title}$");
+        run(self.command("xdotool").args(["search", "--onlyvisible", "--name", &title, "windowfocus", "--sync"]));
+    }
+
     /// Focuses a window and presses a key. The key goes to whatever has the focus, as from a keyboard: a window that closes
     /// on the press does not miss the release.
     pub fn press_key(&self, window: &str, key: &str) {
-        let window = format!("^{window}$");
-        run(self.command("xdotool").args(["search", "--onlyvisible", "--name", &window, "windowfocus", "--sync"]));
+        self.focus_window(window);
         run(self.command("xdotool").args(["key", key]));
     }
 
     /// Focuses a window and types a text, which xdotool reads from standard input: arguments can be read by others.
     pub fn type_into(&self, window: &str, text: &str) {
-        let window = format!("^{window}$");
-        run(self.command("xdotool").args(["search", "--onlyvisible", "--name", &window, "windowfocus", "--sync"]));
+        self.focus_window(window);
         let mut typing = self.command("xdotool");
         typing.args(["type", "--delay", "20", "--file", "-"]).stdin(Stdio::piped());
         let mut typing = typing.spawn().expect("xdotool starts");
