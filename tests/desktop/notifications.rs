@@ -109,7 +109,7 @@ fn a_captive_portal_is_notified_and_its_button_probes_again() {
     item.wait_for_menu("Hors ligne");
     vpn.plug();
     let limited = desktop.notifications().wait(0, "Connexion limitée");
-    assert_eq!(limited.buttons(), ["Vérifier maintenant"]);
+    assert_eq!(limited.buttons(), ["Se connecter au Wi-Fi public", "Vérifier maintenant", "Demander à AMIGO"]);
     vpn.kill_server();
     vpn.start_server();
     desktop.press_button(&limited, "Vérifier maintenant");

@@ -131,9 +131,9 @@ pub struct FakeTray<M> {
 pub async fn next_event(events: &mut UnboundedReceiver<Event>, deadline: Duration) -> anyhow::Result<Event> {
     loop {
         let event = timeout(deadline, events.recv()).await.map_err(|_| anyhow::anyhow!("no event"))?;
-        match event.ok_or_else(|| anyhow::anyhow!("no sender of events is left"))? {
-            Event::PanelFocused(_) => {}
-            event => return Ok(event),
+        let event = event.ok_or_else(|| anyhow::anyhow!("no sender of events is left"))?;
+        if !matches!(event, Event::PanelFocused(_)) {
+            return Ok(event);
         }
     }
 }
