@@ -230,7 +230,7 @@ impl Fixture {
 
     fn panel_reminds(&self, reminder: &DueReminder) -> bool {
         let zone = TimeZone::posix(&around_noon()).expect("a POSIX time zone");
-        let at = reminder.at.to_zoned_datetime(zone).strftime("%-H h %M").to_string();
+        let at = reminder.at.to_zoned_datetime(zone).strftime("%-H h %M").to_string().replace(" h 00", " h");
         let asks = |status: Value| {
             let title = status["panel"]["question"]["title"].as_str().unwrap_or_default().replace('\u{a0}', " ");
             title == format!("Arrêt automatique à {at}")
