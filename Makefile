@@ -131,4 +131,5 @@ lint-crates:
 bench: release
 	scripts/setup desktop test bench
 	cargo build --release --manifest-path benches/bare-tray/Cargo.toml --target-dir target/bare-tray
-	VIGIE_BIN=$(CURDIR)/target/release/vigie cargo bench --profile dev --bench desktop
+	cargo bench --profile dev --bench desktop --no-run
+	VIGIE_BIN=$(CURDIR)/target/release/vigie scripts/in-user-namespace cargo bench --profile dev --bench desktop
