@@ -1,6 +1,7 @@
 //! What needs the user's attention, each with what can be done about it.
 
 use super::panel::{Button, Panel, Severity, button};
+use super::shutdown;
 use serde::{Deserialize, Serialize};
 use vigie_core::message::Action;
 use vigie_core::state::State;
@@ -37,30 +38,10 @@ pub fn attention(state: &State, panel: &Panel) -> Vec<AttentionItem> {
     items.collect()
 }
 
+/// The one fact that something can be done about here is the shutdown.
 fn remedy(state: &State, fact: Option<RowKind>) -> Option<Button> {
-    match fact? {
-        RowKind::Shutdown => Some(button("Ce soir, ne plus me le rappeler", Action::NotTonight))
-            .filter(|_| state.shutdown.reminds_tonight(&state.now)),
-        RowKind::Site
-        | RowKind::Vpn
-        | RowKind::LocalAddress
-        | RowKind::VpnAddress
-        | RowKind::Router
-        | RowKind::Dns
-        | RowKind::Computer
-        | RowKind::User
-        | RowKind::System
-        | RowKind::Booted
-        | RowKind::Memory
-        | RowKind::Disk
-        | RowKind::Battery
-        | RowKind::Version
-        | RowKind::Drives
-        | RowKind::Printers
-        | RowKind::Wapt
-        | RowKind::Amigo
-        | RowKind::Urgent => None,
-    }
+    let reminds = fact == Some(RowKind::Shutdown) && state.shutdown.reminds_tonight(&state.now);
+    reminds.then(|| button(shutdown::NOT_TONIGHT, Action::NotTonight))
 }
 
 #[cfg(test)]

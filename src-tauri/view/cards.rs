@@ -1,7 +1,7 @@
 //! The guide's subjects as the panel shows them: its words, live facts, and the buttons that do it.
 
 use super::panel::{Button, button, vpn_buttons};
-use super::{drives, french, guide};
+use super::{drives, french, guide, shutdown};
 use jiff::civil::Time;
 use serde::{Deserialize, Serialize};
 use vigie_core::message::Action;
@@ -148,10 +148,10 @@ fn add_part(state: &State, part: CardPart, card: &mut Card) {
         CardPart::SupportInfo => card.help = true,
         CardPart::Shutdown => {
             if state.shutdown.reminds_tonight(&state.now) {
-                let button = button("Ce soir, ne plus me le rappeler", Action::NotTonight);
+                let button = button(shutdown::NOT_TONIGHT, Action::NotTonight);
                 card.buttons.push(CardButton { button, note: "L’ordinateur s’éteint quand même".into() });
             }
-            card.buttons.push(button("Éteindre maintenant", Action::ShutDown).into());
+            card.buttons.push(button(shutdown::SHUT_DOWN, Action::ShutDown).into());
         }
     }
 }

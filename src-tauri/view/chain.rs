@@ -1,6 +1,6 @@
 //! "Pourquoi ça ne marche pas ?": the chain from the computer to the drives in words.
 
-use super::panel::{Button, button};
+use super::panel::{self, Button, button};
 use super::{connect, drives, french, vpn};
 use serde::{Deserialize, Serialize};
 use vigie_core::chain::{ChainLink, ChainStage, LinkCause, LinkHealth, chain, first_broken, remedy};
@@ -160,22 +160,22 @@ fn connected_drives(state: &State) -> String {
 
 fn remedy_label(state: &State, action: &Action) -> String {
     if let Action::OpenDrive(letter) = action {
-        return format!("Ouvrir le lecteur {letter}");
+        return drives::open_label(*letter);
     }
     if *action == Action::OpenClient {
         return format!("Ouvrir {}", connect::client(state));
     }
     let labels = [
-        (Action::Connect, "Se connecter au VPN"),
-        (Action::Disconnect, "Se déconnecter du VPN"),
+        (Action::Connect, panel::CONNECT),
+        (Action::Disconnect, panel::DISCONNECT),
         (Action::OpenSettings(SystemSettings::DateTime), "Régler la date et l’heure"),
         (Action::OpenSettings(SystemSettings::Network), "Ouvrir les réglages du réseau"),
         (Action::OpenSettings(SystemSettings::Printers), "Ouvrir les réglages des imprimantes"),
-        (Action::OpenPortal, "Se connecter au Wi-Fi public"),
-        (Action::Diagnose, "Vérifier maintenant"),
+        (Action::OpenPortal, vpn::OPEN_PORTAL),
+        (Action::Diagnose, panel::CHECK_NOW),
     ];
     let label = labels.into_iter().find(|(known, _)| known == action).map(|(_, label)| label);
-    label.unwrap_or("Demander à AMIGO").into()
+    label.unwrap_or(vpn::ASK_HELPDESK).into()
 }
 
 #[cfg(test)]

@@ -18,8 +18,7 @@ pub fn problem(problem: &Problem) -> String {
     if let Some(key) = &problem.key {
         text.push_str(&format!(", « {key} »"));
     }
-    let key = problem.key.as_deref().and_then(|key| key.rsplit('.').next()).unwrap_or_default();
-    format!("{text} : {}", explain(&problem.error, key))
+    format!("{text} : {}", explanation(problem))
 }
 
 /// Returns the same for a reader who does not know the file: what is wrong first, then where.
@@ -27,10 +26,15 @@ pub fn sentence(problem: &Problem) -> String {
     format!("{} ({}).", what(problem), place(problem))
 }
 
-/// Returns what is wrong.
+/// Returns what is wrong, as a sentence begins.
 fn what(problem: &Problem) -> String {
+    french::capitalised(&explanation(problem))
+}
+
+/// Returns what is wrong and what is expected.
+fn explanation(problem: &Problem) -> String {
     let key = problem.key.as_deref().and_then(|key| key.rsplit('.').next()).unwrap_or_default();
-    french::capitalised(&explain(&problem.error, key))
+    explain(&problem.error, key)
 }
 
 /// Returns where it is wrong: key, line and file.

@@ -10,7 +10,7 @@
 //! [`Form::busy`]. It removes blanks from digits that were pasted ("123 456"); everything else is checked here
 //! ([`Form::errors`]). While [`Form::busy`] nothing can be sent. The tray closes the window when the tunnel is up.
 
-use super::panel::{Button, button};
+use super::panel::{self, Button, button};
 use super::{french, helpdesk};
 use serde::{Deserialize, Serialize};
 use vigie_core::connect::{
@@ -222,7 +222,7 @@ fn message(state: &State) -> Option<Message> {
     let asks = state.question == Some(Question::ForgetCredentials);
     if status.reaches_intranet() == Some(true) {
         let title = if status == VpnStatus::OnSite { "Sur site, VPN inutile" } else { "VPN connecté" };
-        let disconnect = state.offers_disconnect().then(|| button("Se déconnecter du VPN", Action::Disconnect));
+        let disconnect = state.offers_disconnect().then(|| button(panel::DISCONNECT, Action::Disconnect));
         let buttons = disconnect.into_iter().collect();
         let question = format!("{FORGET_TITLE} {FORGET_TEXT}");
         let text = if asks { &question } else { "Vous pouvez fermer cette fenêtre." };

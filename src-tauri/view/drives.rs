@@ -27,20 +27,25 @@ pub fn purpose(holds: DriveUse) -> &'static str {
     }
 }
 
+/// "Ouvrir le lecteur U".
+pub fn open_label(letter: char) -> String {
+    format!("Ouvrir le lecteur\u{a0}{letter}")
+}
+
 /// Returns the one thing to do with a drive, in every view: open it, or ask the helpdesk for it. `None`
 /// while it cannot be done.
 pub fn action(state: &State, drive: &Drive) -> Option<Button> {
     if out_of_reach(state).is_some() {
         return None;
     }
-    // Within a sentence: in lower case, but for the letter itself.
-    let name = names([drive]);
-    let open = Action::OpenDrive(drive.letter);
     Some(match state.drive(drive.letter)? {
         // One that is remembered is connected by opening it.
-        DriveMount::Connected(_) | DriveMount::Disconnected(_) => button(format!("Ouvrir le {name}"), open),
+        DriveMount::Connected(_) | DriveMount::Disconnected(_) => {
+            button(open_label(drive.letter), Action::OpenDrive(drive.letter))
+        }
         DriveMount::Absent => {
-            button(format!("Demander le {name} à AMIGO"), Action::Open(state.profile.helpdesk.link.clone()))
+            let ask = format!("Demander le {} à AMIGO", names([drive]));
+            button(ask, Action::Open(state.profile.helpdesk.link.clone()))
         }
     })
 }
@@ -95,20 +100,22 @@ fn mounted(state: &State, is: fn(&DriveMount) -> bool) -> Vec<&Drive> {
 /// Returns the sentence about the drives that are connected when they are opened, if there are any.
 pub fn on_demand(state: &State) -> Option<String> {
     let detached = mounted(state, |mount| matches!(mount, DriveMount::Disconnected(_)));
-    match detached.as_slice() {
-        [] => None,
-        [one] => Some(format!("Le {} s’ouvre à la demande.", names([*one]))),
-        some => Some(format!("Les {} s’ouvrent à la demande.", names(some.iter().copied()))),
-    }
+    sentence(&detached, "s’ouvre à la demande", "s’ouvrent à la demande")
 }
 
 /// Returns the sentence about the drives that are connected, if there are any.
 pub fn connected(state: &State) -> Option<String> {
     let connected = mounted(state, |mount| matches!(mount, DriveMount::Connected(_)));
-    match connected.as_slice() {
+    sentence(&connected, "est accessible", "sont accessibles")
+}
+
+/// Returns a sentence about drives, with what is said of one or of several.
+fn sentence(drives: &[&Drive], one: &str, several: &str) -> Option<String> {
+    let names = names(drives.iter().copied());
+    match drives {
         [] => None,
-        [one] => Some(format!("Le {} est accessible.", names([*one]))),
-        some => Some(format!("Les {} sont accessibles.", names(some.iter().copied()))),
+        [_] => Some(format!("Le {names} {one}.")),
+        _ => Some(format!("Les {names} {several}.")),
     }
 }
 

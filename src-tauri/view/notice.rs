@@ -53,11 +53,11 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
         Notification::Shutdown(reminder) => {
             let mut notice = Notice::new(Category::Shutdown, shutdown::title(reminder), shutdown::body(reminder))
                 .urgent()
-                .button("Éteindre maintenant", Action::ShutDown);
+                .button(shutdown::SHUT_DOWN, Action::ShutDown);
             if !reminder.last {
                 notice = notice.button(shutdown::REMIND_LATER, Action::RemindLater);
             }
-            notice.button("Ce soir, ne plus me le rappeler", Action::NotTonight)
+            notice.button(shutdown::NOT_TONIGHT, Action::NotTonight)
         }
         Notification::ConfirmShutdown => {
             Notice::new(Category::Shutdown, shutdown::CONFIRM_TITLE, shutdown::CONFIRM_TEXT)

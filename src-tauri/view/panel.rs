@@ -207,17 +207,17 @@ pub(super) fn vpn_buttons(state: &State) -> Vec<Button> {
     }
     if state.offers_connect() {
         let again = state.vpn.status() == VpnStatus::Stalled;
-        buttons.push(button(if again { RECONNECT } else { "Se connecter au VPN" }, Action::Connect));
+        buttons.push(button(if again { RECONNECT } else { CONNECT }, Action::Connect));
     }
     if reason == Reason::OtherServer {
         buttons.push(button(vpn::OPEN_PORTAL, Action::OpenPortal));
     }
     if state.offers_disconnect() {
-        buttons.push(button("Se déconnecter du VPN", Action::Disconnect));
+        buttons.push(button(DISCONNECT, Action::Disconnect));
     }
     match state.vpn.status() {
         VpnStatus::Offline | VpnStatus::Captive | VpnStatus::Stalled => {
-            buttons.push(button("Vérifier maintenant", Action::Refresh));
+            buttons.push(button(CHECK_NOW, Action::Refresh));
         }
         VpnStatus::Unknown
         | VpnStatus::Disconnected
@@ -231,6 +231,12 @@ pub(super) fn vpn_buttons(state: &State) -> Vec<Button> {
     buttons
 }
 
+/// The button that opens the window for connecting.
+pub(super) const CONNECT: &str = "Se connecter au VPN";
+/// The button that closes the tunnel.
+pub(super) const DISCONNECT: &str = "Se déconnecter du VPN";
+/// The button that asks the sensors at once.
+pub(super) const CHECK_NOW: &str = "Vérifier maintenant";
 /// The button that connects again after the VPN was lost.
 pub(super) const RECONNECT: &str = "Reconnecter";
 
@@ -269,11 +275,11 @@ fn question(state: &State) -> Option<Prompt> {
 
 /// Returns a reminder as a prompt. It gives the time of day only: minutes left would change while the user reads.
 fn reminder(reminder: &Reminder) -> Prompt {
-    let mut answers = vec![button("Éteindre maintenant", Action::ShutDown)];
+    let mut answers = vec![button(shutdown::SHUT_DOWN, Action::ShutDown)];
     if !reminder.last {
         answers.push(button(shutdown::REMIND_LATER, Action::RemindLater));
     }
-    answers.push(button("Ce soir, ne plus me le rappeler", Action::NotTonight));
+    answers.push(button(shutdown::NOT_TONIGHT, Action::NotTonight));
     let title = format!("Arrêt automatique à {}", french::time(reminder.at.time()));
     Prompt { title, text: shutdown::advice(reminder), answers }
 }

@@ -6,8 +6,8 @@
 
 use super::french::{self, fold, typeset};
 use super::page::Page;
-use super::panel::Panel;
-use super::{drives, guide};
+use super::panel::{self, Panel};
+use super::{drives, guide, shutdown};
 use rust_stemmers::{Algorithm, Stemmer};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
@@ -381,7 +381,7 @@ pub(super) fn entries(state: &State, page: &Page) -> Vec<SearchEntry> {
         .collect();
     for program in &profile.programs {
         let (detail, action) = if program.id == profile.vpn.client {
-            ("Se connecter au VPN", Action::Connect)
+            (panel::CONNECT, Action::Connect)
         } else if program.id == profile.remote_support {
             ("Prise en main à distance par l’assistance", Action::Open(program.id.clone()))
         } else if program.id == profile.wapt.program {
@@ -457,7 +457,7 @@ fn actions(state: &State) -> Vec<SearchEntry> {
     let mut actions = vec![
         ("shut-down", "Éteindre l’ordinateur", "Une confirmation est demandée", Action::ShutDown),
         ("support-info", "Copier les infos pour l’assistance", "Pour votre demande AMIGO", Action::CopySupportInfo),
-        ("retry", "Vérifier maintenant", "Le réseau et le VPN, tout de suite", Action::Refresh),
+        ("retry", panel::CHECK_NOW, "Le réseau et le VPN, tout de suite", Action::Refresh),
         (
             "forget-credentials",
             "Oublier mes identifiants",
@@ -467,16 +467,10 @@ fn actions(state: &State) -> Vec<SearchEntry> {
         ("about", "À propos de Vigie", "Sa version, et le guide dont elle vient", Action::About),
     ];
     if state.offers_disconnect() {
-        actions
-            .insert(0, ("disconnect", "Se déconnecter du VPN", "Ferme la connexion au rectorat", Action::Disconnect));
+        actions.insert(0, ("disconnect", panel::DISCONNECT, "Ferme la connexion au rectorat", Action::Disconnect));
     }
     if state.shutdown.reminds_tonight(&state.now) {
-        actions.push((
-            "not-tonight",
-            "Ce soir, ne plus me le rappeler",
-            "L’ordinateur s’éteint quand même",
-            Action::NotTonight,
-        ));
+        actions.push(("not-tonight", shutdown::NOT_TONIGHT, "L’ordinateur s’éteint quand même", Action::NotTonight));
     }
     let entries =
         actions.into_iter().map(|(id, label, detail, action)| entry(id, label, detail, Destination::Do(action)));

@@ -37,6 +37,10 @@ pub const CONFIRM_TITLE: &str = "Éteindre l’ordinateur maintenant ?";
 pub const CONFIRM_TEXT: &str = "Enregistrez d’abord votre travail et fermez vos documents.";
 /// The label of the button that closes a reminder until the next one is due.
 pub const REMIND_LATER: &str = "Me le rappeler plus tard";
+/// The label of the button that ends the reminders until the date changes.
+pub const NOT_TONIGHT: &str = "Ce soir, ne plus me le rappeler";
+/// The label of the button that asks whether to switch the computer off now.
+pub const SHUT_DOWN: &str = "Éteindre maintenant";
 
 /// Returns what to do before the shutdown, and whether another reminder will come.
 pub fn advice(reminder: &Reminder) -> String {

@@ -1,6 +1,6 @@
 //! The tray as a value: icon, tooltip and menu. It is compared with the last one, and only differences reach the tray.
 
-use super::{drives, french, guide, helpdesk, panel, vpn};
+use super::{drives, french, guide, helpdesk, panel, shutdown, vpn};
 use serde::Serialize;
 use vigie_core::message::{Action, Call};
 use vigie_core::state::State;
@@ -132,7 +132,7 @@ fn vpn(state: &State) -> Vec<Entry> {
     // A window follows.
     let more = if connect.action == Action::CancelConnect { "" } else { "…" };
     let check = [Action::OpenPortal, Action::Refresh].iter().find_map(find).cloned();
-    let check = check.unwrap_or_else(|| panel::button("Vérifier maintenant", Action::Refresh));
+    let check = check.unwrap_or_else(|| panel::button(panel::CHECK_NOW, Action::Refresh));
     let mut entries = vec![item(format!("{}{more}", connect.label), connect.action)];
     entries.extend(find(&Action::Disconnect).map(|button| item(&*button.label, button.action.clone())));
     entries.push(item(check.label, check.action));
@@ -190,11 +190,11 @@ fn shutdown_menu(state: &State) -> Vec<Entry> {
     };
     let mut entries = vec![entry(next, None)];
     if state.shutdown.reminds_tonight(now) {
-        entries.push(item("Ce soir, ne plus me le rappeler", Action::NotTonight));
+        entries.push(item(shutdown::NOT_TONIGHT, Action::NotTonight));
     } else {
         entries.push(entry("Plus de rappel ce soir", None));
     }
-    entries.push(item("Éteindre maintenant…", Action::ShutDown));
+    entries.push(item(format!("{}…", shutdown::SHUT_DOWN), Action::ShutDown));
     entries
 }
 
