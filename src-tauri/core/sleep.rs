@@ -44,7 +44,6 @@ pub(super) fn on_wake(state: &mut State, effects: &mut Vec<Effect>) {
     if state.question == Some(Question::ShutDown) {
         shutdown::withdraw(state, effects);
     }
-    state.vpn.forget_beginning();
     state.invalidate(effects);
     effects.push(Effect::Request(SensorRequest::Host));
 }

@@ -23,10 +23,13 @@ pub fn update(state: &mut State, event: Event, now: Now) -> Vec<Effect> {
         state.history.pause();
     }
     state.now = now.clone();
-    if sleep::ends_with(state, &event) {
+    let wakes = sleep::ends_with(state, &event);
+    if wakes || jumped || event == Event::ClockChanged {
+        state.vpn.forget_beginning();
+    }
+    if wakes {
         sleep::on_wake(state, &mut effects);
     } else if jumped && event != Event::ClockChanged {
-        state.vpn.forget_beginning();
         state.invalidate(&mut effects);
     }
     let site_before = state.site().cloned();
@@ -88,10 +91,7 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
             let requests = state.vpn.tick(&now);
             request(state, requests, effects);
         }
-        Event::ClockChanged => {
-            state.vpn.forget_beginning();
-            state.invalidate(effects);
-        }
+        Event::ClockChanged => state.invalidate(effects),
         Event::Sleeping => sleep::on_sleep(state),
         // Handled in `update`, because other events show it as well.
         Event::Woke => {}
