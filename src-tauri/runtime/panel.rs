@@ -527,8 +527,7 @@ fn send_if_any(events: &Events, event: Option<Event>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vigie_core::connect::{ConnectMethod, Pin};
-    use vigie_core::fixture::standing;
+    use vigie_core::fixture::{standing, submission};
     use vigie_core::vpn::VpnStatus;
 
     /// Checks that a message is read back as it was written, on one line.
@@ -546,20 +545,12 @@ mod tests {
         let page = vigie_view::page::page(&state);
         let mut messages: Vec<ToPanel> = page.parts(None).into_iter().map(ToPanel::Part).collect();
         messages.extend([ToPanel::Raise, ToPanel::Ping, ToPanel::Connect(vigie_view::connect::form(&state))]);
-        let form = Submission {
-            way: ConnectMethod::Connect,
-            site: "caen".into(),
-            identifier: "mdupont".into(),
-            pin: Pin::Typed("4321".to_owned().into()),
-            digits: "123456".to_owned().into(),
-            remember_pin: true,
-        };
         let answers = [
             FromPanel::Shown,
             FromPanel::Alive,
             FromPanel::Focused(true),
             FromPanel::Requested(Action::Choose(vigie_profile::Choice::Size(300, 400))),
-            FromPanel::Submitted(form),
+            FromPanel::Submitted(submission()),
         ];
         let messages = messages.iter().map(serde_json::to_string);
         let lines: Vec<String> = messages.chain(answers.iter().map(serde_json::to_string)).flatten().collect();

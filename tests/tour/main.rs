@@ -186,10 +186,7 @@ impl<'a> Tour<'a> {
         let page = self.open_panel();
         self.step("Le panneau");
         self.open_cards(&page, PictureGroup::Light);
-        self.pin(&page, true);
-        self.close_panel(page);
-        self.save(&window_named(&self.desktop, PINNED), "panneau-bureau-clair");
-        self.step("Le panneau posé sur le bureau");
+        self.show_pinned(page, "panneau-bureau-clair", "Le panneau posé sur le bureau");
 
         // Programs read this when they start.
         self.desktop.write(".config/gtk-3.0/settings.ini", "[Settings]\ngtk-application-prefer-dark-theme=1\n");
@@ -198,10 +195,7 @@ impl<'a> Tour<'a> {
         self.pin(&page, false);
         page.click("Retour au panneau");
         self.open_cards(&page, PictureGroup::Dark);
-        self.pin(&page, true);
-        self.close_panel(page);
-        self.save(&window_named(&self.desktop, PINNED), "panneau-bureau-sombre");
-        self.step("Le panneau posé sur le bureau, sombre");
+        self.show_pinned(page, "panneau-bureau-sombre", "Le panneau posé sur le bureau, sombre");
         self.desktop.assert_no_warnings_logged();
     }
 
@@ -239,6 +233,14 @@ impl<'a> Tour<'a> {
         page.wait_for_text("h1", "Réglages");
         page.click_on("label[for=pinned-0]");
         self.desktop.wait_for_window(PINNED, pinned);
+    }
+
+    /// Keeps the panel on the desktop from the settings, which are open, and leaves it there alone.
+    fn show_pinned(&mut self, page: WebPage, picture: &str, step: &str) {
+        self.pin(&page, true);
+        self.close_panel(page);
+        self.save(&window_named(&self.desktop, PINNED), picture);
+        self.step(step);
     }
 
     fn finish(&self) {

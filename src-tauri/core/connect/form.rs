@@ -177,17 +177,10 @@ pub fn check(form: &Submission, site_exists: bool, pin_stored: bool, vpn: &VpnCo
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::fixture::guide;
+    use crate::fixture::{guide, submission};
 
     pub(in crate::connect) fn form() -> Submission {
-        Submission {
-            way: ConnectMethod::Connect,
-            site: "caen".into(),
-            identifier: " jdupont ".into(),
-            pin: Pin::Typed("4321".to_owned().into()),
-            digits: "123456".to_owned().into(),
-            remember_pin: true,
-        }
+        Submission { identifier: " jdupont ".into(), remember_pin: true, ..submission() }
     }
 
     pub(in crate::connect) fn vpn() -> VpnConfig {
