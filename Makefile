@@ -26,6 +26,7 @@ run:
 tour:
 	scripts/setup build desktop test tour
 	cargo build --bins
+	cargo build -p vigie-openconnect
 	cargo test --no-run --test tour
 	scripts/in-user-namespace cargo test --quiet --test tour -- $(STAY)
 
@@ -34,6 +35,7 @@ demo:
 	@[ -n "$$DISPLAY" ] || { echo "make demo needs an X display (DISPLAY); make tour brings its own" >&2; exit 1; }
 	scripts/setup build desktop test tour
 	cargo build --bins
+	cargo build -p vigie-openconnect
 	cargo test --no-run --test tour
 	scripts/in-user-namespace --display cargo test --quiet --test tour -- --demo
 
