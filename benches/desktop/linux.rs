@@ -44,11 +44,7 @@ pub fn measure(only: Option<&str>) -> bool {
             return report.is_met();
         }
         Some("panel") => {
-            let vpn = TestVpn::start();
-            vpn.connect();
-            let desktop = Desktop::at_home(&vpn);
-            let _login1 = FakeLogind::start(&desktop);
-            desktop.skip_first_run();
+            let (_vpn, desktop, _login1) = connected_desktop();
             panel_openings(&desktop, &mut report);
             return report.is_met();
         }
@@ -59,11 +55,7 @@ pub fn measure(only: Option<&str>) -> bool {
         Some(other) => panic!("there is no part {other:?}"),
         None => {}
     }
-    let vpn = TestVpn::start();
-    vpn.connect();
-    let desktop = Desktop::at_home(&vpn);
-    let _login1 = FakeLogind::start(&desktop);
-    desktop.skip_first_run();
+    let (vpn, desktop, _login1) = connected_desktop();
     let (vigie, applet, bare_tray) = (desktop.vigie(), applet(&desktop), bare(&desktop));
 
     report.section("From the start to the item in the tray", &format!("Median of {STARTS} starts."));
@@ -189,6 +181,16 @@ pub fn measure(only: Option<&str>) -> bool {
     report.finish()
 }
 
+/// Sets up a desktop of a user at home, with the tunnel up.
+fn connected_desktop() -> (TestVpn, Desktop, FakeLogind) {
+    let vpn = TestVpn::start();
+    vpn.connect();
+    let desktop = Desktop::at_home(&vpn);
+    let login1 = FakeLogind::start(&desktop);
+    desktop.skip_first_run();
+    (vpn, desktop, login1)
+}
+
 /// Measures how long the panel takes to open, beside a bare Tauri window.
 fn panel_openings(desktop: &Desktop, report: &mut Report) {
     report.section(
@@ -250,11 +252,7 @@ fn outages(report: &mut Report) {
              Beside it, a `ping` every second that counts an answer as lost after one second."
         ),
     );
-    let vpn = TestVpn::start();
-    vpn.connect();
-    let desktop = Desktop::at_home(&vpn);
-    let _login1 = FakeLogind::start(&desktop);
-    desktop.skip_first_run();
+    let (vpn, desktop, _login1) = connected_desktop();
     let mut traffic = desktop.command("ping");
     traffic.args(["-q", "-i", "0.2", "-s", "1000", "172.26.66.73"]);
     let _traffic = desktop.spawn("traffic", &traffic);
