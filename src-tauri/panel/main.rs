@@ -22,7 +22,7 @@ use vigie::runtime::store::Store;
 use vigie_core::message::Action;
 use vigie_view::connect::Form;
 use vigie_view::page::{Page, Part};
-use vigie_view::panel::Pinned;
+use vigie_view::panel::{self as view, Countdown, Pinned};
 use vigie_view::search::{SearchIndex, SearchResults};
 
 /// The panel's label, to which the capability `panel` is given.
@@ -67,6 +67,7 @@ fn main() -> ExitCode {
             alive,
             request,
             find,
+            countdown,
             connect::submit,
             close
         ])
@@ -287,6 +288,12 @@ fn find(
     let Content::Panel(watched) = &*current.lock() else { return Err("this window is the one for connecting") };
     let page = &watched.model;
     Ok(index.lock().get_or_insert_with(|| SearchIndex::new(page)).find(question, &page.panel))
+}
+
+/// Returns the time left until a moment, in seconds since 1970.
+#[tauri::command]
+fn countdown(until: i64) -> Option<Countdown> {
+    view::countdown(until, jiff::Timestamp::now())
 }
 
 /// Closes the window, which ends the program.

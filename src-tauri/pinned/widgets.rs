@@ -10,7 +10,7 @@ use gtk::{Align, Orientation, PolicyType};
 use std::cell::RefCell;
 use std::fmt::Write;
 use std::rc::Rc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use vigie::runtime::panel::FromPanel;
 use vigie::runtime::tray;
 use vigie_core::vpn::VpnStatus;
@@ -240,10 +240,8 @@ impl RowWidget {
             timer.remove();
         }
         let row = self.row.borrow();
-        let until = row.until.and_then(|until| u64::try_from(until).ok()).map(Duration::from_secs);
-        let until = until.and_then(|until| UNIX_EPOCH.checked_add(until));
-        let left = until.map(|until| until.duration_since(SystemTime::now()).unwrap_or_default());
-        let Some((text, next)) = left.and_then(view::left) else {
+        let countdown = row.until.and_then(|until| view::countdown(until, jiff::Timestamp::now()));
+        let Some(view::Countdown { text, changes_ms }) = countdown else {
             self.value.set_text(&row.value);
             return;
         };
@@ -256,7 +254,7 @@ impl RowWidget {
                 this.show_value();
             }
         };
-        self.timer.replace(Some(glib::timeout_add_local_once(next, tick)));
+        self.timer.replace(Some(glib::timeout_add_local_once(Duration::from_millis(changes_ms), tick)));
     }
 
     /// Shows that the row can be copied.

@@ -5,7 +5,6 @@
 use super::connect::Message;
 use super::{drives, french, helpdesk, shutdown, vpn};
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
 use vigie_core::message::{Action, Host, Printers, Reading};
 use vigie_core::shutdown::Reminder;
 use vigie_core::state::{Question, State};
@@ -73,9 +72,20 @@ pub struct Row {
     pub mark: Severity,
     /// Details shown on request.
     pub details: Vec<String>,
-    /// The moment to count down to, in seconds since 1970: the page shows the time left.
+    /// The moment to count down to ([`countdown`]), in seconds since 1970.
     #[cfg_attr(test, ts(type = "number | null"))]
     pub until: Option<i64>,
+}
+
+/// The time that is left until a moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Countdown {
+    /// How long it is.
+    pub text: String,
+    /// Milliseconds until the text changes.
+    #[cfg_attr(test, ts(type = "number"))]
+    pub changes_ms: u64,
 }
 
 /// How serious a row is.
@@ -134,29 +144,29 @@ impl Panel {
     }
 }
 
-/// How long it is until a moment, in words, and after how long the words change; `None` once it has come. The page has
-/// the same (ui/src/lib/countdown.ts): in hours as long as there are many, so that the words change once an hour.
-pub fn left(ahead: Duration) -> Option<(String, Duration)> {
+/// Returns the time left until a moment, in seconds since 1970; `None` once it has come. In hours as long as there are many,
+/// so that the text changes once an hour.
+pub fn countdown(until: i64, now: jiff::Timestamp) -> Option<Countdown> {
     const MINUTE: u64 = 60_000;
     const HOUR: u64 = 60 * MINUTE;
-    let ahead = u64::try_from(ahead.as_millis()).unwrap_or(u64::MAX);
-    if ahead == 0 {
-        return None;
-    }
-    if ahead >= 2 * HOUR {
-        let hours = ahead / HOUR;
-        let words = format!("dans plus de {hours}\u{a0}heures");
-        return Some((words, Duration::from_millis(ahead - hours * HOUR + 1)));
+    let left = until.saturating_mul(1000).saturating_sub(now.as_millisecond());
+    let left = u64::try_from(left).ok().filter(|left| *left > 0)?;
+    if left >= 2 * HOUR {
+        let hours = left / HOUR;
+        return Some(Countdown {
+            text: format!("dans plus de {hours}\u{a0}heures"),
+            changes_ms: left - hours * HOUR + 1,
+        });
     }
     // Rounded up, so that the text is at most a minute too long.
-    let minutes = ahead.div_ceil(MINUTE);
-    let words = match (minutes / 60, minutes % 60) {
+    let minutes = left.div_ceil(MINUTE);
+    let text = match (minutes / 60, minutes % 60) {
         (0, 1) => "dans moins d’une minute".to_owned(),
         (0, minutes) => format!("dans {minutes}\u{a0}minutes"),
         (hours, 0) => format!("dans {hours}\u{a0}h"),
         (hours, minutes) => format!("dans {hours}\u{a0}h\u{a0}{minutes:02}"),
     };
-    Some((words, Duration::from_millis(ahead - (minutes - 1) * MINUTE)))
+    Some(Countdown { text, changes_ms: left - (minutes - 1) * MINUTE })
 }
 
 /// Returns the pinned panel for a state; `None` if none is wanted. It shows facts only: questions and actions are in the
@@ -552,6 +562,7 @@ impl Row {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use std::path::Path;
     use vigie_core::fixture::{at, known, now, standing};
     use vigie_core::message::Event;
@@ -577,24 +588,51 @@ mod tests {
         assert!(!answered.offers(&Action::ConfirmShutDown));
     }
 
+    /// Returns the countdown when so many milliseconds are left.
+    fn with_left(millis: i64) -> Option<Countdown> {
+        let end = jiff::Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(48);
+        countdown(end.as_second(), end - jiff::SignedDuration::from_millis(millis))
+    }
+
     #[test]
-    fn time_left_is_worded_and_changes_in_time() {
-        let said =
-            |seconds| left(Duration::from_secs(seconds)).map(|(words, next)| (words.replace('\u{a0}', " "), next));
-        let next = |seconds, millis| Duration::from_secs(seconds) + Duration::from_millis(millis);
-        assert_eq!(said(0), None);
-        for (seconds, words, changes) in [
-            (1, "dans moins d’une minute", next(1, 0)),
-            (60, "dans moins d’une minute", next(60, 0)),
-            (61, "dans 2 minutes", next(1, 0)),
-            (3600, "dans 1 h", next(60, 0)),
-            (3601, "dans 1 h 01", next(1, 0)),
-            (7199, "dans 2 h", next(59, 0)),
-            (7200, "dans plus de 2 heures", next(0, 1)),
-            (9 * 3600 + 100, "dans plus de 9 heures", next(100, 1)),
+    fn time_left_is_worded() {
+        for (seconds, text) in [
+            (1, "dans moins d’une minute"),
+            (60, "dans moins d’une minute"),
+            (61, "dans 2 minutes"),
+            (29 * 60, "dans 29 minutes"),
+            (3600, "dans 1 h"),
+            (65 * 60, "dans 1 h 05"),
+            (7199, "dans 2 h"),
+            (7200, "dans plus de 2 heures"),
+            (9 * 3600 + 100, "dans plus de 9 heures"),
         ] {
-            assert_eq!(said(seconds), Some((words.to_owned(), changes)), "{seconds}");
+            let countdown = with_left(seconds * 1000).expect("time is left");
+            assert_eq!(countdown.text.replace('\u{a0}', " "), text, "{seconds}");
         }
+        assert_eq!((with_left(0), with_left(-5)), (None, None));
+    }
+
+    proptest! {
+        #[test]
+        fn time_left_stays_until_it_changes(left in 1_i64..24 * 60 * 60_000) {
+            let countdown = with_left(left).expect("time is left");
+            let changes = i64::try_from(countdown.changes_ms).expect("at most an hour");
+            prop_assert!(changes > 0);
+            let text = |left| with_left(left).map(|countdown| countdown.text);
+            prop_assert_eq!(text(left - changes + 1), text(left));
+            prop_assert_ne!(text(left - changes), text(left));
+        }
+    }
+
+    #[test]
+    fn time_left_changes_seldom() {
+        let (mut left, mut changes) = (8 * 60 * 60_000, 0);
+        while let Some(countdown) = with_left(left) {
+            left -= i64::try_from(countdown.changes_ms).expect("at most an hour");
+            changes += 1;
+        }
+        assert!(changes < 130, "{changes}");
     }
 
     #[test]
@@ -826,6 +864,7 @@ mod tests {
         let config = ts_rs::Config::new().with_out_dir(fresh.path());
         crate::page::Page::export_all(&config)?;
         crate::page::Part::export_all(&config)?;
+        Countdown::export_all(&config)?;
         crate::search::SearchResults::export_all(&config)?;
         crate::connect::Form::export_all(&config)?;
         vigie_core::connect::Submission::export_all(&config)?;

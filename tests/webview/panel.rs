@@ -110,6 +110,18 @@ async fn open(display: &Display) -> anyhow::Result<FakeTray<Page>> {
     Ok(tray)
 }
 
+#[tokio::test]
+async fn the_countdown_counts_by_itself() -> TestResult {
+    let display = Display::new()?;
+    let mut tray = open(&display).await?;
+    let mut page = model();
+    // "dans 2 minutes" for some seconds more.
+    page.panel.groups[0].rows[0].until = Some(jiff::Timestamp::now().as_second() + 75);
+    tray.update(&page).await?;
+    let before = tray.screen()?;
+    wait_for("less than a minute to be left", || Ok(tray.screen()? != before)).await
+}
+
 /// How long it takes at most until a window that hangs is closed.
 const HANG_LIMIT: Duration = Duration::from_secs(90);
 

@@ -194,6 +194,10 @@ const ipc = {
     return Promise.resolve();
   }),
   find: vi.fn((question: string) => Promise.resolve(answer(question))),
+  countdown: vi.fn((until: number) => {
+    const left = until * 1000 - Date.now();
+    return Promise.resolve(left > 0 ? { text: `dans ${left / 60_000} minutes`, changes_ms: 60_000 } : null);
+  }),
   rendered: vi.fn(() => Promise.resolve()),
   request: vi.fn(() => Promise.resolve()),
   close: vi.fn(() => Promise.resolve()),
@@ -629,27 +633,35 @@ test("what of the configuration does not count is said first, with what to do ab
   expect(document.querySelector("main")?.firstElementChild?.tagName).toBe("HEADER");
 });
 
-test("details open on demand, and the countdown runs only while the page is visible", () => {
+test("details open on demand, and the countdown runs only while the page is visible", async () => {
   vi.useFakeTimers({ now: 0 });
+  const wait = async (ms: number): Promise<void> => {
+    await vi.advanceTimersByTimeAsync(ms);
+    flushSync();
+  };
   const wapt: Row = { id: "wapt", label: "WAPT", value: "2 mises à jour", copy: null, mark: "normal", fact: "wapt", details: ["firefox", "vlc"], until: null };
-  const off: Row = { id: "shutdown", label: "Arrêt", value: "à 21 h 30", copy: null, mark: "normal", fact: "shutdown", details: [], until: 90 * 60 };
+  const off: Row = { id: "shutdown", label: "Arrêt", value: "à 21 h 30", copy: null, mark: "normal", fact: "shutdown", details: [], until: 12 * 60 };
   update({ ...connected, groups: [{ title: "Tout", rows: [wapt, off] }] });
   expect(read("[data-id=wapt] summary")).toBe("Lesquelles ?");
   expect(read("[data-id=wapt] details ul")).toBe("firefoxvlc");
-  expect(read("[data-id=shutdown] .countdown")).toBe("dans 1 h 30");
+  await wait(0);
+  expect(read("[data-id=shutdown] .countdown")).toBe("dans 12 minutes");
   expect(read("[data-id=shutdown] .value")).toBe("à 21 h 30");
-  vi.advanceTimersByTime(60_000);
-  flushSync();
-  expect(read("[data-id=shutdown] .countdown")).toBe("dans 1 h 29");
+  await wait(60_000);
+  expect(read("[data-id=shutdown] .countdown")).toBe("dans 11 minutes");
   vi.spyOn(document, "hidden", "get").mockReturnValue(true);
   document.dispatchEvent(new Event("visibilitychange"));
-  flushSync();
+  await wait(0);
   expect(vi.getTimerCount()).toBe(0);
-  vi.advanceTimersByTime(600_000);
+  await wait(600_000);
+  expect(ipc.countdown).toHaveBeenCalledTimes(2);
   vi.spyOn(document, "hidden", "get").mockReturnValue(false);
   document.dispatchEvent(new Event("visibilitychange"));
-  flushSync();
-  expect(read("[data-id=shutdown] .countdown")).toBe("dans 1 h 19");
+  await wait(0);
+  expect(read("[data-id=shutdown] .countdown")).toBe("dans 1 minutes");
+  await wait(60_000);
+  expect(document.querySelector(".countdown")).toBeNull();
+  expect(vi.getTimerCount()).toBe(0);
   vi.restoreAllMocks();
   vi.useRealTimers();
 });

@@ -1,5 +1,6 @@
 import { Channel, invoke } from "@tauri-apps/api/core";
 import type { Action } from "./bindings/Action";
+import type { Countdown } from "./bindings/Countdown";
 import type { Form } from "./bindings/Form";
 import type { SearchResults } from "./bindings/SearchResults";
 import type { Part } from "./bindings/Part";
@@ -21,6 +22,8 @@ export interface PanelIpc extends Ipc {
   watch(show: (part: Part) => void): Promise<void>;
   /** Returns what the search finds. */
   find(question: string): Promise<SearchResults>;
+  /** Returns the time left until a moment, in seconds since 1970; null once it has come. */
+  countdown(until: number): Promise<Countdown | null>;
 }
 
 /** The commands of the page for connecting (src-tauri/panel/connect.rs). */
@@ -41,6 +44,7 @@ export const panelIpc: PanelIpc = {
   ...ipc,
   watch: (show) => invoke("watch", { parts: new Channel<Part>(show) }),
   find: (question) => invoke("find", { question }),
+  countdown: (until) => invoke("countdown", { until }),
 };
 
 export const connectIpc: ConnectIpc = {

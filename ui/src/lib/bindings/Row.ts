@@ -35,6 +35,6 @@ mark: Severity,
  */
 details: Array<string>, 
 /**
- * The moment to count down to, in seconds since 1970: the page shows the time left.
+ * The moment to count down to ([`countdown`]), in seconds since 1970.
  */
 until: number | null, };
