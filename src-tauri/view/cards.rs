@@ -1,7 +1,7 @@
 //! The guide's subjects as the panel shows them: its words, live facts, and the buttons that do it.
 
 use super::panel::{Button, button, vpn_buttons};
-use super::{drives, french, guide, shutdown};
+use super::{chain, drives, french, guide, shutdown};
 use jiff::civil::Time;
 use serde::{Deserialize, Serialize};
 use vigie_core::message::Action;
@@ -144,8 +144,12 @@ fn add_part(state: &State, part: CardPart, card: &mut Card) {
                 .map(|urgent| [urgent.establishments.clone(), french::numbers(&urgent.numbers)]);
             card.tables.push(table("En cas d’urgence", ["Établissement", "Numéro"], lines));
         }
-        // The report that is asked for there has the infos for the helpdesk in it.
-        CardPart::SupportInfo => card.help = true,
+        // The report that is asked for there has the infos for the helpdesk in it. Often the chain makes it unnecessary.
+        CardPart::SupportInfo => {
+            let button = button(chain::TITLE, Action::Diagnose);
+            card.buttons.push(CardButton { button, note: chain::PURPOSE.into() });
+            card.help = true;
+        }
         CardPart::Shutdown => {
             if state.shutdown.reminds_tonight(&state.now) {
                 let button = button(shutdown::NOT_TONIGHT, Action::NotTonight);
@@ -245,6 +249,13 @@ mod tests {
             ["Ouvrir le lecteur I", "Ouvrir le lecteur S", "Demander le lecteur T à AMIGO", "Ouvrir le lecteur U"];
         assert_eq!(labels(&standing(VpnStatus::Connected), "lecteurs"), expected);
         assert_eq!(labels(&standing(VpnStatus::Disconnected), "lecteurs"), ["Se connecter au VPN"]);
+    }
+
+    #[test]
+    fn help_begins_with_what_the_user_can_find_out() {
+        let page = crate::page::page(&standing(VpnStatus::Connected));
+        let help = page.cards.iter().find(|card| card.id == "aide").expect("the guide has it");
+        assert!(help.offers(&Action::Diagnose) && page.offers(&Action::Diagnose), "{:?}", help.buttons);
     }
 
     #[test]

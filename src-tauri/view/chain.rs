@@ -8,10 +8,17 @@ use vigie_core::message::{Action, SystemSettings};
 use vigie_core::state::State;
 use vigie_core::vpn::Reason;
 
+/// The question that the chain answers.
+pub(super) const TITLE: &str = "Pourquoi ça ne marche pas ?";
+/// How it does.
+pub(super) const PURPOSE: &str = "Vérifie chaque étape, de l’ordinateur aux lecteurs, et montre la première à voir";
+
 /// The chain, and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Diagnosis {
+    /// The question that it answers.
+    pub title: String,
     /// Whether something is not as it should be, so that the panel offers it.
     pub offered: bool,
     /// What is wrong first, or that nothing is known to be.
@@ -62,6 +69,7 @@ pub fn diagnosis(state: &State) -> Diagnosis {
     };
     let is_checking = matches!(state.vpn.reason(), Reason::Checking | Reason::Connecting);
     Diagnosis {
+        title: french::typeset(TITLE),
         offered: broken.is_some() || (state.reaches_intranet().is_none() && !is_checking),
         summary: french::typeset(summary),
         links: chain

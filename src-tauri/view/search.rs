@@ -7,7 +7,7 @@
 use super::french::{self, fold, typeset};
 use super::page::Page;
 use super::panel::{self, Panel};
-use super::{drives, guide, shutdown};
+use super::{chain, drives, guide, shutdown};
 use rust_stemmers::{Algorithm, Stemmer};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
@@ -455,6 +455,7 @@ pub(super) fn entries(state: &State, page: &Page) -> Vec<SearchEntry> {
 /// What a click does that is no tool of the guide.
 fn actions(state: &State) -> Vec<SearchEntry> {
     let mut actions = vec![
+        ("diagnosis", chain::TITLE, chain::PURPOSE, Action::Diagnose),
         ("shut-down", "Éteindre l’ordinateur", "Une confirmation est demandée", Action::ShutDown),
         ("support-info", "Copier les infos pour l’assistance", "Pour votre demande AMIGO", Action::CopySupportInfo),
         ("retry", panel::CHECK_NOW, "Le réseau et le VPN, tout de suite", Action::Refresh),
@@ -620,9 +621,14 @@ mod tests {
     }
 
     #[test]
-    fn that_nothing_works_leads_to_help() {
+    fn that_nothing_works_leads_to_the_chain_and_to_help() {
         let state = standing(VpnStatus::Disconnected);
-        for question in ["pourquoi ça ne marche pas ?", "pourquoi", "marche pas", "panne", "bloqué"] {
+        for question in ["pourquoi ça ne marche pas ?", "pourquoi", "marche pas", "rien ne marche", "diagnostic"] {
+            let found = find_in(&state, question);
+            assert_eq!(ids(&found)[0], "diagnosis", "{question}");
+            assert_eq!(found.results[0].target, Destination::Do(Action::Diagnose));
+        }
+        for question in ["panne", "bloqué"] {
             assert_eq!(ids(&find_in(&state, question))[0], "card-aide", "{question}");
         }
         assert_eq!(ids(&find_in(&state, "le copieur ne marche pas"))[0], "card-imprimer");

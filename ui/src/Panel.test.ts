@@ -66,6 +66,7 @@ const guide: Guide = {
 };
 
 const diagnosis: Diagnosis = {
+  title: "Pourquoi ça ne marche pas\u{a0}?",
   offered: true,
   summary: "Le premier point à voir : Tunnel VPN.",
   links: [
@@ -138,7 +139,10 @@ const support: Card = {
   tile: false,
   text: [],
   steps: ["Entrez le numéro.", "Permettez le contrôle."],
-  buttons: [{ button: { label: "AMIGO", action: { do: "open", with: "amigo" } }, note: "Le point d’entrée unique" }],
+  buttons: [
+    { button: { label: "AMIGO", action: { do: "open", with: "amigo" } }, note: "Le point d’entrée unique" },
+    { button: { label: "Chercher pourquoi", action: { do: "diagnose" } }, note: "" },
+  ],
   rows: ["disk"],
   tables: [{ caption: "Horaires", head: ["Jour", "Heures"], lines: [["Lundi", "8 h à 17 h"]] }],
   telephone: false,
@@ -152,6 +156,7 @@ const entries: SearchResult[] = [
   { id: "card-support", label: "Tout sur la prise en main", detail: "L’assistance vous dépanne", target: { to: "card", is: "support" } },
   { id: "setting-reminders", label: "Rappels", detail: "", target: { to: "setting", is: "reminders" } },
   { id: "row-disk", label: "Disque système", detail: "12 Go libres", target: { to: "row", is: "disk" } },
+  { id: "diagnosis", label: "Pourquoi ça ne marche pas ?", detail: "", target: { to: "do", is: { do: "diagnose" } } },
 ];
 
 function answer(question: string): SearchResults {
@@ -802,6 +807,25 @@ test("the chain to the drives asks the sensors, and names the first fault", asyn
   flushSync();
   expect(document.querySelector("#diagnosis")).toBeNull();
   await vi.waitFor(() => expect(document.activeElement?.id, "what led there is gone").toBe("search"));
+});
+
+test("the search and a card lead to the chain to the drives, and leaving it to where one came from", async () => {
+  open();
+  show({ part: "cards", is: [telephone, { ...support, tile: true }] });
+  await ask("pourquoi");
+  element("[data-result=diagnosis]").click();
+  flushSync();
+  expect(ipc.request).toHaveBeenLastCalledWith({ do: "diagnose" });
+  expect(focused()).toBe("Pourquoi ça ne marche pas ?");
+  button("Retour au panneau").click();
+  await vi.waitFor(() => expect(document.activeElement?.id).toBe("search"));
+  button("Prise en main").click();
+  flushSync();
+  button("Chercher pourquoi").click();
+  flushSync();
+  expect(focused()).toBe("Pourquoi ça ne marche pas ?");
+  button("Retour au panneau").click();
+  await vi.waitFor(() => expect(document.activeElement?.id).toBe("tile-support"));
 });
 
 test("today is a picture with a text alternative", () => {

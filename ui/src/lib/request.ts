@@ -11,11 +11,12 @@ export { getRequest };
 /** How long the same action is not requested again: a double click must not do everything twice. */
 const REPEAT_MS = 1000;
 
-/** Gives all components below this one the function to request actions. */
-export function provideRequest(ipc: Ipc): Request {
+/** Gives all components below this one the function to request actions; what the page itself does about one comes first. */
+export function provideRequest(ipc: Ipc, handle?: Request): Request {
   let last = "";
   let at = 0;
   return setRequest((action) => {
+    handle?.(action);
     const [asked, now] = [JSON.stringify(action), performance.now()];
     if (asked === last && now - at < REPEAT_MS) return;
     [last, at] = [asked, now];

@@ -6,6 +6,10 @@ import type { DiagnosisLink } from "./DiagnosisLink";
  */
 export type Diagnosis = { 
 /**
+ * The question that it answers.
+ */
+title: string, 
+/**
  * Whether something is not as it should be, so that the panel offers it.
  */
 offered: boolean, 
