@@ -74,8 +74,9 @@ async fn examine(loaded: &Loaded) -> (Vec<Finding>, State, Diagnosis) {
     add(Sensor::Servers, started, texts.and_then(json), words);
 
     let started = Instant::now();
-    let client = vpn_client::state(profile).await;
-    add(Sensor::VpnClient, started, json(client), Some(view::client(client)));
+    let client = vpn_client::read(profile).await;
+    let words = view::client(client.state, client.version.as_deref());
+    add(Sensor::VpnClient, started, json(client), Some(words));
     let started = Instant::now();
     let host = blocking(profile, |_| host::read()).await;
     if let Ok(host) = &host {

@@ -13,7 +13,7 @@ pub fn command_line(profile: &Profile) -> Option<PathBuf> {
     profile.vpn.command_line.here().iter().filter_map(|path| expand(path)).find(|path| path.is_file())
 }
 
-/// Returns a command that starts Cisco's command line without a console window, and asks for English output.
+/// Returns a command that starts a client's command line without a console window, and asks for English output.
 pub fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.env("LC_ALL", "C");

@@ -243,6 +243,8 @@ pub enum Event {
     Traffic(Option<vpn::Traffic>),
     /// The state that Cisco's command line reports; `None` if there was no usable answer.
     ClientState(Option<vpn::ClientState>),
+    /// Name and version of the VPN client.
+    ClientVersion(String),
     /// The site that Cisco's files name, or that they name none.
     SiteFound(Option<Id>),
     /// The time for which the machine itself has planned a shutdown.
@@ -632,7 +634,7 @@ pub enum SensorRequest {
     Probe(vpn::ProbeRequest),
     /// The counters of the interface with this index; the answer is an [`Event::Traffic`].
     Traffic(u32),
-    /// Cisco's command line; the answer is an [`Event::ClientState`].
+    /// The VPN's client; the answers are [`Event::ClientState`] and [`Event::ClientVersion`].
     Client,
     /// The clock: send [`Event::Tick`] at that time, or never if `None`. Replaces the time requested before.
     WakeAt(Option<jiff::Timestamp>),

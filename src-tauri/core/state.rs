@@ -39,6 +39,8 @@ pub struct State {
     pub helpdesk: helpdesk::Helpdesk,
     /// The attempt to connect.
     pub connect: connect::ConnectState,
+    /// Name and version of the VPN client.
+    pub client_version: Option<String>,
     /// The site that Cisco's files name.
     pub found_site: Option<Id>,
     /// Facts about the machine.
@@ -115,6 +117,7 @@ impl State {
             policy: NotificationPolicy::new(time_to_visible(&profile)),
             connect: connect::ConnectState::new(saved.connect.clone()),
             reconnect: false,
+            client_version: None,
             found_site: None,
             host: None,
             drives: Reading::Pending,

@@ -114,6 +114,7 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
             let requests = state.vpn.on_client(client, &now);
             request(state, requests, effects);
         }
+        Event::ClientVersion(version) => state.client_version = Some(version),
         Event::SiteFound(site) => question::on_site_found(state, site, effects),
         Event::MachineShutdown(at) => state.shutdown.set_machine(at),
         Event::Host(host) => state.host = Some(host),

@@ -105,7 +105,11 @@ async fn serve(profile: Arc<Profile>, paths: Paths, events: Events, mut requests
                 let _ = events.send(Event::Traffic(network::traffic(interface)));
             }
             SensorRequest::Client => client.replace(async move {
-                let _ = events.send(Event::ClientState(vpn_client::state(&profile).await));
+                let client = vpn_client::read(&profile).await;
+                let version = client.version.map(Event::ClientVersion);
+                for event in [Event::ClientState(client.state)].into_iter().chain(version) {
+                    let _ = events.send(event);
+                }
             }),
             SensorRequest::WakeAt(at) => {
                 alarm.send_replace(at);

@@ -119,9 +119,9 @@ pub fn yes_or_no(yes: bool) -> String {
     if yes { "oui".into() } else { "non".into() }
 }
 
-/// The state that Cisco's command line reports.
-pub fn client(state: Option<ClientState>) -> String {
-    match state {
+/// The client's version, and the state that Cisco's command line reports.
+pub fn client(state: Option<ClientState>, version: Option<&str>) -> String {
+    let state = match state {
         Some(ClientState::Connected) => "Cisco est connecté",
         Some(ClientState::Connecting) => "Cisco se connecte",
         Some(ClientState::Disconnecting) => "Cisco se déconnecte",
@@ -130,8 +130,8 @@ pub fn client(state: Option<ClientState>) -> String {
         Some(ClientState::Paused) => "Cisco est en pause",
         Some(ClientState::Unknown) => "Cisco ne connaît pas son état",
         None => "la ligne de commande de Cisco est absente, ou ne répond pas",
-    }
-    .into()
+    };
+    version.map_or_else(|| state.to_owned(), |version| format!("{version} : {state}"))
 }
 
 /// The site that Cisco's files name.

@@ -65,17 +65,18 @@ fn contact(state: &State) -> String {
     format!("{is}{hours}. {}", helpdesk::urgent(state))
 }
 
-/// Returns what is copied for the helpdesk: the status and when it was taken, the chain to the drives, the last days, and
-/// why the last attempt to connect failed.
+/// Returns what is copied for the helpdesk: the status and when it was taken, the chain to the drives, the last days, the
+/// VPN client's version, and why the last attempt to connect failed.
 pub fn support_info(state: &State) -> String {
     let taken = state.now.wall.strftime("%d/%m/%Y %H:%M");
     let facts = status::text(&status::status(state));
     let (chain, days) = (chain::text(&chain::diagnosis(state)), history::text(state));
+    let client = state.client_version.as_deref().unwrap_or("version inconnue");
     let failure = match &state.connect.phase {
-        Phase::Failed(error) => format!("\nDernière connexion : {}\n", connect::failed(error, state).title),
+        Phase::Failed(error) => format!("Dernière connexion : {}\n", connect::failed(error, state).title),
         Phase::Idle | Phase::Connecting(_) => String::new(),
     };
-    format!("Vigie, le {taken}\n{facts}\n{chain}\n{days}{failure}").replace('\u{a0}', " ")
+    format!("Vigie, le {taken}\n{facts}\n{chain}\n{days}\nClient VPN : {client}\n{failure}").replace('\u{a0}', " ")
 }
 
 /// Returns the report with what the user says of the problem.
@@ -104,6 +105,9 @@ mod tests {
     fn a_report_has_the_users_words_first_and_the_facts_below() {
         let mut state = standing(VpnStatus::Disconnected);
         state.connect.phase = Phase::Failed(ConnectError::Untrusted);
+        assert!(support_info(&state).contains("\nClient VPN : version inconnue\n"));
+        let version = Event::ClientVersion("Cisco Secure Client 5.1.2.42".into());
+        update(&mut state, version, now("2026-11-24T14:02"));
         let request = HelpRequest { topic: HelpTopic::Drives, sentence: "Le lecteur S\u{202e}\na disparu ".into() };
         let report = report(&state, &request);
         let begin = "Demande d’aide : Lecteurs réseau\n« Le lecteur S a disparu »\n\nVigie, le 24/11/2026 14:02\n";
@@ -111,7 +115,7 @@ mod tests {
         for part in [
             "\n  Tunnel VPN : à voir – ",
             "\nLes derniers jours\n  aujourd’hui : ",
-            "\nDernière connexion : Le serveur VPN n’est pas reconnu\n",
+            "\nClient VPN : Cisco Secure Client 5.1.2.42\nDernière connexion : Le serveur VPN n’est pas reconnu\n",
             "\n  Nom de l’ordinateur : PC-14-042\n",
         ] {
             assert!(report.contains(part), "{part} in {report}");

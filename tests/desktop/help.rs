@@ -88,11 +88,14 @@ fn the_panel_shows_what_matters_without_scrolling() {
 fn a_report_is_saved_and_copied_with_the_users_words() {
     let vpn = TestVpn::start();
     let desktop = at_home(&vpn, "");
+    let cisco = desktop.install_cisco();
+    desktop.configure(&format!("[vpn]\nprobe_timeout_seconds = 1\n{cisco}"));
     let _login1 = FakeLogind::start(&desktop);
     let (_vigie, _item, page) = open_folded(&desktop, "VPN déconnecté");
     page.click("Aide");
     page.click("Voir le rapport");
     page.wait_for_text("#help-preview", "Tunnel VPN : à voir");
+    page.wait_for_text("#help-preview", "Client VPN : Cisco Secure Client 5.1.2.42");
     page.click_on("input[name=help-topic][value=drives]");
     page.fill("#help-sentence", "Plus de lecteur S");
     assert_eq!(accessibility_faults(&page), Vec::<String>::new());

@@ -39,6 +39,7 @@ const CISCO_CLI: &str = r#"#!/bin/sh
 cd "$HOME" || exit
 say() { printf '\r  >> %s\r\n' "$1"; }
 up() { ip -o link show cscotun0 >/dev/null 2>&1; }
+printf '\r\nCisco Secure Client (version 5.1.2.42) .\r\n\r\n'
 case "$*" in
 state)
     if up; then say 'state: Connected'; else say 'state: Disconnected'; fi
