@@ -43,6 +43,8 @@ pub enum Action {
     Join(#[cfg_attr(feature = "typescript", ts(type = "string"))] Digits),
     /// Put a telephone code on the clipboard.
     CopyCode(Call),
+    /// Put a printer's name on the clipboard.
+    CopyPrinter(String),
     /// Hand a telephone code to the soft phone (`tel:`).
     Dial(Call),
     /// Open a network drive.
@@ -85,6 +87,7 @@ impl Action {
             Action::CopyCode(call) | Action::Dial(call) => Some(call.code.clone()),
             Action::ShowPanel
             | Action::Connect
+            | Action::CopyPrinter(_)
             | Action::CopySupportInfo
             | Action::ShowFacts(_)
             | Action::SaveReport(_)
@@ -569,6 +572,8 @@ pub enum SaveFailure {
 pub enum ClipboardContent {
     /// The code, and the phone number that follows it.
     Code(Call),
+    /// A printer's name.
+    Printer(String),
     /// The texts for the helpdesk.
     SupportInfo,
     /// PIN and digits, for the client's own window; for a short while only.

@@ -248,6 +248,7 @@ fn handle_action(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
             effects.push(missing(LaunchTarget::Call(call)));
         }
         Action::CopyCode(call) => effects.push(Effect::Copy(ClipboardContent::Code(call))),
+        Action::CopyPrinter(name) => effects.push(Effect::Copy(ClipboardContent::Printer(name))),
         Action::Dial(call) => effects.push(Effect::Launch(LaunchTarget::Call(call))),
         Action::OpenDrive(letter) => effects.push(match state.drive(letter) {
             Some(DriveMount::Connected(path) | DriveMount::Disconnected(path)) => {

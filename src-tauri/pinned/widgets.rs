@@ -271,9 +271,10 @@ impl RowWidget {
 
     fn copy(self: &Rc<Self>) {
         let clipboard = gtk::Clipboard::get(&gtk::gdk::SELECTION_CLIPBOARD);
-        clipboard.set_text(&self.row.borrow().value);
+        let row = self.row.borrow();
+        clipboard.set_text(row.copy.as_ref().unwrap_or(&row.value));
         self.icon.set_from_icon_name(Some("object-select-symbolic"), gtk::IconSize::Menu);
-        self.set_name(&format!("{} : copié", self.row.borrow().label));
+        self.set_name(&format!("{} : copié", row.label));
         let this = Rc::downgrade(self);
         glib::timeout_add_local_once(COPIED_FEEDBACK, move || {
             if let Some(this) = this.upgrade() {

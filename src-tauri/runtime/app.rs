@@ -241,6 +241,7 @@ impl App {
     fn copy(&self, what: ClipboardContent) {
         let text = match &what {
             ClipboardContent::Code(call) => call.dial_string(&self.state.profile),
+            ClipboardContent::Printer(name) => Some(name.clone()),
             ClipboardContent::SupportInfo => Some(support_info(&self.state)),
             ClipboardContent::Passcode => None,
         };

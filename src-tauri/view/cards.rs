@@ -4,7 +4,7 @@ use super::panel::{Button, button, vpn_buttons};
 use super::{chain, drives, french, guide, shutdown};
 use jiff::civil::Time;
 use serde::{Deserialize, Serialize};
-use vigie_core::message::Action;
+use vigie_core::message::{Action, SystemSettings};
 use vigie_core::state::State;
 use vigie_profile::{CardPart, Day, GuideCard, Hours, RowKind};
 
@@ -58,6 +58,8 @@ pub struct CardTable {
     pub head: Vec<String>,
     /// The lines; the first cell of each is its heading.
     pub lines: Vec<Vec<String>>,
+    /// What can be copied: the beginnings of cells.
+    pub copies: Vec<String>,
 }
 
 impl Card {
@@ -118,7 +120,8 @@ fn add_part(state: &State, part: CardPart, card: &mut Card) {
             let client = format!("Ouvrir {}", super::connect::client(state));
             card.buttons.push(button(client, Action::OpenClient).into());
             let lines = profile.sites.iter().map(|site| [french::site(site), site.gateway.clone()]);
-            card.tables.push(table("Adresse du serveur VPN", ["Site", "Adresse"], lines));
+            let copies = profile.sites.iter().map(|site| site.gateway.clone()).collect();
+            card.tables.push(CardTable { copies, ..table("Adresse du serveur VPN", ["Site", "Adresse"], lines) });
         }
         CardPart::Drives => card.buttons.extend(drive_buttons(state)),
         CardPart::Telephone => card.telephone = true,
@@ -170,7 +173,7 @@ fn drive_buttons(state: &State) -> Vec<CardButton> {
     if drives.is_empty() { vpn_buttons(state).into_iter().map(CardButton::from).collect() } else { drives }
 }
 
-/// How copiers are named (guide, section 10), and where to look for one's own.
+/// How copiers are named (guide, section 10), and the system's own settings of the printers.
 fn copiers(state: &State, card: &mut Card) {
     let printing = &state.profile.printing;
     let named = |codes: &[vigie_profile::NamedCode]| -> String {
@@ -185,9 +188,12 @@ fn copiers(state: &State, card: &mut Card) {
         ["X", "Chiffre, si plusieurs copieurs"].map(str::to_owned),
         ["C2", "Bâtiment et étage"].map(str::to_owned),
     ];
+    let settings = Action::OpenSettings(SystemSettings::Printers);
+    card.buttons.push(button(chain::PRINTER_SETTINGS, settings).into());
     let own = state.site().map(|site| &site.id);
     let mut examples: Vec<_> = printing.examples.iter().collect();
     examples.sort_by_key(|example| Some(&example.site) != own);
+    let copies = examples.iter().map(|example| example.name.clone()).collect();
     let examples = examples.into_iter().map(|example| {
         let site = state.profile.sites.iter().find(|site| site.id == example.site);
         let place = vigie_core::printers::decode(printing, &example.name);
@@ -198,14 +204,16 @@ fn copiers(state: &State, card: &mut Card) {
             place,
         ]
     });
-    card.tables.push(table("Exemples", ["Site", "Copieur", "Où il se trouve"], examples));
+    let examples = table("Exemples", ["Site", "Copieur", "Où il se trouve"], examples);
+    card.tables.push(CardTable { copies, ..examples });
     card.tables.push(table("Le nom d’un copieur : I00YY-DIVX-C2", ["Partie", "Sens"], lines));
 }
 
 /// Returns a table with its texts in French typography.
 fn table<const N: usize>(caption: &str, head: [&str; N], lines: impl IntoIterator<Item = [String; N]>) -> CardTable {
     let lines = lines.into_iter().map(|line| line.into_iter().map(french::typeset).collect());
-    CardTable { caption: french::typeset(caption), head: head.map(french::typeset).into(), lines: lines.collect() }
+    let (caption, head) = (french::typeset(caption), head.map(french::typeset).into());
+    CardTable { caption, head, lines: lines.collect(), copies: Vec::new() }
 }
 
 const DAYS: [(Day, &str); 7] = [
@@ -249,6 +257,22 @@ mod tests {
             ["Ouvrir le lecteur I", "Ouvrir le lecteur S", "Demander le lecteur T à AMIGO", "Ouvrir le lecteur U"];
         assert_eq!(labels(&standing(VpnStatus::Connected), "lecteurs"), expected);
         assert_eq!(labels(&standing(VpnStatus::Disconnected), "lecteurs"), ["Se connecter au VPN"]);
+    }
+
+    #[test]
+    fn printing_opens_the_systems_settings_and_gives_names_to_copy() {
+        let page = crate::page::page(&standing(VpnStatus::Connected));
+        let card = page.cards.iter().find(|card| card.id == "imprimer").expect("the guide has it");
+        assert!(page.offers(&Action::OpenSettings(SystemSettings::Printers)), "{:?}", card.buttons);
+        let examples = &card.tables[0];
+        assert_eq!(examples.copies, ["I14RC-DSI-RDC", "I76RC-DSI04-B4"]);
+        for (line, copy) in examples.lines.iter().zip(&examples.copies) {
+            assert!(line[1].starts_with(copy.as_str()), "{line:?}");
+        }
+        let installed = page.panel.groups.iter().flat_map(|group| &group.rows);
+        let installed: Vec<_> =
+            installed.filter(|row| row.fact.is_some_and(|kind| card.rows.contains(&kind))).collect();
+        assert_eq!(installed[0].copy.as_deref(), Some("I76RC-DSI04-B4"));
     }
 
     #[test]

@@ -13,6 +13,9 @@ pub(super) const TITLE: &str = "Pourquoi ça ne marche pas ?";
 /// How it does.
 pub(super) const PURPOSE: &str = "Vérifie chaque étape, de l’ordinateur aux lecteurs, et montre la première à voir";
 
+/// The button that opens the system's settings of the printers.
+pub(super) const PRINTER_SETTINGS: &str = "Ouvrir les réglages des imprimantes";
+
 /// The chain, and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -178,7 +181,7 @@ fn remedy_label(state: &State, action: &Action) -> String {
         (Action::Disconnect, panel::DISCONNECT),
         (Action::OpenSettings(SystemSettings::DateTime), "Régler la date et l’heure"),
         (Action::OpenSettings(SystemSettings::Network), "Ouvrir les réglages du réseau"),
-        (Action::OpenSettings(SystemSettings::Printers), "Ouvrir les réglages des imprimantes"),
+        (Action::OpenSettings(SystemSettings::Printers), PRINTER_SETTINGS),
         (Action::OpenPortal, vpn::OPEN_PORTAL),
         (Action::Diagnose, panel::CHECK_NOW),
     ];

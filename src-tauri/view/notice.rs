@@ -118,6 +118,9 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
             };
             Notice::new(Category::Answer, title, body).transient()
         }
+        Notification::Copied(ClipboardContent::Printer(name)) => {
+            Notice::new(Category::Answer, "Le nom de l’imprimante est copié", &**name).transient()
+        }
         Notification::Copied(ClipboardContent::SupportInfo) => Notice::new(
             Category::Answer,
             "Les infos pour l’assistance sont copiées",
@@ -508,6 +511,7 @@ mod tests {
             (Notification::Copied(ClipboardContent::Code(Call::of("sans-renvoi"))), "*20 est copié | Désactiver tous les renvois".into()),
             (Notification::Copied(ClipboardContent::Code(Call { code: "renvoi-immediat".into(), number: vigie_core::digits::Digits::new("0612345678") })), "*21 06 12 34 56 78 est copié | Renvoi immédiat".into()),
             (Notification::NotSaved(SaveFailure::Locked), "Votre choix n’a pas été enregistré | Ce réglage est fixé par votre administrateur.".into()),
+            (Notification::Copied(ClipboardContent::Printer("I14RC-DSI-RDC".into())), "Le nom de l’imprimante est copié | I14RC-DSI-RDC".into()),
             (Notification::Copied(ClipboardContent::SupportInfo), "Les infos pour l’assistance sont copiées | Collez-les dans votre message ou dans votre demande AMIGO (Ctrl + V).".into()),
             (Notification::CopyFailed, "La copie n’a pas fonctionné | Le presse-papiers ne répond pas. Réessayez dans un instant.".into()),
             (Notification::Copied(ClipboardContent::Passcode), "Votre code est copié pour 30 secondes | Collez-le comme « Passcode » (Ctrl + V) : les 6 chiffres ne restent pas valables longtemps.".into()),

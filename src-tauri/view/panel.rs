@@ -412,13 +412,8 @@ fn drive_rows(state: &State) -> Vec<Row> {
     rows.collect()
 }
 
-/// Returns the values of the printers' rows.
-pub(super) fn printer_texts(state: &State) -> Vec<String> {
-    printer_rows(state).into_iter().map(|row| row.value).collect()
-}
-
 /// Returns the rows about printers.
-fn printer_rows(state: &State) -> Vec<Row> {
+pub(super) fn printer_rows(state: &State) -> Vec<Row> {
     let mut rows = Vec::new();
     match &state.printers {
         Reading::Known(Printers::Server(server)) => {

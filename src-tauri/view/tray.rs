@@ -169,9 +169,10 @@ fn telephony(state: &State) -> Vec<Entry> {
     copy.chain([Entry::Separator]).chain(dial).collect()
 }
 
-/// Returns the printers, for information only.
+/// Returns the printers; a click copies the name.
 fn printers(state: &State) -> Vec<Entry> {
-    panel::printer_texts(state).into_iter().map(|text| entry(text, None)).collect()
+    let rows = panel::printer_rows(state).into_iter();
+    rows.map(|row| entry(row.value, row.copy.map(Action::CopyPrinter))).collect()
 }
 
 fn drives_menu(state: &State) -> Vec<Entry> {
@@ -359,8 +360,8 @@ Lecteurs réseau ▸
   Demander le lecteur T à AMIGO : données professionnelles
   Ouvrir le lecteur U : données personnelles
 Imprimantes ▸
-  [I76RC-DSI04-B4 (par défaut) : Rectorat (Seine-Maritime), division DSI n° 4, bâtiment B, étage 4]
-  [Bureau]
+  I76RC-DSI04-B4 (par défaut) : Rectorat (Seine-Maritime), division DSI n° 4, bâtiment B, étage 4
+  Bureau
 Arrêt automatique ▸
   [Prochain arrêt : aujourd’hui à 21 h 30]
   Ce soir, ne plus me le rappeler

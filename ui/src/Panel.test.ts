@@ -144,7 +144,7 @@ const support: Card = {
     { button: { label: "Chercher pourquoi", action: { do: "diagnose" } }, note: "" },
   ],
   rows: ["disk"],
-  tables: [{ caption: "Horaires", head: ["Jour", "Heures"], lines: [["Lundi", "8 h à 17 h"]] }],
+  tables: [{ caption: "Horaires", head: ["Jour", "Heures"], lines: [["Lundi", "8 h à 17 h"]], copies: ["8 h"] }],
   telephone: false,
   session: true,
   help: true,
@@ -474,6 +474,8 @@ test("a result leads to a card and back, to a setting, and to a row", async () =
   expect(read("[data-card=support] ol")).toContain("Entrez le numéro.");
   expect(read("[data-id=disk] .value")).toBe("12 Go libres");
   expect(read("table caption")).toBe("Horaires");
+  button("Copier\u{a0}: 8 h").click();
+  expect(writeText).toHaveBeenCalledExactlyOnceWith("8 h");
   button("AMIGO").click();
   expect(ipc.request).toHaveBeenLastCalledWith({ do: "open", with: "amigo" });
   press("Escape");

@@ -15,4 +15,8 @@ head: Array<string>,
 /**
  * The lines; the first cell of each is its heading.
  */
-lines: Array<Array<string>>, };
+lines: Array<Array<string>>, 
+/**
+ * What can be copied: the beginnings of cells.
+ */
+copies: Array<string>, };
