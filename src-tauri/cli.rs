@@ -163,7 +163,7 @@ enum InstallerCommand {
     /// Efface les réglages des utilisateurs dont la session est ouverte (Windows)
     #[command(help_template = TEMPLATE)]
     Forget {
-        /// Seulement les vôtres, avec l’identifiant et le PIN que le trousseau garde
+        /// Seulement les vôtres, avec l’identifiant et le PIN que l’ordinateur garde
         #[arg(long = "own", help_heading = "Options")]
         own_only: bool,
     },

@@ -26,7 +26,7 @@ def install():
 def audit():
     # Ce que WAPT remonte à son serveur pour chaque poste.
     if not isfile(makepath(DOSSIER, "vigie.exe")):
-        print("Vigie n'est pas installée.")
+        print("Vigie n’est pas installée.")
         return "ERROR"
     print(run('"%s" --version' % makepath(DOSSIER, "vigie.exe")).strip())
     print("WebView2 : %s" % (registry_readstring(HKEY_LOCAL_MACHINE, WEBVIEW2, "pv", "") or "absent"))

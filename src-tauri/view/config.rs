@@ -54,7 +54,7 @@ pub fn banner(state: &State) -> Option<Message> {
     let (title, advice, help) = match of_user {
         0 => (
             "Une erreur de configuration".to_owned(),
-            "Ce qui est faux ne compte pas. Si cela gêne votre travail, cliquez sur « Demander à AMIGO ».",
+            "Ce qui est faux n’est pas pris en compte. Si cela gêne votre travail, cliquez sur « Demander à AMIGO ».",
             button(vpn::ASK_HELPDESK, Action::Open(state.profile.helpdesk.link.clone())),
         ),
         of_user => (
@@ -137,7 +137,7 @@ fn explain(error: &ConfigError, key: &str) -> String {
         ConfigError::NameTaken { by } => {
             format!("ce nom est déjà celui d’une entrée de la liste « {by} » ; il doit être unique")
         }
-        ConfigError::NothingToRemove => "rien de ce nom n’est à retirer".into(),
+        ConfigError::NothingToRemove => "aucune entrée ne porte ce nom : il n’y a rien à retirer".into(),
         ConfigError::NoSuch { list, name } => {
             format!("« {name} » n’existe pas ; il faut le nom d’une entrée de la liste « {list} »")
         }
@@ -160,7 +160,7 @@ fn explain(error: &ConfigError, key: &str) -> String {
         ConfigError::Locked => {
             "cette clé est verrouillée par l’administrateur ; votre valeur n’est pas prise en compte".into()
         }
-        ConfigError::OnlyMachineLocks => "seul le fichier du poste peut verrouiller des clés".into(),
+        ConfigError::OnlyMachineLocks => "seul le fichier de la machine peut verrouiller des clés".into(),
         ConfigError::NothingToLock => "aucune clé ne porte ce nom : rien n’est verrouillé".into(),
         ConfigError::NotIcs(why) => format!("ce n’est pas un calendrier .ics ({why})"),
         ConfigError::EventDates { event } => {
@@ -170,7 +170,7 @@ fn explain(error: &ConfigError, key: &str) -> String {
             format!("aucunes vacances de la zone {zone} n’y figurent ; il faut le calendrier scolaire de cette zone")
         }
         ConfigError::CalendarGap => {
-            "il laisse un trou avec les jours déjà connus ; il faut un calendrier qui les prolonge, ou étendre \
+            "il manque des jours entre lui et ceux déjà connus ; il faut un calendrier qui les prolonge, ou étendre \
              « calendar.covers »"
                 .into()
         }

@@ -130,7 +130,7 @@ impl Form {
 /// The title of the question whether to forget identifier and PIN.
 pub(super) const FORGET_TITLE: &str = "Oublier vos identifiants ?";
 /// The text below [`FORGET_TITLE`].
-pub(super) const FORGET_TEXT: &str = "Le trousseau de clés de cet ordinateur n’aura plus ni votre identifiant VPN ni votre code \
+pub(super) const FORGET_TEXT: &str = "Cet ordinateur ne gardera plus ni votre identifiant VPN ni votre code \
                                       PIN : vous les taperez à la prochaine connexion.";
 
 /// Returns the window for a state.
@@ -369,7 +369,7 @@ pub fn failed(reason: &ConnectError, state: &State) -> Message {
         ConnectError::Held => (
             Tone::Warning,
             format!("{} est déjà ouvert", client(state)),
-            "Il tient la connexion : collez votre code, déjà copié, dans sa fenêtre (Ctrl + V), ou fermez-le puis \
+            "C’est lui qui gère la connexion : collez votre code, déjà copié, dans sa fenêtre (Ctrl + V), ou fermez-le puis \
              recommencez ici.",
             vec![open()],
         ),
@@ -382,7 +382,7 @@ pub fn failed(reason: &ConnectError, state: &State) -> Message {
         ConnectError::PinLost => (
             Tone::Warning,
             "Votre code PIN n’a pas pu être relu".into(),
-            "Le trousseau de clés est verrouillé ou ne répond pas : tapez simplement votre code PIN.",
+            "Le gestionnaire de mots de passe de cet ordinateur est verrouillé ou ne répond pas : tapez simplement votre code PIN.",
             Vec::new(),
         ),
         ConnectError::TimedOut => (

@@ -170,19 +170,19 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
         Notification::PinNotKept => Notice::new(
             Category::Answer,
             "Votre code PIN n’a pas été retenu",
-            "Le trousseau de clés de cet ordinateur l’a refusé ; l’administrateur l’interdit peut-être. Vous le taperez aussi \
+            "Cet ordinateur a refusé de le garder ; l’administrateur l’interdit peut-être. Vous le taperez aussi \
              à la prochaine connexion.",
         ),
         Notification::Forgotten(true) => Notice::new(
             Category::Answer,
             "Vos identifiants sont oubliés",
-            "Le trousseau de clés de cet ordinateur ne contient plus ni votre identifiant VPN ni votre code PIN.",
+            "Cet ordinateur ne garde plus ni votre identifiant VPN ni votre code PIN.",
         )
         .transient(),
         Notification::Forgotten(false) => Notice::new(
             Category::Answer,
             "Vos identifiants n’ont pas pu être oubliés",
-            "Le trousseau de clés est verrouillé ou ne répond pas. Déverrouillez-le, puis recommencez.",
+            "Le gestionnaire de mots de passe de cet ordinateur est verrouillé ou ne répond pas. Déverrouillez-le, puis recommencez.",
         )
         .button("Réessayer", Action::ForgetCredentials),
         Notification::NotSaved(why) => Notice::new(
@@ -195,7 +195,7 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
                      l’assistance AMIGO."
                 }
                 SaveFailure::Unwritable => {
-                    "Le fichier de vos réglages ne se laisse pas écrire. Si cela se répète, contactez l’assistance AMIGO."
+                    "Le fichier de vos réglages ne peut pas être modifié. Si cela se répète, contactez l’assistance AMIGO."
                 }
             },
         ),
@@ -518,11 +518,11 @@ mod tests {
             (Notification::ConnectFailed(ConnectError::Untrusted), "Le serveur VPN n’est pas reconnu | Son certificat n’est pas celui attendu : rien ne lui a été envoyé. Essayez depuis un autre réseau ; si cela se répète, contactez l’assistance AMIGO. | [Réessayer] | [Ouvrir AMIGO]".into()),
             (Notification::DisconnectFailed, "Le VPN n’a pas pu être déconnecté | Déconnectez-le dans la fenêtre du client VPN. | [Ouvrir le client VPN]".into()),
             (Notification::NoMoreReminders, "Plus de rappel ce soir | L’ordinateur s’éteindra aujourd’hui à 21 h 30.".into()),
-            (Notification::PinNotKept, "Votre code PIN n’a pas été retenu | Le trousseau de clés de cet ordinateur l’a refusé ; l’administrateur l’interdit peut-être. Vous le taperez aussi à la prochaine connexion.".into()),
-            (Notification::Forgotten(true), "Vos identifiants sont oubliés | Le trousseau de clés de cet ordinateur ne contient plus ni votre identifiant VPN ni votre code PIN.".into()),
-            (Notification::Forgotten(false), "Vos identifiants n’ont pas pu être oubliés | Le trousseau de clés est verrouillé ou ne répond pas. Déverrouillez-le, puis recommencez. | [Réessayer]".into()),
+            (Notification::PinNotKept, "Votre code PIN n’a pas été retenu | Cet ordinateur a refusé de le garder ; l’administrateur l’interdit peut-être. Vous le taperez aussi à la prochaine connexion.".into()),
+            (Notification::Forgotten(true), "Vos identifiants sont oubliés | Cet ordinateur ne garde plus ni votre identifiant VPN ni votre code PIN.".into()),
+            (Notification::Forgotten(false), "Vos identifiants n’ont pas pu être oubliés | Le gestionnaire de mots de passe de cet ordinateur est verrouillé ou ne répond pas. Déverrouillez-le, puis recommencez. | [Réessayer]".into()),
             (Notification::About, format!("Vigie {} | Académie de Normandie, d’après le « Guide pour travailler en distanciel » du 9 mai 2023.", env!("CARGO_PKG_VERSION"))),
-            (Notification::AskSite, "Quel est votre site ? | Vigie choisit d’après lui le serveur VPN et les liens. Vous pourrez en changer dans le menu. | [Caen] | [Rouen]".into()),
+            (Notification::AskSite, "Quel est votre site ? | Le serveur VPN et les liens en dépendent. Vous pourrez en changer dans le menu. | [Caen] | [Rouen]".into()),
             (Notification::ConfigBroken, "Configuration de Vigie en partie ignorée |  | [Voir le panneau]".into()),
         ];
         for (notification, text) in rows {

@@ -253,7 +253,7 @@ pub(super) const RECONNECT: &str = "Reconnecter";
 /// The question for the site.
 pub(super) const SITE_QUESTION: &str = "Quel est votre site ?";
 /// What the answer is for.
-pub(super) const SITE_PURPOSE: &str = "Vigie choisit d’après lui le serveur VPN et les liens.";
+pub(super) const SITE_PURPOSE: &str = "Le serveur VPN et les liens en dépendent.";
 
 /// Returns what waits for an answer: a question, else the reminder that is shown.
 fn question(state: &State) -> Option<Prompt> {

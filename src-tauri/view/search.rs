@@ -465,7 +465,7 @@ fn actions(state: &State) -> Vec<SearchEntry> {
             "Efface l’identifiant et le code PIN gardés, après une question",
             Action::ForgetCredentials,
         ),
-        ("about", "À propos de Vigie", "Sa version, et le guide dont elle vient", Action::About),
+        ("about", "À propos de Vigie", "Sa version, et le guide qu’elle suit", Action::About),
     ];
     if state.offers_disconnect() {
         actions.insert(0, ("disconnect", panel::DISCONNECT, "Ferme la connexion au rectorat", Action::Disconnect));

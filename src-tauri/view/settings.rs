@@ -1,7 +1,7 @@
 //! The settings as a value: what the user may choose, what is chosen, and what the administrator has fixed.
 
 use super::french;
-use super::panel::{Button, button, label};
+use super::panel::{Button, SITE_PURPOSE, button, label};
 use serde::{Deserialize, Serialize};
 use vigie_core::message::Action;
 use vigie_core::state::State;
@@ -65,7 +65,7 @@ fn site(state: &State) -> Setting {
         let label = french::site(site);
         (label, chosen == Some(&site.id), Choice::Site(site.id.clone()))
     });
-    setting(state, "site", "Mon site", "Le serveur VPN et les liens en dépendent.", Kind::One, options.collect())
+    setting(state, "site", "Mon site", SITE_PURPOSE, Kind::One, options.collect())
 }
 
 /// Returns the leads that can be chosen, and any other that a file names.
@@ -102,10 +102,10 @@ fn opacity(state: &State) -> Setting {
     percents.sort_unstable_by(|a, b| b.cmp(a));
     percents.dedup();
     let options = percents.into_iter().map(|percent| {
-        let label = if percent == 100 { "100 % (opaque)".into() } else { format!("{percent} %") };
+        let label = if percent == 100 { "Aucune".into() } else { format!("{} %", 100 - percent) };
         (label, percent == chosen, Choice::Opacity(percent))
     });
-    setting(state, "opacity", "Opacité du panneau posé", "", Kind::One, options.collect())
+    setting(state, "opacity", "Transparence du panneau posé", "", Kind::One, options.collect())
 }
 
 fn size(state: &State) -> Setting {
@@ -188,7 +188,7 @@ mod tests {
         assert_eq!(chosen(of(&settings, "site")), ["Caen (Calvados, Manche, Orne)"]);
         assert_eq!(chosen(of(&settings, "reminders")), ["45 minutes avant", "5 minutes avant"]);
         assert_eq!(chosen(of(&settings, "pinned")), [] as [&str; 0]);
-        assert_eq!(chosen(of(&settings, "opacity")), ["83 %"]);
+        assert_eq!(chosen(of(&settings, "opacity")), ["17 %"]);
         assert_eq!(chosen(of(&settings, "size")), ["Sur mesure (333 × 680)"]);
         assert_eq!(chosen(of(&settings, "rows")).len(), RowKind::ALL.len() - 1);
         assert_eq!(chosen(of(&settings, "start")), [] as [&str; 0]);

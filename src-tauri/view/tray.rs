@@ -96,7 +96,7 @@ fn menu(state: &State) -> Vec<Entry> {
     ]);
     menu.extend(applications(state));
     menu.extend([
-        submenu("Téléphonie", telephony(state)),
+        submenu("Téléphone", telephony(state)),
         submenu("Lecteurs réseau", drives_menu(state)),
         submenu("Imprimantes", printers(state)),
         submenu("Arrêt automatique", shutdown_menu(state)),
@@ -320,7 +320,7 @@ Applications ▸
   Tribu (par l’intranet)
   AMIGO
 Documentation ▸
-  Guide de FileSender
+  Guide de Filesender
   Guide de Visio-Agents
   Prise en main de Tchap
   Livret de Tribu
@@ -341,7 +341,7 @@ Outils du ministère (apps.education.fr) ▸
   Tchap
   Tribu
   Visio-Agents
-Téléphonie ▸
+Téléphone ▸
   Renvoi immédiat : *21 + n°
   Renvoi sur non-réponse : *22 + n°
   Renvoi sur occupation : *23 + n°

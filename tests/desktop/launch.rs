@@ -163,7 +163,7 @@ fn a_failed_launch_is_notified_with_the_next_step() {
         desktop.install_program(other, "#!/bin/sh\nexit 3\n");
     }
     let seen = desktop.notifications().all().len();
-    item.click(&["Téléphonie", "Composer *98 (Consulter la messagerie vocale)"]);
+    item.click(&["Téléphone", "Composer *98 (Consulter la messagerie vocale)"]);
     let notification = desktop.notifications().wait(seen, "Le *98 n’a pas pu être composé");
     desktop.press_button(&notification, "Copier le code");
     desktop.notifications().wait(seen, "*98 est copié");
@@ -181,7 +181,7 @@ fn each_telephone_code_is_copied_or_dialled() {
     for code in &guide.codes {
         let number = if code.takes_number { " + n°" } else { "" };
         let seen = desktop.notifications().all().len();
-        item.click(&["Téléphonie", &format!("{} : {}{number}", code.label, code.code)]);
+        item.click(&["Téléphone", &format!("{} : {}{number}", code.label, code.code)]);
         desktop.notifications().wait(seen, &format!("{} est copié", code.code));
         assert_eq!(desktop.clipboard_text(), code.code);
         assert_ne!(desktop.clipboard("x-kde-passwordManagerHint").as_deref(), Some("secret"));
@@ -189,7 +189,7 @@ fn each_telephone_code_is_copied_or_dialled() {
     let dialled: Vec<_> = guide.codes.iter().filter(|code| !code.takes_number).collect();
     assert_eq!(dialled.len(), 4);
     for (n, code) in dialled.iter().enumerate() {
-        item.click(&["Téléphonie", &format!("Composer {} ({})", code.code, code.label)]);
+        item.click(&["Téléphone", &format!("Composer {} ({})", code.code, code.label)]);
         assert_eq!(phone.next_call(n), [format!("tel:{}", code.code)]);
     }
 }
@@ -202,7 +202,7 @@ fn what_is_copied_can_be_pasted_as_long_as_vigie_runs() {
     let (mut vigie, item) = desktop.start_vigie();
     for code in ["*20", "*98"] {
         let seen = desktop.notifications().all().len();
-        item.click(&["Téléphonie", &copy_entry(code)]);
+        item.click(&["Téléphone", &copy_entry(code)]);
         desktop.notifications().wait(seen, &format!("{code} est copié"));
     }
     // Pasting takes nothing away.
@@ -253,7 +253,7 @@ fn the_site_is_saved_without_other_changes_to_the_users_file() {
     assert!(menu.contains("\n  Tribu (par l’intranet)\n"), "{menu}");
     item.click(&["Mon site", "Rouen (Seine-Maritime, Eure)"]);
     let menu = item.wait_for_menu("\n  ( ) Caen (Calvados, Manche, Orne)\n  (o) Rouen (Seine-Maritime, Eure)\n");
-    assert!(menu.contains("\n  Envoi de fichiers (FileSender)\n") && !menu.contains("par l’intranet"), "{menu}");
+    assert!(menu.contains("\n  Envoi de fichiers (Filesender)\n") && !menu.contains("par l’intranet"), "{menu}");
     let after = fs::read_to_string(&file).expect("the file exists");
     assert_eq!(after, before.replace("site = \"caen\"", "site = \"rouen\""));
 

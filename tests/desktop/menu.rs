@@ -64,7 +64,7 @@ Applications ▸
   Tribu (par l’intranet)
   AMIGO
 Documentation ▸
-  Guide de FileSender
+  Guide de Filesender
   Guide de Visio-Agents
   Prise en main de Tchap
   Livret de Tribu
@@ -85,7 +85,7 @@ Outils du ministère (apps.education.fr) ▸
   Tchap
   Tribu
   Visio-Agents
-Téléphonie ▸
+Téléphone ▸
   Renvoi immédiat : *21 + n°
   Renvoi sur non-réponse : *22 + n°
   Renvoi sur occupation : *23 + n°

@@ -70,16 +70,16 @@ const diagnosis: Diagnosis = {
   offered: true,
   summary: "Le premier point à voir : Tunnel VPN.",
   links: [
-    { stage: "computer", label: "Cet ordinateur", health: "good", verdict: "bon", sentence: "Il est relié à un réseau.", button: null },
+    { stage: "computer", label: "Cet ordinateur", health: "good", verdict: "OK", sentence: "Il est relié à un réseau.", button: null },
     {
       stage: "tunnel",
       label: "Tunnel VPN",
       health: "broken",
-      verdict: "en panne",
+      verdict: "à voir",
       sentence: "Connectez-vous.",
       button: { label: "Se connecter au VPN", action: { do: "connect" } },
     },
-    { stage: "drives", label: "Lecteurs réseau", health: "unknown", verdict: "inconnu", sentence: "Ne peut pas être vérifié.", button: null },
+    { stage: "drives", label: "Lecteurs réseau", health: "unknown", verdict: "à confirmer", sentence: "Ne peut pas être vérifié tant qu’un point précédent reste à voir.", button: null },
   ],
 };
 
@@ -108,10 +108,10 @@ const help: HelpForm = {
 
 const attention: AttentionItem[] = [
   {
-    row: "drive-s",
-    label: "Lecteur S",
-    text: "déconnecté",
-    button: { label: "Rattacher", action: { do: "open-drive", with: "S" } },
+    row: "shutdown",
+    label: "Arrêt automatique",
+    text: "aujourd’hui à 21 h 30",
+    button: { label: "Ce soir, ne plus me le rappeler", action: { do: "not-tonight" } },
   },
   { row: "disk", label: "Disque système", text: "12 Go libres", button: null },
 ];
@@ -797,8 +797,8 @@ test("the chain to the drives asks the sensors, and names the first fault", asyn
   flushSync();
   expect(ipc.request).toHaveBeenLastCalledWith({ do: "diagnose" });
   expect(focused()).toBe("Pourquoi ça ne marche pas ?");
-  expect(read("[aria-current=step] h2")).toBe("Tunnel VPN : en panne");
-  expect(read("[data-stage=drives] h2")).toBe("Lecteurs réseau : inconnu");
+  expect(read("[aria-current=step] h2")).toBe("Tunnel VPN : à voir");
+  expect(read("[data-stage=drives] h2")).toBe("Lecteurs réseau : à confirmer");
   expect(await violations()).toEqual([]);
   button("Se connecter au VPN").click();
   expect(ipc.request).toHaveBeenLastCalledWith({ do: "connect" });
@@ -868,9 +868,9 @@ test("asking for help saves what the user chose and wrote, and sends nothing by 
 test("at a glance: the cursor in the search, what needs attention, and the facts folded", async () => {
   open();
   await vi.waitFor(() => expect(document.activeElement?.id).toBe("search"));
-  expect(read("[data-attention=drive-s]")).toContain("Lecteur S : déconnecté");
-  button("Rattacher\u{a0}: Lecteur S").click();
-  expect(ipc.request).toHaveBeenLastCalledWith({ do: "open-drive", with: "S" });
+  expect(read("[data-attention=shutdown]")).toContain("Arrêt automatique : aujourd’hui à 21 h 30");
+  button("Ce soir, ne plus me le rappeler\u{a0}: Arrêt automatique").click();
+  expect(ipc.request).toHaveBeenLastCalledWith({ do: "not-tonight" });
   const facts = element<HTMLDetailsElement>("details.facts");
   expect(facts.open).toBe(false);
   element("details.facts > summary").click();
