@@ -47,7 +47,7 @@ screenshot: release
 # The pictures in the docs: the tests and the tour take them from the real windows.
 images: tour
 	scripts/setup build desktop test
-	cargo test --test desktop -- panel:: connect_window::
+	cargo test --test desktop -- panel:: connect_window:: welcome::
 	cp target/tmp/screenshots/panneau-*.png docs/images/
 	cp target/tmp/screenshots/connexion-clair-vide.png target/tmp/screenshots/connexion-clair-refus.png docs/images/
 	cp target/tour/menu.png target/tour/notification.png docs/images/

@@ -18,6 +18,7 @@ mod sleep;
 pub mod state;
 pub mod update;
 pub mod vpn;
+pub mod welcome;
 
 use jiff::ZonedDateTime;
 use std::time::Duration;

@@ -2,6 +2,7 @@
 
 use super::digits::Digits;
 use super::state::SavedState;
+use super::welcome::WelcomeCard;
 use super::{connect, shutdown, vpn};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -15,6 +16,12 @@ use vigie_profile::{Choice, Id, Problem, Profile};
 pub enum Action {
     /// Show the panel, or bring it to the front.
     ShowPanel,
+    /// Show the panel's settings.
+    ShowSettings,
+    /// Show that card of the first start.
+    ShowWelcome(WelcomeCard),
+    /// Show no more cards of the first start.
+    EndWelcome,
     /// Open the program or the link of that id.
     Open(Id),
     /// Connect to the VPN: open the window for it, or the client's own if the profile says so.
@@ -86,6 +93,9 @@ impl Action {
             Action::OpenDrive(letter) => Some(format!("drive-{}", letter.to_ascii_lowercase())),
             Action::CopyCode(call) | Action::Dial(call) => Some(call.code.clone()),
             Action::ShowPanel
+            | Action::ShowSettings
+            | Action::ShowWelcome(_)
+            | Action::EndWelcome
             | Action::Connect
             | Action::CopyPrinter(_)
             | Action::CopySupportInfo

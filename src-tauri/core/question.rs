@@ -9,20 +9,22 @@ use vigie_profile::{Choice, Id};
 /// How long a confirmation of the shutdown is not accepted after the question: a double click must not answer it.
 const TIME_TO_READ: Duration = Duration::from_secs(1);
 
-/// Handles the site that Cisco's files name. Asks for the site, once, if none is known.
+/// Handles the site that Cisco's files name. Asks for the site, once, if none is known. At the first start a card asks.
 pub(super) fn on_site_found(state: &mut State, site: Option<Id>, effects: &mut Vec<Effect>) {
     state.found_site = site;
     if state.site().is_none() && !state.saved.asked_site {
-        state.saved.asked_site = true;
         state.question = Some(Question::Site);
-        effects.push(Effect::SaveState(state.saved.clone()));
-        ask_site(state, effects);
+        if state.welcome.is_none() {
+            ask_site(state, effects);
+        }
     }
 }
 
-/// Asks for the site in a notification, unless the panel is open or about to open: it asks as well.
-pub(super) fn ask_site(state: &State, effects: &mut Vec<Effect>) {
-    if state.question == Some(Question::Site) && !state.panel_open && !state.welcoming {
+/// Asks for the site in the panel, and in a notification if the panel is closed.
+pub(super) fn ask_site(state: &mut State, effects: &mut Vec<Effect>) {
+    state.saved.asked_site = true;
+    effects.push(Effect::SaveState(state.saved.clone()));
+    if !state.panel_open {
         effects.push(notify_or_show(state, Notification::AskSite));
     }
 }
@@ -43,6 +45,9 @@ pub(super) fn close_if_site_is_known(state: &mut State, effects: &mut Vec<Effect
 /// Handles a choice of the user: a site answers the question.
 pub(super) fn on_choice(state: &mut State, choice: &Choice, effects: &mut Vec<Effect>) {
     if matches!(choice, Choice::Site(_)) {
+        if let Some(welcome) = &mut state.welcome {
+            welcome.site_chosen = true;
+        }
         close_site(state, effects);
     }
 }

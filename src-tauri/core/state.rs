@@ -5,6 +5,7 @@ use super::message::{
     Action, Battery, DriveMount, DriveState, Effect, Host, Notification, Printers, Reading, SensorRequest, Wapt,
 };
 use super::vpn::{NotificationPolicy, Reason, Tracker, VpnStatus};
+use super::welcome::{self, WelcomeState};
 use super::{Now, connect, helpdesk, shutdown};
 use jiff::{SignedDuration, Timestamp, ZonedDateTime};
 use serde::{Deserialize, Serialize};
@@ -67,8 +68,10 @@ pub struct State {
     pub question: Option<Question>,
     /// The uptime at which the question whether to switch the computer off was asked.
     pub(super) shutdown_asked: Duration,
-    /// Whether the panel is opening for the first time.
-    pub(super) welcoming: bool,
+    /// The cards of the first start, while they are shown.
+    pub welcome: Option<WelcomeState>,
+    /// How often the settings were asked for since the panel opened; `None` if they were not.
+    pub settings_asked: Option<u32>,
     /// The statuses of the last days.
     pub history: History,
     /// The uptime at which they were saved last.
@@ -90,7 +93,8 @@ pub struct State {
     pub(super) asleep: Option<Duration>,
     /// The uptime at which the panel shows the last reminder, which nobody has answered.
     pub(super) unanswered_until: Option<Duration>,
-    pub(super) tray_host: Option<bool>,
+    /// Whether a tray host shows the icon; `None` if unknown.
+    pub tray_host: Option<bool>,
     pub(super) notifications: bool,
 }
 
@@ -131,7 +135,8 @@ impl State {
             facts_unfolded: false,
             question: None,
             shutdown_asked: Duration::ZERO,
-            welcoming: false,
+            welcome: None,
+            settings_asked: None,
             reached: None,
             reminded: None,
             asleep: None,
@@ -224,11 +229,7 @@ impl State {
         if !self.problems.is_empty() {
             effects.push(Effect::Notify(Notification::ConfigBroken));
         }
-        if !self.saved.welcomed {
-            self.saved.welcomed = true;
-            self.welcoming = true;
-            effects.extend([Effect::ShowPanel, Effect::SaveState(self.saved.clone())]);
-        }
+        welcome::begin(self, &mut effects);
         effects
     }
 }
@@ -317,7 +318,7 @@ pub(super) fn time_to_visible(profile: &Profile) -> Duration {
 pub struct SavedState {
     /// Which reminders of the shutdown were shown or silenced.
     pub shutdown: shutdown::ReminderHistory,
-    /// Whether the panel was shown on the first run.
+    /// Whether the cards of the first start were shown.
     pub welcomed: bool,
     /// Whether the user was asked for the site, which happens once.
     pub asked_site: bool,

@@ -6,7 +6,7 @@ use super::message::{
 };
 use super::state::{State, time_to_visible};
 use super::vpn::{Decision, Gateway, ProbeRequest, TrackerRequests};
-use super::{Now, connect, question, shutdown, sleep};
+use super::{Now, connect, question, shutdown, sleep, welcome};
 use std::sync::Arc;
 use std::time::Duration;
 use vigie_profile::{ConnectMode, Problem, Profile};
@@ -135,8 +135,11 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
             state.panel_open = open;
             if open {
                 state.unanswered_until = None;
+                welcome::on_shown(state, effects);
+            } else {
+                state.settings_asked = None;
+                welcome::end(state, effects);
             }
-            state.welcoming = false;
             // Not at each use: a few that are lost with the power do not matter.
             if !open && state.uses != state.saved.uses {
                 state.saved.uses = state.uses.clone();
@@ -167,8 +170,9 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
             effects.push(Effect::Notify(Notification::Forgotten(done.is_ok())));
         }
         Event::WindowFailed(window, error) => {
-            if window == WindowKind::Panel && std::mem::take(&mut state.welcoming) {
-                question::ask_site(state, effects);
+            if window == WindowKind::Panel {
+                state.settings_asked = None;
+                welcome::on_window_failed(state, effects);
             }
             effects.push(Effect::Notify(Notification::WindowFailed(window, error)));
         }
@@ -202,11 +206,14 @@ fn handle_action(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
     let now = state.now.clone();
     state.count_use(&action);
     match action {
-        Action::ShowPanel => {
-            let requests = state.vpn.refresh(&now);
-            request(state, requests, effects);
-            effects.extend([Effect::Request(SensorRequest::Host), Effect::ShowPanel]);
+        Action::ShowPanel => show_panel(state, effects),
+        Action::ShowSettings => {
+            welcome::end(state, effects);
+            state.settings_asked = Some(state.settings_asked.map_or(1, |asked| asked + 1));
+            show_panel(state, effects);
         }
+        Action::ShowWelcome(card) => welcome::on_card(state, card, effects),
+        Action::EndWelcome => welcome::end(state, effects),
         Action::Refresh => {
             // The user waits for an answer: older evidence does not count, and the new status is notified.
             state.invalidate(effects);
@@ -277,6 +284,13 @@ fn handle_action(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         Action::About => effects.push(Effect::Notify(Notification::About)),
         Action::Quit => effects.push(Effect::Quit),
     }
+}
+
+/// Shows the panel, as the sensors see everything now.
+fn show_panel(state: &mut State, effects: &mut Vec<Effect>) {
+    let requests = state.vpn.refresh(&state.now.clone());
+    request(state, requests, effects);
+    effects.extend([Effect::Request(SensorRequest::Host), Effect::ShowPanel]);
 }
 
 /// Returns the notification that the target does not exist.

@@ -230,6 +230,11 @@ fn show(window: &WebviewWindow) -> tauri::Result<()> {
         if window.label() == PANEL {
             screen::place(window, saved_place().load())?;
         }
+        if opens_by_itself(window) {
+            window.show()?;
+            ipc::send(&FromPanel::Shown);
+            return Ok(());
+        }
         return raise(window);
     };
     let handle = window.clone();
@@ -238,6 +243,12 @@ fn show(window: &WebviewWindow) -> tauri::Result<()> {
     window.show()?;
     ipc::send(&FromPanel::Shown);
     Ok(())
+}
+
+/// Whether nobody has asked for the window, as at the first start, so that the system decides whether it gets the focus:
+/// the user may be typing elsewhere.
+fn opens_by_itself(window: &WebviewWindow) -> bool {
+    matches!(&*window.state::<Current>().lock(), Content::Panel(watched) if watched.model.welcome.is_some())
 }
 
 /// Puts the pinned panel into its place and size.

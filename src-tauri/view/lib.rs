@@ -23,3 +23,4 @@ pub mod shutdown;
 pub mod status;
 pub mod tray;
 pub mod vpn;
+pub mod welcome;

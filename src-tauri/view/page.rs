@@ -9,6 +9,7 @@ use super::panel::{Button, Panel, button, panel};
 use super::report::{HelpForm, help_form};
 use super::search::{self, Destination, SearchEntry};
 use super::settings::{Setting, settings};
+use super::welcome::{Welcome, welcome};
 use super::{french, notice};
 use serde::{Deserialize, Serialize};
 use vigie_core::digits::Digits;
@@ -22,6 +23,10 @@ use vigie_profile::Id;
 pub struct Page {
     /// Status, question, buttons and facts.
     pub panel: Panel,
+    /// The card of the first start that covers them.
+    pub welcome: Option<Welcome>,
+    /// A number that changes when the user asks for the settings.
+    pub settings_asked: Option<u32>,
     /// The chain from the computer to the drives.
     pub diagnosis: Diagnosis,
     /// What is not as it should be.
@@ -55,6 +60,8 @@ pub struct Page {
 #[expect(missing_docs, reason = "they are the fields of `Page`")]
 pub enum Part {
     Panel(Panel),
+    Welcome(Option<Welcome>),
+    SettingsAsked(Option<u32>),
     Diagnosis(Diagnosis),
     Attention(Vec<AttentionItem>),
     FactsUnfolded(bool),
@@ -140,6 +147,7 @@ impl Page {
         }
         let attention = self.attention.iter().flat_map(|item| &item.button);
         self.panel.offers(action)
+            || self.welcome.as_ref().is_some_and(|card| card.offers(action))
             || attention.into_iter().any(|button| button.action == *action)
             || self.diagnosis.offers(action)
             || guide.session.as_ref().is_some_and(|session| session.open.action == *action)
@@ -151,6 +159,12 @@ impl Page {
     /// Returns the parts that differ from another page's, or all of them.
     pub fn parts(&self, before: Option<&Page>) -> Vec<Part> {
         let mut parts = Vec::new();
+        if before.is_none_or(|before| before.welcome != self.welcome) {
+            parts.push(Part::Welcome(self.welcome.clone()));
+        }
+        if before.is_none_or(|before| before.settings_asked != self.settings_asked) {
+            parts.push(Part::SettingsAsked(self.settings_asked));
+        }
         if before.is_none_or(|before| before.diagnosis != self.diagnosis) {
             parts.push(Part::Diagnosis(self.diagnosis.clone()));
         }
@@ -191,6 +205,8 @@ impl Page {
     pub fn take(&mut self, part: Part) {
         match part {
             Part::Panel(panel) => self.panel = panel,
+            Part::Welcome(card) => self.welcome = card,
+            Part::SettingsAsked(asked) => self.settings_asked = asked,
             Part::Diagnosis(diagnosis) => self.diagnosis = diagnosis,
             Part::Attention(attention) => self.attention = attention,
             Part::FactsUnfolded(unfolded) => self.facts_unfolded = unfolded,
@@ -213,6 +229,8 @@ pub fn page(state: &State) -> Page {
     });
     let mut page = Page {
         panel: panel(state),
+        welcome: welcome(state),
+        settings_asked: state.settings_asked,
         diagnosis: diagnosis(state),
         facts_unfolded: state.facts_unfolded,
         today: today(state),

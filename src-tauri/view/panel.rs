@@ -257,7 +257,9 @@ pub(super) const SITE_PURPOSE: &str = "Le serveur VPN et les liens en dépendent
 
 /// Returns what waits for an answer: a question, else the reminder that is shown.
 fn question(state: &State) -> Option<Prompt> {
-    let Some(question) = state.question else { return state.reminded.as_ref().map(reminder) };
+    // At the first start a card asks for the site.
+    let question = state.question.filter(|question| state.welcome.is_none() || *question != Question::Site);
+    let Some(question) = question else { return state.reminded.as_ref().map(reminder) };
     Some(match question {
         Question::ShutDown => Prompt {
             title: french::typeset(shutdown::CONFIRM_TITLE),

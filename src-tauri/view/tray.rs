@@ -104,6 +104,7 @@ fn menu(state: &State) -> Vec<Entry> {
         item("Panneau d’information", Action::ShowPanel),
         item("Copier les infos pour l’assistance", Action::CopySupportInfo),
         Entry::Separator,
+        item("Réglages", Action::ShowSettings),
         submenu("Mon site", sites_menu(state)),
     ]);
     if profile.vpn.connect != ConnectMode::OpenClient {
@@ -370,6 +371,7 @@ Arrêt automatique ▸
 Panneau d’information
 Copier les infos pour l’assistance
 —
+Réglages
 Mon site ▸
   ● Caen (Calvados, Manche, Orne)
   ○ Rouen (Seine-Maritime, Eure)

@@ -23,3 +23,4 @@ mod pinned;
 mod shutdown;
 mod situations;
 mod vpn;
+mod welcome;

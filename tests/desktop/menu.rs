@@ -111,6 +111,7 @@ Arrêt automatique ▸
 Panneau d’information
 Copier les infos pour l’assistance
 ---
+Réglages
 Mon site ▸
   (o) Caen (Calvados, Manche, Orne)
   ( ) Rouen (Seine-Maritime, Eure)

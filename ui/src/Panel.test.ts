@@ -14,6 +14,7 @@ import type { Row } from "./lib/bindings/Row";
 import type { SearchResult } from "./lib/bindings/SearchResult";
 import type { Today } from "./lib/bindings/Today";
 import type { Setting } from "./lib/bindings/Setting";
+import type { Welcome } from "./lib/bindings/Welcome";
 
 const connected: Panel = {
   title: "VPN connecté depuis 14 h 02",
@@ -80,6 +81,23 @@ const diagnosis: Diagnosis = {
       button: { label: "Se connecter au VPN", action: { do: "connect" } },
     },
     { stage: "drives", label: "Lecteurs réseau", health: "unknown", verdict: "à confirmer", sentence: "Ne peut pas être vérifié tant qu’un point précédent reste à voir.", button: null },
+  ],
+};
+
+const welcome: Welcome = {
+  progress: "2 sur 3",
+  title: "Quel est votre site ?",
+  text: ["Le serveur VPN et les liens en dépendent."],
+  icons: [],
+  answers: [
+    { label: "Caen (Calvados, Manche, Orne)", action: { do: "choose", with: { what: "site", to: "caen" } } },
+    { label: "Rouen (Seine-Maritime, Eure)", action: { do: "choose", with: { what: "site", to: "rouen" } } },
+  ],
+  awaits_answer: true,
+  noted: null,
+  buttons: [
+    { label: "Choisir plus tard", action: { do: "show-welcome", with: "icon" } },
+    { label: "Précédent", action: { do: "show-welcome", with: "vigie" } },
   ],
 };
 
@@ -883,4 +901,71 @@ test("pinned, the facts are all there is, and unfolded", () => {
   update(connected);
   expect(document.querySelector("details.facts")).toBeNull();
   expect(read("[data-id=computer] dd")).toBe("PC-14RC-DSI-0421");
+});
+
+/** Shows a card of the first start, or none. */
+function greet(card: Welcome | null): void {
+  show({ part: "welcome", is: card });
+  flushSync();
+}
+
+test("the cards of the first start cover the panel, each with the focus on its heading", async () => {
+  show({ part: "welcome", is: { ...welcome, progress: "1 sur 3", title: "Bienvenue dans Vigie", answers: [] } });
+  open();
+  expect(focused()).toBe("Bienvenue dans Vigie");
+  expect(document.querySelector("nav, details.facts, header")).toBeNull();
+  expect(document.querySelector("[hidden] #search")).not.toBeNull();
+  await vi.waitFor(() => expect(ipc.rendered).toHaveBeenCalledOnce());
+  expect(focused(), "the search is not there to be used").toBe("Bienvenue dans Vigie");
+
+  greet(welcome);
+  expect(focused()).toBe("Quel est votre site ?");
+  expect(await violations()).toEqual([]);
+  button("Caen (Calvados, Manche, Orne)").focus();
+  button("Caen (Calvados, Manche, Orne)").click();
+  expect(ipc.request).toHaveBeenLastCalledWith({ do: "choose", with: { what: "site", to: "caen" } });
+  const region = element("section [role=status]");
+  greet({ ...welcome, awaits_answer: false, noted: "C’est noté : Caen." });
+  expect(element("section [role=status]"), "the answer is announced").toBe(region);
+  expect(region.textContent.trim()).toBe("C’est noté : Caen.");
+  expect(focused(), "an answer moves nothing").toBe("Caen (Calvados, Manche, Orne)");
+  expect(await violations()).toEqual([]);
+  button("Choisir plus tard").click();
+  expect(ipc.request).toHaveBeenLastCalledWith({ do: "show-welcome", with: "icon" });
+
+  greet({ ...welcome, progress: "3 sur 3", answers: [], icons: [{ status: "connected", label: "VPN connecté : tout est accessible" }] });
+  expect(read("section ul")).toBe("VPN connecté : tout est accessible");
+  expect(await violations()).toEqual([]);
+
+  greet(null);
+  await vi.waitFor(() => expect(document.activeElement?.id).toBe("search"));
+  expect(read("h1")).toBe("VPN connecté depuis 14 h 02");
+  expect(document.querySelector("nav")).not.toBeNull();
+});
+
+test("a question comes before a card of the first start, and Escape closes the window", () => {
+  open();
+  greet(welcome);
+  update(asking);
+  expect(read("#prompt")).toBe("Éteindre l’ordinateur maintenant ?");
+  update(connected);
+  press("Escape");
+  expect(ipc.close).toHaveBeenCalledOnce();
+});
+
+test("the menu opens the settings, in a new panel and in one that is open", async () => {
+  show({ part: "settings-asked", is: 1 });
+  open();
+  expect(focused()).toBe("Réglages");
+  await vi.waitFor(() => expect(ipc.rendered).toHaveBeenCalledOnce());
+  expect(focused()).toBe("Réglages");
+  button("Retour au panneau").click();
+  flushSync();
+  await vi.waitFor(() => expect(focused()).toBe("Réglages"));
+  expect(document.querySelector("[data-setting]")).toBeNull();
+  update({ ...connected, title: "VPN déconnecté" });
+  expect(document.querySelector("[data-setting]"), "asked once").toBeNull();
+  show({ part: "settings-asked", is: 2 });
+  flushSync();
+  expect(document.querySelector("[data-setting]")).not.toBeNull();
 });

@@ -11,6 +11,7 @@ use crate::message::{
 };
 use crate::state::{Question, SavedState};
 use crate::vpn::{ClientState, Gateway, Links, Traffic, VpnStatus};
+use crate::welcome::{WelcomeCard, WelcomeState};
 use std::time::Duration;
 use vigie_profile::Choice;
 use vigie_profile::UserChoices;
@@ -78,23 +79,102 @@ const LINKS: Effect = Effect::Request(SensorRequest::Links);
 const MACHINE: Effect = Effect::Request(SensorRequest::Host);
 
 #[test]
-fn first_run_shows_the_panel_and_asks_for_the_site_once() {
+fn first_start_shows_the_cards_once() {
     let mut state = stranger();
-    let remembered = SavedState { welcomed: true, ..SavedState::default() };
-    assert_eq!(state.begin(), [LINKS, MACHINE, Effect::ShowPanel, Effect::SaveState(remembered)]);
-    let asked = SavedState { welcomed: true, asked_site: true, ..SavedState::default() };
-    // The panel is opening and asks; a notification would ask twice.
-    let effects = state.on(Event::SiteFound(None), "10:00");
-    assert_eq!(effects, [Effect::SaveState(asked)]);
-    assert_eq!(state.question, Some(Question::Site));
+    assert_eq!(state.begin(), [LINKS, MACHINE, Effect::ShowPanel]);
+    let card = |state: &State| state.welcome.map(|welcome| welcome.card);
+    assert_eq!(card(&state), Some(WelcomeCard::Vigie));
+    // Seen once, they do not return, whenever Vigie ends.
+    let seen = SavedState { welcomed: true, ..SavedState::default() };
+    assert_eq!(state.on(Event::PanelOpen(true), "10:00"), [Effect::SaveState(seen)]);
+    assert_eq!(state.on(Event::PanelOpen(true), "10:00"), []);
+    for next in WelcomeCard::ALL.into_iter().rev() {
+        state.asked(Action::ShowWelcome(next));
+        assert_eq!(card(&state), Some(next));
+    }
+    assert_eq!(state.asked(Action::EndWelcome), []);
+    assert_eq!(card(&state), None);
+    state.asked(Action::ShowWelcome(WelcomeCard::Icon));
+    assert_eq!(card(&state), None, "they are over");
+    let saved = state.saved.clone();
+    let mut next = State::new(guide(), [].into(), saved, 7, now("2026-11-24T11:00"));
+    assert_eq!((next.begin(), next.welcome), (vec![LINKS, MACHINE], None));
+    assert_eq!(known().begin(), [LINKS, MACHINE]);
+}
+
+#[test]
+fn closed_window_ends_the_first_start_on_any_card() {
+    for card in WelcomeCard::ALL {
+        let mut state = stranger();
+        state.begin();
+        state.on(Event::PanelOpen(true), "10:00");
+        state.asked(Action::ShowWelcome(card));
+        state.on(Event::PanelOpen(false), "10:01");
+        assert_eq!(state.welcome, None);
+        assert!(state.saved.welcomed);
+    }
+}
+
+#[test]
+fn first_start_asks_for_the_site_on_its_card() {
+    let mut state = stranger();
+    state.begin();
     state.on(Event::PanelOpen(true), "10:00");
-    assert_eq!(state.on(Event::SiteFound(None), "10:01"), []);
+    assert_eq!(state.on(Event::SiteFound(None), "10:00"), []);
+    let asked = SavedState { welcomed: true, asked_site: true, ..SavedState::default() };
+    assert_eq!(state.asked(Action::ShowWelcome(WelcomeCard::Site)), [Effect::SaveState(asked)]);
     assert_eq!(
         state.asked(Action::Choose(Choice::Site("rouen".into()))),
         [Effect::Withdraw(Category::Program), Effect::SaveChoice(Choice::Site("rouen".into()))]
     );
     assert_eq!(state.question, None);
-    assert_eq!(known().begin(), [LINKS, MACHINE]);
+    assert_eq!(state.welcome, Some(WelcomeState { card: WelcomeCard::Site, site_chosen: true }));
+}
+
+#[test]
+fn site_is_asked_for_after_the_first_start_unless_its_card_was_shown() {
+    let end = |cards: &[WelcomeCard], event: Event| {
+        let mut state = stranger();
+        state.begin();
+        state.on(Event::PanelOpen(true), "10:00");
+        state.on(Event::SiteFound(None), "10:00");
+        for card in cards {
+            state.asked(Action::ShowWelcome(*card));
+        }
+        let effects = state.on(event, "10:01");
+        let notified = effects.contains(&Effect::Notify(Notification::AskSite));
+        assert_eq!(state.on(Event::SiteFound(None), "10:02"), [], "asked once");
+        assert!(state.saved.asked_site);
+        (state.question, notified)
+    };
+    let skipped = Event::Action(Action::EndWelcome);
+    let closed = Event::PanelOpen(false);
+    assert_eq!(end(&[], skipped.clone()), (Some(Question::Site), false), "the open panel asks");
+    assert_eq!(end(&[], closed.clone()), (Some(Question::Site), true));
+    let cards = [WelcomeCard::Site, WelcomeCard::Icon];
+    assert_eq!(end(&cards, skipped), (None, false));
+    assert_eq!(end(&cards, closed), (None, false));
+}
+
+#[test]
+fn settings_open_each_time_they_are_asked_for() {
+    let mut state = known();
+    assert!(state.asked(Action::ShowSettings).contains(&Effect::ShowPanel));
+    state.on(Event::PanelOpen(true), "10:00");
+    assert_eq!(state.settings_asked, Some(1));
+    state.asked(Action::ShowSettings);
+    assert_eq!(state.settings_asked, Some(2));
+    state.on(Event::PanelOpen(false), "10:00");
+    assert_eq!(state.settings_asked, None, "the panel opens as usual the next time");
+    state.asked(Action::ShowSettings);
+    state.on(Event::WindowFailed(WindowKind::Panel, WindowError::EngineMissing), "10:00");
+    assert_eq!(state.settings_asked, None);
+    // A user who looks for the settings has found the icon.
+    let mut state = stranger();
+    state.begin();
+    state.on(Event::PanelOpen(true), "10:00");
+    state.asked(Action::ShowSettings);
+    assert_eq!((state.welcome, state.settings_asked), (None, Some(1)));
 }
 
 #[test]
@@ -118,11 +198,12 @@ fn notification_asks_for_the_site_if_the_panel_does_not() {
     state.on(Event::SiteFound(None), "10:00");
     let failed = WindowError::Failed("no screen".into());
     let effects = state.on(Event::WindowFailed(WindowKind::Panel, failed.clone()), "10:00");
-    let requests = Effect::Notify(Notification::AskSite);
-    assert_eq!(effects, [requests.clone(), Effect::Notify(Notification::WindowFailed(WindowKind::Panel, failed))]);
+    let asks = Notification::AskSite;
+    assert_eq!(notified(&effects), [&asks, &Notification::WindowFailed(WindowKind::Panel, failed)]);
+    assert_eq!((state.welcome, state.saved.welcomed), (None, true));
 
     let mut welcomed = stranger();
-    assert!(welcomed.on(Event::SiteFound(None), "10:00").contains(&requests));
+    assert_eq!(notified(&welcomed.on(Event::SiteFound(None), "10:00")), [&asks]);
 }
 
 #[test]

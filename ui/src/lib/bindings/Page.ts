@@ -8,6 +8,7 @@ import type { HelpForm } from "./HelpForm";
 import type { Panel } from "./Panel";
 import type { Setting } from "./Setting";
 import type { Today } from "./Today";
+import type { Welcome } from "./Welcome";
 
 /**
  * What the page shows.
@@ -17,6 +18,14 @@ export type Page = {
  * Status, question, buttons and facts.
  */
 panel: Panel, 
+/**
+ * The card of the first start that covers them.
+ */
+welcome: Welcome | null, 
+/**
+ * A number that changes when the user asks for the settings.
+ */
+settings_asked: number | null, 
 /**
  * The chain from the computer to the drives.
  */
