@@ -230,6 +230,11 @@ fn each_row_agrees_with_the_systems_own_commands() {
     capture(&desktop, &page, "panneau-clair", "main");
     capture(&desktop, &page, "panneau-faits", "section:has([data-id=computer])");
 
+    // In the menu a click on a printer copies its name alone.
+    item.click(&["Imprimantes", decoded]);
+    desktop.notifications().wait(0, "Le nom de l’imprimante est copié");
+    assert_eq!(desktop.clipboard_text(), "I76RC-DSI04-B4");
+
     // Changes appear by themselves: a WAPT task, the end of the tunnel and its consequences.
     let (pings, events) = (wapt.request_count("/ping"), wapt.request_count("/events.json"));
     wapt.set_response("/tasks.json", r#"{"running": {"id": 7, "description": "Installation de tis-isl-light"}}"#);

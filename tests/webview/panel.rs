@@ -450,7 +450,10 @@ async fn pinned_panel_is_below_all_windows_and_in_no_list() -> TestResult {
 async fn pinned_panel_copies_a_row() -> TestResult {
     let display = Display::managed("1280x800").await?;
     let mut tray = PinnedTray::on(&display, "")?;
-    tray.window.show(pinned(420, 680));
+    let mut model = pinned(420, 680);
+    let row = model.as_mut().expect("it is wanted").panel.groups[0].rows.first_mut().expect("it has a row");
+    row.copy = Some(std::mem::replace(&mut row.value, "PC-14RC-DSI-0421 (le vôtre)".into()));
+    tray.window.show(model);
     display.wait_for_place(PINNED, [844, 104, 420, 680]).await?;
     display.run("xdotool", &["mousemove", "1000", "105", "click", "1"])?;
     wait_for("the focus", || Ok(display.run("xdotool", &["getactivewindow", "getwindowname"])?.trim() == PINNED))
