@@ -36,7 +36,7 @@ pub struct Page {
     /// The day so far.
     pub today: Today,
     /// How the user asks for help.
-    pub help: HelpForm,
+    pub help: Option<HelpForm>,
     /// What can be joined and dialled.
     pub guide: Guide,
     /// The guide's subjects.
@@ -136,7 +136,7 @@ impl Page {
         }
         // Any sentence may be sent; it is cut and cleaned.
         if let Action::SaveReport(_) = action {
-            return !self.help.topics.is_empty();
+            return self.help.is_some();
         }
         // Any number may be joined or dialled; the type admits digits only.
         if let Action::Join(_) = action {
@@ -158,47 +158,30 @@ impl Page {
 
     /// Returns the parts that differ from another page's, or all of them.
     pub fn parts(&self, before: Option<&Page>) -> Vec<Part> {
-        let mut parts = Vec::new();
-        if before.is_none_or(|before| before.welcome != self.welcome) {
-            parts.push(Part::Welcome(self.welcome.clone()));
-        }
-        if before.is_none_or(|before| before.settings_asked != self.settings_asked) {
-            parts.push(Part::SettingsAsked(self.settings_asked));
-        }
-        if before.is_none_or(|before| before.diagnosis != self.diagnosis) {
-            parts.push(Part::Diagnosis(self.diagnosis.clone()));
-        }
-        if before.is_none_or(|before| before.attention != self.attention) {
-            parts.push(Part::Attention(self.attention.clone()));
-        }
-        if before.is_none_or(|before| before.facts_unfolded != self.facts_unfolded) {
-            parts.push(Part::FactsUnfolded(self.facts_unfolded));
-        }
-        if before.is_none_or(|before| before.today != self.today) {
-            parts.push(Part::Today(self.today.clone()));
-        }
-        if before.is_none_or(|before| before.help != self.help) {
-            parts.push(Part::Help(self.help.clone()));
-        }
-        if before.is_none_or(|before| before.guide != self.guide) {
-            parts.push(Part::Guide(self.guide.clone()));
-        }
-        if before.is_none_or(|before| before.cards != self.cards) {
-            parts.push(Part::Cards(self.cards.clone()));
-        }
-        if before.is_none_or(|before| before.entries != self.entries || before.helpdesk != self.helpdesk) {
-            parts.push(Part::Entries(self.entries.clone(), self.helpdesk.clone()));
-        }
-        if before.is_none_or(|before| before.settings != self.settings) {
-            parts.push(Part::Settings(self.settings.clone()));
-        }
-        if before.is_none_or(|before| before.answer != self.answer) {
-            parts.push(Part::Answer(self.answer.clone()));
-        }
-        if before.is_none_or(|before| before.panel != self.panel) {
-            parts.push(Part::Panel(self.panel.clone()));
-        }
+        let known = before.map(Page::all_parts).unwrap_or_default();
+        let mut parts = self.all_parts();
+        parts.retain(|part| !known.contains(part));
         parts
+    }
+
+    /// Returns every part. The panel comes last: with it the page is complete.
+    fn all_parts(&self) -> Vec<Part> {
+        let help = self.help.clone().map(Part::Help);
+        let parts = [
+            Part::Welcome(self.welcome.clone()),
+            Part::SettingsAsked(self.settings_asked),
+            Part::Diagnosis(self.diagnosis.clone()),
+            Part::Attention(self.attention.clone()),
+            Part::FactsUnfolded(self.facts_unfolded),
+            Part::Today(self.today.clone()),
+            Part::Guide(self.guide.clone()),
+            Part::Cards(self.cards.clone()),
+            Part::Entries(self.entries.clone(), self.helpdesk.clone()),
+            Part::Settings(self.settings.clone()),
+            Part::Answer(self.answer.clone()),
+            Part::Panel(self.panel.clone()),
+        ];
+        help.into_iter().chain(parts).collect()
     }
 
     /// Replaces a part.
@@ -211,7 +194,7 @@ impl Page {
             Part::Attention(attention) => self.attention = attention,
             Part::FactsUnfolded(unfolded) => self.facts_unfolded = unfolded,
             Part::Today(today) => self.today = today,
-            Part::Help(help) => self.help = help,
+            Part::Help(help) => self.help = Some(help),
             Part::Guide(guide) => self.guide = guide,
             Part::Cards(cards) => self.cards = cards,
             Part::Entries(entries, helpdesk) => (self.entries, self.helpdesk) = (entries, helpdesk),
@@ -234,7 +217,7 @@ pub fn page(state: &State) -> Page {
         diagnosis: diagnosis(state),
         facts_unfolded: state.facts_unfolded,
         today: today(state),
-        help: help_form(state),
+        help: Some(help_form(state)),
         guide: guide_model(state),
         cards: cards(state),
         settings: settings(state),
@@ -387,7 +370,7 @@ mod tests {
 
         update(&mut state, Event::Tick, now("2026-11-25T00:00"));
         let second = page(&state);
-        assert!(matches!(second.parts(Some(&first))[..], [Part::Today(_), Part::Help(_), Part::Panel(_)]));
+        assert!(matches!(second.parts(Some(&first))[..], [Part::Help(_), Part::Today(_), Part::Panel(_)]));
         update(&mut state, Event::Autostart(true), now("2026-11-25T00:00"));
         let third = page(&state);
         assert!(matches!(third.parts(Some(&second))[..], [Part::Settings(_)]));

@@ -10,7 +10,7 @@ use vigie_core::sanitize::sanitize;
 use vigie_core::state::State;
 
 /// The form by which the user asks for help.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct HelpForm {
     /// What it may be about.
@@ -20,7 +20,7 @@ pub struct HelpForm {
     /// Whether the helpdesk is open, and whom to call if it is not.
     pub contact: String,
     /// The way to the helpdesk.
-    pub open: Option<Button>,
+    pub open: Button,
 }
 
 /// What a problem may be about.
@@ -39,7 +39,7 @@ pub fn help_form(state: &State) -> HelpForm {
         topics: HelpTopic::ALL.map(|topic| HelpChoice { topic, label: label(topic).into() }).into(),
         preview: support_info(state),
         contact: french::typeset(contact(state)),
-        open: Some(button("Ouvrir AMIGO", Action::Open(state.profile.helpdesk.link.clone()))),
+        open: button("Ouvrir AMIGO", Action::Open(state.profile.helpdesk.link.clone())),
     }
 }
 

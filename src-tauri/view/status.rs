@@ -206,7 +206,7 @@ Assistance et arrêt automatique
             // What users type has other signs.
             page.entries.iter_mut().for_each(|entry| entry.keywords.clear());
             // A plain text, with plain spaces.
-            page.help.preview.clear();
+            page.help.as_mut().expect("the page has it").preview.clear();
             let form = crate::connect::form(state);
             serde_json::to_value((tray(state), status(state), page, form)).expect("views are JSON")
         };

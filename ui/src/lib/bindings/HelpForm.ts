@@ -21,4 +21,4 @@ contact: string,
 /**
  * The way to the helpdesk.
  */
-open: Button | null, };
+open: Button, };

@@ -45,7 +45,7 @@ today: Today,
 /**
  * How the user asks for help.
  */
-help: HelpForm, 
+help: HelpForm | null, 
 /**
  * What can be joined and dialled.
  */
