@@ -176,11 +176,12 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
             }
             effects.push(Effect::Notify(Notification::WindowFailed(window, error)));
         }
-        Event::Launched(launch) => {
-            if launch.outcome != LaunchOutcome::Started {
-                effects.push(Effect::Notify(Notification::Launch(launch)));
-            }
-        }
+        Event::Launched(launch) => match (&launch.outcome, &launch.target) {
+            // Opening a drive that the system remembers connects it.
+            (LaunchOutcome::Started, LaunchTarget::Drive(..)) => effects.push(Effect::Request(SensorRequest::Host)),
+            (LaunchOutcome::Started, _) => {}
+            _ => effects.push(Effect::Notify(Notification::Launch(launch))),
+        },
         Event::PowerOffFailed(PowerOffError::OthersLoggedOn) => {
             effects.push(Effect::Notify(Notification::OthersLoggedOn));
         }

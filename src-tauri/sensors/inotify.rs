@@ -11,13 +11,13 @@ use std::path::Path;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// Lets tokio wait until this descriptor is readable.
+/// Lets tokio wait until this descriptor is ready.
 ///
 /// # Errors
 /// If the runtime cannot register it.
-pub fn readable(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+pub fn register(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an `OwnedFd` stays open, and the same, until it is dropped, and the `AsyncFd` owns it.
-    unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }.map_err(io::Error::from)
+    unsafe { AsyncFd::register_with_interest(fd, interest) }.map_err(io::Error::from)
 }
 
 /// Watches files by name, so that files that are replaced by a rename or do not exist yet are noticed too.
@@ -54,7 +54,7 @@ impl FileWatch {
         }
         match refused {
             Some(error) if names.is_empty() => Err(error.into()),
-            Some(_) | None => Ok(FileWatch { fd: readable(fd)?, names }),
+            Some(_) | None => Ok(FileWatch { fd: register(fd, Interest::READABLE)?, names }),
         }
     }
 

@@ -55,12 +55,12 @@ async fn serve(profile: Arc<Profile>, paths: Paths, events: Events, mut requests
     watchers.spawn(config::watch(paths, reload.clone(), events.clone()));
     watchers.spawn(power::watch(events.clone()));
     watchers.spawn(shutdown::watch(events.clone()));
+    watchers.spawn(drives::watch(current.clone(), events.clone()));
     #[cfg(windows)]
     let domain = Arc::new(Notify::new());
     #[cfg(windows)]
     {
         watchers.spawn(domain_network::watch(domain.clone(), events.clone()));
-        watchers.spawn(drives::watch(current.clone(), events.clone()));
         watchers.spawn(printers::watch(events.clone()));
     }
     let host_requests = watch::Sender::new(());

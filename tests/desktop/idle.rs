@@ -20,7 +20,9 @@ fn an_idle_tray_makes_no_context_switch() {
     desktop.skip_first_run();
     // No probe may be due while the process is measured.
     desktop.configure("[vpn]\nprobe_seconds = 3600\n");
-    let (vigie, item) = desktop.start_vigie();
+    // With mounts of its own: it would wake for those that other tests make meanwhile.
+    let vigie = desktop.spawn("vigie", desktop.command("unshare").arg("--mount").arg(env!("CARGO_BIN_EXE_vigie")));
+    let item = desktop.item_of(vigie.pid());
     item.wait_for_menu("VPN connecté");
     // Nor does it cost anything to keep what was copied.
     item.click(&["Copier les infos pour l’assistance"]);

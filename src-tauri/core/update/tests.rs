@@ -920,6 +920,16 @@ fn without_a_tray_the_panel_is_shown() {
 }
 
 #[test]
+fn drives_are_read_again_after_one_was_opened() {
+    let launch =
+        |outcome| Event::Launched(LaunchResult { target: LaunchTarget::Drive('S', Some(r"S:\".into())), outcome });
+    let mut state = known();
+    assert_eq!(state.on(launch(LaunchOutcome::Started), "10:00"), [Effect::Request(SensorRequest::Host)]);
+    let failed = state.on(launch(LaunchOutcome::Failed("no".into())), "10:00");
+    assert!(matches!(failed.as_slice(), [Effect::Notify(Notification::Launch(_))]), "{failed:?}");
+}
+
+#[test]
 fn failed_starts_and_copies_are_notified() {
     let mut state = known();
     let launch = |outcome| LaunchResult { target: LaunchTarget::Client, outcome };

@@ -2,7 +2,7 @@
 //! `TFD_TIMER_CANCEL_ON_SET`), and inotify on `/etc/localtime` (localtime(5)).
 
 use crate::Events;
-use crate::sensors::inotify::{FileWatch, readable};
+use crate::sensors::inotify::{FileWatch, register};
 use jiff::Timestamp;
 use rustix::io::Errno;
 use rustix::time::{
@@ -13,6 +13,7 @@ use std::future::pending;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 use vigie_core::message::Event;
@@ -34,7 +35,7 @@ pub(super) async fn watch(alarm: watch::Receiver<Option<Timestamp>>, events: Eve
 
 async fn run(mut alarm: watch::Receiver<Option<Timestamp>>, events: Events) -> io::Result<()> {
     let fd = timerfd_create(TimerfdClockId::Realtime, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
-    let timer = readable(fd)?;
+    let timer = register(fd, Interest::READABLE)?;
     let mut zone = FileWatch::new(&["/etc/localtime"])
         .inspect_err(|error| tracing::warn!("changes of the time zone are not noticed at once: {error}"))
         .ok();

@@ -4,15 +4,26 @@
 //! No file below a mount is accessed: `stat` would wait for a server that is down.
 
 use crate::sensors::expand;
+use crate::sensors::inotify::register;
 use crate::sensors::servers::{Server, without_brackets};
 use anyhow::Context;
+use futures_util::StreamExt;
+use std::convert::Infallible;
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::iter::zip;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
+use tokio::io::Interest;
+use tokio::sync::watch;
 use vigie_core::message::{DriveMount, DriveState};
 use vigie_profile::{Drive, Protocol, read_text};
+use zbus::{Connection, MatchRule, MessageStream};
+
+const MOUNTS: &str = "/proc/self/mountinfo";
+/// gvfs announces its mounts with the signals `Mounted` and `Unmounted` of this interface.
+const GVFS_MOUNTS: &str = "type='signal',interface='org.gtk.vfs.MountTracker'";
 
 /// Returns the state of each drive.
 pub(super) fn read(drives: &[Drive]) -> anyhow::Result<Vec<DriveState>> {
@@ -24,6 +35,41 @@ pub(super) fn read(drives: &[Drive]) -> anyhow::Result<Vec<DriveState>> {
 /// Returns the servers of the mounts and shares; connected ones first.
 pub(super) fn servers() -> anyhow::Result<Vec<Server>> {
     Ok(MountSources::read(dirs::config_dir().as_deref(), dirs::data_dir().as_deref())?.servers())
+}
+
+/// Notifies when something was mounted or unmounted, by the kernel or by gvfs, whose mounts are folders of one kernel mount.
+/// (kio-fuse announces nothing.)
+pub(super) async fn watch(changed: watch::Sender<()>) {
+    let mounts = async {
+        let Err(error) = watch_mounts(&changed).await;
+        tracing::warn!("changes of drives are not noticed at once: {error}");
+    };
+    let shares = async {
+        if let Err(error) = watch_shares(Connection::session().await, &changed).await {
+            tracing::warn!("shares that gvfs mounts are not noticed at once: {error}");
+        }
+    };
+    tokio::join!(mounts, shares);
+}
+
+/// Watches the table of mounts: after a change it is ready for priority reading, proc_pid_mounts(5).
+async fn watch_mounts(changed: &watch::Sender<()>) -> io::Result<Infallible> {
+    let table = register(File::open(MOUNTS)?.into(), Interest::PRIORITY)?;
+    loop {
+        table.ready(Interest::PRIORITY).await?.clear_ready();
+        changed.send_replace(());
+    }
+}
+
+/// Watches gvfs on that bus, until the bus ends.
+async fn watch_shares(bus: zbus::Result<Connection>, changed: &watch::Sender<()>) -> zbus::Result<()> {
+    let mut signals = MessageStream::for_match_rule(MatchRule::try_from(GVFS_MOUNTS)?, &bus?, None).await?;
+    // What was mounted before.
+    changed.send_replace(());
+    while signals.next().await.is_some() {
+        changed.send_replace(());
+    }
+    Ok(())
 }
 
 /// What the system knows about mounts and shares.
@@ -91,7 +137,7 @@ impl Share {
 
 impl MountSources {
     fn read(config: Option<&Path>, data: Option<&Path>) -> anyhow::Result<MountSources> {
-        let table = fs::read_to_string("/proc/self/mountinfo").context("/proc/self/mountinfo")?;
+        let table = fs::read_to_string(MOUNTS).context(MOUNTS)?;
         let mounted: Vec<Mount> = table.lines().filter_map(mount).collect();
         let text = |path: PathBuf| read_text(&path).ok().flatten().unwrap_or_default();
         let gtk = config.map(|config| text(config.join("gtk-3.0/bookmarks"))).unwrap_or_default();
@@ -278,6 +324,7 @@ fn normalized(path: &Path) -> PathBuf {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::time::Duration;
     use vigie_profile::DriveUse;
 
     const TABLE: &str = r"24 30 0:22 / /proc rw,nosuid,nodev,noexec,relatime shared:12 - proc proc rw
@@ -459,6 +506,27 @@ malformed
             };
             find_in(&sources, &[&share, &text]);
         }
+    }
+
+    #[tokio::test]
+    async fn gvfs_announces_its_mounts() {
+        use crate::test_bus::TestBus;
+        let bus = TestBus::start();
+        let gvfs = bus.connect(Some("org.gtk.vfs.Daemon")).await;
+        let (sender, mut changed) = watch::channel(());
+        let session = Ok(bus.connect(None).await);
+        let watch = tokio::spawn(async move { watch_shares(session, &sender).await });
+        let mut notified = async || {
+            let change = tokio::time::timeout(Duration::from_secs(30), changed.changed());
+            change.await.expect("notified in time").expect("the watch runs");
+        };
+        notified().await;
+        let (path, interface) = ("/org/gtk/vfs/mounttracker", "org.gtk.vfs.MountTracker");
+        for signal in ["Mounted", "Unmounted"] {
+            gvfs.emit_signal(None::<&str>, path, interface, signal, &()).await.expect("sent");
+            notified().await;
+        }
+        watch.abort();
     }
 
     #[test]

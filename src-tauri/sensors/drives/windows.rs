@@ -1,22 +1,15 @@
 //! Finds the drives among the letters that the network providers know.
 
-use crate::Events;
 use crate::sensors::servers::{Server, of_unc_path};
 use crate::sensors::window::MessageWindow;
-use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::watch;
-use tokio::task::spawn_blocking;
-use vigie_core::message::{DriveMount, DriveState, Event};
-use vigie_profile::{Drive, Profile, Protocol};
+use vigie_core::message::{DriveMount, DriveState};
+use vigie_profile::{Drive, Protocol};
 use windows::Win32::Foundation::{ERROR_CONNECTION_UNAVAIL, ERROR_MORE_DATA, NO_ERROR, WIN32_ERROR};
 use windows::Win32::NetworkManagement::NetManagement::{NetApiBufferFree, NetUseGetInfo, USE_INFO_1, USE_NETERR};
 use windows::Win32::NetworkManagement::WNet::WNetGetConnectionW;
 use windows::Win32::UI::WindowsAndMessaging::{DBT_DEVICEARRIVAL, DBT_DEVICEREMOVECOMPLETE, WM_DEVICECHANGE};
 use windows::core::{HSTRING, PCWSTR, PWSTR, w};
-
-/// How long changes are collected before the drives are read again: a logon script maps one after the other.
-const BURST: Duration = Duration::from_millis(200);
 
 /// Returns the state of each drive.
 pub(super) fn read(drives: &[Drive]) -> anyhow::Result<Vec<DriveState>> {
@@ -29,27 +22,17 @@ pub(super) fn servers() -> anyhow::Result<Vec<Server>> {
     Ok(connections.filter_map(|remote| Some((Protocol::Smb, of_unc_path(&remote)?.to_owned()))).collect())
 }
 
-/// Sends the drives once at the start, and again when a letter is mapped or removed.
-pub async fn watch(profile: watch::Receiver<Arc<Profile>>, events: Events) {
-    let (sender, mut changed) = watch::channel(());
+/// Notifies when a letter is mapped or removed.
+pub(super) async fn watch(changed: watch::Sender<()>) {
     // Broadcast for network drives too (DBTF_NET). The letter is not needed, because all drives are read again.
     let window = MessageWindow::new(w!("Vigie drives"), move |message, kind| {
         if message == WM_DEVICECHANGE && [DBT_DEVICEARRIVAL, DBT_DEVICEREMOVECOMPLETE].contains(&(kind.0 as u32)) {
-            sender.send_replace(());
+            changed.send_replace(());
         }
     });
-    if let Err(error) = &window {
-        return tracing::warn!("changes of drives are not noticed at once: {error}");
-    }
-    loop {
-        let (profile, events) = (profile.borrow().clone(), events.clone());
-        // Fails only when the runtime shuts down.
-        let _ = spawn_blocking(move || events.send(Event::Drives(super::read(&profile)))).await;
-        if changed.changed().await.is_err() {
-            return;
-        }
-        tokio::time::sleep(BURST).await;
-        changed.mark_unchanged();
+    match window {
+        Ok(_window) => std::future::pending().await,
+        Err(error) => tracing::warn!("changes of drives are not noticed at once: {error}"),
     }
 }
 
@@ -109,12 +92,15 @@ mod tests {
 
     #[tokio::test]
     async fn mapped_and_removed_letters_are_sent() {
-        use vigie_core::message::Reading;
+        use crate::sensors::drives;
+        use std::sync::Arc;
+        use std::time::Duration;
+        use vigie_core::message::{Event, Reading};
         use windows::Win32::UI::WindowsAndMessaging::{DBT_DEVNODES_CHANGED, FindWindowW, SendMessageW, WM_NULL};
         crate::wine::only();
         let (_profiles, profile) = watch::channel(Arc::new(vigie_profile::guide()));
         let (events, mut received) = tokio::sync::mpsc::unbounded_channel();
-        let watch = tokio::spawn(super::watch(profile, events));
+        let watch = tokio::spawn(drives::watch(profile, events));
         let mut next = async || {
             let event = tokio::time::timeout(Duration::from_secs(20), received.recv()).await.expect("an event in time");
             let Some(Event::Drives(Reading::Known(drives))) = event else { panic!("{event:?}") };

@@ -3,7 +3,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "rtnetlink has many more attributes than are needed here")]
 
 use super::{BURST_DELAY, Raw, Route};
-use crate::sensors::inotify::{FileWatch, readable};
+use crate::sensors::inotify::{FileWatch, register};
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
 use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkFlags, LinkMessage};
@@ -316,7 +316,7 @@ impl Changes {
         let dns = FileWatch::new(&files)
             .inspect_err(|error| tracing::warn!("cannot watch resolv.conf, new DNS servers are noticed late: {error}"))
             .ok();
-        Ok(Changes { socket: readable(socket)?, dns })
+        Ok(Changes { socket: register(socket, Interest::READABLE)?, dns })
     }
 
     /// Waits for a change, and a little longer for those that come with it.
