@@ -10,7 +10,7 @@ CYCLONEDX := 0.5.9
 DENY := 0.20.2
 MACHETE := 0.9.2
 
-.PHONY: run tour demo screenshot images release release-windows test test-unit test-desktop test-faults test-windows \
+.PHONY: run tour demo build-tour screenshot images release release-windows test test-unit test-desktop test-faults test-windows \
     test-packages lint lint-scripts lint-crates bench dist
 .DELETE_ON_ERROR:
 
@@ -19,25 +19,25 @@ run:
 	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ]; then $(MAKE) release && exec target/release/vigie; exit 1; fi; \
 	scripts/setup build desktop test tour || exit; \
 	if scripts/in-user-namespace --check; then exec $(MAKE) tour STAY=--stay; fi; \
-	echo "So there is no VPN server and no tour. What still works: make test-unit, and this, Vigie without a network."; \
+	echo "So there is no VPN server and no tour. What still works: make test-unit"; \
+	unshare --user --map-root-user --net true 2>/dev/null || exit 1; \
+	echo "and this, Vigie without a network."; \
 	$(MAKE) release && exec scripts/virtual-desktop $(SHOT) target/release/vigie
 
 # Checks the main job step by step on real servers in network namespaces; pictures in target/tour.png, target/tour/.
-tour:
-	scripts/setup build desktop test tour
-	cargo build --bins
-	cargo build -p vigie-openconnect
-	cargo test --no-run --test tour
+tour: build-tour
 	scripts/in-user-namespace cargo test --quiet --test tour -- $(STAY)
 
-# The same on your own desktop, with a small bar of its own; Enter leads to the next step.
+# The same in a window on your own desktop, which it leaves alone; Enter leads to the next step.
 demo:
 	@[ -n "$$DISPLAY" ] || { echo "make demo needs an X display (DISPLAY); make tour brings its own" >&2; exit 1; }
+	$(MAKE) build-tour
+	scripts/in-user-namespace --display cargo test --quiet --test tour -- --demo
+
+build-tour:
 	scripts/setup build desktop test tour
-	cargo build --bins
 	cargo build -p vigie-openconnect
 	cargo test --no-run --test tour
-	scripts/in-user-namespace --display cargo test --quiet --test tour -- --demo
 
 # Vigie alone on the virtual desktop, until the screenshot is taken.
 screenshot: release
@@ -91,7 +91,7 @@ test-unit:
 
 # Everything on Linux. The desktop tests mostly wait: two for each processor.
 test-desktop:
-	scripts/setup build desktop test
+	scripts/setup build desktop test tour
 	cargo test --no-run
 	RUST_TEST_THREADS=$$((2 * $$(nproc))) scripts/in-user-namespace cargo test
 

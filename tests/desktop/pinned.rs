@@ -12,7 +12,7 @@ const PINNED: &str = "Vigie sur le bureau";
 
 /// Sends an action to the running Vigie, as its menu would.
 fn send_action(desktop: &Desktop, action: &str) {
-    let mut socket = UnixStream::connect(desktop.home().join("run/vigie/socket")).expect("Vigie listens");
+    let mut socket = UnixStream::connect(desktop.home().join(".run/vigie/socket")).expect("Vigie listens");
     writeln!(socket, r#"{{"ask":{action}}}"#).expect("Vigie reads");
     let mut answer = String::new();
     socket.read_to_string(&mut answer).expect("Vigie answers");

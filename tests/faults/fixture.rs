@@ -121,7 +121,7 @@ impl Fixture {
 
     /// Opens a connection to the socket.
     pub fn connect(&self) -> Option<UnixStream> {
-        UnixStream::connect(self.desktop.home().join("run/vigie/socket")).ok()
+        UnixStream::connect(self.desktop.home().join(".run/vigie/socket")).ok()
     }
 
     /// Requests an action, as a click in the menu does.

@@ -1,7 +1,13 @@
-//! Nothing is left of the academy in miniature, in whatever way it ends: no process, namespace, mount or file. It has a test
-//! program of its own, so that no other test changes what is counted.
+//! Nothing is left of the demo, in whatever way it ends: no process, namespace, mount or file. Nor does it change the desktop
+//! on which it is shown. It has a test program of its own, so that no other test changes what is counted.
 #![cfg(target_os = "linux")]
 
+#[path = "../desktop/harness/mod.rs"]
+#[expect(dead_code, reason = "the desktop tests use the rest")]
+mod harness;
+
+use harness::processes::descendants_of;
+use harness::{DEADLINE, Desktop, run, wait_for_described};
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,83 +15,82 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// How long the academy may take to start, after it was built, and to end.
-const DEADLINE: Duration = Duration::from_secs(60);
+/// How long the demo may take to reach its first step, after it was built.
+const START_LIMIT: Duration = Duration::from_secs(60);
+/// Prints which window shows the legacy icons of the tray.
+const TRAY_WINDOW: &str = "
+from ctypes import CDLL, c_void_p
+x = CDLL('libX11.so.6')
+x.XOpenDisplay.restype = c_void_p
+display = c_void_p(x.XOpenDisplay(None))
+print(x.XGetSelectionOwner(display, x.XInternAtom(display, b'_NET_SYSTEM_TRAY_S0', False)))";
 
 #[test]
 fn nothing_is_left_after_ctrl_c_or_an_end_by_force() {
     let build =
         Command::new(env!("CARGO")).args(["test", "--quiet", "--locked", "--no-run", "--test", "tour"]).status();
     assert!(build.is_ok_and(|status| status.success()), "the tour builds");
+    let desktop = Desktop::start();
+    let tray_window = || run(desktop.command("python3").args(["-c", TRAY_WINDOW]));
+    let (tray, windows) = (tray_window(), desktop.window_titles());
+    assert_ne!(tray.trim(), "0", "the panel shows legacy icons");
     let (mounts, files) = (mounts(), files());
     for signal in [Signal::INT, Signal::TERM, Signal::KILL] {
-        let mut academy = start();
-        let processes = descendants(academy.id());
+        let mut demo = start(&desktop);
+        let processes = descendants_of(demo.id());
         let namespaces: BTreeSet<String> = processes.iter().flat_map(|pid| namespaces(*pid)).collect();
         let namespaces: BTreeSet<String> =
             namespaces.difference(&self::namespaces(std::process::id())).cloned().collect();
         let networks = namespaces.iter().filter(|name| name.starts_with("net:")).count();
-        // The script's, the gateway's and the intranet's; nothing runs at home.
-        assert!(processes.len() > 10 && networks == 3, "{signal:?}: {processes:?} {namespaces:?}");
+        // The script's, the user's, the gateway's and the intranet's.
+        assert!(processes.len() > 10 && networks == 4, "{signal:?}: {processes:?} {namespaces:?}");
+        let demos: Vec<String> = desktop.window_titles().into_iter().filter(|title| !windows.contains(title)).collect();
+        assert_eq!(demos, ["Vigie : la visite"]);
+        assert_eq!(tray_window(), tray, "the legacy icons stay where they are");
 
-        kill_process(Pid::from_child(&academy), signal).expect("it runs");
-        academy.wait().expect("it was started here");
-        let start = Instant::now();
-        loop {
-            let left: Vec<u32> =
-                all_processes().filter(|pid| !self::namespaces(*pid).is_disjoint(&namespaces)).collect();
-            if left.is_empty() {
-                break;
-            }
-            assert!(start.elapsed() < DEADLINE, "{signal:?}: still there: {left:?}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        kill_process(Pid::from_child(&demo), signal).expect("it runs");
+        demo.wait().expect("it was started here");
+        let left =
+            || -> Vec<u32> { all_processes().filter(|pid| !self::namespaces(*pid).is_disjoint(&namespaces)).collect() };
+        wait_for_described(
+            || format!("the end of all processes after {signal:?}: {:?}", left()),
+            DEADLINE,
+            || left().is_empty().then_some(()),
+        );
         assert_eq!(self::mounts(), mounts, "{signal:?}");
         assert_eq!(self::files(), files, "{signal:?}");
+        assert_eq!(desktop.window_titles(), windows, "{signal:?}");
     }
 }
 
-/// Starts the academy, and waits until the key shows its digits.
-fn start() -> Child {
-    let mut academy = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/in-user-namespace"))
-        .args([env!("CARGO"), "test", "--quiet", "--locked", "--test", "tour", "--", "--academy"])
+/// Starts the demo on a desktop, and waits until its first step waits for Enter.
+fn start(desktop: &Desktop) -> Child {
+    let mut demo = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/in-user-namespace"))
+        .args(["--display", env!("CARGO"), "test", "--quiet", "--locked", "--test", "tour", "--", "--demo"])
+        .env("DISPLAY", desktop.variable("DISPLAY"))
         .process_group(0)
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .expect("the script can be started");
-    let output = academy.stdout.take().expect("piped");
+    let output = demo.stdout.take().expect("piped");
     let (sender, ready) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
-            if line.starts_with("Clé : ") {
+            if line.contains("Entrée pour continuer") {
                 let _ = sender.send(());
             }
         }
     });
-    ready.recv_timeout(DEADLINE).expect("the academy starts");
-    academy
+    ready.recv_timeout(START_LIMIT).expect("the demo reaches its first step");
+    demo
 }
 
 fn all_processes() -> impl Iterator<Item = u32> {
     let entries = fs::read_dir("/proc").expect("/proc is mounted").flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-}
-
-fn descendants(of: u32) -> Vec<u32> {
-    let parent = |pid: u32| {
-        let status = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        status.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse::<u32>().ok()
-    };
-    let mut found = vec![of];
-    let mut next = 0;
-    while let Some(pid) = found.get(next).copied() {
-        found.extend(all_processes().filter(|child| parent(*child) == Some(pid)));
-        next += 1;
-    }
-    found
 }
 
 /// The namespaces that the kernel ends with their last process, such as `net:[4026531840]`.

@@ -156,10 +156,11 @@ pub struct Desktop {
     system_address: String,
     session_bus: RefCell<Option<ChildProcess>>,
     system_bus: RefCell<Option<ChildProcess>>,
-    _x: Option<ChildProcess>,
+    _x: ChildProcess,
     network: Option<String>,
     env: Vec<(&'static str, OsString)>,
-    home: tempfile::TempDir,
+    home: PathBuf,
+    _folder: tempfile::TempDir,
 }
 
 impl Desktop {
@@ -177,7 +178,7 @@ impl Desktop {
     }
 
     /// As [`Desktop::at_home`], without panel, notification server and settings for Vigie. These variables replace others
-    /// of the same name; if `DISPLAY` is among them, no X server is started.
+    /// of the same name; if `DISPLAY` is among them, the desktop is a window there, and closing it is like Ctrl-C.
     pub fn bare_at_home(vpn: &TestVpn, variables: &[(&'static str, OsString)]) -> Desktop {
         Desktop::set_up(Some(vpn), variables)
     }
@@ -189,17 +190,19 @@ impl Desktop {
     }
 
     fn set_up(vpn: Option<&TestVpn>, variables: &[(&'static str, OsString)]) -> Desktop {
-        let home = tempfile::Builder::new().prefix("vigie-test-").tempdir().expect("/tmp is writable");
-        let at = |path: &str| home.path().join(path);
-        run(Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/desktop/harness/set_up_desktop")).arg(home.path()));
+        let folder = tempfile::Builder::new().prefix("vigie-test-").tempdir().expect("/tmp is writable");
+        // Its name is seen in the file manager.
+        let home = folder.path().join(TestVpn::USER);
+        let at = |path: &str| home.join(path);
+        run(Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/desktop/harness/set_up_desktop")).arg(&home));
         fs::create_dir(at("logs")).expect("the home folder is writable");
 
         let path = std::env::var_os("PATH").unwrap_or_default();
         let path = std::env::join_paths([at("bin")].into_iter().chain(std::env::split_paths(&path)));
         let mut env: Vec<(&'static str, OsString)> = vec![
-            ("HOME", home.path().into()),
+            ("HOME", home.clone().into()),
             ("PATH", path.expect("PATH was valid before")),
-            ("XDG_RUNTIME_DIR", at("run").into()),
+            ("XDG_RUNTIME_DIR", at(".run").into()),
             ("XDG_CONFIG_HOME", at(".config").into()),
             ("XDG_DATA_HOME", at(".local/share").into()),
             ("XDG_STATE_HOME", at(".local/state").into()),
@@ -212,15 +215,18 @@ impl Desktop {
         ];
         env.retain(|(name, _)| variables.iter().all(|(other, _)| other != name));
         env.extend_from_slice(variables);
-        for server in ["Xvfb", "dbus-daemon"] {
-            require_tool(server.as_ref(), None);
+        let (server, screen, then) = if variables.iter().any(|(name, _)| *name == "DISPLAY") {
+            ("Xephyr", "-screen 1280x800 -resizeable -no-host-grab -title 'Vigie : la visite'", "kill -INT $PPID")
+        } else {
+            ("Xvfb", "-screen 0 1280x800x24", "exit")
+        };
+        for tool in [server, "dbus-daemon"] {
+            require_tool(tool.as_ref(), None);
         }
-        let x = (variables.iter().all(|(name, _)| *name != "DISPLAY")).then(|| {
-            let x = "exec Xvfb -displayfd 3 -screen 0 1280x800x24 -nolisten tcp -noreset";
-            let (x, number) = start_until_ready(&env, &at("display"), at("logs/x.log"), x);
-            env.push(("DISPLAY", format!(":{number}").into()));
-            x
-        });
+        let script = format!("{server} -displayfd 3 {screen} -nolisten tcp -noreset; {then}");
+        let (x, number) = start_until_ready(&env, &at("display"), at("logs/x.log"), &script);
+        env.retain(|(name, _)| *name != "DISPLAY");
+        env.push(("DISPLAY", format!(":{number}").into()));
         if let Some(vpn) = vpn {
             env.push(("SSL_CERT_FILE", vpn.ca_file().into()));
         }
@@ -248,12 +254,13 @@ impl Desktop {
             network: vpn.map(|vpn| vpn.home_namespace().into()),
             env,
             home,
+            _folder: folder,
         }
     }
 
     /// Returns the home folder; `XDG_CONFIG_HOME` is `.config` in it, and so on.
     pub fn home(&self) -> &Path {
-        self.home.path()
+        &self.home
     }
 
     /// Writes a file in the home folder.
@@ -285,8 +292,13 @@ impl Desktop {
 
     /// Returns the address of the session bus.
     pub fn session_address(&self) -> String {
-        let address = self.env.iter().find_map(|(name, value)| (*name == "DBUS_SESSION_BUS_ADDRESS").then_some(value));
-        address.map(|value| value.to_string_lossy().into_owned()).unwrap_or_default()
+        self.variable("DBUS_SESSION_BUS_ADDRESS")
+    }
+
+    /// Returns an environment variable of the desktop, such as `DISPLAY`.
+    pub fn variable(&self, name: &str) -> String {
+        let value = self.env.iter().find_map(|(other, value)| (*other == name).then_some(value));
+        value.map(|value| value.to_string_lossy().into_owned()).unwrap_or_default()
     }
 
     /// Returns the address of the desktop's system bus.

@@ -9,7 +9,12 @@ use std::process::Command;
 
 /// Returns the process ids of a program and of all its descendants.
 pub fn descendants(program: &ChildProcess) -> Vec<u32> {
-    let mut found = vec![program.pid()];
+    descendants_of(program.pid())
+}
+
+/// Returns a process id and those of all descendants.
+pub fn descendants_of(pid: u32) -> Vec<u32> {
+    let mut found = vec![pid];
     let parent = |pid: u32| {
         let status = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         status.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse::<u32>().ok()
