@@ -52,6 +52,9 @@ fn the_variable_overrides_the_levels_and_a_wrong_one_does_no_harm() {
     assert!(all.file.contains("a detail") && all.stderr.contains("a library's"), "{}", all.file);
     let wrong = logged(&[(VARIABLE, "vigie=warn,=[=nonsense")], "log");
     assert!(wrong.file.contains("a warning") && !wrong.file.contains("an information"), "{}", wrong.file);
+    assert!(wrong.stderr.contains("VIGIE_LOG: `=[=nonsense` is ignored"), "{}", wrong.stderr);
+    let nothing_valid = logged(&[(VARIABLE, "=[=nonsense")], "log");
+    assert!(nothing_valid.file.contains("an information"), "{}", nothing_valid.file);
 }
 
 #[test]

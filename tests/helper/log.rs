@@ -1,7 +1,9 @@
 //! Logs something of each level, or panics.
 
+use tracing::level_filters::LevelFilter;
+
 pub fn every_level() {
-    vigie::runtime::log::init(Some("warn"), true);
+    vigie::runtime::log::init(Some(LevelFilter::WARN), true);
     // As Vigie's own modules log.
     tracing::info!(target: "vigie", "an information");
     tracing::warn!(target: "vigie", answer = 42, "a warning");
@@ -10,6 +12,6 @@ pub fn every_level() {
 }
 
 pub fn panics() {
-    vigie::runtime::log::init(Some("warn"), true);
+    vigie::runtime::log::init(Some(LevelFilter::WARN), true);
     panic!("all is lost");
 }

@@ -10,11 +10,12 @@ mod journal;
 use std::io::{IsTerminal, stderr};
 use std::path::{Path, PathBuf};
 use tracing_appender::rolling::{RollingFileAppender, Rotation};
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer, Registry};
+use tracing_subscriber::{Layer, Registry};
 
-/// The environment variable that overrides the log levels, in the syntax of `tracing_subscriber::EnvFilter`.
+/// The environment variable that overrides the log levels, in the syntax of [`Targets`]: `debug`, `vigie=debug,zbus=warn`.
 pub const VARIABLE: &str = "VIGIE_LOG";
 
 /// Number of daily log files that are kept.
@@ -26,11 +27,11 @@ type Output = Box<dyn Layer<Registry> + Send + Sync>;
 ///
 /// With `to_file`, writes `log/vigie.DATE.log` in the state folder (on Unix `vigie.log` is a link to the newest one),
 /// beginning with Vigie's version and the system's. Under systemd, writes to the journal; otherwise to standard error, if
-/// that is a terminal or a `stderr_level` (`error`, …, `trace`) is given. The default levels are `info` for Vigie and
+/// that is a terminal or a `stderr_level` is given. The default levels are `info` for Vigie and
 /// `warn` for libraries.
 ///
 /// If one of these outputs is not available, the others report it.
-pub fn init(stderr_level: Option<&str>, to_file: bool) {
+pub fn init(stderr_level: Option<LevelFilter>, to_file: bool) {
     let folder = to_file.then(folder).flatten();
     let variable = std::env::var(VARIABLE).ok();
     let filter = |level| filter(variable.as_deref(), level);
@@ -40,12 +41,12 @@ pub fn init(stderr_level: Option<&str>, to_file: bool) {
         match file(folder) {
             Ok(file) => {
                 let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(file);
-                outputs.push(layer.with_filter(filter("info")).boxed());
+                outputs.push(layer.with_filter(filter(LevelFilter::INFO)).boxed());
             }
             Err(error) => file_error = Some(error),
         }
     }
-    let level = stderr_level.unwrap_or("info");
+    let level = stderr_level.unwrap_or(LevelFilter::INFO);
     if let Some(journal) = journal::layer() {
         outputs.push(journal.with_filter(filter(level)).boxed());
     } else if stderr_level.is_some() || stderr().is_terminal() {
@@ -60,6 +61,9 @@ pub fn init(stderr_level: Option<&str>, to_file: bool) {
     log_panics();
     if let Some(error) = file_error {
         tracing::warn!("no log file: {error:#}");
+    }
+    for directive in directives(variable.as_deref()).filter(|directive| !is_valid(directive)) {
+        tracing::error!("{VARIABLE}: `{directive}` is ignored; expected a level or TARGET=LEVEL");
     }
     if to_file {
         let system = sysinfo::System::long_os_version().unwrap_or_else(|_| std::env::consts::OS.into());
@@ -87,12 +91,25 @@ fn file(folder: &Path) -> anyhow::Result<RollingFileAppender> {
     Ok(files.build(folder)?)
 }
 
-fn filter(variable: Option<&str>, level: &str) -> EnvFilter {
-    match variable.filter(|variable| !variable.is_empty()) {
-        Some(variable) => EnvFilter::builder().parse_lossy(variable),
+/// Returns the levels that the variable gives, without the directives that are invalid; by default `level` for Vigie.
+fn filter(variable: Option<&str>, level: LevelFilter) -> Targets {
+    let given = directives(variable).filter(|directive| is_valid(directive)).collect::<Vec<_>>();
+    if given.is_empty() {
         // The verifier logs each refused certificate as an error. In a probe that is an ordinary result, which is reported.
-        None => EnvFilter::builder().parse_lossy(format!("warn,rustls_platform_verifier=off,vigie={level}")),
+        return Targets::new()
+            .with_default(LevelFilter::WARN)
+            .with_target("rustls_platform_verifier", LevelFilter::OFF)
+            .with_target("vigie", level);
     }
+    given.join(",").parse().unwrap_or_default()
+}
+
+fn directives(variable: Option<&str>) -> impl Iterator<Item = &str> {
+    variable.unwrap_or_default().split(',').filter(|directive| !directive.is_empty())
+}
+
+fn is_valid(directive: &str) -> bool {
+    directive.parse::<Targets>().is_ok()
 }
 
 fn log_panics() {
