@@ -119,19 +119,22 @@ pub fn yes_or_no(yes: bool) -> String {
     if yes { "oui".into() } else { "non".into() }
 }
 
-/// The client's version, and the state that Cisco's command line reports.
+/// The client's version, and the state that Cisco's command line reports. (OpenConnect reports none.)
 pub fn client(state: Option<ClientState>, version: Option<&str>) -> String {
-    let state = match state {
-        Some(ClientState::Connected) => "Cisco est connecté",
-        Some(ClientState::Connecting) => "Cisco se connecte",
-        Some(ClientState::Disconnecting) => "Cisco se déconnecte",
-        Some(ClientState::Disconnected) => "Cisco est déconnecté",
-        Some(ClientState::Reconnecting) => "Cisco se reconnecte",
-        Some(ClientState::Paused) => "Cisco est en pause",
-        Some(ClientState::Unknown) => "Cisco ne connaît pas son état",
-        None => "la ligne de commande de Cisco est absente, ou ne répond pas",
-    };
-    version.map_or_else(|| state.to_owned(), |version| format!("{version} : {state}"))
+    let state = state.map(|state| match state {
+        ClientState::Connected => "Cisco est connecté",
+        ClientState::Connecting => "Cisco se connecte",
+        ClientState::Disconnecting => "Cisco se déconnecte",
+        ClientState::Disconnected => "Cisco est déconnecté",
+        ClientState::Reconnecting => "Cisco se reconnecte",
+        ClientState::Paused => "Cisco est en pause",
+        ClientState::Unknown => "Cisco ne connaît pas son état",
+    });
+    match (version, state) {
+        (Some(version), Some(state)) => format!("{version} : {state}"),
+        (Some(known), None) | (None, Some(known)) => known.into(),
+        (None, None) => "la ligne de commande de Cisco est absente, ou ne répond pas".into(),
+    }
 }
 
 /// The site that Cisco's files name.
@@ -222,6 +225,14 @@ mod tests {
     use vigie_core::fixture::{TUNNEL, home, known, probe as probed, with_tunnel, witness};
     use vigie_core::message::RequestId;
     use vigie_core::vpn::Ends;
+
+    #[test]
+    fn client_is_named_with_its_state_where_it_has_one() {
+        let cisco = Some("Cisco Secure Client 5.1.2.42");
+        assert_eq!(client(Some(ClientState::Paused), cisco), "Cisco Secure Client 5.1.2.42 : Cisco est en pause");
+        assert_eq!(client(None, Some("OpenConnect 9.01-3")), "OpenConnect 9.01-3");
+        assert!(client(None, None).contains("est absente"));
+    }
 
     #[test]
     fn each_witness_has_a_line_in_words() {
