@@ -369,6 +369,54 @@ test("while it connects nothing can be sent, and Escape cancels", async () => {
   expect(ipc.close).toHaveBeenCalledOnce();
 });
 
+test("the question whether to forget takes the focus, Escape keeps everything, and the focus comes back", async () => {
+  const asking: Form = {
+    ...remembered,
+    buttons: [
+      { label: "Non, les garder", action: { do: "cancel" } },
+      { label: "Oui, oublier mes identifiants", action: { do: "confirm-forget" } },
+    ],
+  };
+  await update(remembered);
+  fill("digits", "123");
+  button("Oublier mes identifiants").focus();
+  await update(asking);
+  expect(focused()).toBe("Non, les garder");
+  expect(document.body.style.pointerEvents, "a double click must not answer").toBe("none");
+  window.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape" }));
+  expect(ipc.request).toHaveBeenLastCalledWith({ do: "cancel" });
+  expect(ipc.close).not.toHaveBeenCalled();
+  await update(remembered);
+  expect(focused()).toBe("Oublier mes identifiants");
+  expect(value("digits")).toBe("123");
+  await update(asking);
+  button("Oui, oublier mes identifiants").focus();
+  await update(empty);
+  expect(focused()).toBe("identifier");
+  await vi.waitFor(() => expect(document.body.style.pointerEvents).toBe(""), { timeout: 5000 });
+});
+
+test("a message that the window opens with is read with the first field, a later one by its live region", async () => {
+  const opened: Form = { ...empty, message: { tone: "warning", title: "Code déjà utilisé", text: "Attendez.", buttons: [] } };
+  await update(opened);
+  const described = (): string | null => element("form > fieldset").getAttribute("aria-describedby");
+  expect(element(`#${described()}`).textContent).toContain("Code déjà utilisé");
+  await update(refused);
+  expect(described(), "announced already").toBeNull();
+  expect(element("main").hasAttribute("aria-busy"), "it would silence the live regions").toBe(false);
+  const [region] = document.querySelectorAll("[role=alert]");
+  await update(stopped);
+  expect(element("[role=alert]")).toBe(region);
+  const title = document.activeElement;
+  expect(title?.textContent).toBe("Trop de codes refusés");
+  expect(element(`#${title?.getAttribute("aria-describedby")}`).textContent).toBe("N’essayez plus.");
+});
+
+test("every field that has to be filled says so", async () => {
+  await update(empty);
+  expect([...document.querySelectorAll("[aria-required=true]")].map(({ id }) => id)).toEqual(["site", "identifier", "pin", "digits"]);
+});
+
 test("after too many wrong codes there are no fields, only a way to the helpdesk", async () => {
   await update(empty);
   await send();

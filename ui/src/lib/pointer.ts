@@ -1,10 +1,13 @@
+/** How long what has changed under the pointer takes no click. */
+const INERT_MS = 500;
+
 let timer: ReturnType<typeof setTimeout> | undefined;
 
 /**
  * Takes no click for a time, after what is under the pointer was replaced: the second click of a double click must not
  * reach what is there now. Keys work as ever.
  */
-export function ignorePointer(milliseconds: number): void {
+export function ignorePointer(milliseconds = INERT_MS): void {
   document.body.style.pointerEvents = "none";
   // A click that does nothing must not take the focus away either.
   addEventListener("mousedown", keepFocus);
