@@ -378,6 +378,66 @@ test("a reminder that appears while the user types does not take the focus", () 
   expect(document.activeElement?.id).toBe("search");
 });
 
+const reminder: Panel = {
+  ...connected,
+  question: {
+    title: "Arrêt automatique à 21 h 30",
+    text: "Enregistrez votre travail.",
+    answers: [
+      { label: "Éteindre maintenant", action: { do: "shut-down" } },
+      { label: "Me le rappeler plus tard", action: { do: "remind-later" } },
+    ],
+  },
+};
+
+test("a panel that opens with a question has the focus on it, so that it is read", async () => {
+  show({ part: "welcome", is: welcome });
+  show({ part: "cards", is: [telephone] });
+  update(reminder);
+  await vi.waitFor(() => expect(ipc.rendered).toHaveBeenCalledOnce());
+  expect(document.activeElement?.id).toBe("prompt");
+  expect(read(`#${document.activeElement?.getAttribute("aria-describedby")}`)).toBe("Enregistrez votre travail.");
+});
+
+test("a panel that opens with a confirmation has the focus on what changes nothing", async () => {
+  show({ part: "welcome", is: welcome });
+  update(asking);
+  await vi.waitFor(() => expect(ipc.rendered).toHaveBeenCalledOnce());
+  expect(focused()).toBe("Annuler");
+});
+
+test("the next reminder is announced although it has the same title", () => {
+  open();
+  update(reminder);
+  const region = element("[aria-live=assertive]");
+  const before = element("#prompt");
+  update({ ...reminder, subtitle: "Autre chose" });
+  expect(element("#prompt"), "nothing new is asked").toBe(before);
+  update({ ...reminder, question: { ...reminder.question!, text: "C’est le dernier rappel." } });
+  expect(element("#prompt")).not.toBe(before);
+  expect(element("#prompt").closest("[aria-live]")).toBe(region);
+});
+
+test("a question that goes takes no click with it", async () => {
+  await vi.waitFor(() => expect(document.body.style.pointerEvents).toBe(""));
+  update(reminder);
+  expect(document.body.style.pointerEvents).toBe("");
+  update(connected);
+  expect(document.body.style.pointerEvents).toBe("none");
+});
+
+test("the same answer again is announced again", () => {
+  open();
+  const said = (number: number): Element | null => {
+    show({ part: "answer", is: { number, title: "Copié", text: "" } });
+    flushSync();
+    return element(".answer").firstElementChild;
+  };
+  const [first, second] = [said(1), said(2)];
+  expect(second?.textContent.trim()).toBe("Copié");
+  expect(second).not.toBe(first);
+});
+
 test("a row keeps its state when another comes before it", () => {
   const row = (id: string): Row => ({ id, label: id, value: id, copy: null, mark: "normal", fact: null, details: ["a"], until: null });
   update({ ...connected, groups: [{ title: "Imprimantes", rows: [row("b")] }] });
@@ -920,6 +980,7 @@ test("the cards of the first start cover the panel, each with the focus on its h
 
   greet(welcome);
   expect(focused()).toBe("Quel est votre site ?");
+  expect(read(`#${document.activeElement?.getAttribute("aria-describedby")}`)).toBe("2 sur 3");
   expect(await violations()).toEqual([]);
   button("Caen (Calvados, Manche, Orne)").focus();
   button("Caen (Calvados, Manche, Orne)").click();
