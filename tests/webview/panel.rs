@@ -42,6 +42,11 @@ fn model() -> Page {
     Page { panel, ..Page::default() }
 }
 
+/// The panel with the guide's cards. Without them it is a pinned one, which Escape does not close.
+fn with_cards() -> Page {
+    Page { cards: vec![Card { id: "vpn".into(), title: "VPN".into(), ..Card::default() }], ..model() }
+}
+
 fn asking() -> Page {
     let answers = vec![
         Button { label: "Annuler".into(), action: Action::Cancel },
@@ -68,7 +73,7 @@ async fn panel_is_used_by_keyboard_alone() -> TestResult {
     tray.update(&asking()).await?;
     tray.press(&["Return"])?;
     assert_eq!(tray.event().await?, Event::Action(Action::Cancel));
-    tray.update(&model()).await?;
+    tray.update(&with_cards()).await?;
 
     tray.press(&["Escape"])?;
     assert_eq!(tray.event().await?, Event::PanelOpen(false));
@@ -338,6 +343,7 @@ async fn opens_in_its_last_place_if_that_can_be_reached() -> TestResult {
     change_place(&tray, &display, &resize, |place| place[2..] == [500, 640]).await?;
     let move_left = ["search", "--name", "^Vigie$", "windowmove", "150", "120"];
     let place = change_place(&tray, &display, &move_left, |place| place[0] < 200 && place[1] < 200).await?;
+    tray.update(&with_cards()).await?;
     tray.press(&["Escape"])?;
     assert_eq!(tray.event().await?, Event::PanelOpen(false));
     tray.show(&model());

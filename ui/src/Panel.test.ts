@@ -426,6 +426,36 @@ test("a question that goes takes no click with it", async () => {
   expect(document.body.style.pointerEvents).toBe("none");
 });
 
+test("a button that goes with what it did gives the focus to the next one, and what moves there takes no click", async () => {
+  const [quiet, off] = [
+    { button: { label: "Ce soir, ne plus me le rappeler", action: { do: "not-tonight" } }, note: "" },
+    { button: { label: "Éteindre maintenant", action: { do: "shut-down" } }, note: "" },
+  ] as const;
+  const card = (...buttons: Card["buttons"]): void => {
+    show({ part: "cards", is: [{ ...telephone, buttons }] });
+    flushSync();
+  };
+  const taken = (): boolean => document.body.style.pointerEvents !== "none";
+  open();
+  card(quiet, off);
+  button("Téléphone").click();
+  flushSync();
+  await vi.waitFor(() => expect(taken()).toBe(true));
+  button(quiet.button.label).focus();
+  card(off);
+  await vi.waitFor(() => expect(focused()).toBe("Éteindre maintenant"));
+  expect(taken()).toBe(false);
+  card();
+  await vi.waitFor(() => expect(focused(), "the heading, without a list").toBe("Téléphone"));
+  await vi.waitFor(() => expect(taken()).toBe(true));
+  // Another has the focus.
+  card(quiet, off);
+  element("#telephone").focus();
+  card(off);
+  await Promise.resolve();
+  expect([document.activeElement?.id, taken()]).toEqual(["telephone", true]);
+});
+
 test("the same answer again is announced again", () => {
   open();
   const said = (number: number): Element | null => {
@@ -478,7 +508,7 @@ test("announces that a row could not be copied", async () => {
 });
 
 test("closes on Escape, and on no other key", () => {
-  update(connected);
+  open();
   window.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter" }));
   expect(ipc.close).not.toHaveBeenCalled();
   window.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape" }));
@@ -564,7 +594,8 @@ test("a result leads to a card and back, to a setting, and to a row", async () =
   Element.prototype.scrollIntoView = vi.fn();
   element("[data-result]").click();
   flushSync();
-  expect(document.activeElement?.getAttribute("data-id")).toBe("disk");
+  expect(document.activeElement).toBe(button("Copier\u{a0}: Disque système"));
+  expect(read(`[id="${document.activeElement?.getAttribute("aria-describedby")}"]`)).toBe("12 Go libres");
   await ask("rappels");
   element("[data-result]").click();
   flushSync();
@@ -927,12 +958,23 @@ test("asking for help saves what the user chose and wrote, and sends nothing by 
   flushSync();
   button("Prise en main").click();
   flushSync();
-  expect(read("#help-preview")).toContain("Vigie, le 24/11/2026 14:02");
+  expect(read("#help-preview")).toContain("Demande d’aide Vigie, le 24/11/2026 14:02");
+  expect(document.querySelector("input[type=radio]:checked"), "no subject that nobody chose").toBeNull();
+  button("Enregistrer et copier le rapport").click();
+  flushSync();
+  expect(ipc.request).not.toHaveBeenCalled();
+  expect(document.activeElement?.getAttribute("name")).toBe("help-topic");
+  const topics = element("[role=radiogroup]");
+  expect(topics.getAttribute("aria-invalid")).toBe("true");
+  expect(read(`#${topics.getAttribute("aria-describedby")}`)).toBe("Choisissez de quoi il s’agit.");
+  expect(read(`#${element("#help-sentence").getAttribute("aria-describedby")}`)).toContain("ni mot de passe ni code PIN");
   expect(await violations()).toEqual([]);
   type("#help-sentence", "Rien ne marche");
   expect(read("#help-preview")).toContain("Rien ne marche");
   element<HTMLInputElement>("input[type=radio][value=other]").click();
   flushSync();
+  expect(topics.getAttribute("aria-invalid")).toBe("false");
+  expect(read("#help-preview")).toContain("Demande d’aide : Autre chose");
   button("Enregistrer et copier le rapport").click();
   expect(ipc.request).toHaveBeenCalledExactlyOnceWith({
     do: "save-report",
@@ -957,8 +999,12 @@ test("at a glance: the cursor in the search, what needs attention, and the facts
   expect(ipc.request).toHaveBeenLastCalledWith({ do: "show-facts", with: true });
 });
 
-test("pinned, the facts are all there is, and unfolded", () => {
+test("pinned, the facts are all there is, unfolded, and Escape closes nothing", () => {
+  show({ part: "today", is: { ...today, summary: "" } });
   update(connected);
+  press("Escape");
+  expect(ipc.close).not.toHaveBeenCalled();
+  expect(document.querySelector("[data-today]")).toBeNull();
   expect(document.querySelector("details.facts")).toBeNull();
   expect(read("[data-id=computer] dd")).toBe("PC-14RC-DSI-0421");
 });
