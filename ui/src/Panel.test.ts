@@ -698,6 +698,49 @@ test("settings show what is in force, also after a refused choice", () => {
   expect(second?.checked).toBe(true);
 });
 
+test("arrow keys in a closed list save nothing until the list is left", () => {
+  open();
+  button("Réglages").click();
+  flushSync();
+  const select = element<HTMLSelectElement>("#site");
+  const choose = (value: string): void => {
+    select.value = value;
+    select.dispatchEvent(new Event("change", { bubbles: true }));
+  };
+  const rouen = { do: "choose", with: { what: "site", to: "rouen" } };
+  select.focus();
+  press("ArrowDown");
+  choose("1");
+  expect(ipc.request).not.toHaveBeenCalled();
+  show({ part: "settings", is: [{ ...site, hint: "" }, reminders] });
+  flushSync();
+  expect(select.value, "a change elsewhere does not undo it").toBe("1");
+  expect(press("Enter"), "opens no list").toBe(false);
+  expect(ipc.request).toHaveBeenCalledExactlyOnceWith(rouen);
+  select.blur();
+  expect(ipc.request).toHaveBeenCalledOnce();
+  // Back to what is in force.
+  select.focus();
+  press("ArrowDown");
+  choose("1");
+  press("ArrowUp");
+  choose("0");
+  select.blur();
+  expect(ipc.request).toHaveBeenCalledOnce();
+  const inverted = site.options.map((option, index) => ({ ...option, chosen: index === 1 }));
+  show({ part: "settings", is: [{ ...site, options: inverted }, reminders] });
+  flushSync();
+  select.focus();
+  press("ArrowUp");
+  choose("0");
+  select.blur();
+  expect(ipc.request).toHaveBeenLastCalledWith({ do: "choose", with: { what: "site", to: "caen" } });
+  // By the pointer: at once.
+  select.dispatchEvent(new Event("pointerdown", { bubbles: true }));
+  choose("1");
+  expect(ipc.request).toHaveBeenLastCalledWith(rouen);
+});
+
 test("Escape leaves the settings for the button that opened them", async () => {
   open();
   button("Réglages").click();
