@@ -79,6 +79,8 @@ pub enum Action {
     RemindLater,
     /// No more reminders until the date changes.
     NotTonight,
+    /// Remind again on the day that [`Action::NotTonight`] silenced.
+    RemindAgain,
     /// Show what Vigie is.
     About,
     /// End the program.
@@ -120,6 +122,7 @@ impl Action {
             | Action::Cancel
             | Action::RemindLater
             | Action::NotTonight
+            | Action::RemindAgain
             | Action::About
             | Action::Quit => None,
         }

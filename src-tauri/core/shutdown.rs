@@ -158,6 +158,21 @@ impl Planner {
         self.history.not_tonight = Some(now.wall.date());
     }
 
+    /// Whether reminders would come today if the user had not silenced them.
+    pub fn is_silenced(&self, now: &super::Now) -> bool {
+        let again = || {
+            let mut planner = self.clone();
+            planner.remind_again();
+            planner
+        };
+        self.history.not_tonight == Some(now.wall.date()) && again().reminds_tonight(now)
+    }
+
+    /// Takes [`Planner::not_tonight`] back.
+    pub fn remind_again(&mut self) {
+        self.history.not_tonight = None;
+    }
+
     /// Returns what to keep across a restart.
     pub fn history(&self) -> &ReminderHistory {
         &self.history
@@ -318,6 +333,12 @@ mod tests {
             assert_eq!(due(&mut planner, &format!("2026-11-24T{time}")), None);
         }
         assert_eq!(due(&mut planner, "2026-11-25T21:00"), Some((30, false)));
+        // Taken back, what is still ahead comes; after the shutdown nothing is left to take back.
+        planner.not_tonight(&now("2026-11-26T10:00"));
+        assert!(planner.is_silenced(&now("2026-11-26T21:10")) && !planner.is_silenced(&now("2026-11-26T21:30")));
+        planner.remind_again();
+        assert!(!planner.is_silenced(&now("2026-11-26T21:10")) && planner.reminds_tonight(&now("2026-11-26T21:10")));
+        assert_eq!(due(&mut planner, "2026-11-26T21:15"), Some((15, false)));
         // A shutdown just after midnight: the date changes while its leads run.
         let mut planner = Planner::new(&policy("00:10", &[30, 5]), ReminderHistory::default());
         planner.not_tonight(&now("2026-11-24T23:30"));
@@ -525,7 +546,7 @@ mod tests {
             start in 1_100_000_000_i64..1_900_000_000,
             minute in 0..1440_i32,
             leads in proptest::collection::vec(1..200_u16, 1..5),
-            steps in proptest::collection::vec((0..7_u8, -90_000_i64..90_000, 0..ZONES.len()), 1..300),
+            steps in proptest::collection::vec((0..8_u8, -90_000_i64..90_000, 0..ZONES.len()), 1..300),
         ) {
             let time = Time::midnight() + jiff::Span::new().minutes(minute);
             let profile = vigie_profile::ShutdownConfig { at: time, enabled: true, leads_minutes: leads.clone() };
@@ -542,6 +563,7 @@ mod tests {
                     2 => planner.set_machine(Some(instant + step.abs())),
                     3 => planner.set_machine(None),
                     4 => planner.not_tonight(&there(instant, &zone)),
+                    6 => planner.remind_again(),
                     // Asleep.
                     5 => instant += step.abs(),
                     _ => {}

@@ -282,6 +282,7 @@ fn handle_action(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
             shutdown::withdraw(state, effects);
             effects.push(Effect::Notify(Notification::NoMoreReminders));
         }
+        Action::RemindAgain => state.shutdown.remind_again(),
         Action::About => effects.push(Effect::Notify(Notification::About)),
         Action::Quit => effects.push(Effect::Quit),
     }

@@ -1,6 +1,6 @@
 //! What needs the user's attention, each with what can be done about it.
 
-use super::panel::{Button, Panel, Severity, button};
+use super::panel::{Button, Panel, Severity};
 use super::shutdown;
 use serde::{Deserialize, Serialize};
 use vigie_core::message::Action;
@@ -40,8 +40,7 @@ pub fn attention(state: &State, panel: &Panel) -> Vec<AttentionItem> {
 
 /// The one fact that something can be done about here is the shutdown.
 fn remedy(state: &State, fact: Option<RowKind>) -> Option<Button> {
-    let reminds = fact == Some(RowKind::Shutdown) && state.shutdown.reminds_tonight(&state.now);
-    reminds.then(|| button(shutdown::NOT_TONIGHT, Action::NotTonight))
+    shutdown::reminders(state).filter(|_| fact == Some(RowKind::Shutdown))
 }
 
 #[cfg(test)]

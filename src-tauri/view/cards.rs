@@ -154,11 +154,10 @@ fn add_part(state: &State, part: CardPart, card: &mut Card) {
             card.help = true;
         }
         CardPart::Shutdown => {
-            if state.shutdown.reminds_tonight(&state.now) {
-                let button = button(shutdown::NOT_TONIGHT, Action::NotTonight);
-                card.buttons.push(CardButton { button, note: "L’ordinateur s’éteint quand même".into() });
-            }
             card.buttons.push(button(shutdown::SHUT_DOWN, Action::ShutDown).into());
+            let reminders = shutdown::reminders(state);
+            card.buttons
+                .extend(reminders.map(|button| CardButton { button, note: shutdown::SHUTS_DOWN_ANYWAY.into() }));
         }
     }
 }

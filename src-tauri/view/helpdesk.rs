@@ -6,7 +6,13 @@ use vigie_core::state::State;
 
 /// Returns the menu's entry.
 pub fn line(state: &State) -> String {
-    format!("Assistance AMIGO ({})", hours(state))
+    match &state.helpdesk {
+        // Its site takes a request at any time.
+        Helpdesk::Closed { opens: Some(opens) } => {
+            format!("Assistance AMIGO (demande possible, ouvre {})", french::moment(opens, &state.now.wall))
+        }
+        _ => format!("Assistance AMIGO ({})", hours(state)),
+    }
 }
 
 /// Returns the numbers for urgent cases, each with whom it is for, as the end of a sentence.
@@ -15,6 +21,12 @@ pub fn urgent(state: &State) -> String {
     let numbers: Vec<String> =
         numbers.map(|urgent| format!("{} ({})", french::numbers(&urgent.numbers), urgent.establishments)).collect();
     format!("En cas d’urgence : {}.", numbers.join(" ; "))
+}
+
+/// Returns whom to call where no site can be opened: the number that the guide names first.
+pub fn without_internet(state: &State) -> String {
+    let numbers = state.profile.helpdesk.urgent.first().map(|urgent| french::numbers(&urgent.numbers));
+    numbers.map(|numbers| format!(" Sans Internet, appelez le {numbers}.")).unwrap_or_default()
 }
 
 /// "ouverte jusqu’à 17 h", "fermée, ouvre demain à 8 h".

@@ -391,7 +391,7 @@ mod tests {
             ),
             (
                 VpnStatus::Captive,
-                "Connexion limitée | Un autre serveur répond à la place du serveur VPN. Le réseau où vous êtes est en cause. Si c’est un Wi-Fi public, cliquez sur « Se connecter au Wi-Fi public » ; sinon, sur « Demander à AMIGO ». Vigie réessaie chaque minute. | [Se connecter au Wi-Fi public] | [Vérifier maintenant] | [Demander à AMIGO]",
+                "Connexion limitée | Un autre serveur répond à la place du serveur VPN. Le réseau où vous êtes est en cause. Si c’est un Wi-Fi public, cliquez sur « Se connecter au Wi-Fi public » ; sinon, sur « Demander à AMIGO ». Sans Internet, appelez le 0806 000 488 ou 0810 14 50 61. Vigie réessaie chaque minute. | [Se connecter au Wi-Fi public] | [Vérifier maintenant] | [Demander à AMIGO]",
             ),
             (
                 VpnStatus::Disconnected,

@@ -61,8 +61,11 @@ fn contact(state: &State) -> String {
     if matches!(state.helpdesk, Helpdesk::Open { .. }) {
         return format!("AMIGO est {hours}.");
     }
-    let is = if matches!(state.helpdesk, Helpdesk::OutOfCalendar) { "AMIGO : " } else { "AMIGO est " };
-    format!("{is}{hours}. {}", helpdesk::urgent(state))
+    if matches!(state.helpdesk, Helpdesk::Closed { .. }) {
+        let request = "Vous pouvez déjà y déposer votre demande, qui sera vue à l’ouverture.";
+        return format!("AMIGO est {hours}. {request} {}", helpdesk::urgent(state));
+    }
+    format!("AMIGO : {hours}. {}", helpdesk::urgent(state))
 }
 
 /// Returns what is copied for the helpdesk: the status and when it was taken, the chain to the drives, the last days, the
@@ -131,7 +134,10 @@ mod tests {
         update(&mut state, Event::Tick, now("2026-11-24T18:00"));
         let contact = help_form(&state).contact.replace('\u{a0}', " ");
         assert!(
-            contact.starts_with("AMIGO est fermée, ouvre demain à 8 h. En cas d’urgence : 0806 000 488"),
+            contact.starts_with(
+                "AMIGO est fermée, ouvre demain à 8 h. Vous pouvez déjà y déposer votre demande, qui sera vue à \
+                 l’ouverture. En cas d’urgence : 0806 000 488"
+            ),
             "{contact}"
         );
         assert!(contact.contains("09 70 80 97 97"), "{contact}");

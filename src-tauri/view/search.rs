@@ -470,12 +470,11 @@ fn actions(state: &State) -> Vec<SearchEntry> {
     if state.offers_disconnect() {
         actions.insert(0, ("disconnect", panel::DISCONNECT, "Ferme la connexion au rectorat", Action::Disconnect));
     }
-    if state.shutdown.reminds_tonight(&state.now) {
-        actions.push(("not-tonight", shutdown::NOT_TONIGHT, "L’ordinateur s’éteint quand même", Action::NotTonight));
-    }
+    let reminders = shutdown::reminders(state)
+        .map(|button| entry("not-tonight", button.label, shutdown::SHUTS_DOWN_ANYWAY, Destination::Do(button.action)));
     let entries =
         actions.into_iter().map(|(id, label, detail, action)| entry(id, label, detail, Destination::Do(action)));
-    entries.collect()
+    entries.chain(reminders).collect()
 }
 
 /// The kinds of rows in the panel: the first row of each kind, and each of the urgent numbers, which differ in whom they are

@@ -1,6 +1,8 @@
 //! The texts about the automatic shutdown (guide, section 13).
 
 use super::french;
+use super::panel::{Button, button};
+use vigie_core::message::Action;
 use vigie_core::shutdown::Reminder;
 use vigie_core::state::State;
 
@@ -39,8 +41,21 @@ pub const CONFIRM_TEXT: &str = "Enregistrez d’abord votre travail et fermez vo
 pub const REMIND_LATER: &str = "Me le rappeler plus tard";
 /// The label of the button that ends the reminders until the date changes.
 pub const NOT_TONIGHT: &str = "Ce soir, ne plus me le rappeler";
+/// The label of the button that takes [`NOT_TONIGHT`] back.
+pub const REMIND_AGAIN: &str = "Me le rappeler de nouveau";
 /// The label of the button that asks whether to switch the computer off now.
 pub const SHUT_DOWN: &str = "Éteindre maintenant";
+
+/// Returns the button that silences the reminders of today, or takes that back; none when no more would come.
+pub(super) fn reminders(state: &State) -> Option<Button> {
+    if state.shutdown.reminds_tonight(&state.now) {
+        return Some(button(NOT_TONIGHT, Action::NotTonight));
+    }
+    state.shutdown.is_silenced(&state.now).then(|| button(REMIND_AGAIN, Action::RemindAgain))
+}
+
+/// What [`NOT_TONIGHT`] does not change.
+pub(super) const SHUTS_DOWN_ANYWAY: &str = "L’ordinateur s’éteint quand même";
 
 /// Returns what to do before the shutdown, and whether another reminder will come.
 pub fn advice(reminder: &Reminder) -> String {

@@ -191,11 +191,8 @@ fn shutdown_menu(state: &State) -> Vec<Entry> {
         None => "Aucun arrêt prévu".into(),
     };
     let mut entries = vec![entry(next, None)];
-    if state.shutdown.reminds_tonight(now) {
-        entries.push(item(shutdown::NOT_TONIGHT, Action::NotTonight));
-    } else {
-        entries.push(entry("Plus de rappel ce soir", None));
-    }
+    let reminders = shutdown::reminders(state).map(|button| item(button.label, button.action));
+    entries.push(reminders.unwrap_or_else(|| entry("Plus de rappel ce soir", None)));
     entries.push(item(format!("{}…", shutdown::SHUT_DOWN), Action::ShutDown));
     entries
 }
@@ -498,17 +495,17 @@ Quitter
             assert_eq!(tray(&state), before, "{time}");
         }
         update(&mut state, Event::Tick, now("2026-11-24T17:00"));
-        assert!(text(&tray(&state).menu).contains("\nAssistance AMIGO (fermée, ouvre demain à 8 h)\n"));
+        assert!(text(&tray(&state).menu).contains("\nAssistance AMIGO (demande possible, ouvre demain à 8 h)\n"));
         update(&mut state, Event::Tick, now("2026-11-25T00:00"));
         assert!(text(&tray(&state).menu).contains("VPN connecté depuis hier à 14 h 02"));
-        assert!(text(&tray(&state).menu).contains("Assistance AMIGO (fermée, ouvre aujourd’hui à 8 h)"));
+        assert!(text(&tray(&state).menu).contains("Assistance AMIGO (demande possible, ouvre aujourd’hui à 8 h)"));
     }
 
     #[test]
     fn the_shutdown_in_the_menu() {
         let mut state = known();
         update(&mut state, Event::Action(Action::NotTonight), now("2026-11-24T20:00"));
-        let quiet = "[Prochain arrêt : aujourd’hui à 21 h 30]\n[Plus de rappel ce soir]\nÉteindre maintenant…\n";
+        let quiet = "[Prochain arrêt : aujourd’hui à 21 h 30]\nMe le rappeler de nouveau\nÉteindre maintenant…\n";
         assert_eq!(submenu_text(&state, "Arrêt automatique"), quiet);
         update(&mut state, Event::Tick, now("2026-11-24T21:30"));
         assert!(submenu_text(&state, "Arrêt automatique").starts_with("[Prochain arrêt : demain à 21 h 30]\n"));

@@ -1,6 +1,6 @@
 //! The VPN status in words: what is known, and what to do.
 
-use super::{drives, french};
+use super::{drives, french, helpdesk};
 use vigie_core::state::State;
 use vigie_core::vpn::{Answer, Reason, VpnStatus, Witness};
 use vigie_profile::IntranetHost;
@@ -59,10 +59,20 @@ pub fn line(state: &State) -> String {
 /// Returns what is known, who is at fault, what to do, and what happens by itself. Buttons that it names in guillemets are
 /// offered wherever it is shown.
 pub fn detail(state: &State) -> String {
-    let advice = advice(state);
+    let advice = with_number(advice(state), state);
     match state.vpn.retry_interval(&state.now) {
         Some(interval) => format!("{advice} Vigie réessaie {}.", french::every(interval)),
         None => advice,
+    }
+}
+
+/// Adds the helpdesk's number where its site is the advice and the Internet itself may be at fault.
+fn with_number(advice: String, state: &State) -> String {
+    match state.vpn.reason() {
+        Reason::GatewaySilent | Reason::OtherServer | Reason::NameInvented => {
+            advice + &helpdesk::without_internet(state)
+        }
+        _ => advice,
     }
 }
 
@@ -284,6 +294,16 @@ mod tests {
             let state = at_home(gateway, home());
             let offered = crate::panel::panel(&state).offers(&Action::Open("amigo".into()));
             assert_eq!(offered, names_button(&detail(&state), ASK_HELPDESK), "{gateway:?}");
+        }
+    }
+
+    #[test]
+    fn where_the_internet_may_fail_the_helpdesk_has_a_number() {
+        for gateway in Gateway::ALL {
+            let read = reads(gateway, home());
+            let fails =
+                matches!(gateway, Gateway::Silent | Gateway::OtherName | Gateway::NotTls | Gateway::NameInvented);
+            assert_eq!(read.contains("Sans Internet, appelez le 0806 000 488"), fails, "{read}");
         }
     }
 

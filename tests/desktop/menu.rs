@@ -15,7 +15,7 @@ const ICON_SIZE: u32 = 22;
 /// Returns a line of the menu without its time: since when the status lasts, or AMIGO's hours.
 fn without_time(line: &str) -> String {
     if let Some(hours) = line.strip_prefix("Assistance AMIGO (") {
-        let known = ["ouverte jusqu’à ", "fermée, ouvre ", "horaires inconnus à cette date"];
+        let known = ["ouverte jusqu’à ", "demande possible, ouvre ", "horaires inconnus à cette date"];
         assert!(known.iter().any(|known| hours.starts_with(known)), "{line}");
         return "Assistance AMIGO (…)".into();
     }

@@ -437,6 +437,12 @@ fn reminders_of_an_evening_can_be_delayed_and_silenced() {
     assert_eq!(notified(&effects), [&Notification::NoMoreReminders], "the user is answered");
     assert!(remembered(&effects));
     assert_eq!(state.on(Event::Tick, "21:25"), []);
+    let effects = state.on(Event::Action(Action::RemindAgain), "21:26");
+    assert!(
+        matches!(notified(&effects)[..], [Notification::Shutdown(reminder)] if reminder.minutes == 4),
+        "{effects:?}"
+    );
+    assert!(remembered(&effects));
 }
 
 #[test]
