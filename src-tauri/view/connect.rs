@@ -191,6 +191,7 @@ fn error_text(error: FormError, vpn: &VpnConfig) -> String {
         FormError::OddIdentifier => "Un identifiant n’a ni espace ni accent : tapez celui de la messagerie.".into(),
         FormError::NoPin => "Tapez votre code PIN.".into(),
         FormError::OddPin => "Un code PIN n’a ni espace ni accent.".into(),
+        FormError::PinWithDigits => "Tapez ici le code PIN seul ; les 6 chiffres vont dans l’autre champ.".into(),
         FormError::PinLength if vpn.pin_min == vpn.pin_max => format!("Le code PIN a {} caractères.", vpn.pin_min),
         FormError::PinLength => format!("Le code PIN a de {} à {} caractères.", vpn.pin_min, vpn.pin_max),
         FormError::NothingRemembered => "Votre code PIN n’est pas enregistré : tapez-le.".into(),
@@ -271,11 +272,22 @@ fn idle(state: &State) -> Option<Message> {
     }
 }
 
-/// Returns how to connect by hand in the client's own window.
+/// Returns how to connect by hand in the client's own window: a step per line.
 fn by_hand(state: &State) -> String {
+    let server = state.site().map_or_else(
+        || "l’adresse du serveur de votre site".to_owned(),
+        |site| format!("l’adresse du serveur {}", site.gateway),
+    );
+    let stored = state.connect.stored.as_ref().and_then(|stored| stored.identifier.as_ref());
+    let identifier = stored.map_or_else(
+        || "votre identifiant académique, celui de la messagerie".to_owned(),
+        |identifier| format!("votre identifiant académique, {identifier}"),
+    );
     format!(
-        "Tapez ici votre code PIN et les 6 chiffres. Vigie les copie et ouvre la fenêtre de {} : collez-les dans son champ \
-         « Passcode » (Ctrl + V).",
+        "1. Tapez ici votre code PIN et les 6 chiffres : Vigie les copie et ouvre la fenêtre de {}.\n\
+         2. Dans cette fenêtre, choisissez {server}, puis cliquez sur son bouton de connexion.\n\
+         3. Sous « Username », tapez {identifier}.\n\
+         4. Sous « Passcode », collez le code (Ctrl + V), dans les 30 secondes.",
         client(state)
     )
 }
@@ -636,12 +648,25 @@ mod tests {
         assert!(!held.can_connect && !held.may_remember_pin);
         assert_eq!(held.by_hand.as_deref(), Some("Copier le code et ouvrir Cisco Secure Client"));
         assert!(
-            says(&state).starts_with("Cisco Secure Client est déjà ouvert | Tapez ici votre code PIN"),
+            says(&state).starts_with("Cisco Secure Client est déjà ouvert | 1. Tapez ici votre code PIN"),
             "{}",
             says(&state)
         );
         on(&mut state, Event::ConnectObstacle(None));
         assert!(form(&state).can_connect && form(&state).by_hand.is_none() && says(&state).is_empty());
+    }
+
+    #[test]
+    fn connecting_by_hand_is_told_in_steps_with_what_is_known() {
+        let by_hand = |state: &State| by_hand(state).lines().map(str::to_owned).collect::<Vec<_>>();
+        let stored = StoredCredentials { identifier: Some("mdupont".into()), ..StoredCredentials::default() };
+        let known = by_hand(&at_the_form(None, stored));
+        assert!(known.iter().zip(1..).all(|(step, number)| step.starts_with(&format!("{number}. "))), "{known:?}");
+        assert_eq!(known.len(), 4);
+        assert!(known[1].contains("l’adresse du serveur portailotp.ac-caen.fr"), "{known:?}");
+        assert!(known[2].ends_with("tapez votre identifiant académique, mdupont."), "{known:?}");
+        let unknown = by_hand(&at_the_form(None, StoredCredentials::default()));
+        assert!(unknown[2].ends_with("celui de la messagerie."), "{unknown:?}");
     }
 
     #[test]

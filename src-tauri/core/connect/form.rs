@@ -129,6 +129,8 @@ pub enum FormError {
     PinLength,
     /// The PIN has a blank or an accent.
     OddPin,
+    /// The digits are typed behind the PIN too: sent twice, they would be refused.
+    PinWithDigits,
     /// The keyring holds no PIN, or no longer.
     NothingRemembered,
     /// Not six digits.
@@ -141,7 +143,11 @@ impl FormError {
         match self {
             FormError::Site => Field::Site,
             FormError::NoIdentifier | FormError::OddIdentifier => Field::Identifier,
-            FormError::NoPin | FormError::PinLength | FormError::OddPin | FormError::NothingRemembered => Field::Pin,
+            FormError::NoPin
+            | FormError::PinLength
+            | FormError::OddPin
+            | FormError::PinWithDigits
+            | FormError::NothingRemembered => Field::Pin,
             FormError::Digits => Field::Digits,
         }
     }
@@ -161,16 +167,21 @@ pub fn check(form: &Submission, site_exists: bool, pin_stored: bool, vpn: &VpnCo
         _ => None,
     };
     let length = usize::from(vpn.pin_min)..=usize::from(vpn.pin_max);
+    let digits = form.digits.expose();
+    let wrong_digits = digits.len() != OTP_DIGITS || !digits.bytes().all(|byte| byte.is_ascii_digit());
+    let has_digits = |pin: &str| {
+        let rest = pin.strip_suffix(digits).filter(|_| !wrong_digits);
+        rest.is_some_and(|rest| length.contains(&rest.chars().count()))
+    };
     let pin = match &form.pin {
         Pin::Remembered => (!pin_stored).then_some(FormError::NothingRemembered),
         Pin::Typed(pin) if pin.expose().is_empty() => Some(FormError::NoPin),
         Pin::Typed(pin) if !is_valid_passcode(pin.expose()) => Some(FormError::OddPin),
+        Pin::Typed(pin) if has_digits(pin.expose()) => Some(FormError::PinWithDigits),
         Pin::Typed(pin) => (!length.contains(&pin.chars())).then_some(FormError::PinLength),
     };
-    let digits = form.digits.expose();
-    let digits = digits.len() != OTP_DIGITS || !digits.bytes().all(|byte| byte.is_ascii_digit());
-    let errors =
-        [(connects && !site_exists).then_some(FormError::Site), identifier, pin, digits.then_some(FormError::Digits)];
+    let site = (connects && !site_exists).then_some(FormError::Site);
+    let errors = [site, identifier, pin, wrong_digits.then_some(FormError::Digits)];
     errors.into_iter().flatten().collect()
 }
 
@@ -212,6 +223,11 @@ pub(super) mod tests {
         assert_eq!(check(&|form| form.pin = typed("12\n34")), [FormError::OddPin]);
         assert_eq!(check(&|form| form.pin = typed("123")), [FormError::PinLength]);
         assert_eq!(check(&|form| form.pin = typed(&"1".repeat(60))), [FormError::PinLength]);
+        let digits = form().digits.expose().to_owned();
+        let with_digits = |pin: &str| check(&|form| form.pin = typed(&format!("{pin}{digits}")));
+        assert_eq!(with_digits("4321"), [FormError::PinWithDigits]);
+        assert_eq!(with_digits("123"), [], "what is left is no PIN: this is one that ends so by chance");
+        assert_eq!(check(&|form| form.pin = typed("4321000000")), []);
         assert_eq!(check(&|form| form.pin = Pin::Remembered), [FormError::NothingRemembered]);
         for odd in ["", "12345", "1234567", "12 456", "12345a", "１２３４５６"] {
             assert_eq!(check(&|form| form.digits = odd.to_owned().into()), [FormError::Digits], "{odd}");
