@@ -276,7 +276,7 @@ fn printers(state: &State) -> (LinkHealth, LinkCause) {
     (LinkHealth::Unknown, LinkCause::Unproven)
 }
 
-/// Returns what mends a link, or shows more of it: at most one thing, which the state offers.
+/// Returns what mends a link, or shows more of it: at most one thing, which the state offers. Its sentence may name more.
 pub fn remedy(state: &State, link: &ChainLink) -> Option<Action> {
     let helpdesk = || Action::Open(state.profile.helpdesk.link.clone());
     let connect = || state.offers_connect().then_some(Action::Connect);

@@ -44,15 +44,15 @@ pub struct DiagnosisLink {
     pub verdict: String,
     /// What is known.
     pub sentence: String,
-    /// What mends it, or shows more.
-    pub button: Option<Button>,
+    /// What mends it, or shows more: every button that the sentence names, and what else helps.
+    pub buttons: Vec<Button>,
 }
 
 impl Diagnosis {
     /// Whether it offers that action.
     pub fn offers(&self, action: &Action) -> bool {
         *action == Action::Diagnose
-            || self.links.iter().any(|link| link.button.as_ref().is_some_and(|button| button.action == *action))
+            || self.links.iter().flat_map(|link| &link.buttons).any(|button| button.action == *action)
     }
 }
 
@@ -77,13 +77,16 @@ pub fn diagnosis(state: &State) -> Diagnosis {
         summary: french::typeset(summary),
         links: chain
             .iter()
-            .map(|link| DiagnosisLink {
-                stage: id(link.stage).into(),
-                label: label(link.stage).into(),
-                health: link.health,
-                verdict: verdict(link.health).into(),
-                sentence: french::typeset(sentence(state, link)),
-                button: remedy(state, link).map(|action| button(remedy_label(state, &action), action)),
+            .map(|link| {
+                let sentence = sentence(state, link);
+                DiagnosisLink {
+                    stage: id(link.stage).into(),
+                    label: label(link.stage).into(),
+                    health: link.health,
+                    verdict: verdict(link.health).into(),
+                    buttons: buttons(state, link, &sentence),
+                    sentence: french::typeset(sentence),
+                }
             })
             .collect(),
     }
@@ -169,6 +172,22 @@ fn connected_drives(state: &State) -> String {
     sentences.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
+/// Returns the buttons that the sentence names, in its order, and what mends the link if that is another.
+fn buttons(state: &State, link: &ChainLink, sentence: &str) -> Vec<Button> {
+    let named = [
+        (panel::RECONNECT, Action::Connect),
+        (vpn::OPEN_PORTAL, Action::OpenPortal),
+        (panel::CHECK_NOW, Action::Diagnose),
+        (vpn::ASK_HELPDESK, Action::Open(state.profile.helpdesk.link.clone())),
+    ];
+    let named = named.into_iter().filter(|(label, _)| vpn::names_button(sentence, label));
+    let mut buttons: Vec<Button> = named.map(|(label, action)| button(label, action)).collect();
+    if let Some(action) = remedy(state, link).filter(|action| buttons.iter().all(|known| known.action != *action)) {
+        buttons.push(button(remedy_label(state, &action), action));
+    }
+    buttons
+}
+
 fn remedy_label(state: &State, action: &Action) -> String {
     if let Action::OpenDrive(letter) = action {
         return drives::open_label(*letter);
@@ -244,7 +263,7 @@ mod tests {
         for status in VpnStatus::ALL {
             let page = crate::page::page(&standing(status));
             for link in &page.diagnosis.links {
-                assert!(link.button.as_ref().is_none_or(|button| page.offers(&button.action)), "{link:?}");
+                assert!(link.buttons.iter().all(|button| page.offers(&button.action)), "{link:?}");
             }
             assert!(page.offers(&Action::Diagnose));
         }

@@ -124,6 +124,13 @@ fn check(state: &State) -> Result<(), TestCaseError> {
         prop_assert!(named.is_some(), "{name:?} is not in the panel: {}", page.panel.subtitle);
         prop_assert!(named.is_none_or(|button| menu.contains(&button.action)), "{name:?} is not in the menu");
     }
+    for link in &page.diagnosis.links {
+        for name in quoted(&link.sentence) {
+            let named = link.buttons.iter().any(|button| button.label == name);
+            prop_assert!(named, "{name:?} is not in the link: {link:?}");
+        }
+        prop_assert!(!link.buttons.iter().any(|button| button.action == Action::Connect) || offered, "{link:?}");
+    }
     let notice = notice::notice(&Notification::Vpn(status.vpn), state);
     for name in quoted(&notice.body) {
         let offered = notice.actions.iter().any(|(label, _)| *label == name);

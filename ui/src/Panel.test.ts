@@ -71,16 +71,16 @@ const diagnosis: Diagnosis = {
   offered: true,
   summary: "Le premier point à voir : Tunnel VPN.",
   links: [
-    { stage: "computer", label: "Cet ordinateur", health: "good", verdict: "OK", sentence: "Il est relié à un réseau.", button: null },
+    { stage: "computer", label: "Cet ordinateur", health: "good", verdict: "OK", sentence: "Il est relié à un réseau.", buttons: [] },
     {
       stage: "tunnel",
       label: "Tunnel VPN",
       health: "broken",
       verdict: "à voir",
       sentence: "Connectez-vous.",
-      button: { label: "Se connecter au VPN", action: { do: "connect" } },
+      buttons: [{ label: "Se connecter au VPN", action: { do: "connect" } }],
     },
-    { stage: "drives", label: "Lecteurs réseau", health: "unknown", verdict: "à confirmer", sentence: "Ne peut pas être vérifié tant qu’un point précédent reste à voir.", button: null },
+    { stage: "drives", label: "Lecteurs réseau", health: "unknown", verdict: "à confirmer", sentence: "Ne peut pas être vérifié tant qu’un point précédent reste à voir.", buttons: [] },
   ],
 };
 

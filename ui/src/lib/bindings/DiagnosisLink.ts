@@ -27,6 +27,6 @@ verdict: string,
  */
 sentence: string, 
 /**
- * What mends it, or shows more.
+ * What mends it, or shows more: every button that the sentence names, and what else helps.
  */
-button: Button | null, };
+buttons: Array<Button>, };
