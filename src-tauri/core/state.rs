@@ -62,6 +62,8 @@ pub struct State {
     pub panel_open: bool,
     /// Whether the panel's window has the keyboard focus. An open window may be minimised, or behind others.
     pub panel_focused: bool,
+    /// Whether the user has asked for a check whose answers are awaited.
+    pub checking: bool,
     /// Whether the panel's facts are unfolded.
     pub facts_unfolded: bool,
     /// What the user is asked just now.
@@ -132,6 +134,7 @@ impl State {
             autostart: false,
             panel_open: false,
             panel_focused: false,
+            checking: false,
             facts_unfolded: false,
             question: None,
             shutdown_asked: Duration::ZERO,

@@ -56,6 +56,7 @@ pub fn update(state: &mut State, event: Event, now: Now) -> Vec<Effect> {
         notify(state, &mut effects);
         shutdown::remind(state, &mut effects);
     }
+    state.checking &= state.vpn.is_probing();
     if effects.contains(&Effect::ShowPanel) {
         state.unanswered_until = None;
     }
@@ -179,6 +180,10 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
         Event::Launched(launch) => match (&launch.outcome, &launch.target) {
             // Opening a drive that the system remembers connects it.
             (LaunchOutcome::Started, LaunchTarget::Drive(..)) => effects.push(Effect::Request(SensorRequest::Host)),
+            // What opens is seen; a telephone that dials may be in another window.
+            (LaunchOutcome::Started, LaunchTarget::Call(_)) => {
+                effects.push(Effect::Notify(Notification::Launch(launch)))
+            }
             (LaunchOutcome::Started, _) => {}
             _ => effects.push(Effect::Notify(Notification::Launch(launch))),
         },
@@ -223,6 +228,7 @@ fn handle_action(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         }
         Action::Diagnose => {
             let requests = state.vpn.refresh(&now);
+            state.checking = requests.probe.is_some();
             request(state, requests, effects);
             effects.push(Effect::Request(SensorRequest::Host));
         }

@@ -3,7 +3,6 @@
 use super::panel::{Button, Panel, Severity};
 use super::shutdown;
 use serde::{Deserialize, Serialize};
-use vigie_core::message::Action;
 use vigie_core::state::State;
 use vigie_profile::RowKind;
 
@@ -48,6 +47,7 @@ mod tests {
     use super::*;
     use crate::page::page;
     use vigie_core::fixture::{now, standing};
+    use vigie_core::message::Action;
     use vigie_core::message::Event;
     use vigie_core::update::update;
     use vigie_core::vpn::VpnStatus;

@@ -1,10 +1,10 @@
 //! The guide's subjects as the panel shows them: its words, live facts, and the buttons that do it.
 
 use super::panel::{Button, button, vpn_buttons};
-use super::{chain, drives, french, guide, shutdown};
+use super::{chain, drives, french, guide, shutdown, vpn};
 use jiff::civil::Time;
 use serde::{Deserialize, Serialize};
-use vigie_core::message::{Action, SystemSettings};
+use vigie_core::message::{Action, Printers, Reading, SystemSettings};
 use vigie_core::state::State;
 use vigie_profile::{CardPart, Day, GuideCard, Hours, RowKind};
 
@@ -188,7 +188,19 @@ fn copiers(state: &State, card: &mut Card) {
         ["C2", "Bâtiment et étage"].map(str::to_owned),
     ];
     let settings = Action::OpenSettings(SystemSettings::Printers);
+    if let Some(reason) = drives::out_of_reach(state) {
+        let reason = french::capitalised(reason);
+        let needed = "Hors site, le VPN est nécessaire pour imprimer sur les copieurs de l’académie.";
+        card.text.push(french::typeset(format!("{reason}. {needed}")));
+        card.buttons.extend(vpn_buttons(state).into_iter().map(CardButton::from));
+    }
     card.buttons.push(button(chain::PRINTER_SETTINGS, settings).into());
+    let ask = button(vpn::ASK_HELPDESK, Action::Open(state.profile.helpdesk.link.clone()));
+    let has_none = matches!(&state.printers, Reading::Known(Printers::Computer(printers)) if printers.is_empty());
+    if has_none && !card.offers(&ask.action) {
+        let note = "Aucune imprimante n’est installée sur cet ordinateur".into();
+        card.buttons.push(CardButton { button: ask, note });
+    }
     let own = state.site().map(|site| &site.id);
     let mut examples: Vec<_> = printing.examples.iter().collect();
     examples.sort_by_key(|example| Some(&example.site) != own);
@@ -272,6 +284,30 @@ mod tests {
         let installed: Vec<_> =
             installed.filter(|row| row.fact.is_some_and(|kind| card.rows.contains(&kind))).collect();
         assert_eq!(installed[0].copy.as_deref(), Some("I76RC-DSI04-B4"));
+    }
+
+    #[test]
+    fn printing_off_site_needs_the_vpn_and_a_printer_is_asked_for() {
+        let settings = "Ouvrir les réglages des imprimantes";
+        let card =
+            |state: &State| cards(state).into_iter().find(|card| card.id == "imprimer").expect("the guide has it");
+        let mut state = standing(VpnStatus::Disconnected);
+        assert_eq!(labels(&state, "imprimer"), ["Se connecter au VPN", settings]);
+        let said = card(&state).text.pop().expect("a sentence").replace('\u{a0}', " ");
+        assert!(said.starts_with("Hors d’atteinte : VPN déconnecté. Hors site, le VPN est nécessaire"), "{said}");
+        state.printers = Reading::Known(Printers::Computer(Vec::new()));
+        assert_eq!(labels(&state, "imprimer"), ["Se connecter au VPN", settings, "Demander à AMIGO"]);
+        let reached = standing(VpnStatus::Connected);
+        assert_eq!(labels(&reached, "imprimer"), [settings]);
+        assert!(!card(&reached).text.concat().contains("VPN est nécessaire"));
+    }
+
+    #[test]
+    fn the_shutdown_cards_first_button_silences_nothing() {
+        let mut state = standing(VpnStatus::Connected);
+        assert_eq!(labels(&state, "arret"), [shutdown::SHUT_DOWN, shutdown::NOT_TONIGHT]);
+        state.shutdown.not_tonight(&state.now);
+        assert_eq!(labels(&state, "arret"), [shutdown::SHUT_DOWN, shutdown::REMIND_AGAIN]);
     }
 
     #[test]

@@ -65,10 +65,11 @@ pub fn diagnosis(state: &State) -> Diagnosis {
         None if state.reaches_intranet() == Some(true) => "Aucune panne n’est visible.".into(),
         None => format!("Aucune panne n’est certaine. {}", vpn::detail(state)),
     };
+    let summary = if state.checking { "Vérification en cours…".to_owned() } else { summary };
     // Without a time, a second look that finds the same seems to do nothing.
     let summary = match state.vpn.probed_wall() {
-        Some(at) => format!("{summary} Vérifié à {}.", french::time(at.time())),
-        None => summary,
+        Some(at) if !state.checking => format!("{summary} Vérifié à {}.", french::time(at.time())),
+        Some(_) | None => summary,
     };
     let is_checking = matches!(state.vpn.reason(), Reason::Checking | Reason::Connecting);
     Diagnosis {
@@ -151,6 +152,10 @@ fn sentence(state: &State, link: &ChainLink) -> String {
         }
         (LinkCause::Unproven, _) => "Rien ne prouve encore que ce point fonctionne.",
         (LinkCause::Unreached, _) => "Ne peut pas être vérifié tant qu’un point précédent reste à voir.",
+        (LinkCause::NotNeeded, ChainStage::Internet) => {
+            "Pas nécessaire : vous êtes sur site. Vigie ne teste pas les sites web : si l’un d’eux ne s’ouvre pas, cliquez sur \
+             « Demander à AMIGO »."
+        }
         (LinkCause::NotNeeded, _) => "Pas nécessaire : vous êtes sur site.",
         (LinkCause::Connecting, _) => "La connexion est en cours.",
         (LinkCause::Reading, _) => "La vérification est en cours.",
@@ -211,8 +216,10 @@ fn remedy_label(state: &State, action: &Action) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vigie_core::fixture::{known, standing};
-    use vigie_core::vpn::VpnStatus;
+    use vigie_core::fixture::{HOME, correct, home, known, now, probe, silent, standing};
+    use vigie_core::message::{Effect, Event, SensorRequest};
+    use vigie_core::update::update;
+    use vigie_core::vpn::{Gateway, VpnStatus, Witness};
 
     fn lines(status: VpnStatus) -> Vec<String> {
         text(&diagnosis(&standing(status))).lines().map(str::to_owned).collect()
@@ -240,6 +247,18 @@ mod tests {
     }
 
     #[test]
+    fn on_site_who_misses_the_internet_is_led_to_the_helpdesk() {
+        let mut state = known();
+        let effects = update(&mut state, Event::Links(home()), now("2026-11-24T10:00"));
+        answer(&mut state, &effects, correct(HOME), None);
+        assert_eq!(state.vpn.status(), VpnStatus::OnSite);
+        let links = diagnosis(&state).links;
+        let internet = links.iter().find(|link| link.stage == id(ChainStage::Internet)).expect("it is in the chain");
+        assert!(internet.sentence.contains("Vigie ne teste pas les sites web"), "{internet:?}");
+        assert_eq!(internet.buttons, [button(vpn::ASK_HELPDESK, Action::Open("amigo".into()))]);
+    }
+
+    #[test]
     fn it_is_offered_where_something_is_not_well() {
         for status in VpnStatus::ALL {
             let diagnosis = diagnosis(&standing(status));
@@ -256,6 +275,37 @@ mod tests {
         let state = standing(VpnStatus::Connected);
         assert_eq!(summary(&state), "Aucune panne n’est visible. Vérifié à 14 h 02.");
         assert!(!summary(&known()).contains("Vérifié"), "nothing was probed yet");
+    }
+
+    #[test]
+    fn a_check_that_finds_the_same_is_seen_to_run_and_to_end() {
+        let mut state = at_home();
+        let found = diagnosis(&state).summary;
+        assert!(found.contains("Vérifié à"), "{found}");
+        let effects = update(&mut state, Event::Action(Action::Diagnose), now("2026-11-24T10:00:05"));
+        assert_eq!(diagnosis(&state).summary, "Vérification en cours…");
+        update(&mut state, Event::Tick, now("2026-11-24T10:00:06"));
+        assert_eq!(diagnosis(&state).summary, "Vérification en cours…");
+        answer(&mut state, &effects, silent(), Some(Gateway::Answered));
+        assert_eq!(diagnosis(&state).summary, found);
+    }
+
+    /// The state at home without the VPN.
+    fn at_home() -> State {
+        let mut state = known();
+        let effects = update(&mut state, Event::Links(home()), now("2026-11-24T10:00"));
+        answer(&mut state, &effects, silent(), Some(Gateway::Answered));
+        state
+    }
+
+    /// Answers the probe that is requested.
+    fn answer(state: &mut State, effects: &[Effect], witnesses: Vec<Witness>, gateway: Option<Gateway>) {
+        let id = effects.iter().find_map(|effect| {
+            let Effect::Request(SensorRequest::Probe(request)) = effect else { return None };
+            Some(request.id)
+        });
+        let answered = probe(id.expect("a probe is requested"), witnesses, gateway);
+        update(state, Event::Probed(answered), now("2026-11-24T10:00:07"));
     }
 
     #[test]

@@ -6,13 +6,11 @@ use vigie_core::state::State;
 
 /// Returns the menu's entry.
 pub fn line(state: &State) -> String {
-    match &state.helpdesk {
-        // Its site takes a request at any time.
-        Helpdesk::Closed { opens: Some(opens) } => {
-            format!("Assistance AMIGO (demande possible, ouvre {})", french::moment(opens, &state.now.wall))
-        }
-        _ => format!("Assistance AMIGO ({})", hours(state)),
+    // Its site takes a request at any time.
+    if let Helpdesk::Closed { opens: Some(opens) } = &state.helpdesk {
+        return format!("Assistance AMIGO (demande possible, ouvre {})", french::moment(opens, &state.now.wall));
     }
+    format!("Assistance AMIGO ({})", hours(state))
 }
 
 /// Returns the numbers for urgent cases, each with whom it is for, as the end of a sentence.

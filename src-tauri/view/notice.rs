@@ -107,13 +107,13 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
         Notification::Copied(ClipboardContent::Code(call)) => {
             let (title, body) = match state.profile.code(&call.code) {
                 Some(code) if let Some(number) = &call.number => {
-                    (format!("{} est copié", french::dialled(&code.code, number.as_str())), code.label.clone())
+                    (format!("{} est copié", french::dialled(&code.code, number.as_str())), to_dial(&code.label))
                 }
                 Some(code) if code.takes_number => (
                     format!("{} est copié", code.code),
-                    format!("{} : ajoutez le n° de poste ou de portable.", code.label),
+                    format!("{} Ajoutez le n° de poste ou de portable.", to_dial(&code.label)),
                 ),
-                Some(code) => (format!("{} est copié", code.code), code.label.clone()),
+                Some(code) => (format!("{} est copié", code.code), to_dial(&code.label)),
                 None => ("Le code est copié".into(), String::new()),
             };
             Notice::new(Category::Answer, title, body).transient()
@@ -254,6 +254,11 @@ fn vpn(status: VpnStatus, state: &State) -> Notice {
     })
 }
 
+/// What a telephone code is for: copying it does nothing yet.
+fn to_dial(label: &str) -> String {
+    format!("Pour « {label} », composez-le sur votre téléphone.")
+}
+
 /// What is out of reach, by name.
 fn lost(state: &State) -> String {
     let drives = &state.profile.drives;
@@ -270,8 +275,14 @@ fn launched(LaunchResult { target, outcome }: &LaunchResult, state: &State) -> N
     let answer = |title: String, body: &str| Notice::new(Category::Answer, title, body);
     if let LaunchTarget::Call(call) = target
         && let Some(code) = state.profile.code(&call.code)
-        && *outcome != LaunchOutcome::Started
     {
+        if *outcome == LaunchOutcome::Started {
+            let dialled = call.number.as_ref().map(|number| french::dialled(&code.code, number.as_str()));
+            let state_code = state.profile.code("etat-renvois").filter(|_| code.takes_number);
+            let check = state_code.map(|check| format!("Pour vérifier : {}.", check.code)).unwrap_or_default();
+            let dialled = dialled.unwrap_or_else(|| code.code.clone());
+            return answer(format!("{dialled} est confié au téléphone de cet ordinateur"), &check).transient();
+        }
         return answer(
             format!("Le {} n’a pas pu être composé", code.code),
             "Aucun téléphone logiciel ne répond sur cet ordinateur. Composez le code sur votre poste.",
@@ -470,6 +481,13 @@ mod tests {
             launch(LaunchTarget::Call(Call::of("sans-renvoi")), failed()),
             "Le *20 n’a pas pu être composé | Aucun téléphone logiciel ne répond sur cet ordinateur. Composez le code sur votre poste. | [Copier le code]"
         );
+        let forwarded = Call { number: vigie_core::digits::Digits::new("0612345678"), ..Call::of("renvoi-immediat") };
+        assert_eq!(
+            launch(LaunchTarget::Call(forwarded), LaunchOutcome::Started),
+            "*21 06 12 34 56 78 est confié au téléphone de cet ordinateur | Pour vérifier : *10."
+        );
+        let none = launch(LaunchTarget::Call(Call::of("sans-renvoi")), LaunchOutcome::Started);
+        assert!(none.starts_with("*20 est confié au téléphone de cet ordinateur"), "{none}");
         assert_eq!(
             launch(LaunchTarget::Drive('T', None), LaunchOutcome::Missing),
             "Le lecteur T (données professionnelles) est introuvable sur cet ordinateur | L’assistance AMIGO peut vous aider. | [Ouvrir AMIGO]"
@@ -507,9 +525,9 @@ mod tests {
         let state = standing(VpnStatus::Connected);
         let rows = [
             (Notification::NoTrayHost, "L’icône de Vigie ne peut pas s’afficher | Ce bureau n’a pas de zone de notification. Le panneau de Vigie la remplace ; relancez Vigie pour le revoir.".to_owned()),
-            (Notification::Copied(ClipboardContent::Code(Call::of("renvoi-immediat"))), "*21 est copié | Renvoi immédiat : ajoutez le n° de poste ou de portable.".into()),
-            (Notification::Copied(ClipboardContent::Code(Call::of("sans-renvoi"))), "*20 est copié | Désactiver tous les renvois".into()),
-            (Notification::Copied(ClipboardContent::Code(Call { code: "renvoi-immediat".into(), number: vigie_core::digits::Digits::new("0612345678") })), "*21 06 12 34 56 78 est copié | Renvoi immédiat".into()),
+            (Notification::Copied(ClipboardContent::Code(Call::of("renvoi-immediat"))), "*21 est copié | Pour « Renvoi immédiat », composez-le sur votre téléphone. Ajoutez le n° de poste ou de portable.".into()),
+            (Notification::Copied(ClipboardContent::Code(Call::of("sans-renvoi"))), "*20 est copié | Pour « Désactiver tous les renvois », composez-le sur votre téléphone.".into()),
+            (Notification::Copied(ClipboardContent::Code(Call { code: "renvoi-immediat".into(), number: vigie_core::digits::Digits::new("0612345678") })), "*21 06 12 34 56 78 est copié | Pour « Renvoi immédiat », composez-le sur votre téléphone.".into()),
             (Notification::NotSaved(SaveFailure::Locked), "Votre choix n’a pas été enregistré | Ce réglage est fixé par votre administrateur.".into()),
             (Notification::Copied(ClipboardContent::Printer("I14RC-DSI-RDC".into())), "Le nom de l’imprimante est copié | I14RC-DSI-RDC".into()),
             (Notification::Copied(ClipboardContent::SupportInfo), "Les infos pour l’assistance sont copiées | Collez-les dans votre message ou dans votre demande AMIGO (Ctrl + V).".into()),

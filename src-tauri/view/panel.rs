@@ -434,8 +434,11 @@ pub(super) fn printer_rows(state: &State) -> Vec<Row> {
                 (false, true) => "",
                 (false, false) => " (non installée)",
             };
+            // A copier of the academy is behind the VPN; a printer at home is not.
+            let reason = drives::out_of_reach(state).filter(|_| place.is_some());
+            let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
             let place = place.map(|place| format!(" : {place}")).unwrap_or_default();
-            let value = format!("{}{remark}{place}", printer.name);
+            let value = format!("{}{remark}{place}{reason}", printer.name);
             Row {
                 id: format!("printer-{}", printer.name),
                 copy: Some(printer.name.clone()),

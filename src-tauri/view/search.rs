@@ -294,10 +294,14 @@ impl SearchIndex {
         if found.is_empty() {
             return self.near(&asked, panel);
         }
+        // Enter opens the first.
+        let first = &found[0].label;
         let summary = match found.len() {
-            1 => "1 résultat".to_owned(),
-            count if count > MAX_RESULTS => format!("{count} résultats, les {MAX_RESULTS} premiers sont affichés"),
-            count => format!("{count} résultats"),
+            1 => format!("1 résultat : {first}"),
+            count if count > MAX_RESULTS => {
+                format!("{count} résultats, les {MAX_RESULTS} premiers sont affichés, le premier : {first}")
+            }
+            count => format!("{count} résultats, le premier : {first}"),
         };
         let results = found.into_iter().take(MAX_RESULTS).map(|entry| result(entry, panel)).collect();
         SearchResults { exact: true, summary: typeset(summary), results }
@@ -426,16 +430,15 @@ pub(super) fn entries(state: &State, page: &Page) -> Vec<SearchEntry> {
     entries.extend(profile.drives.iter().map(|drive| {
         let id = format!("drive-{}", drive.letter.to_ascii_lowercase());
         let purpose = drives::purpose(drive.holds);
-        if let Some(reason) = drives::out_of_reach(state) {
-            // The card says more, and offers to connect.
+        let Some(button) = drives::action(state, drive) else {
+            // The card says more, and offers what can be done.
             let target = card.map_or(Destination::Row(id.clone()), |card| Destination::Card(card.id.clone()));
-            return entry(&id, drives::name(drive), french::capitalised(reason), target);
-        }
-        let (detail, action) = match drives::action(state, drive) {
-            Some(button) => (format!("{} : {purpose}", button.label), button.action),
-            None => (format!("Lecteur réseau : {purpose}"), Action::OpenDrive(drive.letter)),
+            let reason = drives::out_of_reach(state).map(french::capitalised);
+            let detail = reason.unwrap_or_else(|| format!("Lecteur réseau : {purpose}"));
+            return entry(&id, drives::name(drive), detail, target);
         };
-        entry(&id, drives::name(drive), detail, Destination::Do(action))
+        let detail = format!("{} : {purpose}", button.label);
+        entry(&id, drives::name(drive), detail, Destination::Do(button.action))
     }));
     entries.extend(actions(state));
     entries.extend(page.settings.iter().map(|setting| {
@@ -513,7 +516,7 @@ mod tests {
     use crate::page::page;
     use proptest::prelude::*;
     use vigie_core::fixture::{known, now, standing};
-    use vigie_core::message::Event;
+    use vigie_core::message::{Event, Reading};
     use vigie_core::update::update;
     use vigie_core::vpn::VpnStatus;
 
@@ -641,6 +644,12 @@ mod tests {
         assert_eq!((first.id.as_str(), &first.target), ("drive-s", &Destination::Card("lecteurs".into())));
         let found = find_in(&standing(VpnStatus::Connected), "lecteur s");
         assert_eq!(found.results[0].target, Destination::Do(Action::OpenDrive('S')));
+        for drives in [Reading::Pending, Reading::Unavailable("no".into())] {
+            let mut state = standing(VpnStatus::Connected);
+            state.drives = drives;
+            let found = find_in(&state, "lecteur s");
+            assert_eq!(found.results[0].target, Destination::Card("lecteurs".into()));
+        }
     }
 
     #[test]

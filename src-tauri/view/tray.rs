@@ -73,7 +73,7 @@ pub enum Entry {
 pub fn tray(state: &State) -> Tray {
     Tray {
         icon: Icon { status: state.vpn.status(), badge: state.badge() },
-        title: french::typeset(vpn::headline(state)),
+        title: french::typeset(vpn::tooltip(state)),
         detail: french::typeset(vpn::detail(state)),
         menu: menu(state),
     }
@@ -162,7 +162,7 @@ fn telephony(state: &State) -> Vec<Entry> {
     let codes = &state.profile.codes;
     let copy = codes.iter().map(|code| {
         let number = if code.takes_number { " + n°" } else { "" };
-        item(format!("{} : {}{number}", code.label, code.code), Action::CopyCode(Call::of(&*code.id)))
+        item(format!("Copier {}{number} : {}", code.code, code.label), Action::CopyCode(Call::of(&*code.id)))
     });
     let dial = codes.iter().filter(|code| !code.takes_number);
     let dial =
@@ -173,7 +173,11 @@ fn telephony(state: &State) -> Vec<Entry> {
 /// Returns the printers; a click copies the name.
 fn printers(state: &State) -> Vec<Entry> {
     let rows = panel::printer_rows(state).into_iter();
-    rows.map(|row| entry(row.value, row.copy.map(Action::CopyPrinter))).collect()
+    rows.map(|row| match row.copy {
+        Some(name) => item(format!("Copier {}", row.value), Action::CopyPrinter(name)),
+        None => entry(row.value, None),
+    })
+    .collect()
 }
 
 fn drives_menu(state: &State) -> Vec<Entry> {
@@ -340,13 +344,13 @@ Outils du ministère (apps.education.fr) ▸
   Tribu
   Visio-Agents
 Téléphone ▸
-  Renvoi immédiat : *21 + n°
-  Renvoi sur non-réponse : *22 + n°
-  Renvoi sur occupation : *23 + n°
-  Désactiver tous les renvois : *20
-  État des renvois : *10
-  Ne pas déranger : activer ou désactiver : *25
-  Consulter la messagerie vocale : *98
+  Copier *21 + n° : Renvoi immédiat
+  Copier *22 + n° : Renvoi sur non-réponse
+  Copier *23 + n° : Renvoi sur occupation
+  Copier *20 : Désactiver tous les renvois
+  Copier *10 : État des renvois
+  Copier *25 : Ne pas déranger : activer ou désactiver
+  Copier *98 : Consulter la messagerie vocale
   —
   Composer *20 (Désactiver tous les renvois)
   Composer *10 (État des renvois)
@@ -358,8 +362,8 @@ Lecteurs réseau ▸
   Demander le lecteur T à AMIGO : données professionnelles
   Ouvrir le lecteur U : données personnelles
 Imprimantes ▸
-  I76RC-DSI04-B4 (par défaut) : Rectorat (Seine-Maritime), division DSI n° 4, bâtiment B, étage 4
-  Bureau
+  Copier I76RC-DSI04-B4 (par défaut) : Rectorat (Seine-Maritime), division DSI n° 4, bâtiment B, étage 4
+  Copier Bureau
 Arrêt automatique ▸
   [Prochain arrêt : aujourd’hui à 21 h 30]
   Ce soir, ne plus me le rappeler
@@ -536,5 +540,7 @@ Quitter
         let tray = tray(&state);
         assert_eq!(text(&tray.menu).lines().nth(1), Some("Configuration en partie ignorée : voir le panneau"));
         assert!(tray.icon.badge);
+        assert!(tray.title.ends_with(", à voir dans le panneau"), "{}", tray.title);
+        assert!(text(&tray.menu).lines().next().is_some_and(|line| line.ends_with(", à voir dans le panneau")));
     }
 }

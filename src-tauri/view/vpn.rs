@@ -50,10 +50,21 @@ pub fn headline(state: &State) -> String {
 
 /// Returns the menu's first line: the headline and the gateway.
 pub fn line(state: &State) -> String {
-    match gateway(state) {
+    let line = match gateway(state) {
         Some(gateway) => format!("{} ({gateway})", headline(state)),
         None => headline(state),
-    }
+    };
+    line + badge(state)
+}
+
+/// What the badge on the icon means.
+fn badge(state: &State) -> &'static str {
+    if state.badge() { ", à voir dans le panneau" } else { "" }
+}
+
+/// Returns the tooltip's first line.
+pub fn tooltip(state: &State) -> String {
+    headline(state) + badge(state)
 }
 
 /// Returns what is known, who is at fault, what to do, and what happens by itself. Buttons that it names in guillemets are
@@ -68,12 +79,8 @@ pub fn detail(state: &State) -> String {
 
 /// Adds the helpdesk's number where its site is the advice and the Internet itself may be at fault.
 fn with_number(advice: String, state: &State) -> String {
-    match state.vpn.reason() {
-        Reason::GatewaySilent | Reason::OtherServer | Reason::NameInvented => {
-            advice + &helpdesk::without_internet(state)
-        }
-        _ => advice,
-    }
+    let may_fail = matches!(state.vpn.reason(), Reason::GatewaySilent | Reason::OtherServer | Reason::NameInvented);
+    if may_fail { advice + &helpdesk::without_internet(state) } else { advice }
 }
 
 fn advice(state: &State) -> String {

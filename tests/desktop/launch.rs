@@ -181,7 +181,7 @@ fn each_telephone_code_is_copied_or_dialled() {
     for code in &guide.codes {
         let number = if code.takes_number { " + n°" } else { "" };
         let seen = desktop.notifications().all().len();
-        item.click(&["Téléphone", &format!("{} : {}{number}", code.label, code.code)]);
+        item.click(&["Téléphone", &format!("Copier {}{number} : {}", code.code, code.label)]);
         desktop.notifications().wait(seen, &format!("{} est copié", code.code));
         assert_eq!(desktop.clipboard_text(), code.code);
         assert_ne!(desktop.clipboard("x-kde-passwordManagerHint").as_deref(), Some("secret"));
@@ -216,7 +216,7 @@ fn what_is_copied_can_be_pasted_as_long_as_vigie_runs() {
 fn copy_entry(code: &str) -> String {
     let guide = guide();
     let entry = guide.codes.iter().find(|known| known.code == code).expect("a code of the guide");
-    format!("{} : {code}", entry.label)
+    format!("Copier {code} : {}", entry.label)
 }
 
 #[test]

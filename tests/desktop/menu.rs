@@ -86,13 +86,13 @@ Outils du ministère (apps.education.fr) ▸
   Tribu
   Visio-Agents
 Téléphone ▸
-  Renvoi immédiat : *21 + n°
-  Renvoi sur non-réponse : *22 + n°
-  Renvoi sur occupation : *23 + n°
-  Désactiver tous les renvois : *20
-  État des renvois : *10
-  Ne pas déranger : activer ou désactiver : *25
-  Consulter la messagerie vocale : *98
+  Copier *21 + n° : Renvoi immédiat
+  Copier *22 + n° : Renvoi sur non-réponse
+  Copier *23 + n° : Renvoi sur occupation
+  Copier *20 : Désactiver tous les renvois
+  Copier *10 : État des renvois
+  Copier *25 : Ne pas déranger : activer ou désactiver
+  Copier *98 : Consulter la messagerie vocale
   ---
   Composer *20 (Désactiver tous les renvois)
   Composer *10 (État des renvois)

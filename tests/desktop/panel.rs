@@ -231,7 +231,7 @@ fn each_row_agrees_with_the_systems_own_commands() {
     capture(&desktop, &page, "panneau-faits", "section:has([data-id=computer])");
 
     // In the menu a click on a printer copies its name alone.
-    item.click(&["Imprimantes", decoded]);
+    item.click(&["Imprimantes", &format!("Copier {decoded}")]);
     desktop.notifications().wait(0, "Le nom de l’imprimante est copié");
     assert_eq!(desktop.clipboard_text(), "I76RC-DSI04-B4");
 
