@@ -269,6 +269,9 @@ fn lost(state: &State) -> String {
     }
 }
 
+/// The id of the telephone code that reads out which forwarding is on (guide, section 2).
+const FORWARDING_STATE: &str = "etat-renvois";
+
 /// Returns the notice of how a start ended.
 fn launched(LaunchResult { target, outcome }: &LaunchResult, state: &State) -> Notice {
     let name = name(target, state);
@@ -278,7 +281,7 @@ fn launched(LaunchResult { target, outcome }: &LaunchResult, state: &State) -> N
     {
         if *outcome == LaunchOutcome::Started {
             let dialled = call.number.as_ref().map(|number| french::dialled(&code.code, number.as_str()));
-            let state_code = state.profile.code("etat-renvois").filter(|_| code.takes_number);
+            let state_code = state.profile.code(FORWARDING_STATE).filter(|_| code.takes_number);
             let check = state_code.map(|check| format!("Pour vérifier : {}.", check.code)).unwrap_or_default();
             let dialled = dialled.unwrap_or_else(|| code.code.clone());
             return answer(format!("{dialled} est confié au téléphone de cet ordinateur"), &check).transient();

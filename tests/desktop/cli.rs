@@ -167,7 +167,6 @@ fn the_doctor_prints_what_each_sensor_reads() {
         ("Réseau", "Adresse locale : 192.168.77.2"),
         ("Intranet et serveur VPN", "serveur VPN : répond, certificat valable"),
         ("Serveurs de l’utilisateur", "aucun"),
-        ("Client VPN", "la ligne de commande de Cisco est absente"),
         ("Client VPN", "OpenConnect "),
         ("Site d’après Cisco", "n’en nomment aucun"),
         ("Ordinateur", "Nom de l’ordinateur : "),
