@@ -363,9 +363,11 @@ fn the_panel_asks_for_the_site_and_before_it_switches_off() {
     // The user has not chosen a site yet.
     let settings = fs::read_to_string(desktop.configure("")).expect("just written");
     desktop.write(".config/vigie/vigie.toml", &settings.replace("[user]\nsite = \"caen\"\n", ""));
+    desktop.write(".local/state/vigie/state.json", r#"{"welcomed": true}"#);
     let login1 = FakeLogind::start(&desktop);
     let vigie = desktop.spawn("vigie", allow_webdriver(&mut desktop.vigie()));
     let item = desktop.item_of(vigie.pid());
+    item.activate();
     let page = WebPage::of(&desktop);
     page.wait_for_text("main", "Quel est votre site ?");
     page.click("Toutes les informations");
