@@ -125,6 +125,8 @@ pub struct ActionResult {
     pub title: String,
     /// One more sentence.
     pub text: String,
+    /// What the user may do next, if anything went wrong.
+    pub buttons: Vec<Button>,
 }
 
 impl Page {
@@ -146,9 +148,10 @@ impl Page {
             return guide.codes.iter().any(|known| known.id == *code && (known.takes_number || number.is_none()));
         }
         let attention = self.attention.iter().flat_map(|item| &item.button);
+        let answer = self.answer.iter().flat_map(|answer| &answer.buttons);
         self.panel.offers(action)
             || self.welcome.as_ref().is_some_and(|card| card.offers(action))
-            || attention.into_iter().any(|button| button.action == *action)
+            || attention.chain(answer).any(|button| button.action == *action)
             || self.diagnosis.offers(action)
             || guide.session.as_ref().is_some_and(|session| session.open.action == *action)
             || self.cards.iter().any(|card| card.offers(action))
@@ -208,7 +211,8 @@ impl Page {
 pub fn page(state: &State) -> Page {
     let answer = state.answer.as_ref().map(|(number, notification)| {
         let notice = notice::notice(notification, state);
-        ActionResult { number: *number, title: notice.title, text: notice.body }
+        let buttons = notice.actions.into_iter().map(|(label, action)| button(label, action)).collect();
+        ActionResult { number: *number, title: notice.title, text: notice.body, buttons }
     });
     let mut page = Page {
         panel: panel(state),
@@ -256,7 +260,7 @@ mod tests {
     use super::*;
     use std::sync::Arc;
     use vigie_core::fixture::{known, now, standing};
-    use vigie_core::message::{ClipboardContent, Event};
+    use vigie_core::message::{ClipboardContent, Event, LaunchOutcome, LaunchResult, LaunchTarget};
     use vigie_core::state::State;
     use vigie_core::update::update;
     use vigie_core::vpn::VpnStatus;
@@ -319,6 +323,16 @@ mod tests {
         for label in ["Intranet (Caen) | ", "Intranet (Rouen) | "] {
             assert!(lines.iter().any(|line| line.starts_with(label)), "{lines:?}");
         }
+    }
+
+    #[test]
+    fn answer_to_what_failed_has_the_next_step() {
+        let mut state = standing(VpnStatus::Connected);
+        let target = LaunchTarget::Call(Call::of("sans-renvoi"));
+        let failed = Event::Launched(LaunchResult { target, outcome: LaunchOutcome::Missing });
+        update(&mut state, failed, now("2026-11-24T10:00"));
+        let answer = page(&state).answer.expect("it is answered");
+        assert_eq!(answer.buttons, [button("Copier le code", Action::CopyCode(Call::of("sans-renvoi")))]);
     }
 
     #[test]

@@ -58,7 +58,8 @@ const CAPTIVE: ShownStatus = ShownStatus {
     verdict: "captive",
     line: "Connexion limitée (portailotp.test)",
     detail: "Un autre serveur répond à la place du serveur VPN. Le réseau où vous êtes est en cause. Si c’est un Wi-Fi \
-             public, cliquez sur « Se connecter au Wi-Fi public » ; sinon, sur « Demander à AMIGO ». Vigie réessaie {}.",
+             public, cliquez sur « Se connecter au Wi-Fi public » ; sinon, sur « Demander à AMIGO ». Sans Internet, \
+             appelez le 0806 000 488 ou 0810 14 50 61. Vigie réessaie {}.",
     connect: CONNECT,
     drives: Some("hors d’atteinte : connexion limitée"),
     code: 3,

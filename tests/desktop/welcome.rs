@@ -79,7 +79,7 @@ fn three_cards_are_walked_by_keyboard_and_never_return() {
         page.run::<bool>("return document.activeElement.id === 'search' && !document.querySelector('#prompt')", &[])
             .then_some(())
     });
-    assert_eq!(page.text("h1"), "VPN déconnecté");
+    page.wait_for_text("h1", "VPN déconnecté");
     desktop.press_key("Vigie", "Escape");
     desktop.wait_for_window("Vigie", false);
     drop(page);

@@ -459,7 +459,7 @@ test("a button that goes with what it did gives the focus to the next one, and w
 test("the same answer again is announced again", () => {
   open();
   const said = (number: number): Element | null => {
-    show({ part: "answer", is: { number, title: "Copié", text: "" } });
+    show({ part: "answer", is: { number, title: "Copié", text: "", buttons: [] } });
     flushSync();
     return element(".answer").firstElementChild;
   };
@@ -683,7 +683,7 @@ test("settings show what is in force, also after a refused choice", () => {
   select.dispatchEvent(new Event("change", { bubbles: true }));
   expect(ipc.request).toHaveBeenLastCalledWith({ do: "choose", with: { what: "site", to: "rouen" } });
   // Refused: what is in force comes back.
-  show({ part: "answer", is: { number: 1, title: "Votre choix n’a pas été enregistré", text: "" } });
+  show({ part: "answer", is: { number: 1, title: "Votre choix n’a pas été enregistré", text: "", buttons: [] } });
   flushSync();
   expect(select.value).toBe("0");
   expect(read(".answer")).toBe("Votre choix n’a pas été enregistré");
@@ -766,16 +766,23 @@ test("settings that the administrator has fixed are shown and cannot be changed"
 });
 
 test("shows the answer to a click, but not one that is older than the page", () => {
-  show({ part: "answer", is: { number: 4, title: "Avant", text: "" } });
+  show({ part: "answer", is: { number: 4, title: "Avant", text: "", buttons: [] } });
   update(connected);
   expect(read(".answer")).toBe("");
   vi.useFakeTimers();
-  show({ part: "answer", is: { number: 5, title: "Les infos pour l’assistance sont copiées", text: "Collez-les." } });
+  show({ part: "answer", is: { number: 5, title: "Les infos pour l’assistance sont copiées", text: "Collez-les.", buttons: [] } });
   flushSync();
   expect(read(".answer")).toBe("Les infos pour l’assistance sont copiées Collez-les.");
   vi.advanceTimersByTime(10_000);
   flushSync();
   expect(read(".answer")).toBe("");
+  // What can be answered stays.
+  const ask = { label: "Ouvrir AMIGO", action: { do: "open", with: "amigo" } } as const;
+  show({ part: "answer", is: { number: 6, title: "« ISL Light » est introuvable", text: "", buttons: [ask] } });
+  vi.advanceTimersByTime(60_000);
+  flushSync();
+  button("Ouvrir AMIGO").click();
+  expect(ipc.request).toHaveBeenLastCalledWith(ask.action);
   vi.useRealTimers();
 });
 
