@@ -7,6 +7,7 @@
 
 use super::encoding::ics_lines;
 use super::error::ConfigError;
+use super::tree::acts;
 use super::{Calendar, CoveredDays, Holiday};
 use icalendar::parser::{Component, read_calendar, unfold};
 use jiff::civil::{Date, DateTime};
@@ -82,13 +83,9 @@ fn depth(lines: &[String]) -> usize {
     deepest
 }
 
-/// Returns a text of the file on one line, without control characters.
+/// Returns a text of the file on one line, without characters that act.
 fn plain(text: &str) -> String {
-    let obeyed = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    let line = |line: &str| line.chars().filter(|c| !obeyed(*c)).collect::<String>();
+    let line = |line: &str| line.chars().filter(|c| !acts(*c)).collect::<String>();
     text.lines().map(line).collect::<Vec<_>>().join(" ")
 }
 

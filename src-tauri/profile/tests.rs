@@ -244,6 +244,13 @@ fn every_error_has_its_line_and_key() {
             "vpn.probe_seconds",
             wrong("\"60\"", E::Number(0, u32::MAX.into())),
         ),
+        // What controls a terminal is printed as it can be written.
+        (
+            "vpn.probe_seconds = \"\\u202e\\u009b\\\"\"".into(),
+            1,
+            "vpn.probe_seconds",
+            wrong("\"\\u202E\\u009B\\\"\"", E::Number(0, u32::MAX.into())),
+        ),
         ("vpn.gateway_port = 70000".into(), 1, "vpn.gateway_port", wrong("70000", E::Number(0, 65_535))),
         ("vpn.gateway_port = 4.5".into(), 1, "vpn.gateway_port", wrong("4.5", E::Number(0, 65_535))),
         ("vpn = 3".into(), 1, "vpn", wrong("3", E::Table)),

@@ -365,7 +365,7 @@ impl Node {
     pub fn toml(&self) -> String {
         let list = |texts: Vec<String>| texts.join(", ");
         match &self.value {
-            Value::Text(text) => toml_edit::Value::from(text.as_str()).to_string(),
+            Value::Text(text) => text_as_toml(text),
             Value::Integer(number) => number.to_string(),
             Value::Float(number) => number.to_string(),
             Value::Boolean(flag) => flag.to_string(),
@@ -377,6 +377,25 @@ impl Node {
             }
         }
     }
+}
+
+/// Returns a text as TOML, with escapes for characters that act: it may be printed.
+fn text_as_toml(text: &str) -> String {
+    if !text.contains(acts) {
+        return toml_edit::Value::from(text).to_string();
+    }
+    let escaped = |c: char| match c {
+        '"' | '\\' => format!("\\{c}"),
+        c if acts(c) => format!("\\u{:04X}", u32::from(c)),
+        c => c.to_string(),
+    };
+    format!("\"{}\"", text.chars().map(escaped).collect::<String>())
+}
+
+/// Whether the character controls a terminal, or the order of the text around it.
+pub(crate) fn acts(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Merges the entries of a later layer's list into `list`, at `path`, whose entries are named by `key`.

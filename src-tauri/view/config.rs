@@ -6,6 +6,7 @@ use super::panel::button;
 use super::vpn;
 use std::io::ErrorKind;
 use vigie_core::message::Action;
+use vigie_core::sanitize::sanitize_report;
 use vigie_core::state::State;
 use vigie_profile::{ConfigError, ConfigValue, Expected, Layer, Loaded, Problem};
 
@@ -34,7 +35,7 @@ fn what(problem: &Problem) -> String {
 /// Returns what is wrong and what is expected.
 fn explanation(problem: &Problem) -> String {
     let key = problem.key.as_deref().and_then(|key| key.rsplit('.').next()).unwrap_or_default();
-    explain(&problem.error, key)
+    sanitize_report(&explain(&problem.error, key))
 }
 
 /// Returns where it is wrong: key, line and file.
