@@ -1,6 +1,6 @@
 //! The tray as a panel uses it: StatusNotifierItem and com.canonical.dbusmenu on the session bus.
 
-use super::{DEADLINE, wait_for_described};
+use super::{DEADLINE, wait_for, wait_for_described};
 use std::collections::HashMap;
 use std::fmt;
 use zbus::blocking::Connection;
@@ -119,19 +119,18 @@ impl TrayItem {
         call.expect("the item can be activated");
     }
 
-    fn menu_call<B>(&self, method: &str, body: &B) -> zbus::Message
+    fn menu_call<B>(&self, method: &str, body: &B) -> zbus::Result<zbus::Message>
     where
         B: serde::Serialize + zbus::zvariant::DynamicType,
     {
         let path: OwnedObjectPath = self.get("Menu").expect("the item has a menu");
-        let call = self.session.call_method(Some(&self.service), path, Some(MENU), method, body);
-        call.unwrap_or_else(|error| panic!("{method}: {error}"))
+        self.session.call_method(Some(&self.service), path, Some(MENU), method, body)
     }
 
     /// Returns the items of the menu.
     pub fn menu_items(&self) -> Vec<MenuItem> {
-        self.menu_call("AboutToShow", &0i32);
-        let reply = self.menu_call("GetLayout", &(0i32, -1i32, Vec::<String>::new()));
+        self.menu_call("AboutToShow", &0i32).expect("the menu may be shown");
+        let reply = self.menu_call("GetLayout", &(0i32, -1i32, Vec::<String>::new())).expect("the menu has a layout");
         type Layout = (u32, (i32, HashMap<String, OwnedValue>, Vec<OwnedValue>));
         let (_, root): Layout = reply.body().deserialize().expect("the reply is a dbusmenu layout");
         menu_item(root).children
@@ -156,6 +155,17 @@ impl TrayItem {
     /// # Panics
     /// Panics if there is no such item, or if it or a submenu on the path is disabled.
     pub fn click(&self, labels: &[&str]) {
+        wait_for(&format!("a click on {labels:?}"), DEADLINE, || {
+            match self.menu_call("Event", &(self.id_of(labels), "clicked", Value::from(0i32), 0u32)) {
+                Ok(_) => Some(()),
+                // The menu was built anew after it was read.
+                Err(error) if error.to_string().contains("id not found") => None,
+                Err(error) => panic!("{labels:?}: {error}"),
+            }
+        });
+    }
+
+    fn id_of(&self, labels: &[&str]) -> i32 {
         let mut lines = self.menu_items();
         let mut found = None;
         for label in labels {
@@ -166,8 +176,7 @@ impl TrayItem {
             found = Some(line.id);
             lines = line.children;
         }
-        let id = found.expect("the path is not empty");
-        self.menu_call("Event", &(id, "clicked", Value::from(0i32), 0u32));
+        found.expect("the path is not empty")
     }
 }
 
