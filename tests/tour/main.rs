@@ -24,7 +24,7 @@ use harness::vpn::{GATEWAY, INTRANET_ADDRESS, INTRANET_HOST, PIN, TestVpn};
 use harness::wapt::FakeWaptAgent;
 use harness::{ChildProcess, DEADLINE, Desktop, owner, run, wait_for, wait_for_described};
 use jiff::{SignedDuration, Timestamp};
-use pictures::{PictureGroup, Pictures, window_named};
+use pictures::{PictureGroup, Pictures};
 use serde_json::Value;
 use std::ffi::OsString;
 use std::fs;
@@ -225,7 +225,7 @@ impl<'a> Tour<'a> {
     fn show_pinned(&mut self, page: WebPage, picture: &str, step: &str) {
         self.pin(&page, true);
         self.close_panel(page);
-        self.save(&window_named(&self.desktop, PINNED), picture);
+        self.save(&self.desktop.window_named(PINNED), picture);
         self.step(step);
     }
 

@@ -44,7 +44,7 @@ impl Pictures {
 
     /// Takes a picture of the desktop or of the panel's window, once it no longer changes.
     pub fn take(&mut self, desktop: &Desktop, group: PictureGroup, title: &str) {
-        let window = if group == PictureGroup::Desktop { "root".to_owned() } else { window_named(desktop, PANEL) };
+        let window = if group == PictureGroup::Desktop { "root".to_owned() } else { desktop.window_named(PANEL) };
         let name = format!("{:02}", self.all.len() + 1);
         self.save(desktop, &window, &name);
         self.all.push(TourPicture { file: format!("{name}.png"), title: title.to_owned(), group });
@@ -107,10 +107,4 @@ impl Pictures {
         run(montage.args(["-tile", tile, "-geometry", geometry, "-pointsize", "18"]).arg(&sheet));
         sheet
     }
-}
-
-/// Returns the id of the window with this title.
-pub fn window_named(desktop: &Desktop, title: &str) -> String {
-    let title = format!("^{title}$");
-    run(desktop.command("xdotool").args(["search", "--onlyvisible", "--name", &title])).trim().to_owned()
 }

@@ -564,8 +564,19 @@ impl Desktop {
 
     /// Gives a window the keyboard focus: without a window manager, nobody else does.
     pub fn focus_window(&self, title: &str) {
-        let title = format!("^{title}$");
-        run(self.command("xdotool").args(["search", "--onlyvisible", "--name", &title, "windowfocus", "--sync"]));
+        run(self.command("xdotool").args(["windowfocus", "--sync", &self.window_named(title)]));
+    }
+
+    /// Waits until a window with this title is visible, and returns its id. (A search also fails if any window closes
+    /// meanwhile.)
+    pub fn window_named(&self, title: &str) -> String {
+        let name = format!("^{title}$");
+        wait_for(&format!("the window {title:?}"), DEADLINE, || {
+            let mut search = self.command("xdotool");
+            let found = search.args(["search", "--onlyvisible", "--name", &name]).output().expect("xdotool starts");
+            let ids = String::from_utf8_lossy(&found.stdout).into_owned();
+            ids.lines().next().filter(|_| found.status.success()).map(str::to_owned)
+        })
     }
 
     /// Focuses a window and presses a key. The key goes to whatever has the focus, as from a keyboard: a window that closes
@@ -592,9 +603,7 @@ impl Desktop {
 
     /// As [`Desktop::screenshot`], but of one window.
     pub fn screenshot_of(&self, title: &str, name: &str) -> PathBuf {
-        let window = format!("^{title}$");
-        let id = run(self.command("xdotool").args(["search", "--onlyvisible", "--name", &window]));
-        self.capture(id.trim(), name)
+        self.capture(&self.window_named(title), name)
     }
 
     fn capture(&self, window: &str, name: &str) -> PathBuf {
