@@ -783,6 +783,8 @@ test("shows the answer to a click, but not one that is older than the page", () 
   flushSync();
   button("Ouvrir AMIGO").click();
   expect(ipc.request).toHaveBeenLastCalledWith(ask.action);
+  flushSync();
+  expect(read(".answer")).toBe("");
   vi.useRealTimers();
 });
 
