@@ -160,12 +160,12 @@ impl Planner {
 
     /// Whether reminders would come today if the user had not silenced them.
     pub fn is_silenced(&self, now: &super::Now) -> bool {
-        let again = || {
-            let mut planner = self.clone();
-            planner.remind_again();
-            planner
-        };
-        self.history.not_tonight == Some(now.wall.date()) && again().reminds_tonight(now)
+        if self.history.not_tonight != Some(now.wall.date()) {
+            return false;
+        }
+        let mut again = self.clone();
+        again.remind_again();
+        again.reminds_tonight(now)
     }
 
     /// Takes [`Planner::not_tonight`] back.

@@ -226,12 +226,7 @@ fn handle_action(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
             state.policy.ask();
             effects.push(Effect::Request(SensorRequest::Host));
         }
-        Action::Diagnose => {
-            let requests = state.vpn.refresh(&now);
-            state.checking = requests.probe.is_some();
-            request(state, requests, effects);
-            effects.push(Effect::Request(SensorRequest::Host));
-        }
+        Action::Diagnose => state.checking = read_again(state, effects),
         Action::OpenSettings(page) => effects.push(Effect::Launch(LaunchTarget::Settings(page))),
         Action::Reload => effects.push(Effect::Request(SensorRequest::Config)),
         Action::Open(id) => {
@@ -296,9 +291,17 @@ fn handle_action(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
 
 /// Shows the panel, as the sensors see everything now.
 fn show_panel(state: &mut State, effects: &mut Vec<Effect>) {
+    read_again(state, effects);
+    effects.push(Effect::ShowPanel);
+}
+
+/// Requests what the panel shows from the sensors. Returns whether a probe is among the requests.
+fn read_again(state: &mut State, effects: &mut Vec<Effect>) -> bool {
     let requests = state.vpn.refresh(&state.now.clone());
+    let probes = requests.probe.is_some();
     request(state, requests, effects);
-    effects.extend([Effect::Request(SensorRequest::Host), Effect::ShowPanel]);
+    effects.push(Effect::Request(SensorRequest::Host));
+    probes
 }
 
 /// Returns the notification that the target does not exist.

@@ -226,20 +226,18 @@ fn alive() {
 fn show(window: &WebviewWindow) -> tauri::Result<()> {
     // Visible until the page is painted: it must not flash.
     window.set_background_color(Some(if screen::is_dark(window) { DARK } else { LIGHT }))?;
-    let Some(pinned) = window.state::<PinnedState>().get() else {
+    if let Some(pinned) = window.state::<PinnedState>().get() {
+        let handle = window.clone();
+        screen::follow(window, move || pin(&handle))?;
+        screen::pin(window, &pinned)?;
+    } else {
         if window.label() == PANEL {
             screen::place(window, saved_place().load())?;
         }
-        if opens_by_itself(window) {
-            window.show()?;
-            ipc::send(&FromPanel::Shown);
-            return Ok(());
+        if !opens_by_itself(window) {
+            return raise(window);
         }
-        return raise(window);
-    };
-    let handle = window.clone();
-    screen::follow(window, move || pin(&handle))?;
-    screen::pin(window, &pinned)?;
+    }
     window.show()?;
     ipc::send(&FromPanel::Shown);
     Ok(())

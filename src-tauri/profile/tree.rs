@@ -379,7 +379,7 @@ impl Node {
     }
 }
 
-/// Returns a text as TOML, with escapes for characters that act: it may be printed.
+/// Returns a text as TOML. What would act on a terminal is escaped, because the text may be printed.
 fn text_as_toml(text: &str) -> String {
     if !text.contains(acts) {
         return toml_edit::Value::from(text).to_string();

@@ -106,9 +106,9 @@ async fn serve(profile: Arc<Profile>, paths: Paths, events: Events, mut requests
             }
             SensorRequest::Client => client.replace(async move {
                 let client = vpn_client::read(&profile).await;
-                let version = client.version.map(Event::ClientVersion);
-                for event in [Event::ClientState(client.state)].into_iter().chain(version) {
-                    let _ = events.send(event);
+                let _ = events.send(Event::ClientState(client.state));
+                if let Some(version) = client.version {
+                    let _ = events.send(Event::ClientVersion(version));
                 }
             }),
             SensorRequest::WakeAt(at) => {

@@ -10,7 +10,7 @@ use vigie_core::vpn::Reason;
 
 /// The question that the chain answers.
 pub(super) const TITLE: &str = "Pourquoi ça ne marche pas ?";
-/// How it does.
+/// What a click on that question does.
 pub(super) const PURPOSE: &str = "Vérifie chaque étape, de l’ordinateur aux lecteurs, et montre la première à voir";
 
 /// The button that opens the system's settings of the printers.

@@ -54,7 +54,7 @@ pub(super) fn reminders(state: &State) -> Option<Button> {
     state.shutdown.is_silenced(&state.now).then(|| button(REMIND_AGAIN, Action::RemindAgain))
 }
 
-/// What [`NOT_TONIGHT`] does not change.
+/// The note beside [`NOT_TONIGHT`] and [`REMIND_AGAIN`].
 pub(super) const SHUTS_DOWN_ANYWAY: &str = "L’ordinateur s’éteint quand même";
 
 /// Returns what to do before the shutdown, and whether another reminder will come.

@@ -27,8 +27,7 @@ type Output = Box<dyn Layer<Registry> + Send + Sync>;
 ///
 /// With `to_file`, writes `log/vigie.DATE.log` in the state folder (on Unix `vigie.log` is a link to the newest one),
 /// beginning with Vigie's version and the system's. Under systemd, writes to the journal; otherwise to standard error, if
-/// that is a terminal or a `stderr_level` is given. The default levels are `info` for Vigie and
-/// `warn` for libraries.
+/// that is a terminal or a `stderr_level` is given. The default levels are `info` for Vigie and `warn` for libraries.
 ///
 /// If one of these outputs is not available, the others report it.
 pub fn init(stderr_level: Option<LevelFilter>, to_file: bool) {
