@@ -344,6 +344,21 @@ pub(crate) mod test_support {
         profile().vpn
     }
 
+    /// A TCP port of this machine on which nothing listens. It stays bound, so that no server gets it meanwhile, nor any
+    /// connection as its own end.
+    pub(super) struct ClosedPort {
+        pub number: u16,
+        _bound: tokio::net::TcpSocket,
+    }
+
+    impl ClosedPort {
+        pub(super) fn new() -> ClosedPort {
+            let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+            socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+            ClosedPort { number: socket.local_addr().expect("it is bound").port(), _bound: socket }
+        }
+    }
+
     #[cfg(target_os = "linux")]
     mod linux {
         use rustix::thread::{UnshareFlags, unshare_unsafe};

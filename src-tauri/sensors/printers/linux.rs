@@ -214,7 +214,9 @@ fn default_of(text: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sensors::test_support::{in_namespace, run};
     use proptest::prelude::*;
+    use rustix::thread::UnshareFlags;
     use std::fs;
     use std::process::{Child, Command, Stdio};
     use std::time::Instant;
@@ -351,11 +353,12 @@ mod tests {
 
     #[test]
     fn a_server_on_the_loopback_interface_is_asked() {
-        let port =
-            std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
-        let cups = Cups::start_with(port);
-        cups.add("I14RC-DSI-RDC");
-        assert_eq!(shown(CupsAddress::parse(&format!("localhost:{port}")), None), [queue("I14RC-DSI-RDC", false)]);
+        in_namespace(UnshareFlags::NEWNET, async {
+            run("ip link set lo up");
+            let cups = Cups::start_with(8631);
+            cups.add("I14RC-DSI-RDC");
+            assert_eq!(shown(CupsAddress::parse("localhost:8631"), None), [queue("I14RC-DSI-RDC", false)]);
+        });
     }
 
     fn settings(variables: &[(&str, &str)], home: &Path, machine: &Path) -> Settings {

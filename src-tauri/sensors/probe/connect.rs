@@ -84,6 +84,7 @@ pub(super) fn ends(stream: &TcpStream) -> io::Result<Ends> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sensors::test_support::ClosedPort;
 
     fn within(seconds: u64) -> Instant {
         Instant::now() + Duration::from_secs(seconds)
@@ -129,8 +130,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_closed_port_beside_an_open_one_does_not_matter() {
-        let open = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-        let closed = SocketAddr::new(open.ip(), open.port());
+        let port = ClosedPort::new();
+        let closed = SocketAddr::from(([127, 0, 0, 1], port.number));
         assert_eq!(first_of([closed].into_iter(), within(5)).await.unwrap_err(), TcpConnectError::Refused);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let open = listener.local_addr().unwrap();

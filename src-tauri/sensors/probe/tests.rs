@@ -1,6 +1,7 @@
 //! Tests of the probes against small servers on this machine.
 
 use super::*;
+use crate::sensors::test_support::ClosedPort;
 use rcgen::{CertificateParams, CertifiedIssuer, IsCa, KeyPair, PublicKeyData};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection};
@@ -123,11 +124,6 @@ fn holding() -> u16 {
     })
 }
 
-/// Returns a port on which nothing listens.
-fn closed_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 async fn gateway(host: &str, port: u16, pins: &[&str]) -> Option<Gateway> {
     authority();
     let pins = pins.iter().map(|pin| (*pin).to_owned()).collect();
@@ -201,13 +197,14 @@ async fn a_print_server_answers_in_ipp() {
 
 #[tokio::test]
 async fn an_answer_that_is_not_of_the_protocol_is_wrong() {
+    let closed = ClosedPort::new();
     let garbage: Vec<u8> = (0..=255).cycle().take(8192).collect();
     let servers = [
         ("closes", server(drop), Answer::Accepted(ENDS)),
         ("holds", holding(), Answer::Accepted(ENDS)),
         ("page", answering(PAGE), Answer::Wrong(ENDS)),
         ("garbage", answering(garbage), Answer::Wrong(ENDS)),
-        ("closed", closed_port(), Answer::Refused),
+        ("closed", closed.number, Answer::Refused),
     ];
     for (what, port, expected) in servers {
         for scheme in ["smb", "ipp", "https"] {
@@ -319,7 +316,7 @@ async fn a_server_with_only_old_tls_is_recognised() {
 
 #[tokio::test]
 async fn silence_refusal_and_unknown_names_are_distinguished() {
-    assert_eq!(gateway("127.0.0.1", closed_port(), &[]).await, Some(Gateway::Refused));
+    assert_eq!(gateway("127.0.0.1", ClosedPort::new().number, &[]).await, Some(Gateway::Refused));
     assert_eq!(gateway(NO_SUCH_NAME, 443, &[]).await, Some(Gateway::Unresolved));
     assert_eq!(gateway("localhost", server(drop), &[]).await, Some(Gateway::Refused), "closed at once");
     let silent = GatewayAddress { host: "127.0.0.1".into(), port: holding(), pins: Vec::new() };
@@ -347,7 +344,8 @@ async fn the_best_gateway_decides() {
     let address = |port| GatewayAddress { host: "localhost".into(), port, pins: Vec::new() };
     let right = address(TlsServer::new("localhost", authority()).port);
     let wrong = address(TlsServer::new("elsewhere", authority()).port);
-    let none = address(closed_port());
+    let closed = ClosedPort::new();
+    let none = address(closed.number);
     let best = async |hosts: &[&GatewayAddress]| gateways(hosts.iter().copied().cloned().collect(), LIMIT).await.0;
     assert_eq!(best(&[&none, &wrong, &right]).await, Some(Gateway::Answered));
     assert_eq!(best(&[&none, &wrong]).await, Some(Gateway::OtherName));
@@ -398,7 +396,8 @@ async fn learned(host: &str, interface: u32, servers: &[String]) -> Vec<(bool, A
 #[cfg_attr(windows, ignore = "wine does not look up routes (GetBestRoute2)")]
 async fn learned_servers_are_asked_one_after_the_other_until_one_answers() {
     let file_server = format!("smb://127.0.0.1:{}", answering(smb_frame(&smb::tests::response())));
-    let silent = format!("127.0.0.1:{}", closed_port());
+    let closed = ClosedPort::new();
+    let silent = format!("127.0.0.1:{}", closed.number);
     let page = format!("smb://127.0.0.1:{}", answering(PAGE));
     let asked = learned(&silent, loopback(), &[page.clone(), file_server.clone(), page.clone()]).await;
     assert_eq!(
@@ -417,7 +416,8 @@ async fn a_probe_ends_without_hosts_or_gateways_too() {
     let mut reports = Vec::new();
     probe(request(&[], &[]), LIMIT, |probe| reports.push(probe)).await;
     assert!(matches!(&reports[..], [Probe { complete: true, gateway: None, .. }]), "{reports:?}");
-    let (port, mut reports) = (closed_port(), Vec::new());
+    let (closed, mut reports) = (ClosedPort::new(), Vec::new());
+    let port = closed.number;
     probe(request(&[format!("127.0.0.1:{port}")], &[("127.0.0.1", port)]), LIMIT, |probe| reports.push(probe)).await;
     let [last] = &reports[..] else { panic!("{reports:?}") };
     assert_eq!((last.witnesses[0].answer, last.gateway), (Answer::Refused, Some(Gateway::Refused)));

@@ -1,6 +1,7 @@
 //! Tests with a fake agent over real connections.
 
 use super::*;
+use crate::sensors::test_support::ClosedPort;
 use std::collections::HashMap;
 use std::sync::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -257,10 +258,8 @@ async fn long_lists_and_control_characters_are_bounded() {
 
 #[tokio::test]
 async fn a_missing_agent_is_reported() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
-    let port = listener.local_addr().expect("an address").port();
-    drop(listener);
-    assert!(unavailable(port).await.starts_with("/ping: no agent"));
+    let closed = ClosedPort::new();
+    assert!(unavailable(closed.number).await.starts_with("/ping: no agent"));
 }
 
 #[test]
