@@ -54,8 +54,12 @@ const CARDS: [&str; 13] = [
     "Réglages",
 ];
 
-/// The time of day at which the desktop starts. The tour's one reminder of the guide's shutdown at 21:30 comes at 21:25.
+/// The time of day at which the tour's desktop starts: its one reminder of the guide's shutdown at 21:30 comes at 21:25.
 const BEGIN: jiff::civil::Time = jiff::civil::time(21, 24, 10, 0);
+/// That of the demo, whose steps last as long as one likes: its reminder comes when its step does.
+const BEGIN_DEMO: jiff::civil::Time = jiff::civil::time(17, 0, 0, 0);
+/// Relative to the home folder.
+const SETTINGS: &str = ".config/vigie/vigie.toml";
 
 fn main() {
     let option = |name: &str| std::env::args().any(|argument| argument == name);
@@ -91,7 +95,7 @@ struct Tour<'a> {
 impl<'a> Tour<'a> {
     fn start(academy: &'a Academy, demo: bool) -> Tour<'a> {
         let step = Instant::now();
-        let mut variables = french(BEGIN);
+        let mut variables = french(if demo { BEGIN_DEMO } else { BEGIN });
         if demo {
             variables
                 .extend(["DISPLAY", "XAUTHORITY"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
@@ -345,7 +349,7 @@ impl<'a> Tour<'a> {
         assert_eq!(self.answer_of("impressions").1, "connected", "the others answer");
         self.wait_for_status("VPN connecté");
         let mut notified = self.desktop.notifications().all().into_iter().skip(seen);
-        // In the demo, whose steps last as long as one likes, it may be time for the reminder.
+        // On a slow machine it may be time for the reminder.
         assert!(notified.all(|one| one.summary.starts_with("Arrêt automatique")), "nothing to notify");
         let page = self.open_panel();
         page.click("Lecteurs réseau");
@@ -373,11 +377,14 @@ impl<'a> Tour<'a> {
     }
 
     fn answer_reminder(&mut self) {
+        if self.pictures.is_none() {
+            self.bring_shutdown_near();
+        }
         let reminder = wait_for("the reminder of the shutdown", Duration::from_secs(120), || {
             let all = self.desktop.notifications().all();
             all.into_iter().find(|one| one.id != 0 && one.summary.starts_with("Arrêt automatique"))
         });
-        self.step("Rappel avant l’arrêt automatique de 21 h 30");
+        self.step("Rappel avant l’arrêt automatique");
         let quiet = reminder.actions.iter().find(|(_, label)| label.starts_with("Ce soir"));
         let (_, label) = quiet.unwrap_or_else(|| panic!("no answer for tonight: {reminder:?}"));
         let seen = self.desktop.notifications().all().len();
@@ -385,6 +392,14 @@ impl<'a> Tour<'a> {
         self.desktop.notifications().wait(seen, "Plus de rappel ce soir");
         // It would cover the panel.
         run(self.desktop.command("dunstctl").arg("close-all"));
+    }
+
+    /// Moves the automatic shutdown so that its reminder comes within a minute.
+    fn bring_shutdown_near(&self) {
+        let minute = run(self.desktop.command("date").args(["--date", "6 minutes", "+%H:%M"]));
+        let settings = fs::read_to_string(self.desktop.home().join(SETTINGS)).expect("written at the start");
+        let (before, shutdown) = settings.split_once("[shutdown]\n").expect("it names the reminder");
+        self.desktop.write(SETTINGS, &format!("{before}[shutdown]\nat = \"{}\"\n{shutdown}", minute.trim()));
     }
 
     fn open_panel(&self) -> WebPage {
@@ -441,7 +456,7 @@ fn configure(desktop: &Desktop) {
         .collect();
     let inside = "\"ipp://impressions.in.test\", \"https://intranet.in.test\", \"smb://fichiers.in.test\"";
     desktop.write(
-        ".config/vigie/vigie.toml",
+        SETTINGS,
         &format!(
             "[user]\nsite = \"caen\"\n\n[[site]]\nid = \"caen\"\ngateway = \"{GATEWAY}\"\ninside = [{inside}]\n\n{drives}\
              [vpn]\nhold_seconds = 2\nprobe_seconds = 5\nprobe_timeout_seconds = 2\n\n[shutdown]\nleads_minutes = [5]\n"
