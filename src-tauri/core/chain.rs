@@ -2,7 +2,7 @@
 //!
 //! Each link follows from the evidence for the status and never contradicts it. What nothing proves is unknown.
 
-use super::message::{Action, DriveMount, Printers, Reading, SystemSettings};
+use super::message::{Action, DriveMount, HelpTopic, Printers, Reading, SystemSettings};
 use super::state::State;
 use super::vpn::witness::proven;
 use super::vpn::{Answer, Assessment, Evidence, Gateway, Path, Reason, Strength, VpnStatus, Witness, WitnessKind};
@@ -43,6 +43,20 @@ impl ChainStage {
         ChainStage::Drives,
         ChainStage::Printers,
     ];
+
+    /// Returns what a request to the helpdesk is about that stage.
+    pub fn help_topic(self) -> HelpTopic {
+        match self {
+            ChainStage::Drives => HelpTopic::Drives,
+            ChainStage::Printers => HelpTopic::Printing,
+            ChainStage::Computer
+            | ChainStage::LocalNetwork
+            | ChainStage::Internet
+            | ChainStage::Gateway
+            | ChainStage::Tunnel
+            | ChainStage::Intranet => HelpTopic::Vpn,
+        }
+    }
 }
 
 /// What is known of a link.
@@ -278,7 +292,7 @@ fn printers(state: &State) -> (LinkHealth, LinkCause) {
 
 /// Returns what mends a link, or shows more of it: at most one thing, which the state offers. Its sentence may name more.
 pub fn remedy(state: &State, link: &ChainLink) -> Option<Action> {
-    let helpdesk = || Action::Open(state.profile.helpdesk.link.clone());
+    let helpdesk = || Action::AskHelpdesk(link.stage.help_topic());
     let connect = || state.offers_connect().then_some(Action::Connect);
     // A tunnel that Vigie cannot close is closed in its client's window.
     let disconnect = || Some(if state.offers_disconnect() { Action::Disconnect } else { Action::OpenClient });
@@ -478,8 +492,13 @@ mod tests {
                         Some(Action::OpenDrive(letter)) => {
                             matches!(state.drive(letter), Some(DriveMount::Disconnected(_)))
                         }
-                        Some(Action::Open(id)) => state.profile.link(&id).is_some(),
-                        Some(Action::OpenSettings(_) | Action::OpenPortal | Action::OpenClient | Action::Diagnose)
+                        Some(
+                            Action::AskHelpdesk(_)
+                            | Action::OpenSettings(_)
+                            | Action::OpenPortal
+                            | Action::OpenClient
+                            | Action::Diagnose,
+                        )
                         | None => true,
                         Some(_) => false,
                     };

@@ -18,6 +18,8 @@ pub enum Action {
     ShowPanel,
     /// Show the panel's settings.
     ShowSettings,
+    /// Show the panel's form by which the helpdesk is asked about that.
+    AskHelpdesk(HelpTopic),
     /// Show that card of the first start.
     ShowWelcome(WelcomeCard),
     /// Show no more cards of the first start.
@@ -96,6 +98,7 @@ impl Action {
             Action::CopyCode(call) | Action::Dial(call) => Some(call.code.clone()),
             Action::ShowPanel
             | Action::ShowSettings
+            | Action::AskHelpdesk(_)
             | Action::ShowWelcome(_)
             | Action::EndWelcome
             | Action::Connect
@@ -178,6 +181,17 @@ impl HelpTopic {
         HelpTopic::Credentials,
         HelpTopic::Other,
     ];
+}
+
+/// A view of the panel's that an action leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[serde(tag = "to", content = "is", rename_all = "kebab-case")]
+pub enum PanelView {
+    /// The settings.
+    Settings,
+    /// The form by which the helpdesk is asked, with that topic chosen.
+    HelpForm(HelpTopic),
 }
 
 /// A page of the system's settings.
@@ -298,8 +312,8 @@ pub enum Event {
     ConnectWindowOpen(bool),
     /// What keeps the client from connecting; `None` if nothing was found.
     ConnectObstacle(Option<connect::Obstacle>),
-    /// The client that would be used, if one can be driven, and what the keyring holds.
-    ConnectReady(Option<connect::VpnClient>, connect::StoredCredentials),
+    /// How the user can connect, and what the keyring holds.
+    ConnectReady(connect::ClientDetection, connect::StoredCredentials),
     /// The user sent the form. (Its secrets print as `[secret]`.)
     FormSubmitted(connect::Submission),
     /// How far that attempt to connect is, or why it failed.
@@ -614,7 +628,7 @@ pub enum Effect {
     ShowConnect,
     /// Close the window for connecting.
     CloseConnect,
-    /// Find which client can be driven and what the keyring holds; the answer is an [`Event::ConnectReady`].
+    /// Find the client and what the keyring holds; the answer is an [`Event::ConnectReady`].
     PrepareConnect,
     /// Connect; the answers are [`Event::ConnectProgress`].
     Connect(connect::ConnectRequest),

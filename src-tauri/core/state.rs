@@ -2,7 +2,8 @@
 
 use super::history::History;
 use super::message::{
-    Action, Battery, DriveMount, DriveState, Effect, Host, Notification, Printers, Reading, SensorRequest, Wapt,
+    Action, Battery, DriveMount, DriveState, Effect, Host, Notification, PanelView, Printers, Reading, SensorRequest,
+    Wapt,
 };
 use super::vpn::{NotificationPolicy, Reason, Tracker, VpnStatus};
 use super::welcome::{self, WelcomeState};
@@ -72,8 +73,8 @@ pub struct State {
     pub(super) shutdown_asked: Duration,
     /// The cards of the first start, while they are shown.
     pub welcome: Option<WelcomeState>,
-    /// How often the settings were asked for since the panel opened; `None` if they were not.
-    pub settings_asked: Option<u32>,
+    /// The view that the user asked for last since the panel opened, and how many were asked for.
+    pub view_asked: Option<(u32, PanelView)>,
     /// The statuses of the last days.
     pub history: History,
     /// The uptime at which they were saved last.
@@ -139,7 +140,7 @@ impl State {
             question: None,
             shutdown_asked: Duration::ZERO,
             welcome: None,
-            settings_asked: None,
+            view_asked: None,
             reached: None,
             reminded: None,
             asleep: None,
@@ -154,6 +155,11 @@ impl State {
             problems,
             now,
         }
+    }
+
+    /// Whether the user has the panel before them, so that what it shows needs no notification.
+    pub(super) fn is_panel_watched(&self) -> bool {
+        self.panel_open && self.panel_focused
     }
 
     /// Returns the user's site: the one chosen by the user or the administrator, else the one that Cisco's files name.

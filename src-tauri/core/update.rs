@@ -1,8 +1,9 @@
 //! The one function that changes the state.
 
+use super::connect::ClientDetection;
 use super::message::{
     Action, Category, ClipboardContent, DriveMount, Effect, Event, LaunchOutcome, LaunchResult, LaunchTarget,
-    Notification, PowerOffError, SensorRequest, WindowKind,
+    Notification, PanelView, PowerOffError, SensorRequest, WindowKind,
 };
 use super::state::{State, time_to_visible};
 use super::vpn::{Decision, Gateway, ProbeRequest, TrackerRequests};
@@ -67,6 +68,10 @@ pub fn update(state: &mut State, event: Event, now: Now) -> Vec<Effect> {
             let before = state.answer.as_ref().map_or(0, |(number, _)| *number);
             state.answer = Some((before.wrapping_add(1), notification.clone()));
         }
+    }
+    if state.is_panel_watched() {
+        // It shows the answer.
+        effects.retain(|effect| !matches!(effect, Effect::Notify(notification) if notification.is_answer()));
     }
     if *state.shutdown.history() != state.saved.shutdown || *state.connect.history() != state.saved.connect {
         state.saved.shutdown = state.shutdown.history().clone();
@@ -138,7 +143,7 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
                 state.unanswered_until = None;
                 welcome::on_shown(state, effects);
             } else {
-                state.settings_asked = None;
+                state.view_asked = None;
                 welcome::end(state, effects);
             }
             // Not at each use: a few that are lost with the power do not matter.
@@ -156,7 +161,12 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
         }
         Event::ConnectObstacle(obstacle) => state.connect.obstacle = obstacle,
         Event::ConnectReady(client, stored) => {
-            state.connect.on_ready(client.filter(|_| state.profile.vpn.connect == ConnectMode::Auto), stored);
+            let drives = state.profile.vpn.connect == ConnectMode::Auto;
+            let client = match client {
+                ClientDetection::Found(_) if !drives => ClientDetection::WindowOnly,
+                client => client,
+            };
+            state.connect.on_ready(client, stored);
         }
         Event::FormSubmitted(form) => connect::on_form(state, form, effects),
         Event::ConnectProgress(request, progress) => connect::on_progress(state, request, progress, effects),
@@ -172,7 +182,7 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
         }
         Event::WindowFailed(window, error) => {
             if window == WindowKind::Panel {
-                state.settings_asked = None;
+                state.view_asked = None;
                 welcome::on_window_failed(state, effects);
             }
             effects.push(Effect::Notify(Notification::WindowFailed(window, error)));
@@ -213,11 +223,8 @@ fn handle_action(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
     state.count_use(&action);
     match action {
         Action::ShowPanel => show_panel(state, effects),
-        Action::ShowSettings => {
-            welcome::end(state, effects);
-            state.settings_asked = Some(state.settings_asked.map_or(1, |asked| asked + 1));
-            show_panel(state, effects);
-        }
+        Action::ShowSettings => show_view(state, PanelView::Settings, effects),
+        Action::AskHelpdesk(topic) => show_view(state, PanelView::HelpForm(topic), effects),
         Action::ShowWelcome(card) => welcome::on_card(state, card, effects),
         Action::EndWelcome => welcome::end(state, effects),
         Action::Refresh => {
@@ -287,6 +294,14 @@ fn handle_action(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         Action::About => effects.push(Effect::Notify(Notification::About)),
         Action::Quit => effects.push(Effect::Quit),
     }
+}
+
+/// Shows the panel at that view. Who asks for it has found the icon.
+fn show_view(state: &mut State, view: PanelView, effects: &mut Vec<Effect>) {
+    welcome::end(state, effects);
+    let asked = state.view_asked.map_or(0, |(asked, _)| asked);
+    state.view_asked = Some((asked.wrapping_add(1), view));
+    show_panel(state, effects);
 }
 
 /// Shows the panel, as the sensors see everything now.
@@ -360,8 +375,8 @@ fn save_history(state: &mut State, effects: &mut Vec<Effect>) {
 /// Notifies the user of a status that has lasted.
 fn notify(state: &mut State, effects: &mut Vec<Effect>) {
     let status = state.vpn.status();
-    let watching = state.panel_open && state.panel_focused;
-    match state.policy.decide(status, state.vpn.since_uptime(), state.now.uptime, watching) {
+    let watched = state.is_panel_watched();
+    match state.policy.decide(status, state.vpn.since_uptime(), state.now.uptime, watched) {
         Some(Decision::Notify) => effects.push(Effect::Notify(Notification::Vpn(status))),
         Some(Decision::Withdraw) => effects.push(Effect::Withdraw(Category::Vpn)),
         None => {}

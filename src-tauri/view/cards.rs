@@ -1,10 +1,10 @@
 //! The guide's subjects as the panel shows them: its words, live facts, and the buttons that do it.
 
 use super::panel::{Button, button, vpn_buttons};
-use super::{chain, drives, french, guide, shutdown, vpn};
+use super::{chain, drives, french, guide, helpdesk, shutdown};
 use jiff::civil::Time;
 use serde::{Deserialize, Serialize};
-use vigie_core::message::{Action, Printers, Reading, SystemSettings};
+use vigie_core::message::{Action, HelpTopic, Printers, Reading, SystemSettings};
 use vigie_core::state::State;
 use vigie_profile::{CardPart, Day, GuideCard, Hours, RowKind};
 
@@ -58,8 +58,8 @@ pub struct CardTable {
     pub head: Vec<String>,
     /// The lines; the first cell of each is its heading.
     pub lines: Vec<Vec<String>>,
-    /// What can be copied: the beginnings of cells.
-    pub copies: Vec<String>,
+    /// The column, counted from 0, whose cells can be copied.
+    pub copies: Option<usize>,
 }
 
 impl Card {
@@ -120,8 +120,8 @@ fn add_part(state: &State, part: CardPart, card: &mut Card) {
             let client = format!("Ouvrir {}", super::connect::client(state));
             card.buttons.push(button(client, Action::OpenClient).into());
             let lines = profile.sites.iter().map(|site| [french::site(site), site.gateway.clone()]);
-            let copies = profile.sites.iter().map(|site| site.gateway.clone()).collect();
-            card.tables.push(CardTable { copies, ..table("Adresse du serveur VPN", ["Site", "Adresse"], lines) });
+            card.tables
+                .push(CardTable { copies: Some(1), ..table("Adresse du serveur VPN", ["Site", "Adresse"], lines) });
         }
         CardPart::Drives => card.buttons.extend(drive_buttons(state)),
         CardPart::Telephone => card.telephone = true,
@@ -195,7 +195,7 @@ fn copiers(state: &State, card: &mut Card) {
         card.buttons.extend(vpn_buttons(state).into_iter().map(CardButton::from));
     }
     card.buttons.push(button(chain::PRINTER_SETTINGS, settings).into());
-    let ask = button(vpn::ASK_HELPDESK, Action::Open(state.profile.helpdesk.link.clone()));
+    let ask = helpdesk::ask(HelpTopic::Printing);
     let has_none = matches!(&state.printers, Reading::Known(Printers::Computer(printers)) if printers.is_empty());
     if has_none && !card.offers(&ask.action) {
         let note = "Aucune imprimante n’est installée sur cet ordinateur".into();
@@ -204,7 +204,6 @@ fn copiers(state: &State, card: &mut Card) {
     let own = state.site().map(|site| &site.id);
     let mut examples: Vec<_> = printing.examples.iter().collect();
     examples.sort_by_key(|example| Some(&example.site) != own);
-    let copies = examples.iter().map(|example| example.name.clone()).collect();
     let examples = examples.into_iter().map(|example| {
         let site = state.profile.sites.iter().find(|site| site.id == example.site);
         let place = vigie_core::printers::decode(printing, &example.name);
@@ -215,8 +214,7 @@ fn copiers(state: &State, card: &mut Card) {
             place,
         ]
     });
-    let examples = table("Exemples", ["Site", "Copieur", "Où il se trouve"], examples);
-    card.tables.push(CardTable { copies, ..examples });
+    card.tables.push(table("Exemples", ["Site", "Copieur", "Où il se trouve"], examples));
     card.tables.push(table("Le nom d’un copieur : I00YY-DIVX-C2", ["Partie", "Sens"], lines));
 }
 
@@ -224,7 +222,7 @@ fn copiers(state: &State, card: &mut Card) {
 fn table<const N: usize>(caption: &str, head: [&str; N], lines: impl IntoIterator<Item = [String; N]>) -> CardTable {
     let lines = lines.into_iter().map(|line| line.into_iter().map(french::typeset).collect());
     let (caption, head) = (french::typeset(caption), head.map(french::typeset).into());
-    CardTable { caption, head, lines: lines.collect(), copies: Vec::new() }
+    CardTable { caption, head, lines: lines.collect(), copies: None }
 }
 
 const DAYS: [(Day, &str); 7] = [
@@ -271,15 +269,11 @@ mod tests {
     }
 
     #[test]
-    fn printing_opens_the_systems_settings_and_gives_names_to_copy() {
+    fn printing_opens_the_systems_settings_and_only_ones_own_copiers_can_be_copied() {
         let page = crate::page::page(&standing(VpnStatus::Connected));
         let card = page.cards.iter().find(|card| card.id == "imprimer").expect("the guide has it");
         assert!(page.offers(&Action::OpenSettings(SystemSettings::Printers)), "{:?}", card.buttons);
-        let examples = &card.tables[0];
-        assert_eq!(examples.copies, ["I14RC-DSI-RDC", "I76RC-DSI04-B4"]);
-        for (line, copy) in examples.lines.iter().zip(&examples.copies) {
-            assert!(line[1].starts_with(copy.as_str()), "{line:?}");
-        }
+        assert!(card.tables.iter().all(|table| table.copies.is_none()), "they are examples: {:?}", card.tables);
         let installed = page.panel.groups.iter().flat_map(|group| &group.rows);
         let installed: Vec<_> =
             installed.filter(|row| row.fact.is_some_and(|kind| card.rows.contains(&kind))).collect();

@@ -1,7 +1,7 @@
 //! "Pourquoi ça ne marche pas ?": the chain from the computer to the drives in words.
 
 use super::panel::{self, Button, button};
-use super::{connect, drives, french, vpn};
+use super::{connect, drives, french, helpdesk, vpn};
 use serde::{Deserialize, Serialize};
 use vigie_core::chain::{ChainLink, ChainStage, LinkCause, LinkHealth, chain, first_broken, remedy};
 use vigie_core::message::{Action, SystemSettings};
@@ -183,7 +183,7 @@ fn buttons(state: &State, link: &ChainLink, sentence: &str) -> Vec<Button> {
         (panel::RECONNECT, Action::Connect),
         (vpn::OPEN_PORTAL, Action::OpenPortal),
         (panel::CHECK_NOW, Action::Diagnose),
-        (vpn::ASK_HELPDESK, Action::Open(state.profile.helpdesk.link.clone())),
+        (helpdesk::ASK, Action::AskHelpdesk(link.stage.help_topic())),
     ];
     let named = named.into_iter().filter(|(label, _)| vpn::names_button(sentence, label));
     let mut buttons: Vec<Button> = named.map(|(label, action)| button(label, action)).collect();
@@ -210,13 +210,14 @@ fn remedy_label(state: &State, action: &Action) -> String {
         (Action::Diagnose, panel::CHECK_NOW),
     ];
     let label = labels.into_iter().find(|(known, _)| known == action).map(|(_, label)| label);
-    label.unwrap_or(vpn::ASK_HELPDESK).into()
+    label.unwrap_or(helpdesk::ASK).into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use vigie_core::fixture::{HOME, correct, home, known, now, probe, silent, standing};
+    use vigie_core::message::HelpTopic;
     use vigie_core::message::{Effect, Event, SensorRequest};
     use vigie_core::update::update;
     use vigie_core::vpn::{Gateway, VpnStatus, Witness};
@@ -255,7 +256,7 @@ mod tests {
         let links = diagnosis(&state).links;
         let internet = links.iter().find(|link| link.stage == id(ChainStage::Internet)).expect("it is in the chain");
         assert!(internet.sentence.contains("Vigie ne teste pas les sites web"), "{internet:?}");
-        assert_eq!(internet.buttons, [button(vpn::ASK_HELPDESK, Action::Open("amigo".into()))]);
+        assert_eq!(internet.buttons, [helpdesk::ask(HelpTopic::Vpn)]);
     }
 
     #[test]

@@ -2,10 +2,10 @@
 
 use super::connect::{Message, Tone};
 use super::french::{self, fold};
+use super::helpdesk;
 use super::panel::button;
-use super::vpn;
 use std::io::ErrorKind;
-use vigie_core::message::Action;
+use vigie_core::message::{Action, HelpTopic};
 use vigie_core::sanitize::sanitize_report;
 use vigie_core::state::State;
 use vigie_profile::{ConfigError, ConfigValue, Expected, Layer, Loaded, Problem};
@@ -56,7 +56,7 @@ pub fn banner(state: &State) -> Option<Message> {
         0 => (
             "Une erreur de configuration".to_owned(),
             "Ce qui est faux n’est pas pris en compte. Si cela gêne votre travail, cliquez sur « Demander à AMIGO ».",
-            button(vpn::ASK_HELPDESK, Action::Open(state.profile.helpdesk.link.clone())),
+            helpdesk::ask(HelpTopic::Other),
         ),
         of_user => (
             match of_user {

@@ -17,7 +17,7 @@ use vigie_core::connect::{
     ClientDetection, ConnectError, ConnectMethod, Field, FormError, Keyring, Obstacle, Phase, Stage, Submission,
     VpnClient,
 };
-use vigie_core::message::Action;
+use vigie_core::message::{Action, HelpTopic};
 use vigie_core::state::{Question, State};
 use vigie_core::vpn::VpnStatus;
 use vigie_profile::{Id, VpnConfig};
@@ -141,8 +141,11 @@ pub fn form(state: &State) -> Form {
     let busy = connect.is_attempting();
     // Connecting by hand uses up tries as well.
     let usable = state.offers_connect() && !connect.is_blocked(&state.now, vpn);
-    let by_hand = connect.client == ClientDetection::None
-        || connect.client != ClientDetection::Pending && connect.obstacle == Some(Obstacle::ClientWindow);
+    let by_hand = match connect.client {
+        ClientDetection::Pending | ClientDetection::Missing => false,
+        ClientDetection::WindowOnly => true,
+        ClientDetection::Found(_) => connect.obstacle == Some(Obstacle::ClientWindow),
+    };
     let mut buttons = Vec::new();
     if busy {
         buttons.push(button("Annuler", Action::CancelConnect));
@@ -172,7 +175,7 @@ pub fn form(state: &State) -> Form {
             .collect(),
         message: message(state),
         busy,
-        can_connect: usable && !by_hand && connect.client != ClientDetection::Pending,
+        can_connect: usable && !by_hand && matches!(connect.client, ClientDetection::Found(_)),
         by_hand: (usable && by_hand).then(|| french::typeset(format!("Copier le code et ouvrir {}", client(state)))),
         buttons,
     }
@@ -244,8 +247,15 @@ fn message(state: &State) -> Option<Message> {
 /// Returns the message before anything was tried.
 fn idle(state: &State) -> Option<Message> {
     let connect = &state.connect;
-    if connect.client == ClientDetection::None {
-        return Some(failed(&ConnectError::ClientMissing, state));
+    match connect.client {
+        ClientDetection::WindowOnly => return Some(failed(&ConnectError::ClientMissing, state)),
+        ClientDetection::Missing => {
+            let text =
+                format!("Sans « {} », le VPN ne s’ouvre pas. L’assistance AMIGO peut l’installer.", client(state));
+            let ask = vec![helpdesk::ask(HelpTopic::Vpn)];
+            return Some(say(Tone::Error, "Aucun client VPN n’a été trouvé sur cet ordinateur", &text, ask));
+        }
+        ClientDetection::Pending | ClientDetection::Found(_) => {}
     }
     if connect.opened_after_sleep {
         let text = "Pour vous reconnecter, tapez les 6 nouveaux chiffres de votre clé OTP.";
@@ -311,7 +321,7 @@ fn blocked_message(state: &State) -> Message {
     let until = until.map(|at| at.to_zoned_datetime(state.now.wall.time_zone().clone()));
     let until = until.map(|at| format!(" Vigie permet un nouvel essai à partir de {}.", french::time(at.time())));
     let text = format!("{text}{} {}", until.unwrap_or_default(), helpdesk::urgent(state));
-    say(Tone::Error, title, &text, vec![amigo(state)])
+    say(Tone::Error, title, &text, vec![helpdesk::ask(HelpTopic::Credentials)])
 }
 
 /// Returns how many more codes may be refused: " Il reste 2 essais.".
@@ -347,13 +357,13 @@ pub fn failed(reason: &ConnectError, state: &State) -> Message {
             "Le serveur VPN n’est pas reconnu".into(),
             "Son certificat n’est pas celui attendu : rien ne lui a été envoyé. Essayez depuis un autre réseau ; si cela \
              se répète, contactez l’assistance AMIGO.",
-            vec![amigo(state)],
+            vec![helpdesk::ask(HelpTopic::Vpn)],
         ),
         ConnectError::Refused => (
             Tone::Error,
             "Le serveur VPN n’accepte pas cet ordinateur".into(),
             "Il manque à cet ordinateur un certificat ou une autorisation. Contactez l’assistance AMIGO.",
-            vec![amigo(state)],
+            vec![helpdesk::ask(HelpTopic::Vpn)],
         ),
         ConnectError::UnsupportedPrompt => {
             return by_other_means("Le serveur VPN demande autre chose qu’un code", state);
@@ -367,13 +377,13 @@ pub fn failed(reason: &ConnectError, state: &State) -> Message {
             "Le VPN ne s’ouvre pas depuis une session à distance".into(),
             "Votre code n’est pas en cause : ouvrez le VPN devant l’écran de cet ordinateur, ou contactez l’assistance \
              AMIGO.",
-            vec![amigo(state)],
+            vec![helpdesk::ask(HelpTopic::Vpn)],
         ),
         ConnectError::ServiceStopped => (
             Tone::Error,
             "Le service du client VPN est arrêté".into(),
             "Redémarrez l’ordinateur ; si cela se répète, contactez l’assistance AMIGO.",
-            vec![amigo(state)],
+            vec![helpdesk::ask(HelpTopic::Vpn)],
         ),
         ConnectError::ClientMissing => {
             (Tone::Info, format!("La connexion se fait dans {}", client(state)), &*by_hand, vec![open()])
@@ -389,7 +399,7 @@ pub fn failed(reason: &ConnectError, state: &State) -> Message {
             Tone::Error,
             "Le système n’a pas autorisé la connexion".into(),
             "Cet ordinateur demande une autorisation pour ouvrir le VPN. Recommencez, ou contactez l’assistance AMIGO.",
-            vec![amigo(state)],
+            vec![helpdesk::ask(HelpTopic::Vpn)],
         ),
         ConnectError::PinLost => (
             Tone::Warning,
@@ -409,7 +419,7 @@ pub fn failed(reason: &ConnectError, state: &State) -> Message {
             Tone::Error,
             "La connexion n’a pas abouti".into(),
             "Recommencez avec 6 nouveaux chiffres ; si cela se répète, contactez l’assistance AMIGO.",
-            vec![amigo(state)],
+            vec![helpdesk::ask(HelpTopic::Vpn)],
         ),
     };
     let tries = if matches!(reason, ConnectError::WrongPasscode) { tries_left(state) } else { String::new() };
@@ -424,7 +434,7 @@ fn say(tone: Tone, title: impl Into<String>, text: &str, buttons: Vec<Button>) -
 /// send it, OpenConnect has no window.
 fn by_other_means(title: &str, state: &State) -> Message {
     let (text, button) = if state.connect.client == ClientDetection::Found(VpnClient::OpenConnect) {
-        ("Vigie ne peut pas répondre à votre place : contactez l’assistance AMIGO.", amigo(state))
+        ("Vigie ne peut pas répondre à votre place : contactez l’assistance AMIGO.", helpdesk::ask(HelpTopic::Vpn))
     } else {
         (
             "Vigie ne peut pas répondre à votre place : connectez-vous dans la fenêtre du client VPN, avec 6 nouveaux \
@@ -433,11 +443,6 @@ fn by_other_means(title: &str, state: &State) -> Message {
         )
     };
     say(Tone::Warning, title, text, vec![button])
-}
-
-/// Returns the button that opens the helpdesk's page.
-fn amigo(state: &State) -> Button {
-    button("Ouvrir AMIGO", Action::Open(state.profile.helpdesk.link.clone()))
 }
 
 #[cfg(test)]
@@ -456,6 +461,7 @@ mod tests {
     fn at_the_form(client: Option<VpnClient>, remembered: StoredCredentials) -> State {
         let mut state = known();
         on(&mut state, Event::Action(Action::Connect));
+        let client = client.map_or(ClientDetection::WindowOnly, ClientDetection::Found);
         on(&mut state, Event::ConnectReady(client, remembered));
         state
     }
@@ -579,8 +585,8 @@ mod tests {
         let rows = [
             (ConnectError::WrongPasscode, "Code refusé", ""),
             (ConnectError::Unreachable, "Le serveur VPN ne répond pas", ""),
-            (ConnectError::Untrusted, "Le serveur VPN n’est pas reconnu", "[Ouvrir AMIGO]"),
-            (ConnectError::Refused, "Le serveur VPN n’accepte pas cet ordinateur", "[Ouvrir AMIGO]"),
+            (ConnectError::Untrusted, "Le serveur VPN n’est pas reconnu", "[Demander à AMIGO]"),
+            (ConnectError::Refused, "Le serveur VPN n’accepte pas cet ordinateur", "[Demander à AMIGO]"),
             (
                 ConnectError::UnsupportedPrompt,
                 "Le serveur VPN demande autre chose qu’un code",
@@ -592,20 +598,20 @@ mod tests {
                 "[Ouvrir Cisco Secure Client]",
             ),
             (ConnectError::HostScan, "Le serveur VPN veut contrôler cet ordinateur", "[Ouvrir Cisco Secure Client]"),
-            (ConnectError::RemoteSession, "Le VPN ne s’ouvre pas depuis une session à distance", "[Ouvrir AMIGO]"),
-            (ConnectError::ServiceStopped, "Le service du client VPN est arrêté", "[Ouvrir AMIGO]"),
+            (ConnectError::RemoteSession, "Le VPN ne s’ouvre pas depuis une session à distance", "[Demander à AMIGO]"),
+            (ConnectError::ServiceStopped, "Le service du client VPN est arrêté", "[Demander à AMIGO]"),
             (
                 ConnectError::ClientMissing,
                 "La connexion se fait dans Cisco Secure Client",
                 "[Ouvrir Cisco Secure Client]",
             ),
             (ConnectError::Held, "Cisco Secure Client est déjà ouvert", "[Ouvrir Cisco Secure Client]"),
-            (ConnectError::NotAllowed, "Le système n’a pas autorisé la connexion", "[Ouvrir AMIGO]"),
+            (ConnectError::NotAllowed, "Le système n’a pas autorisé la connexion", "[Demander à AMIGO]"),
             (ConnectError::PinLost, "Votre code PIN n’a pas pu être relu", ""),
             (ConnectError::TimedOut, "La connexion a pris trop de temps", "[Ouvrir Cisco Secure Client]"),
             (ConnectError::Cancelled, "Connexion annulée", ""),
-            (ConnectError::Unknown("secret words".into()), "La connexion n’a pas abouti", "[Ouvrir AMIGO]"),
-            (ConnectError::Locked, "Votre compte est verrouillé", "[Ouvrir AMIGO]"),
+            (ConnectError::Unknown("secret words".into()), "La connexion n’a pas abouti", "[Demander à AMIGO]"),
+            (ConnectError::Locked, "Votre compte est verrouillé", "[Demander à AMIGO]"),
         ];
         for (reason, begins, ends) in rows {
             let locked = reason == ConnectError::Locked;
@@ -623,10 +629,10 @@ mod tests {
         let mut state = at_the_form(None, StoredCredentials::default());
         let wrong = AttemptHistory { wrong: 3, locked: false, last: Some(state.now.wall.timestamp()) };
         state.connect = vigie_core::connect::ConnectState::new(wrong);
-        state.connect.client = ClientDetection::None;
+        state.connect.client = ClientDetection::WindowOnly;
         let form = form(&state);
         assert!(!form.can_connect && form.by_hand.is_none());
-        assert!(form.offers(&Action::Open("amigo".into())));
+        assert!(form.offers(&Action::AskHelpdesk(HelpTopic::Credentials)));
         assert!(says(&state).starts_with("Trop de codes refusés | N’essayez plus"), "{}", says(&state));
     }
 
@@ -638,6 +644,15 @@ mod tests {
         assert!(
             !form.takes(&submission()) && form.takes(&Submission { way: ConnectMethod::Clipboard, ..submission() })
         );
+    }
+
+    #[test]
+    fn without_any_client_no_code_is_asked_for() {
+        let mut state = at_the_form(None, StoredCredentials::default());
+        on(&mut state, Event::ConnectReady(ClientDetection::Missing, StoredCredentials::default()));
+        let form = form(&state);
+        assert!(!form.can_connect && form.by_hand.is_none() && form.offers(&Action::AskHelpdesk(HelpTopic::Vpn)));
+        assert!(says(&state).starts_with("Aucun client VPN n’a été trouvé sur cet ordinateur | "), "{}", says(&state));
     }
 
     #[test]

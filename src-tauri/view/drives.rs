@@ -2,7 +2,7 @@
 
 use super::french;
 use super::panel::{Button, Severity, button};
-use vigie_core::message::{Action, DriveMount, Reading};
+use vigie_core::message::{Action, DriveMount, HelpTopic, Reading};
 use vigie_core::state::State;
 use vigie_core::vpn::VpnStatus;
 use vigie_profile::{Drive, DriveUse};
@@ -45,7 +45,7 @@ pub fn action(state: &State, drive: &Drive) -> Option<Button> {
         }
         DriveMount::Absent => {
             let ask = format!("Demander le {} à AMIGO", names([drive]));
-            button(ask, Action::Open(state.profile.helpdesk.link.clone()))
+            button(ask, Action::AskHelpdesk(HelpTopic::Drives))
         }
     })
 }

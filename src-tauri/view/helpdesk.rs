@@ -1,8 +1,18 @@
 //! The texts about the helpdesk's hours.
 
 use super::french;
+use super::panel::{Button, button};
 use vigie_core::helpdesk::Helpdesk;
+use vigie_core::message::{Action, HelpTopic};
 use vigie_core::state::State;
+
+/// The button that leads to the form by which the helpdesk is asked; it is there where advice names it.
+pub(super) const ASK: &str = "Demander à AMIGO";
+
+/// Returns that button.
+pub fn ask(topic: HelpTopic) -> Button {
+    button(ASK, Action::AskHelpdesk(topic))
+}
 
 /// Returns the menu's entry.
 pub fn line(state: &State) -> String {

@@ -1,9 +1,9 @@
 //! The texts of the notifications.
 
-use super::{drives, french, panel, shutdown, vpn};
+use super::{drives, french, helpdesk, panel, shutdown, vpn};
 use vigie_core::message::{
-    Action, Category, ClipboardContent, LaunchOutcome, LaunchResult, LaunchTarget, Notification, ReportResult,
-    SaveFailure, WindowError, WindowKind,
+    Action, Category, ClipboardContent, HelpTopic, LaunchOutcome, LaunchResult, LaunchTarget, Notification,
+    ReportResult, SaveFailure, WindowError, WindowKind,
 };
 use vigie_core::state::State;
 use vigie_core::vpn::{Reason, VpnStatus};
@@ -292,6 +292,7 @@ fn launched(LaunchResult { target, outcome }: &LaunchResult, state: &State) -> N
         )
         .button("Copier le code", Action::CopyCode(call.clone()));
     }
+    let ask = Action::AskHelpdesk(help_topic(target));
     match outcome {
         LaunchOutcome::Started => answer(format!("{name} s’ouvre"), "").transient(),
         LaunchOutcome::MissingOpenedSelfService => answer(
@@ -304,19 +305,27 @@ fn launched(LaunchResult { target, outcome }: &LaunchResult, state: &State) -> N
         ),
         LaunchOutcome::Missing => {
             answer(format!("{name} est introuvable sur cet ordinateur"), "L’assistance AMIGO peut vous aider.")
-                .button("Ouvrir AMIGO", amigo(state))
+                .button(helpdesk::ASK, ask)
         }
         LaunchOutcome::Failed(_) => answer(format!("{name} ne s’est pas ouvert"), TRY_AGAIN)
             .button("Réessayer", retry(target))
-            .button("Ouvrir AMIGO", amigo(state)),
+            .button(helpdesk::ASK, ask),
     }
 }
 
 /// What to do if something did not open.
 const TRY_AGAIN: &str = "Réessayez ; si cela se répète, contactez l’assistance AMIGO.";
 
-fn amigo(state: &State) -> Action {
-    Action::Open(state.profile.helpdesk.link.clone())
+/// Returns what a request to the helpdesk is about if that does not open.
+fn help_topic(target: &LaunchTarget) -> HelpTopic {
+    match target {
+        LaunchTarget::Client | LaunchTarget::Portal => HelpTopic::Vpn,
+        LaunchTarget::Drive(..) => HelpTopic::Drives,
+        LaunchTarget::Call(_) => HelpTopic::Telephone,
+        LaunchTarget::Program(_) | LaunchTarget::Session(_) | LaunchTarget::Link(_) | LaunchTarget::Settings(_) => {
+            HelpTopic::Applications
+        }
+    }
 }
 
 /// Returns the name by which the user knows what was to be started.
@@ -378,7 +387,8 @@ fn window_failed(window: WindowKind, error: &WindowError, state: &State) -> Noti
         WindowKind::Panel => notice,
         WindowKind::Connect => notice.button("Ouvrir le client VPN", Action::OpenClient),
     };
-    notice.button("Ouvrir AMIGO", amigo(state))
+    // The panel, and the form in it, need the same engine.
+    notice.button("Ouvrir AMIGO", Action::Open(state.profile.helpdesk.link.clone()))
 }
 
 #[cfg(test)]
@@ -474,11 +484,11 @@ mod tests {
         );
         assert_eq!(
             launch(LaunchTarget::Client, LaunchOutcome::Missing),
-            "« Cisco Secure Client » est introuvable sur cet ordinateur | L’assistance AMIGO peut vous aider. | [Ouvrir AMIGO]"
+            "« Cisco Secure Client » est introuvable sur cet ordinateur | L’assistance AMIGO peut vous aider. | [Demander à AMIGO]"
         );
         assert_eq!(
             launch(LaunchTarget::Client, failed()),
-            "« Cisco Secure Client » ne s’est pas ouvert | Réessayez ; si cela se répète, contactez l’assistance AMIGO. | [Réessayer] | [Ouvrir AMIGO]"
+            "« Cisco Secure Client » ne s’est pas ouvert | Réessayez ; si cela se répète, contactez l’assistance AMIGO. | [Réessayer] | [Demander à AMIGO]"
         );
         assert_eq!(
             launch(LaunchTarget::Call(Call::of("sans-renvoi")), failed()),
@@ -493,7 +503,7 @@ mod tests {
         assert!(none.starts_with("*20 est confié au téléphone de cet ordinateur"), "{none}");
         assert_eq!(
             launch(LaunchTarget::Drive('T', None), LaunchOutcome::Missing),
-            "Le lecteur T (données professionnelles) est introuvable sur cet ordinateur | L’assistance AMIGO peut vous aider. | [Ouvrir AMIGO]"
+            "Le lecteur T (données professionnelles) est introuvable sur cet ordinateur | L’assistance AMIGO peut vous aider. | [Demander à AMIGO]"
         );
         assert_eq!(
             says(&Notification::WindowFailed(WindowKind::Panel, WindowError::EngineMissing), &state),
@@ -536,7 +546,7 @@ mod tests {
             (Notification::Copied(ClipboardContent::SupportInfo), "Les infos pour l’assistance sont copiées | Collez-les dans votre message ou dans votre demande AMIGO (Ctrl + V).".into()),
             (Notification::CopyFailed, "La copie n’a pas fonctionné | Le presse-papiers ne répond pas. Réessayez dans un instant.".into()),
             (Notification::Copied(ClipboardContent::Passcode), "Votre code est copié pour 30 secondes | Collez-le comme « Passcode » (Ctrl + V) : les 6 chiffres ne restent pas valables longtemps.".into()),
-            (Notification::ConnectFailed(ConnectError::Untrusted), "Le serveur VPN n’est pas reconnu | Son certificat n’est pas celui attendu : rien ne lui a été envoyé. Essayez depuis un autre réseau ; si cela se répète, contactez l’assistance AMIGO. | [Réessayer] | [Ouvrir AMIGO]".into()),
+            (Notification::ConnectFailed(ConnectError::Untrusted), "Le serveur VPN n’est pas reconnu | Son certificat n’est pas celui attendu : rien ne lui a été envoyé. Essayez depuis un autre réseau ; si cela se répète, contactez l’assistance AMIGO. | [Réessayer] | [Demander à AMIGO]".into()),
             (Notification::DisconnectFailed, "Le VPN n’a pas pu être déconnecté | Déconnectez-le dans la fenêtre du client VPN. | [Ouvrir le client VPN]".into()),
             (Notification::NoMoreReminders, "Plus de rappel ce soir | L’ordinateur s’éteindra aujourd’hui à 21 h 30.".into()),
             (Notification::PinNotKept, "Votre code PIN n’a pas été retenu | Cet ordinateur a refusé de le garder ; l’administrateur l’interdit peut-être. Vous le taperez aussi à la prochaine connexion.".into()),

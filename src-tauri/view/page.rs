@@ -13,7 +13,7 @@ use super::welcome::{Welcome, welcome};
 use super::{french, notice};
 use serde::{Deserialize, Serialize};
 use vigie_core::digits::Digits;
-use vigie_core::message::{Action, Call};
+use vigie_core::message::{Action, Call, PanelView};
 use vigie_core::state::State;
 use vigie_profile::Id;
 
@@ -25,8 +25,8 @@ pub struct Page {
     pub panel: Panel,
     /// The card of the first start that covers them.
     pub welcome: Option<Welcome>,
-    /// A number that changes when the user asks for the settings.
-    pub settings_asked: Option<u32>,
+    /// The view that the user asked for elsewhere, such as in the menu, and a number that changes each time.
+    pub view_asked: Option<(u32, PanelView)>,
     /// The chain from the computer to the drives.
     pub diagnosis: Diagnosis,
     /// What is not as it should be.
@@ -61,7 +61,7 @@ pub struct Page {
 pub enum Part {
     Panel(Panel),
     Welcome(Option<Welcome>),
-    SettingsAsked(Option<u32>),
+    ViewAsked(Option<(u32, PanelView)>),
     Diagnosis(Diagnosis),
     Attention(Vec<AttentionItem>),
     FactsUnfolded(bool),
@@ -172,13 +172,14 @@ impl Page {
         let help = self.help.clone().map(Part::Help);
         let parts = [
             Part::Welcome(self.welcome.clone()),
-            Part::SettingsAsked(self.settings_asked),
             Part::Diagnosis(self.diagnosis.clone()),
             Part::Attention(self.attention.clone()),
             Part::FactsUnfolded(self.facts_unfolded),
             Part::Today(self.today.clone()),
             Part::Guide(self.guide.clone()),
             Part::Cards(self.cards.clone()),
+            // After what it may lead to.
+            Part::ViewAsked(self.view_asked),
             Part::Entries(self.entries.clone(), self.helpdesk.clone()),
             Part::Settings(self.settings.clone()),
             Part::Answer(self.answer.clone()),
@@ -192,7 +193,7 @@ impl Page {
         match part {
             Part::Panel(panel) => self.panel = panel,
             Part::Welcome(card) => self.welcome = card,
-            Part::SettingsAsked(asked) => self.settings_asked = asked,
+            Part::ViewAsked(asked) => self.view_asked = asked,
             Part::Diagnosis(diagnosis) => self.diagnosis = diagnosis,
             Part::Attention(attention) => self.attention = attention,
             Part::FactsUnfolded(unfolded) => self.facts_unfolded = unfolded,
@@ -217,7 +218,7 @@ pub fn page(state: &State) -> Page {
     let mut page = Page {
         panel: panel(state),
         welcome: welcome(state),
-        settings_asked: state.settings_asked,
+        view_asked: state.view_asked,
         diagnosis: diagnosis(state),
         facts_unfolded: state.facts_unfolded,
         today: today(state),

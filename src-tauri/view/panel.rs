@@ -5,7 +5,7 @@
 use super::connect::Message;
 use super::{drives, french, helpdesk, shutdown, vpn};
 use serde::{Deserialize, Serialize};
-use vigie_core::message::{Action, Host, Printers, Reading};
+use vigie_core::message::{Action, HelpTopic, Host, Printers, Reading};
 use vigie_core::shutdown::Reminder;
 use vigie_core::state::{Question, State};
 use vigie_core::vpn::{Reason, VpnStatus};
@@ -116,6 +116,8 @@ pub struct Button {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Prompt {
+    /// Differs from that of the prompt before, if that is the same but for it: this one is to be read again.
+    pub number: u16,
     /// The question.
     pub title: String,
     /// What to know before answering.
@@ -235,8 +237,8 @@ pub(super) fn vpn_buttons(state: &State) -> Vec<Button> {
         | VpnStatus::Connected
         | VpnStatus::OnSite => {}
     }
-    if vpn::names_button(&vpn::detail(state), vpn::ASK_HELPDESK) {
-        buttons.push(button(vpn::ASK_HELPDESK, Action::Open(state.profile.helpdesk.link.clone())));
+    if vpn::names_button(&vpn::detail(state), helpdesk::ASK) {
+        buttons.push(helpdesk::ask(HelpTopic::Vpn));
     }
     buttons
 }
@@ -262,17 +264,20 @@ fn question(state: &State) -> Option<Prompt> {
     let Some(question) = question else { return state.reminded.as_ref().map(reminder) };
     Some(match question {
         Question::ShutDown => Prompt {
+            number: 0,
             title: french::typeset(shutdown::CONFIRM_TITLE),
             text: shutdown::CONFIRM_TEXT.into(),
             // "Annuler" is where "Éteindre maintenant" was: a double click must not switch the computer off.
             answers: vec![button("Annuler", Action::Cancel), button("Éteindre", Action::ConfirmShutDown)],
         },
         Question::ForgetCredentials => Prompt {
+            number: 0,
             title: french::typeset(super::connect::FORGET_TITLE),
             text: french::typeset(super::connect::FORGET_TEXT),
             answers: vec![button("Annuler", Action::Cancel), button("Oublier", Action::ConfirmForget)],
         },
         Question::Site => Prompt {
+            number: 0,
             title: french::typeset(SITE_QUESTION),
             text: SITE_PURPOSE.into(),
             answers: (state.profile.sites.iter())
@@ -293,7 +298,7 @@ fn reminder(reminder: &Reminder) -> Prompt {
     }
     answers.push(button(shutdown::NOT_TONIGHT, Action::NotTonight));
     let title = format!("Arrêt automatique à {}", french::time(reminder.at.time()));
-    Prompt { title, text: shutdown::advice(reminder), answers }
+    Prompt { number: reminder.minutes, title, text: shutdown::advice(reminder), answers }
 }
 
 /// Returns the rows about the network.
@@ -571,6 +576,7 @@ mod tests {
     #[test]
     fn panel_offers_only_its_buttons_and_answers() {
         let question = Prompt {
+            number: 0,
             title: "Éteindre ?".into(),
             text: String::new(),
             answers: vec![button("Éteindre", Action::ConfirmShutDown)],
@@ -691,6 +697,19 @@ mod tests {
         let mut state = standing(VpnStatus::Stalled);
         state.connect.cisco_cli_available = true;
         assert!(panel(&state).offers(&Action::Disconnect));
+    }
+
+    #[test]
+    fn a_reminder_that_nobody_answered_is_another_prompt_the_next_time() {
+        let mut state = known();
+        update(&mut state, Event::Tick, now("2026-11-24T21:00"));
+        let first = panel(&state).question.expect("the reminder");
+        update(&mut state, Event::Tick, now("2026-11-24T21:10"));
+        assert_eq!(panel(&state).question.as_ref(), Some(&first));
+        update(&mut state, Event::Tick, now("2026-11-24T21:15"));
+        let second = panel(&state).question.expect("the reminder");
+        assert_ne!(second.number, first.number);
+        assert_eq!(Prompt { number: first.number, ..second }, first);
     }
 
     #[test]

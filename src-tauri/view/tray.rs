@@ -466,14 +466,14 @@ Quitter
 
     #[test]
     fn connecting_and_disconnecting_in_the_menu() {
-        use vigie_core::connect::{ConnectProgress, StoredCredentials, VpnClient};
+        use vigie_core::connect::{ClientDetection, ConnectProgress, StoredCredentials, VpnClient};
         use vigie_core::fixture::{home, submission};
         let second = |state: &State| -> Vec<String> {
             text(&tray(state).menu).lines().skip(1).take_while(|line| *line != "—").map(str::to_owned).collect()
         };
         let mut state = standing(VpnStatus::Disconnected);
         let mut on = |event| update(&mut state, event, now("2026-11-24T14:02:10"));
-        on(Event::ConnectReady(Some(VpnClient::Cisco), StoredCredentials::default()));
+        on(Event::ConnectReady(ClientDetection::Found(VpnClient::Cisco), StoredCredentials::default()));
         on(Event::FormSubmitted(submission()));
         assert_eq!(second(&state), ["Annuler la connexion", "Vérifier maintenant"]);
         assert_eq!(tray(&state).icon.status, VpnStatus::Connecting);

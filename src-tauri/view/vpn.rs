@@ -5,8 +5,6 @@ use vigie_core::state::State;
 use vigie_core::vpn::{Answer, Reason, VpnStatus, Witness};
 use vigie_profile::IntranetHost;
 
-/// The button that leads to the helpdesk; it is there if the advice names it.
-pub(super) const ASK_HELPDESK: &str = "Demander à AMIGO";
 /// The button that opens the log-in page of a public Wi-Fi.
 pub(super) const OPEN_PORTAL: &str = "Se connecter au Wi-Fi public";
 
@@ -239,7 +237,7 @@ pub fn gateway(state: &State) -> Option<&str> {
 mod tests {
     use super::*;
     use vigie_core::fixture::{HOST, TUNNEL, home, known, now, probe, silent, standing, with_tunnel, witness};
-    use vigie_core::message::{Action, Effect, Event, RequestId, SensorRequest};
+    use vigie_core::message::{Action, Effect, Event, HelpTopic, RequestId, SensorRequest};
     use vigie_core::update::update;
     use vigie_core::vpn::{Ends, Gateway, Links};
 
@@ -299,8 +297,8 @@ mod tests {
     fn advice_to_ask_the_helpdesk_comes_with_its_button() {
         for gateway in Gateway::ALL {
             let state = at_home(gateway, home());
-            let offered = crate::panel::panel(&state).offers(&Action::Open("amigo".into()));
-            assert_eq!(offered, names_button(&detail(&state), ASK_HELPDESK), "{gateway:?}");
+            let offered = crate::panel::panel(&state).offers(&Action::AskHelpdesk(HelpTopic::Vpn));
+            assert_eq!(offered, names_button(&detail(&state), helpdesk::ASK), "{gateway:?}");
         }
     }
 

@@ -170,7 +170,7 @@ fn three_wrong_codes_end_all_attempts() {
     let home = home.restarted();
     let form = home.desktop.wait_for_form_after(home.seen, "a message", |form| form["message"]["title"].is_string());
     assert_eq!(form["message"]["title"].as_str().map(plain).as_deref(), Some("Trop de codes refusés"));
-    assert_eq!(form["message"]["buttons"][0]["action"], json!({"do": "open", "with": "amigo"}));
+    assert_eq!(form["message"]["buttons"][0]["action"], json!({"do": "ask-helpdesk", "with": "credentials"}));
     assert_eq!(form["can_connect"], false);
     home.assert_not_sent(&TestVpn::otp(1));
 
@@ -203,7 +203,7 @@ fn a_gateway_with_another_certificate_gets_nothing_until_the_administrator_pins_
     let asked = home.vpn.logs().matches(TestVpn::USER).count();
     let digits = TestVpn::otp(1);
     let form = home.submit_and_wait_for(PIN, &digits, "Le serveur VPN n’est pas reconnu");
-    assert_eq!(form["message"]["buttons"][0]["action"], json!({"do": "open", "with": "amigo"}));
+    assert_eq!(form["message"]["buttons"][0]["action"], json!({"do": "ask-helpdesk", "with": "vpn"}));
     assert_eq!(home.vpn.logs().matches(TestVpn::USER).count(), asked);
     home.assert_no_client_left();
 

@@ -264,6 +264,27 @@ fn by_hand_the_passcode_is_copied_for_ciscos_window_and_expires() {
 }
 
 #[test]
+fn without_any_client_it_asks_for_no_code() {
+    let vpn = TestVpn::start();
+    let (desktop, _keyring) = desktop(&vpn, false);
+    // OpenConnect, which is installed, has no window for the code.
+    let (vigie, item) = start(&desktop, &vpn, "[vpn]\nconnect = \"by-hand\"\n");
+    item.click(&["Se connecter au VPN…"]);
+    let page = WebPage::of_window(&desktop, TITLE);
+    page.wait_for_text("[role=alert]", "Aucun client VPN n’a été trouvé sur cet ordinateur");
+    assert_eq!(page.run::<usize>("return document.querySelectorAll('input, select').length", &[]), 0);
+    capture_accessible(&desktop, &page, "connexion-sans-client");
+    page.click("Demander à AMIGO");
+    drop(page);
+    let page = asked_about(&desktop, "vpn");
+    page.click("Voir le rapport");
+    assert_eq!(accessibility_faults(&page), Vec::<String>::new());
+    desktop.screenshot("demande-vpn");
+    drop(page);
+    quit(vigie, &item);
+}
+
+#[test]
 fn without_a_client_to_drive_it_connects_by_hand_and_keeps_what_is_copied_later() {
     let vpn = TestVpn::start();
     let (desktop, _keyring) = desktop(&vpn, false);
@@ -355,6 +376,10 @@ fn a_locked_account_is_not_tried_again_even_after_a_restart() {
     page.wait_for_text("[role=alert]", "Votre compte est verrouillé");
     capture_accessible(&desktop, &page, "connexion-verrouille");
     assert_eq!(page.run::<usize>("return document.querySelectorAll('input, select').length", &[]), 0);
+    page.click("Demander à AMIGO");
+    // The panel opens at the form, which has the way to the helpdesk. The next page needs the driver's port.
+    drop(page);
+    let page = asked_about(&desktop, "credentials");
     page.click("Ouvrir AMIGO");
     assert_eq!(browser.next_call(0), ["http://assistance.ac-normandie.fr/"]);
     drop(page);
@@ -365,6 +390,16 @@ fn a_locked_account_is_not_tried_again_even_after_a_restart() {
     let page = WebPage::of_window(&desktop, TITLE);
     page.wait_for_text("[role=alert]", "Votre compte est verrouillé");
     assert_eq!(page.run::<usize>("return document.querySelectorAll('input, select').length", &[]), 0);
+}
+
+/// Waits for the panel, which asks for help about that.
+fn asked_about(desktop: &Desktop, topic: &str) -> WebPage {
+    let page = WebPage::of(desktop);
+    page.wait_for_text("h1", "Aide");
+    let chosen = "return document.querySelector('[name=help-topic]:checked')?.value";
+    wait_for(topic, DEADLINE, || (page.run::<Value>(chosen, &[]) == json!(topic)).then_some(()));
+    wait_for("the focus on the sentence", DEADLINE, || (focused(&page) == "help-sentence").then_some(()));
+    page
 }
 
 /// Ends Vigie from its menu.

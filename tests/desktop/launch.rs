@@ -134,9 +134,7 @@ fn a_missing_program_is_offered_for_installation_or_download() {
     item.click(&["Se connecter au VPN…"]);
     let title = "«\u{a0}Cisco Secure Client\u{a0}» est introuvable sur cet ordinateur";
     let notification = desktop.notifications().wait(seen, title);
-    assert_eq!(notification.buttons(), ["Ouvrir AMIGO"]);
-    desktop.press_button(&notification, "Ouvrir AMIGO");
-    assert_eq!(browser.next_call(1), ["http://assistance.ac-normandie.fr/"]);
+    assert_eq!(notification.buttons(), ["Demander à AMIGO"]);
 }
 
 #[test]
@@ -148,7 +146,7 @@ fn a_failed_launch_is_notified_with_the_next_step() {
     let (_vigie, item) = desktop.start_vigie();
     let title = "«\u{a0}Télémaintenance\u{a0}» ne s’est pas ouvert";
     let notification = start_remote_support(&desktop, &item, title);
-    assert_eq!(notification.buttons(), ["Réessayer", "Ouvrir AMIGO"]);
+    assert_eq!(notification.buttons(), ["Réessayer", "Demander à AMIGO"]);
     let isl = desktop.record_program("ISLLightClient");
     desktop.press_button(&notification, "Réessayer");
     assert_eq!(isl.next_call(0), Vec::<String>::new());

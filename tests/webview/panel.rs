@@ -53,7 +53,9 @@ fn asking() -> Page {
         Button { label: "Éteindre".into(), action: Action::ConfirmShutDown },
     ];
     let question =
-        Prompt { title: "Éteindre l’ordinateur ?".into(), text: "Enregistrez d’abord.".into(), answers };
+        Prompt {
+            number: 0, title: "Éteindre l’ordinateur ?".into(), text: "Enregistrez d’abord.".into(), answers
+        };
     let page = model();
     Page { panel: Panel { question: Some(question), ..page.panel.clone() }, ..page }
 }
@@ -217,7 +219,9 @@ async fn a_double_click_does_not_confirm_or_cancel_the_shutdown() -> TestResult 
     let mut tray = FakeTray::on(&display.name, OPENED)?;
     let answers = vec![Button { label: "Éteindre maintenant".into(), action: Action::ShutDown }];
     let reminder =
-        Prompt { title: "Arrêt automatique à 21 h 30".into(), text: "Enregistrez d’abord.".into(), answers };
+        Prompt {
+            number: 0, title: "Arrêt automatique à 21 h 30".into(), text: "Enregistrez d’abord.".into(), answers
+        };
     let page = model();
     tray.show(&Page { panel: Panel { question: Some(reminder), ..page.panel.clone() }, ..page });
     assert_eq!(tray.event().await?, Event::PanelOpen(true));

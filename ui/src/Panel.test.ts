@@ -44,6 +44,7 @@ const asking: Panel = {
   title: "VPN déconnecté depuis 16 h 40",
   status: "disconnected",
   question: {
+    number: 0,
     title: "Éteindre l’ordinateur maintenant ?",
     text: "Enregistrez d’abord votre travail.",
     answers: [
@@ -162,7 +163,7 @@ const support: Card = {
     { button: { label: "Chercher pourquoi", action: { do: "diagnose" } }, note: "" },
   ],
   rows: ["disk"],
-  tables: [{ caption: "Horaires", head: ["Jour", "Heures"], lines: [["Lundi", "8 h à 17 h"]], copies: ["8 h"] }],
+  tables: [{ caption: "Horaires", head: ["Jour", "Heures"], lines: [["Lundi", "8 h à 17 h"]], copies: 1 }],
   telephone: false,
   session: true,
   help: true,
@@ -381,6 +382,7 @@ test("a reminder that appears while the user types does not take the focus", () 
 const reminder: Panel = {
   ...connected,
   question: {
+    number: 30,
     title: "Arrêt automatique à 21 h 30",
     text: "Enregistrez votre travail.",
     answers: [
@@ -389,6 +391,17 @@ const reminder: Panel = {
     ],
   },
 };
+
+test("the next reminder is read again, though it says the same", () => {
+  open();
+  update(reminder);
+  const first = element("#prompt");
+  update({ ...reminder, title: "VPN déconnecté" });
+  expect(element("#prompt"), "the same reminder").toBe(first);
+  update({ ...reminder, question: { ...reminder.question!, number: 15 } });
+  expect(element("#prompt")).not.toBe(first);
+  expect(read("#prompt")).toBe("Arrêt automatique à 21 h 30");
+});
 
 test("a panel that opens with a question has the focus on it, so that it is read", async () => {
   show({ part: "welcome", is: welcome });
@@ -582,8 +595,8 @@ test("a result leads to a card and back, to a setting, and to a row", async () =
   expect(read("[data-card=support] ol")).toContain("Entrez le numéro.");
   expect(read("[data-id=disk] .value")).toBe("12 Go libres");
   expect(read("table caption")).toBe("Horaires");
-  button("Copier\u{a0}: 8 h").click();
-  expect(writeText).toHaveBeenCalledExactlyOnceWith("8 h");
+  button("Copier\u{a0}: 8 h à 17 h").click();
+  expect(writeText).toHaveBeenCalledExactlyOnceWith("8 h à 17 h");
   button("AMIGO").click();
   expect(ipc.request).toHaveBeenLastCalledWith({ do: "open", with: "amigo" });
   press("Escape");
@@ -1112,8 +1125,32 @@ test("a question comes before a card of the first start, and Escape closes the w
   expect(ipc.close).toHaveBeenCalledOnce();
 });
 
+test("a button that asks the helpdesk leads to the form, with what it is about chosen", async () => {
+  const ask = { label: "Demander à AMIGO", action: { do: "ask-helpdesk", with: "other" } } as const;
+  open();
+  update({ ...connected, buttons: [ask] });
+  const chosen = (): string | undefined => document.querySelector<HTMLInputElement>("input[type=radio]:checked")?.value;
+  button(ask.label).focus();
+  button(ask.label).click();
+  expect(ipc.request).toHaveBeenLastCalledWith(ask.action);
+  show({ part: "view-asked", is: [1, { to: "help-form", is: "other" }] });
+  flushSync();
+  await vi.waitFor(() => expect(document.activeElement?.id).toBe("help-sentence"));
+  expect(read("h1")).toBe("Prise en main");
+  expect(chosen()).toBe("other");
+  expect(read("#help-preview")).toContain("Demande d’aide : Autre chose");
+  // What was written stays when another button leads there again.
+  type("#help-sentence", "Le lecteur T manque");
+  show({ part: "view-asked", is: [2, { to: "help-form", is: "vpn" }] });
+  flushSync();
+  expect(chosen()).toBe("vpn");
+  expect(element<HTMLInputElement>("#help-sentence").value).toBe("Le lecteur T manque");
+  press("Escape");
+  await vi.waitFor(() => expect(document.activeElement?.id).toBe("search"));
+});
+
 test("the menu opens the settings, in a new panel and in one that is open", async () => {
-  show({ part: "settings-asked", is: 1 });
+  show({ part: "view-asked", is: [1, { to: "settings" }] });
   open();
   expect(focused()).toBe("Réglages");
   await vi.waitFor(() => expect(ipc.rendered).toHaveBeenCalledOnce());
@@ -1124,7 +1161,7 @@ test("the menu opens the settings, in a new panel and in one that is open", asyn
   expect(document.querySelector("[data-setting]")).toBeNull();
   update({ ...connected, title: "VPN déconnecté" });
   expect(document.querySelector("[data-setting]"), "asked once").toBeNull();
-  show({ part: "settings-asked", is: 2 });
+  show({ part: "view-asked", is: [2, { to: "settings" }] });
   flushSync();
   expect(document.querySelector("[data-setting]")).not.toBeNull();
 });

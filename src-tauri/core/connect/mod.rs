@@ -53,22 +53,18 @@ pub enum VpnClient {
     OpenConnect,
 }
 
-/// Which client Vigie would drive.
+/// How the user can connect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ClientDetection {
     /// Not looked for yet.
     #[default]
     Pending,
-    /// None can be driven.
-    None,
-    /// This one.
+    /// No client was found.
+    Missing,
+    /// None can be driven: the user types the passcode into the client's own window.
+    WindowOnly,
+    /// Vigie drives this one.
     Found(VpnClient),
-}
-
-impl From<Option<VpnClient>> for ClientDetection {
-    fn from(client: Option<VpnClient>) -> ClientDetection {
-        client.map_or(ClientDetection::None, ClientDetection::Found)
-    }
 }
 
 /// What keeps an installed client from connecting.
@@ -264,11 +260,11 @@ impl ConnectState {
     }
 
     /// Handles the answer to [`Effect::PrepareConnect`]. A keyring that cannot be read keeps the identifier known before.
-    pub fn on_ready(&mut self, client: Option<VpnClient>, mut stored: StoredCredentials) {
+    pub fn on_ready(&mut self, client: ClientDetection, mut stored: StoredCredentials) {
         if stored.keyring != Keyring::Ready {
             stored.identifier = self.stored.take().and_then(|known| known.identifier);
         }
-        (self.client, self.stored) = (client.into(), Some(stored));
+        (self.client, self.stored) = (client, Some(stored));
     }
 
     /// Whether an attempt to connect is under way.
@@ -556,9 +552,9 @@ mod tests {
         assert_eq!(connect.submit(form, true, &at, &vpn()), None);
         assert_eq!(connect.form_errors, [FormError::NothingRemembered]);
         let locked = StoredCredentials { keyring: Keyring::Locked, ..StoredCredentials::default() };
-        connect.on_ready(Some(VpnClient::Cisco), locked.clone());
+        connect.on_ready(ClientDetection::Found(VpnClient::Cisco), locked.clone());
         assert_eq!(connect.stored, Some(StoredCredentials { identifier: Some("jdupont".into()), ..locked }));
-        connect.on_ready(Some(VpnClient::Cisco), StoredCredentials::default());
+        connect.on_ready(ClientDetection::Found(VpnClient::Cisco), StoredCredentials::default());
         assert_eq!(connect.stored, Some(StoredCredentials::default()), "an unlocked keyring decides");
     }
 
@@ -643,9 +639,11 @@ mod tests {
 
     #[test]
     fn without_a_client_nothing_is_tried() {
-        let mut connect = ConnectState { client: ClientDetection::None, ..ConnectState::default() };
-        assert_eq!(connect.submit(form(), true, &now("2026-11-24T10:00"), &vpn()), None);
-        assert_eq!(connect.phase, Phase::Failed(ConnectError::ClientMissing));
+        for client in [ClientDetection::Missing, ClientDetection::WindowOnly] {
+            let mut connect = ConnectState { client, ..ConnectState::default() };
+            assert_eq!(connect.submit(form(), true, &now("2026-11-24T10:00"), &vpn()), None);
+            assert_eq!(connect.phase, Phase::Failed(ConnectError::ClientMissing));
+        }
     }
 
     #[test]

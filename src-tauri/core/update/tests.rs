@@ -7,7 +7,8 @@ use crate::fixture::{
 };
 use crate::helpdesk;
 use crate::message::{
-    Battery, Call, DriveState, Host, PowerOffError, Printer, Printers, Reading, RequestId, Space, Wapt, WindowError,
+    Battery, Call, DriveState, HelpTopic, Host, PowerOffError, Printer, Printers, Reading, RequestId, Space, Wapt,
+    WindowError,
 };
 use crate::state::{Question, SavedState};
 use crate::vpn::{ClientState, Gateway, Links, Traffic, VpnStatus};
@@ -157,24 +158,43 @@ fn site_is_asked_for_after_the_first_start_unless_its_card_was_shown() {
 }
 
 #[test]
-fn settings_open_each_time_they_are_asked_for() {
+fn an_answer_is_not_notified_beside_the_panel_that_the_user_looks_at() {
+    let copied = || Event::Copied(ClipboardContent::SupportInfo, Ok(()));
+    let mut state = known();
+    for (open, focused, notified) in [(false, false, true), (true, false, true), (true, true, false)] {
+        let before = state.answer.as_ref().map_or(0, |(number, _)| *number);
+        state.on(Event::PanelOpen(open), "10:00");
+        state.on(Event::PanelFocused(focused), "10:00");
+        let effects = state.on(copied(), "10:00");
+        let answer = Notification::Copied(ClipboardContent::SupportInfo);
+        assert_eq!(effects.contains(&Effect::Notify(answer.clone())), notified, "{open} {focused}");
+        assert_eq!(state.answer, Some((before + 1, answer)));
+    }
+    // A question waits in both.
+    assert!(state.asked(Action::ShutDown).contains(&Effect::Notify(Notification::ConfirmShutdown)));
+}
+
+#[test]
+fn a_view_opens_each_time_it_is_asked_for() {
     let mut state = known();
     assert!(state.asked(Action::ShowSettings).contains(&Effect::ShowPanel));
     state.on(Event::PanelOpen(true), "10:00");
-    assert_eq!(state.settings_asked, Some(1));
+    assert_eq!(state.view_asked, Some((1, PanelView::Settings)));
     state.asked(Action::ShowSettings);
-    assert_eq!(state.settings_asked, Some(2));
+    assert_eq!(state.view_asked, Some((2, PanelView::Settings)));
+    assert!(state.asked(Action::AskHelpdesk(HelpTopic::Drives)).contains(&Effect::ShowPanel));
+    assert_eq!(state.view_asked, Some((3, PanelView::HelpForm(HelpTopic::Drives))));
     state.on(Event::PanelOpen(false), "10:00");
-    assert_eq!(state.settings_asked, None, "the panel opens as usual the next time");
+    assert_eq!(state.view_asked, None, "the panel opens as usual the next time");
     state.asked(Action::ShowSettings);
     state.on(Event::WindowFailed(WindowKind::Panel, WindowError::EngineMissing), "10:00");
-    assert_eq!(state.settings_asked, None);
+    assert_eq!(state.view_asked, None);
     // A user who looks for the settings has found the icon.
     let mut state = stranger();
     state.begin();
     state.on(Event::PanelOpen(true), "10:00");
     state.asked(Action::ShowSettings);
-    assert_eq!((state.welcome, state.settings_asked), (None, Some(1)));
+    assert_eq!((state.welcome, state.view_asked), (None, Some((1, PanelView::Settings))));
 }
 
 #[test]
@@ -673,7 +693,8 @@ fn at_the_form() -> State {
     state.on(Event::Tick, "10:00:05");
     assert_eq!(state.asked(Action::Connect), [Effect::PrepareConnect, Effect::ShowConnect]);
     state.on(Event::ConnectWindowOpen(true), "10:00:06");
-    let ready = Event::ConnectReady(Some(connect::VpnClient::Cisco), connect::StoredCredentials::default());
+    let ready =
+        Event::ConnectReady(ClientDetection::Found(connect::VpnClient::Cisco), connect::StoredCredentials::default());
     assert_eq!(state.on(ready, "10:00:06"), []);
     state
 }
@@ -794,7 +815,10 @@ fn administrator_can_forbid_driving_the_client() {
     state.profile = Arc::new(profile);
     assert_eq!(state.asked(Action::Connect), [Effect::PrepareConnect, Effect::ShowConnect]);
     state.on(Event::ConnectWindowOpen(true), "10:00");
-    state.on(Event::ConnectReady(Some(connect::VpnClient::Cisco), connect::StoredCredentials::default()), "10:00");
+    state.on(
+        Event::ConnectReady(ClientDetection::Found(connect::VpnClient::Cisco), connect::StoredCredentials::default()),
+        "10:00",
+    );
     assert_eq!(state.on(Event::FormSubmitted(submission()), "10:01"), []);
     let by_hand = connect::Submission { way: connect::ConnectMethod::Clipboard, ..submission() };
     assert!(matches!(state.on(Event::FormSubmitted(by_hand), "10:01")[..], [Effect::CopyPasscode(..)]));

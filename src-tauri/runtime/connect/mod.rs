@@ -16,7 +16,7 @@ mod tests;
 
 use self::driver::{ClientDriver, StopReason, drive};
 use super::clipboard::{Clipboard, PASSCODE_EXPIRY};
-use super::credentials;
+use super::{credentials, launch};
 use crate::cisco::command_line;
 use crate::{Events, send};
 use std::sync::Arc;
@@ -24,9 +24,9 @@ use std::time::Duration;
 use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use vigie_core::connect::{ConnectError, ConnectProgress, ConnectRequest, Pin, Secret, VpnClient};
+use vigie_core::connect::{ClientDetection, ConnectError, ConnectProgress, ConnectRequest, Pin, Secret, VpnClient};
 use vigie_core::message::{ClipboardContent, Event};
-use vigie_profile::{Profile, Site};
+use vigie_profile::{ConnectMode, Profile, Site};
 
 /// How long Cisco's command line may take to disconnect.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -54,10 +54,11 @@ impl VpnConnector {
         tokio::spawn(async move {
             let client = client(&profile);
             if client == Some(VpnClient::Cisco) {
+                let profile = profile.clone();
                 let obstacle = tokio::task::spawn_blocking(move || obstacle::find(&profile)).await;
                 send(&events, Event::ConnectObstacle(obstacle.unwrap_or_default()));
             }
-            let remembered = credentials::remembered().await;
+            let (client, remembered) = tokio::join!(detect(client, &profile), credentials::remembered());
             send(&events, Event::ConnectReady(client, remembered));
         });
     }
@@ -132,6 +133,18 @@ pub async fn passcode(pin: &Pin, digits: &Secret) -> Result<Secret, String> {
     passcode.push_str(pin.expose());
     passcode.push_str(digits.expose());
     Ok(Secret::from(passcode))
+}
+
+/// Returns how the user can connect, if that client can be driven.
+async fn detect(client: Option<VpnClient>, profile: &Profile) -> ClientDetection {
+    match client {
+        // Cisco's command line comes with its window, OpenConnect has none.
+        Some(client) if profile.vpn.connect == ConnectMode::Auto || client == VpnClient::Cisco => {
+            ClientDetection::Found(client)
+        }
+        _ if launch::is_missing(profile, &profile.vpn.client).await => ClientDetection::Missing,
+        _ => ClientDetection::WindowOnly,
+    }
 }
 
 /// Returns the client that would be used: Cisco's if it is installed, otherwise OpenConnect.

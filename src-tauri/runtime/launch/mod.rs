@@ -33,6 +33,15 @@ pub async fn launch(profile: &Profile, what: &LaunchTarget) -> LaunchResult {
     Launcher { profile, paths: Arc::new(SearchPaths::system()) }.launch(what).await
 }
 
+/// Whether no candidate of that program exists. A search that does not end in time has not shown that.
+pub async fn is_missing(profile: &Profile, id: &str) -> bool {
+    let launcher = Launcher { profile, paths: Arc::new(SearchPaths::system()) };
+    match profile.program(id) {
+        Some(program) => launcher.search(program).await == Some(None),
+        None => true,
+    }
+}
+
 /// Returns the value of a variable of the environment.
 type Environment = dyn Fn(&str) -> Option<OsString> + Send + Sync;
 
@@ -192,17 +201,22 @@ impl Launcher<'_> {
         LaunchOutcome::Missing
     }
 
-    /// Searches for the program on another thread, and gives up if that takes too long.
+    /// Returns how to start the program, if it is found in time.
     async fn find(&self, program: &Program) -> Option<LaunchCommand> {
+        let mut command = self.search(program).await.flatten()?;
+        command.arguments.extend(program.arguments.iter().cloned());
+        Some(command)
+    }
+
+    /// Searches for the program on another thread; `None` if that takes too long.
+    async fn search(&self, program: &Program) -> Option<Option<LaunchCommand>> {
         let (paths, candidates) = (self.paths.clone(), program.candidates.here().clone());
         let search = tokio::task::spawn_blocking(move || paths.find(&candidates));
         let Ok(found) = tokio::time::timeout(SEARCH_TIMEOUT, search).await else {
             tracing::warn!("{}: search timed out", program.id);
             return None;
         };
-        let mut command = found.ok().flatten()?;
-        command.arguments.extend(program.arguments.iter().cloned());
-        Some(command)
+        found.ok()
     }
 
     /// Opens a link of the profile in the browser.

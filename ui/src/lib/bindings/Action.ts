@@ -2,6 +2,7 @@
 import type { Call } from "./Call";
 import type { Choice } from "./Choice";
 import type { HelpRequest } from "./HelpRequest";
+import type { HelpTopic } from "./HelpTopic";
 import type { SystemSettings } from "./SystemSettings";
 import type { WelcomeCard } from "./WelcomeCard";
 
@@ -9,4 +10,4 @@ import type { WelcomeCard } from "./WelcomeCard";
  * What a click, a command or a button asks for. Menus and notifications carry the value itself, so what comes back
  * is exactly what was offered.
  */
-export type Action = { "do": "show-panel" } | { "do": "show-settings" } | { "do": "show-welcome", "with": WelcomeCard } | { "do": "end-welcome" } | { "do": "open", "with": string } | { "do": "connect" } | { "do": "disconnect" } | { "do": "cancel-connect" } | { "do": "open-client" } | { "do": "forget-credentials" } | { "do": "confirm-forget" } | { "do": "refresh" } | { "do": "diagnose" } | { "do": "open-settings", "with": SystemSettings } | { "do": "open-portal" } | { "do": "reload" } | { "do": "join", "with": string } | { "do": "copy-code", "with": Call } | { "do": "copy-printer", "with": string } | { "do": "dial", "with": Call } | { "do": "open-drive", "with": string } | { "do": "copy-support-info" } | { "do": "save-report", "with": HelpRequest } | { "do": "show-facts", "with": boolean } | { "do": "choose", "with": Choice } | { "do": "restore-settings" } | { "do": "set-autostart", "with": boolean } | { "do": "shut-down" } | { "do": "confirm-shut-down" } | { "do": "cancel" } | { "do": "remind-later" } | { "do": "not-tonight" } | { "do": "remind-again" } | { "do": "about" } | { "do": "quit" };
+export type Action = { "do": "show-panel" } | { "do": "show-settings" } | { "do": "ask-helpdesk", "with": HelpTopic } | { "do": "show-welcome", "with": WelcomeCard } | { "do": "end-welcome" } | { "do": "open", "with": string } | { "do": "connect" } | { "do": "disconnect" } | { "do": "cancel-connect" } | { "do": "open-client" } | { "do": "forget-credentials" } | { "do": "confirm-forget" } | { "do": "refresh" } | { "do": "diagnose" } | { "do": "open-settings", "with": SystemSettings } | { "do": "open-portal" } | { "do": "reload" } | { "do": "join", "with": string } | { "do": "copy-code", "with": Call } | { "do": "copy-printer", "with": string } | { "do": "dial", "with": Call } | { "do": "open-drive", "with": string } | { "do": "copy-support-info" } | { "do": "save-report", "with": HelpRequest } | { "do": "show-facts", "with": boolean } | { "do": "choose", "with": Choice } | { "do": "restore-settings" } | { "do": "set-autostart", "with": boolean } | { "do": "shut-down" } | { "do": "confirm-shut-down" } | { "do": "cancel" } | { "do": "remind-later" } | { "do": "not-tonight" } | { "do": "remind-again" } | { "do": "about" } | { "do": "quit" };

@@ -17,6 +17,6 @@ head: Array<string>,
  */
 lines: Array<Array<string>>, 
 /**
- * What can be copied: the beginnings of cells.
+ * The column, counted from 0, whose cells can be copied.
  */
-copies: Array<string>, };
+copies: number | null, };

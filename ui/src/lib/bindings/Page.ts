@@ -6,6 +6,7 @@ import type { Diagnosis } from "./Diagnosis";
 import type { Guide } from "./Guide";
 import type { HelpForm } from "./HelpForm";
 import type { Panel } from "./Panel";
+import type { PanelView } from "./PanelView";
 import type { Setting } from "./Setting";
 import type { Today } from "./Today";
 import type { Welcome } from "./Welcome";
@@ -23,9 +24,9 @@ panel: Panel,
  */
 welcome: Welcome | null, 
 /**
- * A number that changes when the user asks for the settings.
+ * The view that the user asked for elsewhere, such as in the menu, and a number that changes each time.
  */
-settings_asked: number | null, 
+view_asked: [number, PanelView] | null, 
 /**
  * The chain from the computer to the drives.
  */

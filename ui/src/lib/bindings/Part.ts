@@ -6,6 +6,7 @@ import type { Diagnosis } from "./Diagnosis";
 import type { Guide } from "./Guide";
 import type { HelpForm } from "./HelpForm";
 import type { Panel } from "./Panel";
+import type { PanelView } from "./PanelView";
 import type { Setting } from "./Setting";
 import type { Today } from "./Today";
 import type { Welcome } from "./Welcome";
@@ -13,4 +14,4 @@ import type { Welcome } from "./Welcome";
 /**
  * A part of the page that has changed.
  */
-export type Part = { "part": "panel", "is": Panel } | { "part": "welcome", "is": Welcome | null } | { "part": "settings-asked", "is": number | null } | { "part": "diagnosis", "is": Diagnosis } | { "part": "attention", "is": Array<AttentionItem> } | { "part": "facts-unfolded", "is": boolean } | { "part": "today", "is": Today } | { "part": "help", "is": HelpForm } | { "part": "guide", "is": Guide } | { "part": "cards", "is": Array<Card> } | { "part": "settings", "is": Array<Setting> } | { "part": "answer", "is": ActionResult | null };
+export type Part = { "part": "panel", "is": Panel } | { "part": "welcome", "is": Welcome | null } | { "part": "view-asked", "is": [number, PanelView] | null } | { "part": "diagnosis", "is": Diagnosis } | { "part": "attention", "is": Array<AttentionItem> } | { "part": "facts-unfolded", "is": boolean } | { "part": "today", "is": Today } | { "part": "help", "is": HelpForm } | { "part": "guide", "is": Guide } | { "part": "cards", "is": Array<Card> } | { "part": "settings", "is": Array<Setting> } | { "part": "answer", "is": ActionResult | null };

@@ -6,6 +6,10 @@ import type { Button } from "./Button";
  */
 export type Prompt = { 
 /**
+ * Differs from that of the prompt before, if that is the same but for it: this one is to be read again.
+ */
+number: number, 
+/**
  * The question.
  */
 title: string, 
