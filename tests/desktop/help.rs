@@ -1,7 +1,7 @@
 //! What helps a user on their own, in the real window.
 
 use crate::harness::login1::FakeLogind;
-use crate::harness::page::WebPage;
+use crate::harness::page::{WebPage, allow_webdriver};
 use crate::harness::vpn::TestVpn;
 use crate::harness::{DEADLINE, run, wait_for};
 use crate::panel::{accessibility_faults, at_home, capture, open_folded, overflow, resize, zoom};
@@ -81,6 +81,36 @@ fn the_panel_shows_what_matters_without_scrolling() {
     assert!(left("amigo") > left("site") + 300.0, "{} {}", left("site"), left("amigo"));
     assert_eq!(accessibility_faults(&page), Vec::<String>::new());
     capture(&desktop, &page, "panneau-large", "main");
+    desktop.assert_no_warnings_logged();
+}
+
+#[test]
+fn a_notification_leads_to_the_form_for_the_helpdesk() {
+    let vpn = TestVpn::start();
+    let desktop = at_home(&vpn, "");
+    let _login1 = FakeLogind::start(&desktop);
+    let browser = desktop.record_program("xdg-open");
+    let vigie = desktop.spawn("vigie", allow_webdriver(&mut desktop.vigie_on_isolated_machine()));
+    let item = desktop.item_of(vigie.pid());
+    item.wait_for_menu("VPN déconnecté");
+    item.click(&["Se connecter au VPN…"]);
+    let missing =
+        desktop.notifications().wait(0, "«\u{a0}Cisco Secure Client\u{a0}» est introuvable sur cet ordinateur");
+    desktop.press_button(&missing, "Demander à AMIGO");
+    let page = WebPage::of(&desktop);
+    page.wait_for_text("h1", "Aide");
+    let is_asked = || {
+        let script = "return [document.querySelector('[name=help-topic]:checked')?.value, document.activeElement.id]";
+        (page.run::<Value>(script, &[]) == json!(["vpn", "help-sentence"])).then_some(())
+    };
+    wait_for("the cursor in the form about the VPN", DEADLINE, is_asked);
+    let field: (f64, f64) =
+        page.run("const field = document.activeElement.getBoundingClientRect(); return [field.top, field.bottom]", &[]);
+    assert!(field.0 > 0.0 && field.1 < 680.0, "it is on the screen: {field:?}");
+    assert_eq!(accessibility_faults(&page), Vec::<String>::new());
+    desktop.screenshot_of("Vigie", "demander-a-amigo");
+    page.click("Ouvrir AMIGO");
+    assert_eq!(browser.next_call(0), ["http://assistance.ac-normandie.fr/"]);
     desktop.assert_no_warnings_logged();
 }
 

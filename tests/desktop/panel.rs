@@ -297,7 +297,7 @@ fn each_button_does_what_its_label_says() {
     page.click("Aide");
     page.click("Ouvrir sans numéro");
     assert_eq!(isl.next_call(0), Vec::<String>::new());
-    page.click("AMIGO");
+    page.click("Ouvrir AMIGO");
     assert_eq!(browser.next_call(1), ["http://assistance.ac-normandie.fr/"]);
 
     // The info for the helpdesk is the status as the command line prints it, under the date and time; then the chain to the

@@ -221,6 +221,7 @@ mod tests {
     use std::process::{Child, Command, Stdio};
     use std::time::Instant;
     use tempfile::TempDir;
+    use tokio::task::spawn_blocking;
 
     /// A real print server with its own directory, socket and queues.
     struct Cups {
@@ -357,7 +358,8 @@ mod tests {
             run("ip link set lo up");
             let cups = Cups::start_with(8631);
             cups.add("I14RC-DSI-RDC");
-            assert_eq!(shown(CupsAddress::parse("localhost:8631"), None), [queue("I14RC-DSI-RDC", false)]);
+            let printers = spawn_blocking(|| shown(CupsAddress::parse("localhost:8631"), None)).await;
+            assert_eq!(printers.expect("cupsd is read"), [queue("I14RC-DSI-RDC", false)]);
         });
     }
 
