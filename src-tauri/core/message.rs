@@ -18,7 +18,7 @@ pub enum Action {
     ShowPanel,
     /// Show the panel's settings.
     ShowSettings,
-    /// Show the panel's form by which the helpdesk is asked about that.
+    /// Show the panel's form by which the helpdesk is asked, about that.
     AskHelpdesk(HelpTopic),
     /// Show that card of the first start.
     ShowWelcome(WelcomeCard),

@@ -172,14 +172,13 @@ impl Page {
         let help = self.help.clone().map(Part::Help);
         let parts = [
             Part::Welcome(self.welcome.clone()),
+            Part::ViewAsked(self.view_asked),
             Part::Diagnosis(self.diagnosis.clone()),
             Part::Attention(self.attention.clone()),
             Part::FactsUnfolded(self.facts_unfolded),
             Part::Today(self.today.clone()),
             Part::Guide(self.guide.clone()),
             Part::Cards(self.cards.clone()),
-            // After what it may lead to.
-            Part::ViewAsked(self.view_asked),
             Part::Entries(self.entries.clone(), self.helpdesk.clone()),
             Part::Settings(self.settings.clone()),
             Part::Answer(self.answer.clone()),

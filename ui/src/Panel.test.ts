@@ -1135,8 +1135,8 @@ test("a button that asks the helpdesk leads to the form, with what it is about c
   expect(ipc.request).toHaveBeenLastCalledWith(ask.action);
   show({ part: "view-asked", is: [1, { to: "help-form", is: "other" }] });
   flushSync();
-  await vi.waitFor(() => expect(document.activeElement?.id).toBe("help-sentence"));
-  expect(read("h1")).toBe("Prise en main");
+  expect(focused()).toBe("Demander à AMIGO");
+  expect(await violations()).toEqual([]);
   expect(chosen()).toBe("other");
   expect(read("#help-preview")).toContain("Demande d’aide : Autre chose");
   // What was written stays when another button leads there again.
