@@ -161,11 +161,9 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
         }
         Event::ConnectObstacle(obstacle) => state.connect.obstacle = obstacle,
         Event::ConnectReady(client, stored) => {
-            let drives = state.profile.vpn.connect == ConnectMode::Auto;
-            let client = match client {
-                ClientDetection::Found(_) if !drives => ClientDetection::WindowOnly,
-                client => client,
-            };
+            let by_hand = state.profile.vpn.connect != ConnectMode::Auto;
+            let is_driven = matches!(client, ClientDetection::Found(_));
+            let client = if by_hand && is_driven { ClientDetection::WindowOnly } else { client };
             state.connect.on_ready(client, stored);
         }
         Event::FormSubmitted(form) => connect::on_form(state, form, effects),
@@ -207,7 +205,6 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
             if what == ClipboardContent::Passcode && state.connect.phase == connect::Phase::Idle {
                 // The user pastes it into the client's own window.
                 connect::open_client(effects);
-                effects.push(Effect::CloseConnect);
             }
             effects.push(Effect::Notify(Notification::Copied(what)));
         }

@@ -11,7 +11,7 @@
 //! ([`Form::errors`]). While [`Form::busy`] nothing can be sent. The tray closes the window when the tunnel is up.
 
 use super::panel::{self, Button, button};
-use super::{french, helpdesk};
+use super::{french, helpdesk, vpn};
 use serde::{Deserialize, Serialize};
 use vigie_core::connect::{
     ClientDetection, ConnectError, ConnectMethod, Field, FormError, Keyring, Obstacle, Phase, Stage, Submission,
@@ -186,6 +186,11 @@ pub(super) fn client(state: &State) -> &str {
     state.profile.program(&state.profile.vpn.client).map_or("le client VPN", |program| &program.label)
 }
 
+/// Returns the button that opens the client's own window.
+fn open_client(state: &State) -> Button {
+    button(format!("Ouvrir {}", client(state)), Action::OpenClient)
+}
+
 /// Returns what is wrong with a field.
 fn error_text(error: FormError, vpn: &VpnConfig) -> String {
     match error {
@@ -257,6 +262,11 @@ fn idle(state: &State) -> Option<Message> {
         }
         ClientDetection::Pending | ClientDetection::Found(_) => {}
     }
+    if matches!(state.vpn.status(), VpnStatus::Offline | VpnStatus::Captive) {
+        // The digits would be typed in vain.
+        let buttons = panel::vpn_buttons(state).into_iter().filter(|button| button.action != Action::Connect);
+        return Some(say(Tone::Warning, vpn::title(state), &vpn::detail(state), buttons.collect()));
+    }
     if connect.opened_after_sleep {
         let text = "Pour vous reconnecter, tapez les 6 nouveaux chiffres de votre clé OTP.";
         return Some(say(Tone::Info, "Le VPN s’est déconnecté pendant la veille", text, Vec::new()));
@@ -265,7 +275,7 @@ fn idle(state: &State) -> Option<Message> {
         None => {}
         Some(Obstacle::ClientWindow) => {
             let title = format!("{} est déjà ouvert", client(state));
-            return Some(say(Tone::Info, title, &by_hand(state), Vec::new()));
+            return Some(say(Tone::Info, title, &by_hand(state), vec![open_client(state)]));
         }
         Some(Obstacle::RemoteSession) => {
             let text = "Le client VPN refuse en général de s’ouvrir d’ici, même avec le bon code. Mieux vaut ouvrir le VPN \
@@ -273,7 +283,7 @@ fn idle(state: &State) -> Option<Message> {
             return Some(say(Tone::Warning, "Vous êtes dans une session à distance", text, Vec::new()));
         }
     }
-    let text = "Vous pouvez vous connecter : tapez simplement votre identifiant et votre code PIN.";
+    let text = "Vous pouvez vous connecter quand même : tapez votre code PIN et les 6 chiffres de la clé OTP.";
     match connect.stored.as_ref()?.keyring {
         Keyring::Ready => None,
         Keyring::Locked | Keyring::Absent => {
@@ -294,10 +304,10 @@ fn by_hand(state: &State) -> String {
         |identifier| format!("votre identifiant académique, {identifier}"),
     );
     format!(
-        "1. Tapez ici votre code PIN et les 6 chiffres : Vigie les copie et ouvre la fenêtre de {}.\n\
-         2. Dans cette fenêtre, choisissez {server}, puis cliquez sur son bouton de connexion.\n\
-         3. Sous « Username », tapez {identifier}.\n\
-         4. Sous « Passcode », collez le code (Ctrl + V), dans les 30 secondes.",
+        "1. Dans la fenêtre de {}, choisissez {server}, puis cliquez sur son bouton de connexion.\n\
+         2. Sous « Username », tapez {identifier}.\n\
+         3. Revenez ici : tapez votre code PIN et les 6 chiffres, puis copiez le code.\n\
+         4. Sous « Passcode », collez-le (Ctrl + V), dans les 30 secondes. Si rien ne se colle, recommencez ici.",
         client(state)
     )
 }
@@ -335,7 +345,7 @@ fn tries_left(state: &State) -> String {
 
 /// Returns why an attempt failed, and what to do.
 pub fn failed(reason: &ConnectError, state: &State) -> Message {
-    let open = || button(format!("Ouvrir {}", client(state)), Action::OpenClient);
+    let open = || open_client(state);
     let by_hand = by_hand(state);
     let (tone, title, text, buttons) = match reason {
         ConnectError::WrongPasscode => (
@@ -349,8 +359,8 @@ pub fn failed(reason: &ConnectError, state: &State) -> Message {
         ConnectError::Unreachable => (
             Tone::Error,
             "Le serveur VPN ne répond pas".into(),
-            "Vérifiez votre connexion à Internet. Si le réseau demande une identification, ouvrez un navigateur.",
-            Vec::new(),
+            "Vérifiez votre connexion à Internet. Si c’est un Wi-Fi public, cliquez sur « Se connecter au Wi-Fi public ».",
+            vec![button(vpn::OPEN_PORTAL, Action::OpenPortal)],
         ),
         ConnectError::Untrusted => (
             Tone::Error,
@@ -414,7 +424,12 @@ pub fn failed(reason: &ConnectError, state: &State) -> Message {
             // Its window may know why.
             if state.connect.client == ClientDetection::Found(VpnClient::Cisco) { vec![open()] } else { Vec::new() },
         ),
-        ConnectError::Cancelled => (Tone::Info, "Connexion annulée".into(), "Vous pouvez recommencer.", Vec::new()),
+        ConnectError::Cancelled => (
+            Tone::Info,
+            "Connexion annulée".into(),
+            "Pour recommencer, attendez que la clé OTP affiche 6 nouveaux chiffres.",
+            Vec::new(),
+        ),
         ConnectError::Unknown(_) => (
             Tone::Error,
             "La connexion n’a pas abouti".into(),
@@ -439,7 +454,7 @@ fn by_other_means(title: &str, state: &State) -> Message {
         (
             "Vigie ne peut pas répondre à votre place : connectez-vous dans la fenêtre du client VPN, avec 6 nouveaux \
              chiffres.",
-            button(format!("Ouvrir {}", client(state)), Action::OpenClient),
+            open_client(state),
         )
     };
     say(Tone::Warning, title, text, vec![button])
@@ -632,7 +647,7 @@ mod tests {
         state.connect.client = ClientDetection::WindowOnly;
         let form = form(&state);
         assert!(!form.can_connect && form.by_hand.is_none());
-        assert!(form.offers(&Action::AskHelpdesk(HelpTopic::Credentials)));
+        assert!(form.offers(&Action::AskHelpdesk(Some(HelpTopic::Credentials))));
         assert!(says(&state).starts_with("Trop de codes refusés | N’essayez plus"), "{}", says(&state));
     }
 
@@ -651,7 +666,7 @@ mod tests {
         let mut state = at_the_form(None, StoredCredentials::default());
         on(&mut state, Event::ConnectReady(ClientDetection::Missing, StoredCredentials::default()));
         let form = form(&state);
-        assert!(!form.can_connect && form.by_hand.is_none() && form.offers(&Action::AskHelpdesk(HelpTopic::Vpn)));
+        assert!(!form.can_connect && form.by_hand.is_none() && form.offers(&Action::AskHelpdesk(Some(HelpTopic::Vpn))));
         assert!(says(&state).starts_with("Aucun client VPN n’a été trouvé sur cet ordinateur | "), "{}", says(&state));
     }
 
@@ -663,7 +678,7 @@ mod tests {
         assert!(!held.can_connect && !held.may_remember_pin);
         assert_eq!(held.by_hand.as_deref(), Some("Copier le code et ouvrir Cisco Secure Client"));
         assert!(
-            says(&state).starts_with("Cisco Secure Client est déjà ouvert | 1. Tapez ici votre code PIN"),
+            says(&state).starts_with("Cisco Secure Client est déjà ouvert | 1. Dans la fenêtre de Cisco"),
             "{}",
             says(&state)
         );
@@ -678,10 +693,10 @@ mod tests {
         let known = by_hand(&at_the_form(None, stored));
         assert!(known.iter().zip(1..).all(|(step, number)| step.starts_with(&format!("{number}. "))), "{known:?}");
         assert_eq!(known.len(), 4);
-        assert!(known[1].contains("l’adresse du serveur portailotp.ac-caen.fr"), "{known:?}");
-        assert!(known[2].ends_with("tapez votre identifiant académique, mdupont."), "{known:?}");
+        assert!(known[0].contains("l’adresse du serveur portailotp.ac-caen.fr"), "{known:?}");
+        assert!(known[1].ends_with("tapez votre identifiant académique, mdupont."), "{known:?}");
         let unknown = by_hand(&at_the_form(None, StoredCredentials::default()));
-        assert!(unknown[2].ends_with("celui de la messagerie."), "{unknown:?}");
+        assert!(unknown[1].ends_with("celui de la messagerie."), "{unknown:?}");
     }
 
     #[test]

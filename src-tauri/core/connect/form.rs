@@ -129,7 +129,7 @@ pub enum FormError {
     PinLength,
     /// The PIN has a blank or an accent.
     OddPin,
-    /// The digits are typed behind the PIN too: sent twice, they would be refused.
+    /// The digits are typed behind the PIN: sent in both fields, they would be refused.
     PinWithDigits,
     /// The keyring holds no PIN, or no longer.
     NothingRemembered,
@@ -169,9 +169,15 @@ pub fn check(form: &Submission, site_exists: bool, pin_stored: bool, vpn: &VpnCo
     let length = usize::from(vpn.pin_min)..=usize::from(vpn.pin_max);
     let digits = form.digits.expose();
     let wrong_digits = digits.len() != OTP_DIGITS || !digits.bytes().all(|byte| byte.is_ascii_digit());
+    // The other field's digits, or any if it is empty.
     let has_digits = |pin: &str| {
-        let rest = pin.strip_suffix(digits).filter(|_| !wrong_digits);
-        rest.is_some_and(|rest| length.contains(&rest.chars().count()))
+        let rest = if digits.is_empty() {
+            let letters = pin.trim_end_matches(|character: char| character.is_ascii_digit());
+            (pin.len() >= letters.len() + OTP_DIGITS).then(|| pin.len() - OTP_DIGITS)
+        } else {
+            pin.strip_suffix(digits).filter(|_| !wrong_digits).map(str::len)
+        };
+        rest.is_some_and(|rest| length.contains(&rest))
     };
     let pin = match &form.pin {
         Pin::Remembered => (!pin_stored).then_some(FormError::NothingRemembered),
@@ -228,6 +234,10 @@ pub(super) mod tests {
         assert_eq!(with_digits("4321"), [FormError::PinWithDigits]);
         assert_eq!(with_digits("123"), [], "what is left is no PIN: this is one that ends so by chance");
         assert_eq!(check(&|form| form.pin = typed("4321000000")), []);
+        let alone = |pin: &str| check(&|form| (form.pin, form.digits) = (typed(pin), String::new().into()));
+        assert_eq!(alone("Kx9v000000"), [FormError::PinWithDigits, FormError::Digits], "as the guide writes it");
+        assert_eq!(alone("Kx9v00000"), [FormError::Digits]);
+        assert_eq!(alone("123000000"), [FormError::Digits]);
         assert_eq!(check(&|form| form.pin = Pin::Remembered), [FormError::NothingRemembered]);
         for odd in ["", "12345", "1234567", "12 456", "12345a", "１２３４５６"] {
             assert_eq!(check(&|form| form.digits = odd.to_owned().into()), [FormError::Digits], "{odd}");
