@@ -292,7 +292,7 @@ fn printers(state: &State) -> (LinkHealth, LinkCause) {
 
 /// Returns what mends a link, or shows more of it: at most one thing, which the state offers. Its sentence may name more.
 pub fn remedy(state: &State, link: &ChainLink) -> Option<Action> {
-    let helpdesk = || Action::AskHelpdesk(link.stage.help_topic());
+    let helpdesk = || Action::AskHelpdesk(Some(link.stage.help_topic()));
     let connect = || state.offers_connect().then_some(Action::Connect);
     // A tunnel that Vigie cannot close is closed in its client's window.
     let disconnect = || Some(if state.offers_disconnect() { Action::Disconnect } else { Action::OpenClient });

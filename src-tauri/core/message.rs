@@ -18,8 +18,8 @@ pub enum Action {
     ShowPanel,
     /// Show the panel's settings.
     ShowSettings,
-    /// Show the panel's form by which the helpdesk is asked, about that.
-    AskHelpdesk(HelpTopic),
+    /// Show the panel's form by which the helpdesk is asked, about that if it is known.
+    AskHelpdesk(Option<HelpTopic>),
     /// Show that card of the first start.
     ShowWelcome(WelcomeCard),
     /// Show no more cards of the first start.
@@ -191,7 +191,7 @@ pub enum PanelView {
     /// The settings.
     Settings,
     /// The form by which the helpdesk is asked, with that topic chosen.
-    HelpForm(HelpTopic),
+    HelpForm(Option<HelpTopic>),
 }
 
 /// A page of the system's settings.

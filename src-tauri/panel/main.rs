@@ -360,10 +360,15 @@ fn open(app: &AppHandle, label: &str) -> tauri::Result<()> {
     })
 }
 
+/// Has a question or reminder read that came while the window was behind others, unless the focus is in it.
+const READ_PROMPT: &str = "{ const prompt = document.getElementById('prompt');
+    if (!prompt?.parentElement.contains(document.activeElement)) prompt?.focus(); }";
+
 fn raise(window: &WebviewWindow) -> tauri::Result<()> {
     window.unminimize()?;
     window.show()?;
     window.set_focus()?;
+    window.eval(READ_PROMPT)?;
     ipc::send(&FromPanel::Shown);
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! What needs the user's attention, each with what can be done about it.
 
-use super::panel::{Button, Panel, Severity};
+use super::cards::CardButton;
+use super::panel::{Panel, Severity};
 use super::shutdown;
 use serde::{Deserialize, Serialize};
 use vigie_core::state::State;
@@ -17,7 +18,7 @@ pub struct AttentionItem {
     /// What is wrong.
     pub text: String,
     /// What can be done here.
-    pub button: Option<Button>,
+    pub button: Option<CardButton>,
 }
 
 /// Returns the warnings among the panel's rows. The status itself has its own place, and so have
@@ -38,7 +39,7 @@ pub fn attention(state: &State, panel: &Panel) -> Vec<AttentionItem> {
 }
 
 /// The one fact that something can be done about here is the shutdown.
-fn remedy(state: &State, fact: Option<RowKind>) -> Option<Button> {
+fn remedy(state: &State, fact: Option<RowKind>) -> Option<CardButton> {
     shutdown::reminders(state).filter(|_| fact == Some(RowKind::Shutdown))
 }
 
@@ -55,8 +56,8 @@ mod tests {
     fn rows(state: &State) -> Vec<(String, Option<Action>)> {
         let page = page(state);
         let items: Vec<_> = page.attention.clone();
-        assert!(items.iter().flat_map(|item| &item.button).all(|button| page.offers(&button.action)));
-        items.into_iter().map(|item| (item.row, item.button.map(|button| button.action))).collect()
+        assert!(items.iter().flat_map(|item| &item.button).all(|offered| page.offers(&offered.button.action)));
+        items.into_iter().map(|item| (item.row, item.button.map(|offered| offered.button.action))).collect()
     }
 
     #[test]

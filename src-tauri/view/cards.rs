@@ -1,10 +1,10 @@
 //! The guide's subjects as the panel shows them: its words, live facts, and the buttons that do it.
 
-use super::panel::{Button, button, vpn_buttons};
+use super::panel::{self, Button, button, vpn_buttons};
 use super::{chain, drives, french, guide, helpdesk, shutdown};
 use jiff::civil::Time;
 use serde::{Deserialize, Serialize};
-use vigie_core::message::{Action, HelpTopic, Printers, Reading, SystemSettings};
+use vigie_core::message::{Action, HelpTopic, Printer, Printers, Reading, SystemSettings};
 use vigie_core::state::State;
 use vigie_profile::{CardPart, Day, GuideCard, Hours, RowKind};
 
@@ -116,7 +116,12 @@ fn add_part(state: &State, part: CardPart, card: &mut Card) {
     let profile = &state.profile;
     match part {
         CardPart::Vpn => {
-            card.buttons.extend(vpn_buttons(state).into_iter().map(CardButton::from));
+            let buttons = vpn_buttons(state);
+            // They say how to connect.
+            if !buttons.iter().any(|button| button.label == panel::CONNECT) {
+                card.steps.clear();
+            }
+            card.buttons.extend(buttons.into_iter().map(CardButton::from));
             let client = format!("Ouvrir {}", super::connect::client(state));
             card.buttons.push(button(client, Action::OpenClient).into());
             let lines = profile.sites.iter().map(|site| [french::site(site), site.gateway.clone()]);
@@ -155,9 +160,7 @@ fn add_part(state: &State, part: CardPart, card: &mut Card) {
         }
         CardPart::Shutdown => {
             card.buttons.push(button(shutdown::SHUT_DOWN, Action::ShutDown).into());
-            let reminders = shutdown::reminders(state);
-            card.buttons
-                .extend(reminders.map(|button| CardButton { button, note: shutdown::SHUTS_DOWN_ANYWAY.into() }));
+            card.buttons.extend(shutdown::reminders(state));
         }
     }
 }
@@ -196,9 +199,10 @@ fn copiers(state: &State, card: &mut Card) {
     }
     card.buttons.push(button(chain::PRINTER_SETTINGS, settings).into());
     let ask = helpdesk::ask(HelpTopic::Printing);
-    let has_none = matches!(&state.printers, Reading::Known(Printers::Computer(printers)) if printers.is_empty());
+    let is_copier = |printer: &Printer| vigie_core::printers::decode(printing, &printer.name).is_some();
+    let has_none = matches!(&state.printers, Reading::Known(Printers::Computer(all)) if !all.iter().any(is_copier));
     if has_none && !card.offers(&ask.action) {
-        let note = "Aucune imprimante n’est installée sur cet ordinateur".into();
+        let note = "Vigie ne trouve aucun copieur de l’académie sur cet ordinateur".into();
         card.buttons.push(CardButton { button: ask, note });
     }
     let own = state.site().map(|site| &site.id);

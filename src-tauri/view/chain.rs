@@ -173,7 +173,7 @@ fn sentence(state: &State, link: &ChainLink) -> String {
 }
 
 fn connected_drives(state: &State) -> String {
-    let sentences = [drives::connected(state), drives::on_demand(state)];
+    let sentences = [drives::connected(state), drives::on_demand(state), drives::absent(state)];
     sentences.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
@@ -183,7 +183,7 @@ fn buttons(state: &State, link: &ChainLink, sentence: &str) -> Vec<Button> {
         (panel::RECONNECT, Action::Connect),
         (vpn::OPEN_PORTAL, Action::OpenPortal),
         (panel::CHECK_NOW, Action::Diagnose),
-        (helpdesk::ASK, Action::AskHelpdesk(link.stage.help_topic())),
+        (helpdesk::ASK, Action::AskHelpdesk(Some(link.stage.help_topic()))),
     ];
     let named = named.into_iter().filter(|(label, _)| vpn::names_button(sentence, label));
     let mut buttons: Vec<Button> = named.map(|(label, action)| button(label, action)).collect();
@@ -243,7 +243,7 @@ mod tests {
             ]
         );
         let connected = lines(VpnStatus::Connected);
-        let drives = "Les lecteurs I et U sont accessibles. Le lecteur S s’ouvre à la demande.";
+        let drives = "Les lecteurs I et U sont accessibles. Le lecteur S s’ouvre à la demande. Le lecteur T est absent de cet ordinateur : s’il vous le faut, cliquez sur « Demander à AMIGO ».";
         assert_eq!(connected[7], format!("  Lecteurs réseau : OK – {drives}"));
     }
 

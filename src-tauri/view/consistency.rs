@@ -129,6 +129,14 @@ fn check(state: &State) -> Result<(), TestCaseError> {
             |button: &Button| matches!(button.action, Action::AskHelpdesk(_)) || menu.contains(&button.action);
         prop_assert!(named.is_none_or(in_menu), "{name:?} is not in the menu");
     }
+    if let Some(message) = &form.message {
+        // Those of the client's own window are no buttons, nor is its name.
+        let others = ["Username", "Passcode", connect::client(state)];
+        for name in quoted(&message.text).into_iter().filter(|name| !others.contains(&name.as_str())) {
+            let named = message.buttons.iter().any(|button| button.label == name);
+            prop_assert!(named, "{name:?} is not in the form: {}", message.text);
+        }
+    }
     for link in &page.diagnosis.links {
         for name in quoted(&link.sentence) {
             let named = link.buttons.iter().any(|button| button.label == name);

@@ -1,7 +1,7 @@
 //! The texts about the network drives.
 
-use super::french;
 use super::panel::{Button, Severity, button};
+use super::{french, helpdesk};
 use vigie_core::message::{Action, DriveMount, HelpTopic, Reading};
 use vigie_core::state::State;
 use vigie_core::vpn::VpnStatus;
@@ -35,6 +35,7 @@ pub fn open_label(letter: char) -> String {
 /// Returns the one thing to do with a drive, in every view: open it, or ask the helpdesk for it. `None`
 /// while it cannot be done.
 pub fn action(state: &State, drive: &Drive) -> Option<Button> {
+    // One that is absent may be connected when the intranet comes within reach.
     if out_of_reach(state).is_some() {
         return None;
     }
@@ -45,7 +46,7 @@ pub fn action(state: &State, drive: &Drive) -> Option<Button> {
         }
         DriveMount::Absent => {
             let ask = format!("Demander le {} à AMIGO", names([drive]));
-            button(ask, Action::AskHelpdesk(HelpTopic::Drives))
+            button(ask, Action::AskHelpdesk(Some(HelpTopic::Drives)))
         }
     })
 }
@@ -95,6 +96,15 @@ pub fn out_of_reach(state: &State) -> Option<&'static str> {
 fn mounted(state: &State, is: fn(&DriveMount) -> bool) -> Vec<&Drive> {
     let drives = state.profile.drives.iter();
     drives.filter(|drive| state.drive(drive.letter).is_some_and(is)).collect()
+}
+
+/// Returns the sentence about the drives that the computer does not have, if there are any.
+pub fn absent(state: &State) -> Option<String> {
+    let absent = mounted(state, |mount| *mount == DriveMount::Absent);
+    let one = "est absent de cet ordinateur : s’il vous le faut";
+    let several = "sont absents de cet ordinateur : s’il vous en faut un";
+    sentence(&absent, one, several)
+        .map(|found| format!("{}, cliquez sur « {} ».", found.trim_end_matches('.'), helpdesk::ASK))
 }
 
 /// Returns the sentence about the drives that are connected when they are opened, if there are any.

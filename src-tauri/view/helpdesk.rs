@@ -9,9 +9,12 @@ use vigie_core::state::State;
 /// The button that leads to the form by which the helpdesk is asked; it is there where advice names it.
 pub(super) const ASK: &str = "Demander à AMIGO";
 
-/// Returns that button.
+/// The button that opens its site.
+pub(super) const OPEN: &str = "Ouvrir AMIGO";
+
+/// Returns the button [`ASK`].
 pub fn ask(topic: HelpTopic) -> Button {
-    button(ASK, Action::AskHelpdesk(topic))
+    button(ASK, Action::AskHelpdesk(Some(topic)))
 }
 
 /// Returns the menu's entry.
@@ -34,7 +37,9 @@ pub fn urgent(state: &State) -> String {
 /// Returns whom to call where no site can be opened: the number that the guide names first.
 pub fn without_internet(state: &State) -> String {
     let numbers = state.profile.helpdesk.urgent.first().map(|urgent| french::numbers(&urgent.numbers));
-    numbers.map(|numbers| format!(" Sans Internet, appelez le {numbers}.")).unwrap_or_default()
+    numbers
+        .map(|numbers| format!(" Sans Internet, appelez le {}.", numbers.replace(" ou ", " ou le ")))
+        .unwrap_or_default()
 }
 
 /// "ouverte jusqu’à 17 h", "fermée, ouvre demain à 8 h".

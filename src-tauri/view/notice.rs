@@ -57,7 +57,8 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
             if !reminder.last {
                 notice = notice.button(shutdown::REMIND_LATER, Action::RemindLater);
             }
-            notice.button(shutdown::NOT_TONIGHT, Action::NotTonight)
+            let close = shutdown::close_reminder(reminder);
+            notice.button(close.label, close.action)
         }
         Notification::ConfirmShutdown => {
             Notice::new(Category::Shutdown, shutdown::CONFIRM_TITLE, shutdown::CONFIRM_TEXT)
@@ -143,6 +144,7 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
                 }
             };
             Notice::new(Category::Answer, "Votre rapport est prêt", format!("{saved}{copied}"))
+                .button(helpdesk::OPEN, Action::Open(state.profile.helpdesk.link.clone()))
         }
         Notification::CopyFailed => Notice::new(
             Category::Answer,
@@ -256,7 +258,7 @@ fn vpn(status: VpnStatus, state: &State) -> Notice {
 
 /// What a telephone code is for: copying it does nothing yet.
 fn to_dial(label: &str) -> String {
-    format!("Pour « {label} », composez-le sur votre téléphone.")
+    format!("Pour « {label} », composez-le sur votre poste.")
 }
 
 /// What is out of reach, by name.
@@ -292,7 +294,7 @@ fn launched(LaunchResult { target, outcome }: &LaunchResult, state: &State) -> N
         )
         .button("Copier le code", Action::CopyCode(call.clone()));
     }
-    let ask = Action::AskHelpdesk(help_topic(target));
+    let ask = Action::AskHelpdesk(Some(help_topic(target)));
     match outcome {
         LaunchOutcome::Started => answer(format!("{name} s’ouvre"), "").transient(),
         LaunchOutcome::MissingOpenedSelfService => answer(
@@ -307,9 +309,9 @@ fn launched(LaunchResult { target, outcome }: &LaunchResult, state: &State) -> N
             answer(format!("{name} est introuvable sur cet ordinateur"), "L’assistance AMIGO peut vous aider.")
                 .button(helpdesk::ASK, ask)
         }
-        LaunchOutcome::Failed(_) => answer(format!("{name} ne s’est pas ouvert"), TRY_AGAIN)
-            .button("Réessayer", retry(target))
-            .button(helpdesk::ASK, ask),
+        LaunchOutcome::Failed(_) => {
+            answer(not_opened(&name), TRY_AGAIN).button("Réessayer", retry(target)).button(helpdesk::ASK, ask)
+        }
     }
 }
 
@@ -347,6 +349,12 @@ fn name(target: &LaunchTarget, state: &State) -> String {
     }
 }
 
+/// "La page … ne s’est pas ouverte".
+fn not_opened(name: &str) -> String {
+    let agreement = if name.starts_with("La ") { "e" } else { "" };
+    format!("{name} ne s’est pas ouvert{agreement}")
+}
+
 /// Returns the text in French quotation marks.
 fn quoted(text: &str) -> String {
     format!("« {text} »")
@@ -378,9 +386,7 @@ fn window_failed(window: WindowKind, error: &WindowError, state: &State) -> Noti
             "Ce composant manque sur cet ordinateur : l’assistance peut l’installer. L’icône, son menu et les rappels \
              fonctionnent sans lui.",
         ),
-        WindowError::Failed(_) => {
-            Notice::new(Category::Answer, format!("{name} ne s’est pas ouvert"), TRY_AGAIN).button("Réessayer", retry)
-        }
+        WindowError::Failed(_) => Notice::new(Category::Answer, not_opened(name), TRY_AGAIN).button("Réessayer", retry),
     };
     // Without Vigie's window, the client's own is the way to connect.
     let notice = match window {
@@ -388,7 +394,7 @@ fn window_failed(window: WindowKind, error: &WindowError, state: &State) -> Noti
         WindowKind::Connect => notice.button("Ouvrir le client VPN", Action::OpenClient),
     };
     // The panel, and the form in it, need the same engine.
-    notice.button("Ouvrir AMIGO", Action::Open(state.profile.helpdesk.link.clone()))
+    notice.button(helpdesk::OPEN, Action::Open(state.profile.helpdesk.link.clone()))
 }
 
 #[cfg(test)]
@@ -415,7 +421,7 @@ mod tests {
             ),
             (
                 VpnStatus::Captive,
-                "Connexion limitée | Un autre serveur répond à la place du serveur VPN. Le réseau où vous êtes est en cause. Si c’est un Wi-Fi public, cliquez sur « Se connecter au Wi-Fi public » ; sinon, sur « Demander à AMIGO ». Sans Internet, appelez le 0806 000 488 ou 0810 14 50 61. Vigie réessaie chaque minute. | [Se connecter au Wi-Fi public] | [Vérifier maintenant] | [Demander à AMIGO]",
+                "Connexion limitée | Un autre serveur répond à la place du serveur VPN. Le réseau où vous êtes est en cause. Si c’est un Wi-Fi public, cliquez sur « Se connecter au Wi-Fi public » ; sinon, sur « Demander à AMIGO ». Sans Internet, appelez le 0806 000 488 ou le 0810 14 50 61. Vigie réessaie chaque minute. | [Se connecter au Wi-Fi public] | [Vérifier maintenant] | [Demander à AMIGO]",
             ),
             (
                 VpnStatus::Disconnected,
@@ -449,7 +455,7 @@ mod tests {
         assert_eq!(
             says(&reminder(1, true), &state),
             format!(
-                "Arrêt automatique dans une minute | {work} C’est le dernier rappel. | [Éteindre maintenant] | [Ce soir, ne plus me le rappeler]"
+                "Arrêt automatique dans une minute | {work} C’est le dernier rappel. | [Éteindre maintenant] | [J’ai compris]"
             )
         );
         assert!(notice(&reminder(5, true), &state).urgent);
@@ -538,9 +544,9 @@ mod tests {
         let state = standing(VpnStatus::Connected);
         let rows = [
             (Notification::NoTrayHost, "L’icône de Vigie ne peut pas s’afficher | Ce bureau n’a pas de zone de notification. Le panneau de Vigie la remplace ; relancez Vigie pour le revoir.".to_owned()),
-            (Notification::Copied(ClipboardContent::Code(Call::of("renvoi-immediat"))), "*21 est copié | Pour « Renvoi immédiat », composez-le sur votre téléphone. Ajoutez le n° de poste ou de portable.".into()),
-            (Notification::Copied(ClipboardContent::Code(Call::of("sans-renvoi"))), "*20 est copié | Pour « Désactiver tous les renvois », composez-le sur votre téléphone.".into()),
-            (Notification::Copied(ClipboardContent::Code(Call { code: "renvoi-immediat".into(), number: vigie_core::digits::Digits::new("0612345678") })), "*21 06 12 34 56 78 est copié | Pour « Renvoi immédiat », composez-le sur votre téléphone.".into()),
+            (Notification::Copied(ClipboardContent::Code(Call::of("renvoi-immediat"))), "*21 est copié | Pour « Renvoi immédiat », composez-le sur votre poste. Ajoutez le n° de poste ou de portable.".into()),
+            (Notification::Copied(ClipboardContent::Code(Call::of("sans-renvoi"))), "*20 est copié | Pour « Désactiver tous les renvois », composez-le sur votre poste.".into()),
+            (Notification::Copied(ClipboardContent::Code(Call { code: "renvoi-immediat".into(), number: vigie_core::digits::Digits::new("0612345678") })), "*21 06 12 34 56 78 est copié | Pour « Renvoi immédiat », composez-le sur votre poste.".into()),
             (Notification::NotSaved(SaveFailure::Locked), "Votre choix n’a pas été enregistré | Ce réglage est fixé par votre administrateur.".into()),
             (Notification::Copied(ClipboardContent::Printer("I14RC-DSI-RDC".into())), "Le nom de l’imprimante est copié | I14RC-DSI-RDC".into()),
             (Notification::Copied(ClipboardContent::SupportInfo), "Les infos pour l’assistance sont copiées | Collez-les dans votre message ou dans votre demande AMIGO (Ctrl + V).".into()),

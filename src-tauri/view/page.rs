@@ -127,6 +127,8 @@ pub struct ActionResult {
     pub text: String,
     /// What the user may do next, if anything went wrong.
     pub buttons: Vec<Button>,
+    /// Whether nobody needs it a while later.
+    pub transient: bool,
 }
 
 impl Page {
@@ -147,7 +149,7 @@ impl Page {
         if let Action::CopyCode(Call { code, number }) | Action::Dial(Call { code, number }) = action {
             return guide.codes.iter().any(|known| known.id == *code && (known.takes_number || number.is_none()));
         }
-        let attention = self.attention.iter().flat_map(|item| &item.button);
+        let attention = self.attention.iter().flat_map(|item| &item.button).map(|offered| &offered.button);
         let answer = self.answer.iter().flat_map(|answer| &answer.buttons);
         self.panel.offers(action)
             || self.welcome.as_ref().is_some_and(|card| card.offers(action))
@@ -212,7 +214,7 @@ pub fn page(state: &State) -> Page {
     let answer = state.answer.as_ref().map(|(number, notification)| {
         let notice = notice::notice(notification, state);
         let buttons = notice.actions.into_iter().map(|(label, action)| button(label, action)).collect();
-        ActionResult { number: *number, title: notice.title, text: notice.body, buttons }
+        ActionResult { number: *number, title: notice.title, text: notice.body, buttons, transient: notice.transient }
     });
     let mut page = Page {
         panel: panel(state),

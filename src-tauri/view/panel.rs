@@ -213,25 +213,27 @@ pub(super) fn vpn_buttons(state: &State) -> Vec<Button> {
     if state.connect.is_attempting() {
         buttons.push(button("Annuler la connexion", Action::CancelConnect));
     }
-    let reason = state.vpn.reason();
-    if reason == Reason::Portal {
+    // What the network needs comes before the VPN.
+    if matches!(state.vpn.reason(), Reason::Portal | Reason::OtherServer) {
         buttons.push(button(vpn::OPEN_PORTAL, Action::OpenPortal));
+    }
+    let status = state.vpn.status();
+    if status == VpnStatus::Offline {
+        buttons.push(button(CHECK_NOW, Action::Refresh));
     }
     if state.offers_connect() {
-        let again = state.vpn.status() == VpnStatus::Stalled;
+        let again = status == VpnStatus::Stalled;
         buttons.push(button(if again { RECONNECT } else { CONNECT }, Action::Connect));
-    }
-    if reason == Reason::OtherServer {
-        buttons.push(button(vpn::OPEN_PORTAL, Action::OpenPortal));
     }
     if state.offers_disconnect() {
         buttons.push(button(DISCONNECT, Action::Disconnect));
     }
-    match state.vpn.status() {
-        VpnStatus::Offline | VpnStatus::Captive | VpnStatus::Stalled => {
+    match status {
+        // It stays while the answer is awaited, and the focus on it.
+        VpnStatus::Captive | VpnStatus::Stalled | VpnStatus::Unknown => {
             buttons.push(button(CHECK_NOW, Action::Refresh));
         }
-        VpnStatus::Unknown
+        VpnStatus::Offline
         | VpnStatus::Disconnected
         | VpnStatus::Connecting
         | VpnStatus::Connected
@@ -296,7 +298,7 @@ fn reminder(reminder: &Reminder) -> Prompt {
     if !reminder.last {
         answers.push(button(shutdown::REMIND_LATER, Action::RemindLater));
     }
-    answers.push(button(shutdown::NOT_TONIGHT, Action::NotTonight));
+    answers.push(shutdown::close_reminder(reminder));
     let title = format!("Arrêt automatique à {}", french::time(reminder.at.time()));
     Prompt { number: reminder.minutes, title, text: shutdown::advice(reminder), answers }
 }
@@ -520,8 +522,8 @@ pub(super) fn label(kind: RowKind) -> &'static str {
     match kind {
         RowKind::Site => "Site",
         RowKind::Vpn => "VPN",
-        RowKind::LocalAddress => "Adresse locale",
-        RowKind::VpnAddress => "Adresse VPN",
+        RowKind::LocalAddress => "Adresse IP locale",
+        RowKind::VpnAddress => "Adresse IP du VPN",
         RowKind::Router => "Passerelle",
         RowKind::Dns => "Serveurs DNS",
         RowKind::Computer => "Nom de l’ordinateur",
@@ -688,10 +690,10 @@ mod tests {
             panel(&standing(status)).buttons.into_iter().map(|button| button.label).collect()
         };
         let (connect, retry) = ("Se connecter au VPN", "Vérifier maintenant");
-        assert_eq!(vpn(VpnStatus::Offline), [connect, retry]);
+        assert_eq!(vpn(VpnStatus::Offline), [retry, connect]);
         assert_eq!(vpn(VpnStatus::Stalled), ["Reconnecter", retry]);
         // Another server answers in the gateway's place.
-        assert_eq!(vpn(VpnStatus::Captive), [connect, "Se connecter au Wi-Fi public", retry, "Demander à AMIGO"]);
+        assert_eq!(vpn(VpnStatus::Captive), ["Se connecter au Wi-Fi public", connect, retry, "Demander à AMIGO"]);
         assert_eq!(vpn(VpnStatus::Disconnected), [connect]);
         assert_eq!(vpn(VpnStatus::OnSite), [] as [&str; 0]);
         let mut state = standing(VpnStatus::Stalled);
@@ -727,7 +729,7 @@ mod tests {
         update(&mut state, Event::Action(Action::RemindLater), now("2026-11-24T21:01"));
         assert_eq!(asked(&state), None);
         update(&mut state, Event::Tick, now("2026-11-24T21:25"));
-        assert_eq!(asked(&state), Some((title.clone(), [off, not_tonight].map(String::from).to_vec())));
+        assert_eq!(asked(&state), Some((title.clone(), [off, "J’ai compris"].map(String::from).to_vec())));
         update(&mut state, Event::Action(Action::ShutDown), now("2026-11-24T21:26"));
         assert_eq!(asked(&state).map(|(title, _)| title), Some("Éteindre l’ordinateur maintenant\u{a0}?".into()));
         update(&mut state, Event::Action(Action::Cancel), now("2026-11-24T21:26"));

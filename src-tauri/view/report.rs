@@ -39,7 +39,7 @@ pub fn help_form(state: &State) -> HelpForm {
         topics: HelpTopic::ALL.map(|topic| HelpChoice { topic, label: label(topic).into() }).into(),
         preview: support_info(state),
         contact: french::typeset(contact(state)),
-        open: button("Ouvrir AMIGO", Action::Open(state.profile.helpdesk.link.clone())),
+        open: button(helpdesk::OPEN, Action::Open(state.profile.helpdesk.link.clone())),
     }
 }
 
@@ -59,9 +59,10 @@ fn label(topic: HelpTopic) -> &'static str {
 fn contact(state: &State) -> String {
     let hours = helpdesk::hours(state);
     if matches!(state.helpdesk, Helpdesk::Open { .. }) {
-        return format!("AMIGO est {hours}.");
+        return format!("AMIGO est {hours}.{}", helpdesk::without_internet(state));
     }
     if matches!(state.helpdesk, Helpdesk::Closed { .. }) {
+        let hours = hours.replace(", ", " et ");
         let request = "Vous pouvez déjà y déposer votre demande, qui sera vue à l’ouverture.";
         return format!("AMIGO est {hours}. {request} {}", helpdesk::urgent(state));
     }
@@ -130,12 +131,15 @@ mod tests {
     #[test]
     fn where_the_helpdesk_is_closed_the_urgent_numbers_are_named() {
         let mut state = standing(VpnStatus::Connected);
-        assert_eq!(help_form(&state).contact.replace('\u{a0}', " "), "AMIGO est ouverte jusqu’à 17 h.");
+        assert_eq!(
+            help_form(&state).contact.replace('\u{a0}', " "),
+            "AMIGO est ouverte jusqu’à 17 h. Sans Internet, appelez le 0806 000 488 ou le 0810 14 50 61."
+        );
         update(&mut state, Event::Tick, now("2026-11-24T18:00"));
         let contact = help_form(&state).contact.replace('\u{a0}', " ");
         assert!(
             contact.starts_with(
-                "AMIGO est fermée, ouvre demain à 8 h. Vous pouvez déjà y déposer votre demande, qui sera vue à \
+                "AMIGO est fermée et ouvre demain à 8 h. Vous pouvez déjà y déposer votre demande, qui sera vue à \
                  l’ouverture. En cas d’urgence : 0806 000 488"
             ),
             "{contact}"

@@ -4,6 +4,7 @@
 //! in the names, keywords and descriptions of all entries, and weighs the more the fewer entries have it; words that no
 //! entry has count for nothing. A keyword of several words counts fully only if all of them are asked for.
 
+use super::cards::CardButton;
 use super::french::{self, fold, typeset};
 use super::page::Page;
 use super::panel::{self, Panel};
@@ -474,7 +475,7 @@ fn actions(state: &State) -> Vec<SearchEntry> {
         actions.insert(0, ("disconnect", panel::DISCONNECT, "Ferme la connexion au rectorat", Action::Disconnect));
     }
     let reminders = shutdown::reminders(state)
-        .map(|button| entry("not-tonight", button.label, shutdown::SHUTS_DOWN_ANYWAY, Destination::Do(button.action)));
+        .map(|CardButton { button, note }| entry("not-tonight", button.label, note, Destination::Do(button.action)));
     let entries =
         actions.into_iter().map(|(id, label, detail, action)| entry(id, label, detail, Destination::Do(action)));
     entries.chain(reminders).collect()

@@ -90,7 +90,8 @@ fn leads(state: &State) -> Setting {
 
 fn pinned(state: &State) -> Setting {
     let on = state.profile.panel.pinned;
-    let hint = "Il reste sous vos fenêtres, en bas à droite de l’écran.";
+    let hint = "Il reste sous vos fenêtres, en bas à droite de l’écran, et se lit à la souris : au clavier, ouvrez le panneau, qui dit la \
+                même chose.";
     let options = vec![("Garder le panneau sur le bureau".into(), on, Choice::Pinned(!on))];
     setting(state, "pinned", "Panneau posé sur le bureau", hint, Kind::Each, options)
 }

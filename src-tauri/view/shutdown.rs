@@ -1,5 +1,6 @@
 //! The texts about the automatic shutdown (guide, section 13).
 
+use super::cards::CardButton;
 use super::french;
 use super::panel::{Button, button};
 use vigie_core::message::Action;
@@ -41,21 +42,26 @@ pub const CONFIRM_TEXT: &str = "Enregistrez d’abord votre travail et fermez vo
 pub const REMIND_LATER: &str = "Me le rappeler plus tard";
 /// The label of the button that ends the reminders until the date changes.
 pub const NOT_TONIGHT: &str = "Ce soir, ne plus me le rappeler";
+/// The label of the button that closes the last reminder.
+pub const UNDERSTOOD: &str = "J’ai compris";
 /// The label of the button that takes [`NOT_TONIGHT`] back.
 pub const REMIND_AGAIN: &str = "Me le rappeler de nouveau";
 /// The label of the button that asks whether to switch the computer off now.
 pub const SHUT_DOWN: &str = "Éteindre maintenant";
 
-/// Returns the button that silences the reminders of today, or takes that back; none when no more would come.
-pub(super) fn reminders(state: &State) -> Option<Button> {
-    if state.shutdown.reminds_tonight(&state.now) {
-        return Some(button(NOT_TONIGHT, Action::NotTonight));
-    }
-    state.shutdown.is_silenced(&state.now).then(|| button(REMIND_AGAIN, Action::RemindAgain))
+/// Returns the button that silences the reminders of today, or takes that back; none when no more would come. The note
+/// says that the computer is switched off all the same.
+pub(super) fn reminders(state: &State) -> Option<CardButton> {
+    let silenced = state.shutdown.is_silenced(&state.now).then(|| button(REMIND_AGAIN, Action::RemindAgain));
+    let reminds = state.shutdown.reminds_tonight(&state.now).then(|| button(NOT_TONIGHT, Action::NotTonight));
+    let button = reminds.or(silenced)?;
+    Some(CardButton { button, note: "L’ordinateur s’éteint quand même".into() })
 }
 
-/// The note beside [`NOT_TONIGHT`] and [`REMIND_AGAIN`].
-pub(super) const SHUTS_DOWN_ANYWAY: &str = "L’ordinateur s’éteint quand même";
+/// Returns what closes a reminder for good: who has read the last one silences nothing.
+pub(super) fn close_reminder(reminder: &Reminder) -> Button {
+    button(if reminder.last { UNDERSTOOD } else { NOT_TONIGHT }, Action::NotTonight)
+}
 
 /// Returns what to do before the shutdown, and whether another reminder will come.
 pub fn advice(reminder: &Reminder) -> String {

@@ -108,8 +108,8 @@ Les applications métiers et les lecteurs I et U sont accessibles. Le lecteur S 
 Réseau
   VPN : VPN connecté depuis 14 h 02 (portailotp.ac-caen.fr)
   Site : Caen (Calvados, Manche, Orne)
-  Adresse locale : 192.168.1.10
-  Adresse VPN : 172.26.200.7
+  Adresse IP locale : 192.168.1.10
+  Adresse IP du VPN : 172.26.200.7
   Passerelle : 192.168.1.1
   Serveurs DNS : 192.168.1.1
 
@@ -174,7 +174,7 @@ Assistance et arrêt automatique
         let text = text(&status(&known()));
         for line in [
             "Vérification du réseau…",
-            "  Adresse locale : en cours de lecture",
+            "  Adresse IP locale : en cours de lecture",
             "  Nom de l’ordinateur : en cours de lecture",
             "  Lecteur I (données professionnelles) : en cours de lecture",
             "  Imprimantes : en cours de lecture",

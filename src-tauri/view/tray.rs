@@ -1,5 +1,6 @@
 //! The tray as a value: icon, tooltip and menu. It is compared with the last one, and only differences reach the tray.
 
+use super::cards::CardButton;
 use super::{drives, french, guide, helpdesk, panel, shutdown, vpn};
 use serde::Serialize;
 use vigie_core::message::{Action, Call};
@@ -91,7 +92,7 @@ fn menu(state: &State) -> Vec<Entry> {
     menu.extend([
         item("Télémaintenance", Action::Open(profile.remote_support.clone())),
         item("Installer un logiciel (WAPT)", Action::Open(profile.wapt.program.clone())),
-        item(helpdesk::line(state), Action::Open(profile.helpdesk.link.clone())),
+        item(helpdesk::line(state), Action::AskHelpdesk(None)),
         Entry::Separator,
     ]);
     menu.extend(applications(state));
@@ -174,7 +175,7 @@ fn telephony(state: &State) -> Vec<Entry> {
 fn printers(state: &State) -> Vec<Entry> {
     let rows = panel::printer_rows(state).into_iter();
     rows.map(|row| match row.copy {
-        Some(name) => item(format!("Copier {}", row.value), Action::CopyPrinter(name)),
+        Some(name) => item(format!("Copier le nom : {}", row.value), Action::CopyPrinter(name)),
         None => entry(row.value, None),
     })
     .collect()
@@ -195,7 +196,7 @@ fn shutdown_menu(state: &State) -> Vec<Entry> {
         None => "Aucun arrêt prévu".into(),
     };
     let mut entries = vec![entry(next, None)];
-    let reminders = shutdown::reminders(state).map(|button| item(button.label, button.action));
+    let reminders = shutdown::reminders(state).map(|CardButton { button, .. }| item(button.label, button.action));
     entries.push(reminders.unwrap_or_else(|| entry("Plus de rappel ce soir", None)));
     entries.push(item(format!("{}…", shutdown::SHUT_DOWN), Action::ShutDown));
     entries
@@ -362,8 +363,8 @@ Lecteurs réseau ▸
   Demander le lecteur T à AMIGO : données professionnelles
   Ouvrir le lecteur U : données personnelles
 Imprimantes ▸
-  Copier I76RC-DSI04-B4 (par défaut) : Rectorat (Seine-Maritime), division DSI n° 4, bâtiment B, étage 4
-  Copier Bureau
+  Copier le nom : I76RC-DSI04-B4 (par défaut) : Rectorat (Seine-Maritime), division DSI n° 4, bâtiment B, étage 4
+  Copier le nom : Bureau
 Arrêt automatique ▸
   [Prochain arrêt : aujourd’hui à 21 h 30]
   Ce soir, ne plus me le rappeler

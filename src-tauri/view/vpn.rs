@@ -98,11 +98,11 @@ fn advice(state: &State) -> String {
         }
         Reason::GatewaySilent => {
             "Le serveur VPN ne répond pas. Il est en panne, ou votre connexion à Internet est coupée : vérifiez-la en \
-             ouvrant un site, puis cliquez sur « Vérifier maintenant ». Si cela dure, « Demander à AMIGO »."
+             ouvrant un site, puis cliquez sur « Vérifier maintenant ». Si cela dure, cliquez sur « Demander à AMIGO »."
         }
         Reason::GatewayRefused => {
             "Le serveur VPN refuse la connexion. Votre connexion à Internet n’est pas en cause : cliquez plus tard sur \
-             « Vérifier maintenant ». Si cela dure, « Demander à AMIGO »."
+             « Vérifier maintenant ». Si cela dure, cliquez sur « Demander à AMIGO »."
         }
         Reason::GatewayUnresolved => {
             "L’adresse du serveur VPN est introuvable sur ce réseau. Votre connexion à Internet est en cause : vérifiez-la, \
@@ -110,7 +110,8 @@ fn advice(state: &State) -> String {
         }
         Reason::NameInvented => {
             "Le nom du serveur VPN n’existe pas pour ce réseau, dont le fournisseur répond à sa place. Ce réseau est en \
-             cause : essayez-en un autre, puis cliquez sur « Vérifier maintenant ». Si cela dure, « Demander à AMIGO »."
+             cause : essayez-en un autre, puis cliquez sur « Vérifier maintenant ». Si cela dure, cliquez sur « Demander à \
+             AMIGO »."
         }
         Reason::ResolverDown if state.vpn.status() == VpnStatus::Stalled => {
             "Aucun serveur de l’académie n’est trouvé par son nom (le DNS ne répond pas). Le VPN est en cause : cliquez sur \
@@ -297,7 +298,7 @@ mod tests {
     fn advice_to_ask_the_helpdesk_comes_with_its_button() {
         for gateway in Gateway::ALL {
             let state = at_home(gateway, home());
-            let offered = crate::panel::panel(&state).offers(&Action::AskHelpdesk(HelpTopic::Vpn));
+            let offered = crate::panel::panel(&state).offers(&Action::AskHelpdesk(Some(HelpTopic::Vpn)));
             assert_eq!(offered, names_button(&detail(&state), helpdesk::ASK), "{gateway:?}");
         }
     }

@@ -179,7 +179,9 @@ fn place(state: &State) -> Vec<String> {
     };
     vec![
         "L’icône de Vigie est en bas à droite de l’écran, près de l’horloge.".into(),
-        "Un clic ouvre ce panneau ; un clic droit, le menu. Au clavier : Windows + B, les flèches, puis Entrée.".into(),
+        "Un clic ouvre ce panneau ; un clic droit, le menu. Au clavier : Windows + B, les flèches, puis Entrée ouvrent le menu, \
+         dont la première ligne ouvre ce panneau."
+            .into(),
         "Vous ne la voyez pas ? Windows range les nouvelles icônes derrière la flèche ^ : cliquez sur la flèche, puis faites \
          glisser l’icône de Vigie jusqu’à la barre des tâches."
             .into(),
@@ -275,7 +277,7 @@ mod tests {
             "3 sur 3\n\
              Où retrouver Vigie ?\n\
              L’icône de Vigie est en bas à droite de l’écran, près de l’horloge.\n\
-             Un clic ouvre ce panneau ; un clic droit, le menu. Au clavier : Windows + B, les flèches, puis Entrée.\n\
+             Un clic ouvre ce panneau ; un clic droit, le menu. Au clavier : Windows + B, les flèches, puis Entrée ouvrent le menu, dont la première ligne ouvre ce panneau.\n\
              Vous ne la voyez pas ? Windows range les nouvelles icônes derrière la flèche ^ : cliquez sur la flèche, puis \
              faites glisser l’icône de Vigie jusqu’à la barre des tâches.\n\
              Ou bien : Paramètres › Personnalisation › Barre des tâches › Autres icônes de la barre d’état système, et \

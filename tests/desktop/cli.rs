@@ -164,7 +164,7 @@ fn the_doctor_prints_what_each_sensor_reads() {
     assert!(host.is_some(), "{report}");
     for (name, reading) in [
         ("Configuration", "aucun défaut"),
-        ("Réseau", "Adresse locale : 192.168.77.2"),
+        ("Réseau", "Adresse IP locale : 192.168.77.2"),
         ("Intranet et serveur VPN", "serveur VPN : répond, certificat valable"),
         ("Serveurs de l’utilisateur", "aucun"),
         ("Client VPN", "OpenConnect "),

@@ -231,7 +231,7 @@ fn each_row_agrees_with_the_systems_own_commands() {
     capture(&desktop, &page, "panneau-faits", "section:has([data-id=computer])");
 
     // In the menu a click on a printer copies its name alone.
-    item.click(&["Imprimantes", &format!("Copier {decoded}")]);
+    item.click(&["Imprimantes", &format!("Copier le nom : {decoded}")]);
     desktop.notifications().wait(0, "Le nom de l’imprimante est copié");
     assert_eq!(desktop.clipboard_text(), "I76RC-DSI04-B4");
 
@@ -454,15 +454,15 @@ fn guide_entries_are_found_sessions_joined_and_codes_dialled() {
     page.click("Téléphone");
     page.fill("#telephone", "+33 (0)2 31 30 15 15");
     page.wait_for_text("main", "*21 02 31 30 15 15");
-    page.click("Copier *21 : Renvoi immédiat");
+    page.click("Copier *21 02 31 30 15 15 : Renvoi immédiat");
     wait_for("the code to paste", DEADLINE, || (desktop.clipboard_text() == "*210231301515").then_some(()));
     capture(&desktop, &page, "panneau-telephonie", "main");
-    page.click("Composer *22 : Renvoi sur non-réponse");
+    page.click("Composer *22 02 31 30 15 15 : Renvoi sur non-réponse");
     assert_eq!(browser.next_call(1), ["tel:*220231301515"]);
     page.click("Composer *20 : Désactiver tous les renvois");
     assert_eq!(browser.next_call(2), ["tel:*20"]);
     page.fill("#telephone", "poste 12");
-    page.click("Composer *23 : Renvoi sur occupation");
+    page.click("Composer *23 + n° : Renvoi sur occupation");
     page.wait_for_text("main", "Un numéro de téléphone n’a que des chiffres");
     assert_eq!((isl.calls().len(), browser.calls().len()), (3, 3));
     desktop.assert_no_warnings_logged();

@@ -77,9 +77,9 @@ fn reminders_are_shown_once_on_time_and_answers_survive_a_restart() {
         desktop.notifications().all().into_iter().find(|it| it.summary == ONE_MINUTE && it.id != 0)
     });
     assert_on_time(&last, shutdown - 1.minute());
-    assert_eq!(last.buttons(), [OFF, NOT_TONIGHT]);
+    assert_eq!(last.buttons(), [OFF, "J’ai compris"]);
     item.wait_for_menu("\n  Plus de rappel ce soir (greyed)\n");
-    desktop.press_button(&last, NOT_TONIGHT);
+    desktop.press_button(&last, "J’ai compris");
     end(&mut vigie);
     let (_vigie, item) = desktop.start_vigie();
     item.wait_for_menu("VPN déconnecté");
@@ -102,6 +102,23 @@ fn unanswered_last_reminder_brings_the_panel_to_the_front() {
     let waited = reminder.at.elapsed();
     assert!(waited > Duration::from_secs(25), "{waited:?}");
     assert_eq!(reminders(&desktop).len(), 1);
+}
+
+/// A panel that stays open behind other windows.
+#[test]
+fn a_panel_that_comes_to_the_front_has_its_reminder_read() {
+    let vpn = TestVpn::start();
+    let (desktop, _) = desktop_with_shutdown_in(&vpn, 75, "1");
+    let vigie = desktop.spawn("vigie", allow_webdriver(&mut desktop.vigie()));
+    let item = desktop.item_of(vigie.pid());
+    item.activate();
+    let page = WebPage::of(&desktop);
+    let focused = || page.run::<String>("return document.activeElement.id", &[]);
+    wait_for("the focus in the search", DEADLINE, || (focused() == "search").then_some(()));
+    desktop.notifications().wait(0, ONE_MINUTE);
+    page.wait_for_text("section:has(#prompt)", "C’est le dernier rappel.");
+    assert_eq!(focused(), "search", "who types is not disturbed");
+    wait_for("the focus on the reminder", Duration::from_secs(45), || (focused() == "prompt").then_some(()));
 }
 
 #[test]

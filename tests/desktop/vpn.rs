@@ -59,7 +59,7 @@ const CAPTIVE: ShownStatus = ShownStatus {
     line: "Connexion limitée (portailotp.test)",
     detail: "Un autre serveur répond à la place du serveur VPN. Le réseau où vous êtes est en cause. Si c’est un Wi-Fi \
              public, cliquez sur « Se connecter au Wi-Fi public » ; sinon, sur « Demander à AMIGO ». Sans Internet, \
-             appelez le 0806 000 488 ou 0810 14 50 61. Vigie réessaie {}.",
+             appelez le 0806 000 488 ou le 0810 14 50 61. Vigie réessaie {}.",
     connect: CONNECT,
     drives: Some("hors d’atteinte : connexion limitée"),
     code: 3,
@@ -67,7 +67,7 @@ const CAPTIVE: ShownStatus = ShownStatus {
 const UNREACHABLE: ShownStatus = ShownStatus {
     line: "Serveur VPN injoignable (portailotp.test)",
     detail: "Le serveur VPN refuse la connexion. Votre connexion à Internet n’est pas en cause : cliquez plus tard sur \
-             « Vérifier maintenant ». Si cela dure, « Demander à AMIGO ». Vigie réessaie {}.",
+             « Vérifier maintenant ». Si cela dure, cliquez sur « Demander à AMIGO ». Vigie réessaie {}.",
     ..CAPTIVE
 };
 const DISCONNECTED: ShownStatus = ShownStatus {
@@ -315,7 +315,7 @@ fn a_whole_day_with_a_real_server() {
     assert!(home.item.menu().starts_with("VPN connecté depuis "), "it was seen to begin");
     home.assert_history(0, &["unknown", "disconnected", "connecting", "connected"]);
     let status = run(home.desktop.vigie().arg("status"));
-    assert!(status.contains("  Adresse locale : 192.168.77.2\n  Adresse VPN : 10.20.30."), "{status}");
+    assert!(status.contains("  Adresse IP locale : 192.168.77.2\n  Adresse IP du VPN : 10.20.30."), "{status}");
 
     // The intranet falls silent: the next probe notices it, and a second one confirms it.
     home.vpn.cut_intranet();

@@ -130,7 +130,10 @@ const attention: AttentionItem[] = [
     row: "shutdown",
     label: "Arrêt automatique",
     text: "aujourd’hui à 21 h 30",
-    button: { label: "Ce soir, ne plus me le rappeler", action: { do: "not-tonight" } },
+    button: {
+      button: { label: "Ce soir, ne plus me le rappeler", action: { do: "not-tonight" } },
+      note: "L’ordinateur s’éteint quand même",
+    },
   },
   { row: "disk", label: "Disque système", text: "12 Go libres", button: null },
 ];
@@ -472,7 +475,7 @@ test("a button that goes with what it did gives the focus to the next one, and w
 test("the same answer again is announced again", () => {
   open();
   const said = (number: number): Element | null => {
-    show({ part: "answer", is: { number, title: "Copié", text: "", buttons: [] } });
+    show({ part: "answer", is: { number, title: "Copié", text: "", buttons: [], transient: true } });
     flushSync();
     return element(".answer").firstElementChild;
   };
@@ -664,21 +667,22 @@ test("a telephone code is combined with the number, to copy or to dial", () => {
   button("Téléphone").click();
   flushSync();
   expect(read("[data-code=renvoi] .code")).toBe("*21 + n°");
-  button("Copier *21\u{a0}: Renvoi immédiat").click();
+  button("Copier *21\u{a0}+\u{a0}n°\u{a0}: Renvoi immédiat").click();
   expect(ipc.request).toHaveBeenLastCalledWith({ do: "copy-code", with: { code: "renvoi", number: null } });
-  button("Composer *21\u{a0}: Renvoi immédiat").click();
+  button("Composer *21\u{a0}+\u{a0}n°\u{a0}: Renvoi immédiat").click();
   flushSync();
   expect(ipc.request).toHaveBeenCalledTimes(1);
   expect(read("#telephone-error")).toContain("Tapez d’abord le numéro");
   expect(document.activeElement?.id).toBe("telephone");
   type("#telephone", "+33 6 12 34 56 78");
   expect(read("[data-code=renvoi] .code")).toBe("*21 06 12 34 56 78");
-  button("Composer *21\u{a0}: Renvoi immédiat").click();
+  // The names say what will be dialled.
+  button("Composer *21\u{a0}06\u{a0}12\u{a0}34\u{a0}56\u{a0}78\u{a0}: Renvoi immédiat").click();
   expect(ipc.request).toHaveBeenLastCalledWith({ do: "dial", with: { code: "renvoi", number: "0612345678" } });
   button("Composer *20\u{a0}: Désactiver tous les renvois").click();
   expect(ipc.request).toHaveBeenLastCalledWith({ do: "dial", with: { code: "sans-renvoi", number: null } });
   type("#telephone", "poste");
-  button("Copier *21\u{a0}: Renvoi immédiat").click();
+  button("Copier *21\u{a0}+\u{a0}n°\u{a0}: Renvoi immédiat").click();
   flushSync();
   expect(read("#telephone-error")).toContain("n’a que des chiffres");
   expect(ipc.request).toHaveBeenCalledTimes(3);
@@ -696,7 +700,7 @@ test("settings show what is in force, also after a refused choice", () => {
   select.dispatchEvent(new Event("change", { bubbles: true }));
   expect(ipc.request).toHaveBeenLastCalledWith({ do: "choose", with: { what: "site", to: "rouen" } });
   // Refused: what is in force comes back.
-  show({ part: "answer", is: { number: 1, title: "Votre choix n’a pas été enregistré", text: "", buttons: [] } });
+  show({ part: "answer", is: { number: 1, title: "Votre choix n’a pas été enregistré", text: "", buttons: [], transient: true } });
   flushSync();
   expect(select.value).toBe("0");
   expect(read(".answer")).toBe("Votre choix n’a pas été enregistré");
@@ -779,19 +783,23 @@ test("settings that the administrator has fixed are shown and cannot be changed"
 });
 
 test("shows the answer to a click, but not one that is older than the page", () => {
-  show({ part: "answer", is: { number: 4, title: "Avant", text: "", buttons: [] } });
+  show({ part: "answer", is: { number: 4, title: "Avant", text: "", buttons: [], transient: true } });
   update(connected);
   expect(read(".answer")).toBe("");
   vi.useFakeTimers();
-  show({ part: "answer", is: { number: 5, title: "Les infos pour l’assistance sont copiées", text: "Collez-les.", buttons: [] } });
+  show({ part: "answer", is: { number: 5, title: "Les infos pour l’assistance sont copiées", text: "Collez-les.", buttons: [], transient: true } });
   flushSync();
   expect(read(".answer")).toBe("Les infos pour l’assistance sont copiées Collez-les.");
   vi.advanceTimersByTime(10_000);
   flushSync();
   expect(read(".answer")).toBe("");
-  // What can be answered stays.
+  // What one may need again stays, and so does what can be answered.
+  show({ part: "answer", is: { number: 6, title: "Votre rapport est prêt", text: "", buttons: [], transient: false } });
+  vi.advanceTimersByTime(60_000);
+  flushSync();
+  expect(read(".answer")).toBe("Votre rapport est prêt");
   const ask = { label: "Ouvrir AMIGO", action: { do: "open", with: "amigo" } } as const;
-  show({ part: "answer", is: { number: 6, title: "« ISL Light » est introuvable", text: "", buttons: [ask] } });
+  show({ part: "answer", is: { number: 7, title: "« ISL Light » est introuvable", text: "", buttons: [ask], transient: false } });
   vi.advanceTimersByTime(60_000);
   flushSync();
   button("Ouvrir AMIGO").click();
@@ -899,6 +907,19 @@ test("a view that was just entered or left takes no click for half a second", as
   }
 });
 
+test("the second click of a double click does nothing, whatever is there now", () => {
+  open();
+  const silence = button("Ce soir, ne plus me le rappeler\u{a0}: Arrêt automatique");
+  silence.dispatchEvent(new MouseEvent("click", { bubbles: true, detail: 1 }));
+  expect(ipc.request).toHaveBeenCalledExactlyOnceWith({ do: "not-tonight" });
+  expect(document.body.style.pointerEvents, "its opposite appears there").toBe("none");
+  const facts = element("details.facts > summary");
+  for (const detail of [1, 2, 3]) facts.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true, detail }));
+  flushSync();
+  expect(ipc.request).toHaveBeenLastCalledWith({ do: "show-facts", with: true });
+  expect(ipc.request).toHaveBeenCalledTimes(2);
+});
+
 test("a double click does nothing twice", () => {
   vi.useFakeTimers();
   try {
@@ -943,16 +964,48 @@ test("Escape cancels a question that can be cancelled, and the focus goes back t
   expect(document.activeElement?.tagName).toBe("H1");
 });
 
-test("a status that changes is announced in every view", () => {
+test("a status that changes behind a view is shown there, with what to do", () => {
   open();
   button("Téléphone").click();
   flushSync();
-  const region = element("[data-status]");
-  expect(region.getAttribute("role")).toBe("status");
-  expect(read("[data-status]")).toBe("VPN connecté depuis 14 h 02");
-  update({ ...connected, title: "VPN déconnecté depuis 16 h 40" });
-  expect(element("[data-status]"), "it was there before").toBe(region);
-  expect(read("[data-status]")).toBe("VPN déconnecté depuis 16 h 40");
+  const shown = (): string | undefined => document.querySelector(".answer [data-status]")?.textContent.replace(/\s+/g, " ").trim();
+  update({ ...connected, title: "VPN connecté depuis 15 h" });
+  update({ ...connected, status: "unknown", title: "Vérification du réseau…" });
+  update(connected);
+  expect(shown(), "the same status").toBeUndefined();
+  const again = { label: "Reconnecter", action: { do: "connect" } } as const;
+  update({ ...connected, status: "stalled", title: "Le VPN ne répond plus", subtitle: "Cliquez.", buttons: [again] });
+  expect(element(".answer").getAttribute("role"), "it is announced").toBe("status");
+  expect(shown()).toBe("Le VPN ne répond plus Cliquez. Reconnecter");
+  button("Reconnecter").click();
+  expect(ipc.request).toHaveBeenLastCalledWith(again.action);
+  flushSync();
+  expect(shown(), "the user does something about it").toBeUndefined();
+});
+
+test("what was typed stays while the panel shows something else", async () => {
+  await openCard("tout", "Prise en main");
+  type("#help-sentence", "Rien ne marche");
+  type("#session", "12345678");
+  element<HTMLInputElement>("input[type=radio][value=other]").click();
+  press("Escape");
+  await vi.waitFor(() => expect(document.activeElement?.id).toBe("search"));
+  element("[data-result]").click();
+  flushSync();
+  expect(element<HTMLInputElement>("#help-sentence").value).toBe("Rien ne marche");
+  expect(element<HTMLInputElement>("#session").value).toBe("12345678");
+  expect(element<HTMLInputElement>("input[type=radio]:checked").value).toBe("other");
+});
+
+test("the status is read with the search field when the panel opens, and not again", async () => {
+  open();
+  await vi.waitFor(() => expect(document.activeElement?.id).toBe("search"));
+  const field = element("#search");
+  expect(read(`#${field.getAttribute("aria-describedby")}`)).toContain("VPN connecté depuis 14 h 02");
+  button("Réglages").focus();
+  field.focus();
+  flushSync();
+  expect(field.getAttribute("aria-describedby")).toBeNull();
 });
 
 test("a row with a name of its own is copied by that name alone", async () => {
@@ -1146,7 +1199,7 @@ test("a button that asks the helpdesk leads to the form, with what it is about c
   expect(chosen()).toBe("vpn");
   expect(element<HTMLInputElement>("#help-sentence").value).toBe("Le lecteur T manque");
   press("Escape");
-  await vi.waitFor(() => expect(document.activeElement?.id).toBe("search"));
+  await vi.waitFor(() => expect(focused()).toBe(ask.label));
 });
 
 test("the menu opens the settings, in a new panel and in one that is open", async () => {

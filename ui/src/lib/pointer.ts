@@ -18,6 +18,17 @@ export function ignorePointer(milliseconds = INERT_MS): void {
   }, milliseconds);
 }
 
+/** Ignores all but the first click of a double click, which would undo or repeat the first. Returns the end of this. */
+export function ignoreDoubleClicks(): () => void {
+  const ignore = (event: MouseEvent): void => {
+    if (event.detail < 2) return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  document.addEventListener("click", ignore, true);
+  return () => document.removeEventListener("click", ignore, true);
+}
+
 function keepFocus(event: MouseEvent): void {
   event.preventDefault();
 }

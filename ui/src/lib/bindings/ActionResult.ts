@@ -20,4 +20,8 @@ text: string,
 /**
  * What the user may do next, if anything went wrong.
  */
-buttons: Array<Button>, };
+buttons: Array<Button>, 
+/**
+ * Whether nobody needs it a while later.
+ */
+transient: boolean, };

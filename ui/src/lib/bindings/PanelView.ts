@@ -4,4 +4,4 @@ import type { HelpTopic } from "./HelpTopic";
 /**
  * A view of the panel's that an action leads to.
  */
-export type PanelView = { "to": "settings" } | { "to": "help-form", "is": HelpTopic };
+export type PanelView = { "to": "settings" } | { "to": "help-form", "is": HelpTopic | null };
