@@ -555,7 +555,7 @@ pub enum Notification {
 }
 
 impl Notification {
-    /// Whether the notification answers what the user just did; an open panel shows it too.
+    /// Whether the notification answers what the user just did. An open panel shows it; one that has the focus, instead.
     pub fn is_answer(&self) -> bool {
         match self {
             Notification::Launch(_)

@@ -44,6 +44,9 @@ pub fn update(state: &mut State, event: Event, now: Now) -> Vec<Effect> {
     {
         // Drives and printers come and go with the intranet.
         effects.push(Effect::Request(SensorRequest::Host));
+        if reaches && std::mem::take(&mut state.connect.by_hand) {
+            effects.push(Effect::CloseConnect);
+        }
     }
     question::close_if_site_is_known(state, &mut effects);
     if state.helpdesk_changes.as_ref().is_none_or(|at| *at <= now.wall) {
@@ -70,8 +73,12 @@ pub fn update(state: &mut State, event: Event, now: Now) -> Vec<Effect> {
         }
     }
     if state.is_panel_watched() {
-        // It shows the answer.
-        effects.retain(|effect| !matches!(effect, Effect::Notify(notification) if notification.is_answer()));
+        // It shows the answer. An older one that is still notified no longer holds.
+        for effect in effects.iter_mut() {
+            if matches!(effect, Effect::Notify(notification) if notification.is_answer()) {
+                *effect = Effect::Withdraw(Category::Answer);
+            }
+        }
     }
     if *state.shutdown.history() != state.saved.shutdown || *state.connect.history() != state.saved.connect {
         state.saved.shutdown = state.shutdown.history().clone();
@@ -156,6 +163,7 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
         Event::ConnectWindowOpen(open) => {
             state.connect.open = open;
             if !open {
+                state.connect.by_hand = false;
                 question::drop_forget(state);
             }
         }
@@ -203,8 +211,9 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
         Event::Copied(what, Ok(())) => {
             // An attempt that the client's window has prevented raised it already, and the form says why.
             if what == ClipboardContent::Passcode && state.connect.phase == connect::Phase::Idle {
-                // The user pastes it into the client's own window.
+                // The user pastes it into the client's own window, and has the steps beside it until the VPN is connected.
                 connect::open_client(effects);
+                state.connect.by_hand = true;
             }
             effects.push(Effect::Notify(Notification::Copied(what)));
         }

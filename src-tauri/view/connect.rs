@@ -252,20 +252,19 @@ fn message(state: &State) -> Option<Message> {
 /// Returns the message before anything was tried.
 fn idle(state: &State) -> Option<Message> {
     let connect = &state.connect;
-    match connect.client {
-        ClientDetection::WindowOnly => return Some(failed(&ConnectError::ClientMissing, state)),
-        ClientDetection::Missing => {
-            let text =
-                format!("Sans « {} », le VPN ne s’ouvre pas. L’assistance AMIGO peut l’installer.", client(state));
-            let ask = vec![helpdesk::ask(HelpTopic::Vpn)];
-            return Some(say(Tone::Error, "Aucun client VPN n’a été trouvé sur cet ordinateur", &text, ask));
-        }
-        ClientDetection::Pending | ClientDetection::Found(_) => {}
+    if connect.client == ClientDetection::Missing {
+        let text = format!("Sans « {} », le VPN ne s’ouvre pas. L’assistance AMIGO peut l’installer.", client(state));
+        let ask = vec![helpdesk::ask(HelpTopic::Vpn)];
+        return Some(say(Tone::Error, "Aucun client VPN n’a été trouvé sur cet ordinateur", &text, ask));
     }
-    if matches!(state.vpn.status(), VpnStatus::Offline | VpnStatus::Captive) {
+    let limited = matches!(state.vpn.status(), VpnStatus::Offline | VpnStatus::Captive);
+    if limited && connect.client != ClientDetection::Pending {
         // The digits would be typed in vain.
         let buttons = panel::vpn_buttons(state).into_iter().filter(|button| button.action != Action::Connect);
         return Some(say(Tone::Warning, vpn::title(state), &vpn::detail(state), buttons.collect()));
+    }
+    if connect.client == ClientDetection::WindowOnly {
+        return Some(failed(&ConnectError::ClientMissing, state));
     }
     if connect.opened_after_sleep {
         let text = "Pour vous reconnecter, tapez les 6 nouveaux chiffres de votre clé OTP.";
@@ -659,6 +658,19 @@ mod tests {
         assert!(
             !form.takes(&submission()) && form.takes(&Submission { way: ConnectMethod::Clipboard, ..submission() })
         );
+    }
+
+    #[test]
+    fn a_network_that_is_down_is_said_before_a_code_is_typed() {
+        for client in [None, Some(VpnClient::OpenConnect)] {
+            let mut state = at_the_form(client, StoredCredentials::default());
+            on(&mut state, Event::Links(Links::default()));
+            assert_eq!(state.vpn.status(), VpnStatus::Offline);
+            assert!(says(&state).starts_with("Hors ligne | Aucun réseau"), "{}", says(&state));
+            assert!(form(&state).offers(&Action::Refresh), "as its text says");
+            state.connect.client = ClientDetection::Pending;
+            assert_eq!(says(&state), "", "the fields are there at once");
+        }
     }
 
     #[test]

@@ -124,7 +124,7 @@ fn check(state: &State) -> Result<(), TestCaseError> {
     for name in quoted(&page.panel.subtitle) {
         let named = buttons.iter().find(|button| button.label == name);
         prop_assert!(named.is_some(), "{name:?} is not in the panel: {}", page.panel.subtitle);
-        // Below the status, the menu has the helpdesk's site.
+        // In the menu, the way to the helpdesk names no topic.
         let in_menu =
             |button: &Button| matches!(button.action, Action::AskHelpdesk(_)) || menu.contains(&button.action);
         prop_assert!(named.is_none_or(in_menu), "{name:?} is not in the menu");

@@ -1,4 +1,4 @@
-//! The texts about the helpdesk's hours.
+//! The helpdesk's hours and numbers in words, and the buttons that lead there.
 
 use super::french;
 use super::panel::{Button, button};

@@ -51,14 +51,9 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
     match notification {
         Notification::Vpn(status) => vpn(*status, state),
         Notification::Shutdown(reminder) => {
-            let mut notice = Notice::new(Category::Shutdown, shutdown::title(reminder), shutdown::body(reminder))
-                .urgent()
-                .button(shutdown::SHUT_DOWN, Action::ShutDown);
-            if !reminder.last {
-                notice = notice.button(shutdown::REMIND_LATER, Action::RemindLater);
-            }
-            let close = shutdown::close_reminder(reminder);
-            notice.button(close.label, close.action)
+            let notice = Notice::new(Category::Shutdown, shutdown::title(reminder), shutdown::body(reminder)).urgent();
+            let answers = shutdown::answers(reminder).into_iter();
+            answers.fold(notice, |notice, answer| notice.button(answer.label, answer.action))
         }
         Notification::ConfirmShutdown => {
             Notice::new(Category::Shutdown, shutdown::CONFIRM_TITLE, shutdown::CONFIRM_TEXT)

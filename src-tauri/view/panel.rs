@@ -218,7 +218,8 @@ pub(super) fn vpn_buttons(state: &State) -> Vec<Button> {
         buttons.push(button(vpn::OPEN_PORTAL, Action::OpenPortal));
     }
     let status = state.vpn.status();
-    if status == VpnStatus::Offline {
+    // Before and while the answer is awaited in one place, so that the focus stays on it.
+    if matches!(status, VpnStatus::Offline | VpnStatus::Captive | VpnStatus::Unknown) {
         buttons.push(button(CHECK_NOW, Action::Refresh));
     }
     if state.offers_connect() {
@@ -228,16 +229,8 @@ pub(super) fn vpn_buttons(state: &State) -> Vec<Button> {
     if state.offers_disconnect() {
         buttons.push(button(DISCONNECT, Action::Disconnect));
     }
-    match status {
-        // It stays while the answer is awaited, and the focus on it.
-        VpnStatus::Captive | VpnStatus::Stalled | VpnStatus::Unknown => {
-            buttons.push(button(CHECK_NOW, Action::Refresh));
-        }
-        VpnStatus::Offline
-        | VpnStatus::Disconnected
-        | VpnStatus::Connecting
-        | VpnStatus::Connected
-        | VpnStatus::OnSite => {}
+    if status == VpnStatus::Stalled {
+        buttons.push(button(CHECK_NOW, Action::Refresh));
     }
     if vpn::names_button(&vpn::detail(state), helpdesk::ASK) {
         buttons.push(helpdesk::ask(HelpTopic::Vpn));
@@ -294,13 +287,8 @@ fn question(state: &State) -> Option<Prompt> {
 
 /// Returns a reminder as a prompt. It gives the time of day only: minutes left would change while the user reads.
 fn reminder(reminder: &Reminder) -> Prompt {
-    let mut answers = vec![button(shutdown::SHUT_DOWN, Action::ShutDown)];
-    if !reminder.last {
-        answers.push(button(shutdown::REMIND_LATER, Action::RemindLater));
-    }
-    answers.push(shutdown::close_reminder(reminder));
     let title = format!("Arrêt automatique à {}", french::time(reminder.at.time()));
-    Prompt { number: reminder.minutes, title, text: shutdown::advice(reminder), answers }
+    Prompt { number: reminder.minutes, title, text: shutdown::advice(reminder), answers: shutdown::answers(reminder) }
 }
 
 /// Returns the rows about the network.
@@ -693,7 +681,7 @@ mod tests {
         assert_eq!(vpn(VpnStatus::Offline), [retry, connect]);
         assert_eq!(vpn(VpnStatus::Stalled), ["Reconnecter", retry]);
         // Another server answers in the gateway's place.
-        assert_eq!(vpn(VpnStatus::Captive), ["Se connecter au Wi-Fi public", connect, retry, "Demander à AMIGO"]);
+        assert_eq!(vpn(VpnStatus::Captive), ["Se connecter au Wi-Fi public", retry, connect, "Demander à AMIGO"]);
         assert_eq!(vpn(VpnStatus::Disconnected), [connect]);
         assert_eq!(vpn(VpnStatus::OnSite), [] as [&str; 0]);
         let mut state = standing(VpnStatus::Stalled);

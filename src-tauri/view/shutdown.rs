@@ -58,9 +58,15 @@ pub(super) fn reminders(state: &State) -> Option<CardButton> {
     Some(CardButton { button, note: "L’ordinateur s’éteint quand même".into() })
 }
 
-/// Returns what closes a reminder for good: who has read the last one silences nothing.
-pub(super) fn close_reminder(reminder: &Reminder) -> Button {
-    button(if reminder.last { UNDERSTOOD } else { NOT_TONIGHT }, Action::NotTonight)
+/// Returns the answers to a reminder. After the last one there is nothing to silence; another shutdown has its own.
+pub(super) fn answers(reminder: &Reminder) -> Vec<Button> {
+    let mut answers = vec![button(SHUT_DOWN, Action::ShutDown)];
+    if reminder.last {
+        answers.push(button(UNDERSTOOD, Action::RemindLater));
+    } else {
+        answers.extend([button(REMIND_LATER, Action::RemindLater), button(NOT_TONIGHT, Action::NotTonight)]);
+    }
+    answers
 }
 
 /// Returns what to do before the shutdown, and whether another reminder will come.

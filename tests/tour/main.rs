@@ -385,9 +385,12 @@ impl<'a> Tour<'a> {
             all.into_iter().find(|one| one.id != 0 && one.summary.starts_with("Arrêt automatique"))
         });
         self.step("Rappel avant l’arrêt automatique");
-        let seen = self.desktop.notifications().all().len();
         self.desktop.press_button(&reminder, "J’ai compris");
-        self.desktop.notifications().wait(seen, "Plus de rappel ce soir");
+        let is_closed = || {
+            let all = self.desktop.notifications().all();
+            all.into_iter().find(|one| one.id == reminder.id)?.closed.map(drop)
+        };
+        wait_for("the end of the reminder", DEADLINE, is_closed);
         // It would cover the panel.
         run(self.desktop.command("dunstctl").arg("close-all"));
     }

@@ -1206,6 +1206,7 @@ test("the menu opens the settings, in a new panel and in one that is open", asyn
   show({ part: "view-asked", is: [1, { to: "settings" }] });
   open();
   expect(focused()).toBe("Réglages");
+  expect(document.querySelector("[data-status]"), "no status has changed").toBeNull();
   await vi.waitFor(() => expect(ipc.rendered).toHaveBeenCalledOnce());
   expect(focused()).toBe("Réglages");
   button("Retour au panneau").click();

@@ -207,6 +207,8 @@ pub struct ConnectState {
     pub form_errors: Vec<FormError>,
     /// Whether the window opened by itself because the VPN was lost during sleep.
     pub opened_after_sleep: bool,
+    /// Whether a passcode was copied for the client's own window, and this one has the steps for it.
+    pub(super) by_hand: bool,
     /// Whether a client that Vigie started opened a tunnel and has not reported its end.
     opened_by_vigie: bool,
     /// Until when, in uptime, the tunnel that the client has reported may take to appear among the interfaces.
@@ -305,6 +307,7 @@ impl ConnectState {
         }
         self.form_errors.clear();
         self.opened_after_sleep = false;
+        self.by_hand = false;
     }
 
     /// Checks the form, and whether it can be used at all now.

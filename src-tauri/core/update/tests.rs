@@ -167,7 +167,8 @@ fn an_answer_is_not_notified_beside_the_panel_that_the_user_looks_at() {
         state.on(Event::PanelFocused(focused), "10:00");
         let effects = state.on(copied(), "10:00");
         let answer = Notification::Copied(ClipboardContent::SupportInfo);
-        assert_eq!(effects.contains(&Effect::Notify(answer.clone())), notified, "{open} {focused}");
+        let expected = if notified { Effect::Notify(answer.clone()) } else { Effect::Withdraw(Category::Answer) };
+        assert_eq!(effects, [expected], "{open} {focused}");
         assert_eq!(state.answer, Some((before + 1, answer)));
     }
     // A question waits in both.
@@ -805,6 +806,21 @@ fn passcode_reaches_the_clients_window_by_the_clipboard() {
     // The keyring was locked meanwhile.
     let lost = Err(connect::ConnectError::PinLost);
     assert_eq!(state.on(Event::ConnectProgress(RequestId::new(2), lost), "10:01"), [Effect::PrepareConnect]);
+}
+
+#[test]
+fn the_steps_by_hand_stay_until_the_vpn_is_connected() {
+    for copies in [false, true] {
+        let mut state = at_the_form();
+        if copies {
+            state.on(Event::Copied(ClipboardContent::Passcode, Ok(())), "10:01");
+        }
+        let effects = state.see(with_tunnel(home()), Some(TUNNEL), "10:01:20");
+        assert_eq!(effects.contains(&Effect::CloseConnect), copies, "{effects:?}");
+        state.see(home(), None, "10:02");
+        let effects = state.see(with_tunnel(home()), Some(TUNNEL), "10:03");
+        assert!(!effects.contains(&Effect::CloseConnect), "once");
+    }
 }
 
 #[test]
