@@ -48,8 +48,7 @@ screenshot: release
 images: tour
 	scripts/setup build desktop test
 	cargo test --test desktop -- panel:: connect_window:: welcome::
-	cp target/tmp/screenshots/panneau-*.png docs/images/
-	cp target/tmp/screenshots/connexion-clair-vide.png target/tmp/screenshots/connexion-clair-refus.png docs/images/
+	cd docs/images && for picture in panneau-[!b]* panneau-bienvenue.png connexion-*; do cp ../../target/tmp/screenshots/$$picture . || exit; done
 	cp target/tour/menu.png target/tour/notification.png docs/images/
 	convert target/tour/panneau-bureau-clair.png target/tour/panneau-bureau-sombre.png +append docs/images/panneau-bureau.png
 	convert target/tour.png -resize 1280x -colors 128 PNG8:docs/images/tour.png

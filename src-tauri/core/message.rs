@@ -190,7 +190,7 @@ impl HelpTopic {
 pub enum PanelView {
     /// The settings.
     Settings,
-    /// The form by which the helpdesk is asked, with that topic chosen.
+    /// The form by which the helpdesk is asked, with that topic chosen if there is one.
     HelpForm(Option<HelpTopic>),
 }
 

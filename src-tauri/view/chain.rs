@@ -217,8 +217,7 @@ fn remedy_label(state: &State, action: &Action) -> String {
 mod tests {
     use super::*;
     use vigie_core::fixture::{HOME, correct, home, known, now, probe, silent, standing};
-    use vigie_core::message::HelpTopic;
-    use vigie_core::message::{Effect, Event, SensorRequest};
+    use vigie_core::message::{Effect, Event, HelpTopic, SensorRequest};
     use vigie_core::update::update;
     use vigie_core::vpn::{Gateway, VpnStatus, Witness};
 
