@@ -301,6 +301,24 @@ mod tests {
     }
 
     #[test]
+    fn a_computer_with_a_printer_of_its_own_alone_can_ask_for_a_copier() {
+        let mut state = standing(VpnStatus::Connected);
+        let own = Printer { name: "Bureau".into(), default: true, installed: true };
+        state.printers = Reading::Known(Printers::Computer(vec![own]));
+        assert!(labels(&state, "imprimer").contains(&helpdesk::ASK.to_owned()), "{:?}", labels(&state, "imprimer"));
+    }
+
+    #[test]
+    fn the_steps_to_connect_are_there_while_their_button_is() {
+        for status in VpnStatus::ALL {
+            let state = standing(status);
+            let card = cards(&state).into_iter().find(|card| card.id == "vpn").expect("the guide has it");
+            let offered = labels(&state, "vpn").contains(&panel::CONNECT.to_owned());
+            assert_eq!(!card.steps.is_empty(), offered, "{status:?}");
+        }
+    }
+
+    #[test]
     fn the_shutdown_cards_first_button_silences_nothing() {
         let mut state = standing(VpnStatus::Connected);
         assert_eq!(labels(&state, "arret"), [shutdown::SHUT_DOWN, shutdown::NOT_TONIGHT]);

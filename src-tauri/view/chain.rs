@@ -241,6 +241,9 @@ mod tests {
                 "  Imprimante : à confirmer – Ne peut pas être vérifié tant qu’un point précédent reste à voir.",
             ]
         );
+        let drives = diagnosis(&standing(VpnStatus::Connected)).links.into_iter();
+        let drives = drives.rev().find(|link| link.stage == id(ChainStage::Drives)).expect("it is in the chain");
+        assert_eq!(drives.buttons.last(), Some(&helpdesk::ask(HelpTopic::Drives)), "about what is missing");
         let connected = lines(VpnStatus::Connected);
         let drives = "Les lecteurs I et U sont accessibles. Le lecteur S s’ouvre à la demande. Le lecteur T est absent de cet ordinateur : s’il vous le faut, cliquez sur « Demander à AMIGO ».";
         assert_eq!(connected[7], format!("  Lecteurs réseau : OK – {drives}"));

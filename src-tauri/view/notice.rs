@@ -513,6 +513,25 @@ mod tests {
     }
 
     #[test]
+    fn a_start_that_failed_leads_to_the_helpdesk_about_it() {
+        let state = standing(VpnStatus::Connected);
+        for (target, topic, title) in [
+            (
+                LaunchTarget::Drive('T', None),
+                HelpTopic::Drives,
+                "Le lecteur T (données professionnelles) ne s’est pas ouvert",
+            ),
+            (LaunchTarget::Portal, HelpTopic::Vpn, "La page de connexion du réseau ne s’est pas ouverte"),
+            (LaunchTarget::Link("tchap".into()), HelpTopic::Applications, "« Tchap » ne s’est pas ouvert"),
+        ] {
+            let outcome = LaunchOutcome::Failed("no".into());
+            let notice = notice(&Notification::Launch(LaunchResult { target, outcome }), &state);
+            assert_eq!(notice.title.replace('\u{a0}', " "), title);
+            assert_eq!(notice.actions[1].1, Action::AskHelpdesk(Some(topic)));
+        }
+    }
+
+    #[test]
     fn retry_repeats_exactly_what_failed() {
         let state = standing(VpnStatus::Connected);
         let first_action = |notification: Notification| notice(&notification, &state).actions.swap_remove(0);

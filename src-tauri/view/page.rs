@@ -335,6 +335,10 @@ mod tests {
         update(&mut state, failed, now("2026-11-24T10:00"));
         let answer = page(&state).answer.expect("it is answered");
         assert_eq!(answer.buttons, [button("Copier le code", Action::CopyCode(Call::of("sans-renvoi")))]);
+        assert!(!answer.transient);
+        let copied = Event::Copied(ClipboardContent::SupportInfo, Ok(()));
+        update(&mut state, copied, now("2026-11-24T10:00"));
+        assert!(page(&state).answer.expect("it is answered").transient);
     }
 
     #[test]

@@ -679,6 +679,7 @@ mod tests {
         };
         let (connect, retry) = ("Se connecter au VPN", "Vérifier maintenant");
         assert_eq!(vpn(VpnStatus::Offline), [retry, connect]);
+        assert_eq!(vpn(VpnStatus::Unknown), [retry, connect], "in the same place, for the focus");
         assert_eq!(vpn(VpnStatus::Stalled), ["Reconnecter", retry]);
         // Another server answers in the gateway's place.
         assert_eq!(vpn(VpnStatus::Captive), ["Se connecter au Wi-Fi public", retry, connect, "Demander à AMIGO"]);

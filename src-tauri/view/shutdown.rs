@@ -89,6 +89,14 @@ mod tests {
     use vigie_core::update::update;
 
     #[test]
+    fn who_has_read_the_last_reminder_silences_no_other() {
+        let reminder = |last| Reminder { at: at("2026-11-24T21:30"), minutes: 5, last };
+        let actions = |last| answers(&reminder(last)).into_iter().map(|answer| answer.action).collect::<Vec<_>>();
+        assert_eq!(actions(true), [Action::ShutDown, Action::RemindLater]);
+        assert_eq!(actions(false), [Action::ShutDown, Action::RemindLater, Action::NotTonight]);
+    }
+
+    #[test]
     fn a_time_that_the_machine_has_planned_is_named_as_such() {
         let mut state = known();
         assert_eq!(next(&state), "aujourd’hui à 21\u{a0}h\u{a0}30");

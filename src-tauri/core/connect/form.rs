@@ -236,7 +236,7 @@ pub(super) mod tests {
         assert_eq!(check(&|form| form.pin = typed("4321000000")), []);
         let alone = |pin: &str| check(&|form| (form.pin, form.digits) = (typed(pin), String::new().into()));
         assert_eq!(alone("Kx9v000000"), [FormError::PinWithDigits, FormError::Digits], "as the guide writes it");
-        assert_eq!(alone("Kx9v00000"), [FormError::Digits]);
+        assert_eq!(alone("Kx9vP00000"), [FormError::Digits], "one digit less");
         assert_eq!(alone("123000000"), [FormError::Digits]);
         assert_eq!(check(&|form| form.pin = Pin::Remembered), [FormError::NothingRemembered]);
         for odd in ["", "12345", "1234567", "12 456", "12345a", "１２３４５６"] {
