@@ -12,7 +12,7 @@ pub(super) const ASK: &str = "Demander à AMIGO";
 /// The button that opens its site.
 pub(super) const OPEN: &str = "Ouvrir AMIGO";
 
-/// Returns the button [`ASK`].
+/// Returns the button that leads to the form, with that topic chosen.
 pub fn ask(topic: HelpTopic) -> Button {
     button(ASK, Action::AskHelpdesk(Some(topic)))
 }
