@@ -44,7 +44,7 @@ pub fn update(state: &mut State, event: Event, now: Now) -> Vec<Effect> {
     {
         // Drives and printers come and go with the intranet.
         effects.push(Effect::Request(SensorRequest::Host));
-        if reaches && std::mem::take(&mut state.connect.by_hand) {
+        if reaches && std::mem::take(&mut state.connect.passcode_copied) {
             effects.push(Effect::CloseConnect);
         }
     }
@@ -64,18 +64,14 @@ pub fn update(state: &mut State, event: Event, now: Now) -> Vec<Effect> {
     if effects.contains(&Effect::ShowPanel) {
         state.unanswered_until = None;
     }
-    for effect in &effects {
+    for effect in &mut effects {
         if let Effect::Notify(notification) = effect
             && notification.is_answer()
         {
             let before = state.answer.as_ref().map_or(0, |(number, _)| *number);
             state.answer = Some((before.wrapping_add(1), notification.clone()));
-        }
-    }
-    if state.is_panel_watched() {
-        // It shows the answer. An older one that is still notified no longer holds.
-        for effect in effects.iter_mut() {
-            if matches!(effect, Effect::Notify(notification) if notification.is_answer()) {
+            if state.is_panel_watched() {
+                // The panel shows it. An older answer that is still notified no longer holds.
                 *effect = Effect::Withdraw(Category::Answer);
             }
         }
@@ -163,15 +159,16 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
         Event::ConnectWindowOpen(open) => {
             state.connect.open = open;
             if !open {
-                state.connect.by_hand = false;
+                state.connect.passcode_copied = false;
                 question::drop_forget(state);
             }
         }
         Event::ConnectObstacle(obstacle) => state.connect.obstacle = obstacle,
         Event::ConnectReady(client, stored) => {
-            let by_hand = state.profile.vpn.connect != ConnectMode::Auto;
-            let is_driven = matches!(client, ClientDetection::Found(_));
-            let client = if by_hand && is_driven { ClientDetection::WindowOnly } else { client };
+            // The administrator may forbid driving a client.
+            let may_drive = state.profile.vpn.connect == ConnectMode::Auto;
+            let is_found = matches!(client, ClientDetection::Found(_));
+            let client = if is_found && !may_drive { ClientDetection::WindowOnly } else { client };
             state.connect.on_ready(client, stored);
         }
         Event::FormSubmitted(form) => connect::on_form(state, form, effects),
@@ -211,9 +208,9 @@ fn handle_event(state: &mut State, event: Event, effects: &mut Vec<Effect>) {
         Event::Copied(what, Ok(())) => {
             // An attempt that the client's window has prevented raised it already, and the form says why.
             if what == ClipboardContent::Passcode && state.connect.phase == connect::Phase::Idle {
-                // The user pastes it into the client's own window, and has the steps beside it until the VPN is connected.
+                // The user pastes it into the client's own window. This one stays: it says how.
                 connect::open_client(effects);
-                state.connect.by_hand = true;
+                state.connect.passcode_copied = true;
             }
             effects.push(Effect::Notify(Notification::Copied(what)));
         }

@@ -360,7 +360,8 @@ fn open(app: &AppHandle, label: &str) -> tauri::Result<()> {
     })
 }
 
-/// Has a question or reminder read that came while the window was behind others, unless the focus is in it.
+/// Moves the focus to a question or reminder that may have come while the window was behind others, so that a screen reader
+/// reads it; not if the focus is in it already.
 const READ_PROMPT: &str = "{ const prompt = document.getElementById('prompt');
     if (!prompt?.parentElement.contains(document.activeElement)) prompt?.focus(); }";
 

@@ -18,7 +18,7 @@ pub struct AttentionItem {
     /// What is wrong.
     pub text: String,
     /// What can be done here.
-    pub button: Option<CardButton>,
+    pub remedy: Option<CardButton>,
 }
 
 /// Returns the warnings among the panel's rows. The status itself has its own place, and so have
@@ -33,7 +33,7 @@ pub fn attention(state: &State, panel: &Panel) -> Vec<AttentionItem> {
         row: row.id.clone(),
         label: row.label.clone(),
         text: row.value.clone(),
-        button: remedy(state, row.fact),
+        remedy: remedy(state, row.fact),
     });
     items.collect()
 }
@@ -56,8 +56,8 @@ mod tests {
     fn rows(state: &State) -> Vec<(String, Option<Action>)> {
         let page = page(state);
         let items: Vec<_> = page.attention.clone();
-        assert!(items.iter().flat_map(|item| &item.button).all(|offered| page.offers(&offered.button.action)));
-        items.into_iter().map(|item| (item.row, item.button.map(|offered| offered.button.action))).collect()
+        assert!(items.iter().flat_map(|item| &item.remedy).all(|offered| page.offers(&offered.button.action)));
+        items.into_iter().map(|item| (item.row, item.remedy.map(|offered| offered.button.action))).collect()
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The guide's subjects as the panel shows them: its words, live facts, and the buttons that do it.
 
 use super::panel::{self, Button, button, vpn_buttons};
-use super::{chain, drives, french, guide, helpdesk, shutdown};
+use super::{chain, connect, drives, french, guide, helpdesk, shutdown};
 use jiff::civil::Time;
 use serde::{Deserialize, Serialize};
 use vigie_core::message::{Action, HelpTopic, Printer, Printers, Reading, SystemSettings};
@@ -117,13 +117,12 @@ fn add_part(state: &State, part: CardPart, card: &mut Card) {
     match part {
         CardPart::Vpn => {
             let buttons = vpn_buttons(state);
-            // They say how to connect.
+            // The steps say how to connect by that button.
             if !buttons.iter().any(|button| button.label == panel::CONNECT) {
                 card.steps.clear();
             }
             card.buttons.extend(buttons.into_iter().map(CardButton::from));
-            let client = format!("Ouvrir {}", super::connect::client(state));
-            card.buttons.push(button(client, Action::OpenClient).into());
+            card.buttons.push(connect::open_client(state).into());
             let lines = profile.sites.iter().map(|site| [french::site(site), site.gateway.clone()]);
             card.tables
                 .push(CardTable { copies: Some(1), ..table("Adresse du serveur VPN", ["Site", "Adresse"], lines) });

@@ -198,7 +198,7 @@ fn remedy_label(state: &State, action: &Action) -> String {
         return drives::open_label(*letter);
     }
     if *action == Action::OpenClient {
-        return format!("Ouvrir {}", connect::client(state));
+        return connect::open_client(state).label;
     }
     let labels = [
         (Action::Connect, panel::CONNECT),

@@ -187,7 +187,7 @@ pub(super) fn client(state: &State) -> &str {
 }
 
 /// Returns the button that opens the client's own window.
-fn open_client(state: &State) -> Button {
+pub(super) fn open_client(state: &State) -> Button {
     button(format!("Ouvrir {}", client(state)), Action::OpenClient)
 }
 
@@ -264,7 +264,7 @@ fn idle(state: &State) -> Option<Message> {
         return Some(say(Tone::Warning, vpn::title(state), &vpn::detail(state), buttons.collect()));
     }
     if connect.client == ClientDetection::WindowOnly {
-        return Some(failed(&ConnectError::ClientMissing, state));
+        return Some(failed(&ConnectError::NoDrivableClient, state));
     }
     if connect.opened_after_sleep {
         let text = "Pour vous reconnecter, tapez les 6 nouveaux chiffres de votre clé OTP.";
@@ -344,7 +344,6 @@ fn tries_left(state: &State) -> String {
 
 /// Returns why an attempt failed, and what to do.
 pub fn failed(reason: &ConnectError, state: &State) -> Message {
-    let open = || open_client(state);
     let by_hand = by_hand(state);
     let (tone, title, text, buttons) = match reason {
         ConnectError::WrongPasscode => (
@@ -394,15 +393,15 @@ pub fn failed(reason: &ConnectError, state: &State) -> Message {
             "Redémarrez l’ordinateur ; si cela se répète, contactez l’assistance AMIGO.",
             vec![helpdesk::ask(HelpTopic::Vpn)],
         ),
-        ConnectError::ClientMissing => {
-            (Tone::Info, format!("La connexion se fait dans {}", client(state)), &*by_hand, vec![open()])
+        ConnectError::NoDrivableClient => {
+            (Tone::Info, format!("La connexion se fait dans {}", client(state)), &*by_hand, vec![open_client(state)])
         }
         ConnectError::Held => (
             Tone::Warning,
             format!("{} est déjà ouvert", client(state)),
             "C’est lui qui gère la connexion : collez votre code, déjà copié, dans sa fenêtre (Ctrl + V), ou fermez-le puis \
              recommencez ici.",
-            vec![open()],
+            vec![open_client(state)],
         ),
         ConnectError::NotAllowed => (
             Tone::Error,
@@ -421,7 +420,11 @@ pub fn failed(reason: &ConnectError, state: &State) -> Message {
             "La connexion a pris trop de temps".into(),
             "Attendez que la clé OTP affiche 6 nouveaux chiffres, puis recommencez.",
             // Its window may know why.
-            if state.connect.client == ClientDetection::Found(VpnClient::Cisco) { vec![open()] } else { Vec::new() },
+            if state.connect.client == ClientDetection::Found(VpnClient::Cisco) {
+                vec![open_client(state)]
+            } else {
+                Vec::new()
+            },
         ),
         ConnectError::Cancelled => (
             Tone::Info,
@@ -615,7 +618,7 @@ mod tests {
             (ConnectError::RemoteSession, "Le VPN ne s’ouvre pas depuis une session à distance", "[Demander à AMIGO]"),
             (ConnectError::ServiceStopped, "Le service du client VPN est arrêté", "[Demander à AMIGO]"),
             (
-                ConnectError::ClientMissing,
+                ConnectError::NoDrivableClient,
                 "La connexion se fait dans Cisco Secure Client",
                 "[Ouvrir Cisco Secure Client]",
             ),

@@ -101,10 +101,10 @@ fn mounted(state: &State, is: fn(&DriveMount) -> bool) -> Vec<&Drive> {
 /// Returns the sentence about the drives that the computer does not have, if there are any.
 pub fn absent(state: &State) -> Option<String> {
     let absent = mounted(state, |mount| *mount == DriveMount::Absent);
-    let one = "est absent de cet ordinateur : s’il vous le faut";
-    let several = "sont absents de cet ordinateur : s’il vous en faut un";
-    sentence(&absent, one, several)
-        .map(|found| format!("{}, cliquez sur « {} ».", found.trim_end_matches('.'), helpdesk::ASK))
+    let ask = helpdesk::ASK;
+    let one = format!("est absent de cet ordinateur : s’il vous le faut, cliquez sur « {ask} »");
+    let several = format!("sont absents de cet ordinateur : s’il vous en faut un, cliquez sur « {ask} »");
+    sentence(&absent, &one, &several)
 }
 
 /// Returns the sentence about the drives that are connected when they are opened, if there are any.

@@ -9,12 +9,14 @@ use vigie_core::state::State;
 /// The button that leads to the form by which the helpdesk is asked; it is there where advice names it.
 pub(super) const ASK: &str = "Demander à AMIGO";
 
-/// The button that opens its site.
-pub(super) const OPEN: &str = "Ouvrir AMIGO";
-
 /// Returns the button that leads to the form, with that topic chosen.
 pub fn ask(topic: HelpTopic) -> Button {
     button(ASK, Action::AskHelpdesk(Some(topic)))
+}
+
+/// Returns the button that opens the helpdesk's site.
+pub fn open(state: &State) -> Button {
+    button("Ouvrir AMIGO", Action::Open(state.profile.helpdesk.link.clone()))
 }
 
 /// Returns the menu's entry.

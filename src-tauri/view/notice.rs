@@ -1,5 +1,6 @@
 //! The texts of the notifications.
 
+use super::panel::Button;
 use super::{drives, french, helpdesk, panel, shutdown, vpn};
 use vigie_core::message::{
     Action, Category, ClipboardContent, HelpTopic, LaunchOutcome, LaunchResult, LaunchTarget, Notification,
@@ -37,6 +38,10 @@ impl Notice {
         self
     }
 
+    fn buttons(self, buttons: impl IntoIterator<Item = Button>) -> Notice {
+        buttons.into_iter().fold(self, |notice, Button { label, action }| notice.button(label, action))
+    }
+
     fn urgent(self) -> Notice {
         Notice { urgent: true, ..self }
     }
@@ -51,9 +56,9 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
     match notification {
         Notification::Vpn(status) => vpn(*status, state),
         Notification::Shutdown(reminder) => {
-            let notice = Notice::new(Category::Shutdown, shutdown::title(reminder), shutdown::body(reminder)).urgent();
-            let answers = shutdown::answers(reminder).into_iter();
-            answers.fold(notice, |notice, answer| notice.button(answer.label, answer.action))
+            Notice::new(Category::Shutdown, shutdown::title(reminder), shutdown::body(reminder))
+                .urgent()
+                .buttons(shutdown::answers(reminder))
         }
         Notification::ConfirmShutdown => {
             Notice::new(Category::Shutdown, shutdown::CONFIRM_TITLE, shutdown::CONFIRM_TEXT)
@@ -91,8 +96,8 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
             let text = banner.as_ref().map(|banner| banner.text.clone()).unwrap_or_default();
             let notice = Notice::new(Category::Program, "Configuration de Vigie en partie ignorée", text);
             let buttons = banner.into_iter().flat_map(|banner| banner.buttons);
-            buttons
-                .fold(notice, |notice, button| notice.button(button.label, button.action))
+            notice
+                .buttons(buttons)
                 .button("Voir le panneau", Action::ShowPanel)
         }
         Notification::NoTrayHost => Notice::new(
@@ -139,7 +144,7 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
                 }
             };
             Notice::new(Category::Answer, "Votre rapport est prêt", format!("{saved}{copied}"))
-                .button(helpdesk::OPEN, Action::Open(state.profile.helpdesk.link.clone()))
+                .buttons([helpdesk::open(state)])
         }
         Notification::CopyFailed => Notice::new(
             Category::Answer,
@@ -155,8 +160,7 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
         Notification::ConnectFailed(reason) => {
             let message = super::connect::failed(reason, state);
             let again = Notice::new(Category::Vpn, message.title, message.text);
-            let again = again.button("Réessayer", Action::Connect);
-            message.buttons.into_iter().fold(again, |notice, button| notice.button(button.label, button.action))
+            again.button("Réessayer", Action::Connect).buttons(message.buttons)
         }
         Notification::DisconnectFailed => Notice::new(
             Category::Answer,
@@ -289,7 +293,7 @@ fn launched(LaunchResult { target, outcome }: &LaunchResult, state: &State) -> N
         )
         .button("Copier le code", Action::CopyCode(call.clone()));
     }
-    let ask = Action::AskHelpdesk(Some(help_topic(target)));
+    let ask = helpdesk::ask(help_topic(target));
     match outcome {
         LaunchOutcome::Started => answer(format!("{name} s’ouvre"), "").transient(),
         LaunchOutcome::MissingOpenedSelfService => answer(
@@ -302,10 +306,10 @@ fn launched(LaunchResult { target, outcome }: &LaunchResult, state: &State) -> N
         ),
         LaunchOutcome::Missing => {
             answer(format!("{name} est introuvable sur cet ordinateur"), "L’assistance AMIGO peut vous aider.")
-                .button(helpdesk::ASK, ask)
+                .buttons([ask])
         }
         LaunchOutcome::Failed(_) => {
-            answer(not_opened(&name), TRY_AGAIN).button("Réessayer", retry(target)).button(helpdesk::ASK, ask)
+            answer(not_opened(&name), TRY_AGAIN).button("Réessayer", retry(target)).buttons([ask])
         }
     }
 }
@@ -389,7 +393,7 @@ fn window_failed(window: WindowKind, error: &WindowError, state: &State) -> Noti
         WindowKind::Connect => notice.button("Ouvrir le client VPN", Action::OpenClient),
     };
     // The panel, and the form in it, need the same engine.
-    notice.button(helpdesk::OPEN, Action::Open(state.profile.helpdesk.link.clone()))
+    notice.buttons([helpdesk::open(state)])
 }
 
 #[cfg(test)]

@@ -149,7 +149,7 @@ impl Page {
         if let Action::CopyCode(Call { code, number }) | Action::Dial(Call { code, number }) = action {
             return guide.codes.iter().any(|known| known.id == *code && (known.takes_number || number.is_none()));
         }
-        let attention = self.attention.iter().flat_map(|item| &item.button).map(|offered| &offered.button);
+        let attention = self.attention.iter().flat_map(|item| &item.remedy).map(|offered| &offered.button);
         let answer = self.answer.iter().flat_map(|answer| &answer.buttons);
         self.panel.offers(action)
             || self.welcome.as_ref().is_some_and(|card| card.offers(action))

@@ -1,11 +1,11 @@
 //! "Demander de l’aide": what is written down for the helpdesk. Nothing is sent by itself.
 
-use super::panel::{Button, button};
+use super::panel::Button;
 use super::{chain, connect, french, helpdesk, history, status};
 use serde::{Deserialize, Serialize};
 use vigie_core::connect::Phase;
 use vigie_core::helpdesk::Helpdesk;
-use vigie_core::message::{Action, HelpRequest, HelpTopic};
+use vigie_core::message::{HelpRequest, HelpTopic};
 use vigie_core::sanitize::sanitize;
 use vigie_core::state::State;
 
@@ -39,7 +39,7 @@ pub fn help_form(state: &State) -> HelpForm {
         topics: HelpTopic::ALL.map(|topic| HelpChoice { topic, label: label(topic).into() }).into(),
         preview: support_info(state),
         contact: french::typeset(contact(state)),
-        open: button(helpdesk::OPEN, Action::Open(state.profile.helpdesk.link.clone())),
+        open: helpdesk::open(state),
     }
 }
 
@@ -57,16 +57,17 @@ fn label(topic: HelpTopic) -> &'static str {
 
 /// Whether the helpdesk is open; if not, when it opens and whom to call.
 fn contact(state: &State) -> String {
-    let hours = helpdesk::hours(state);
-    if matches!(state.helpdesk, Helpdesk::Open { .. }) {
-        return format!("AMIGO est {hours}.{}", helpdesk::without_internet(state));
+    let (hours, urgent) = (helpdesk::hours(state), helpdesk::urgent(state));
+    let request = "Vous pouvez déjà y déposer votre demande, qui sera vue à l’ouverture.";
+    match &state.helpdesk {
+        Helpdesk::Open { .. } => format!("AMIGO est {hours}.{}", helpdesk::without_internet(state)),
+        Helpdesk::Closed { opens: Some(opens) } => {
+            let opens = french::moment(opens, &state.now.wall);
+            format!("AMIGO est fermée et ouvre {opens}. {request} {urgent}")
+        }
+        Helpdesk::Closed { opens: None } => format!("AMIGO est {hours}. {request} {urgent}"),
+        Helpdesk::OutOfCalendar => format!("AMIGO : {hours}. {urgent}"),
     }
-    if matches!(state.helpdesk, Helpdesk::Closed { .. }) {
-        let hours = hours.replace(", ", " et ");
-        let request = "Vous pouvez déjà y déposer votre demande, qui sera vue à l’ouverture.";
-        return format!("AMIGO est {hours}. {request} {}", helpdesk::urgent(state));
-    }
-    format!("AMIGO : {hours}. {}", helpdesk::urgent(state))
 }
 
 /// Returns what is copied for the helpdesk: the status and when it was taken, the chain to the drives, the last days, the

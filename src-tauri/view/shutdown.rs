@@ -58,7 +58,7 @@ pub(super) fn reminders(state: &State) -> Option<CardButton> {
     Some(CardButton { button, note: "L’ordinateur s’éteint quand même".into() })
 }
 
-/// Returns the answers to a reminder. After the last one there is nothing to silence; another shutdown has its own.
+/// Returns the answers to a reminder. The last one has none to silence; a later shutdown of the day still has its own.
 pub(super) fn answers(reminder: &Reminder) -> Vec<Button> {
     let mut answers = vec![button(SHUT_DOWN, Action::ShutDown)];
     if reminder.last {

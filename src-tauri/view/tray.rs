@@ -129,8 +129,7 @@ fn vpn(state: &State) -> Vec<Entry> {
     let buttons = panel::vpn_buttons(state);
     let find = |wanted: &Action| buttons.iter().find(|button| button.action == *wanted);
     let connect = [Action::CancelConnect, Action::Connect].iter().find_map(find).cloned();
-    let connect = connect
-        .unwrap_or_else(|| panel::button(format!("Ouvrir {}", super::connect::client(state)), Action::OpenClient));
+    let connect = connect.unwrap_or_else(|| super::connect::open_client(state));
     // A window follows.
     let more = if connect.action == Action::CancelConnect { "" } else { "…" };
     let check = [Action::OpenPortal, Action::Refresh].iter().find_map(find).cloned();

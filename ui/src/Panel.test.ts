@@ -130,12 +130,12 @@ const attention: AttentionItem[] = [
     row: "shutdown",
     label: "Arrêt automatique",
     text: "aujourd’hui à 21 h 30",
-    button: {
+    remedy: {
       button: { label: "Ce soir, ne plus me le rappeler", action: { do: "not-tonight" } },
       note: "L’ordinateur s’éteint quand même",
     },
   },
-  { row: "disk", label: "Disque système", text: "12 Go libres", button: null },
+  { row: "disk", label: "Disque système", text: "12 Go libres", remedy: null },
 ];
 
 const telephone: Card = {

@@ -122,7 +122,7 @@ pub enum ConnectError {
     /// The client's policy allows no connection from a remote session (RDP, SSH).
     RemoteSession,
     /// No client is installed that can be driven.
-    ClientMissing,
+    NoDrivableClient,
     /// The client's service does not run.
     ServiceStopped,
     /// Another Cisco client holds the connection; its window is brought to the front.
@@ -207,8 +207,9 @@ pub struct ConnectState {
     pub form_errors: Vec<FormError>,
     /// Whether the window opened by itself because the VPN was lost during sleep.
     pub opened_after_sleep: bool,
-    /// Whether a passcode was copied for the client's own window, and this one has the steps for it.
-    pub(super) by_hand: bool,
+    /// Whether a passcode was copied for the client's own window. The window for connecting stays open until the VPN is
+    /// connected.
+    pub(super) passcode_copied: bool,
     /// Whether a client that Vigie started opened a tunnel and has not reported its end.
     opened_by_vigie: bool,
     /// Until when, in uptime, the tunnel that the client has reported may take to appear among the interfaces.
@@ -307,7 +308,7 @@ impl ConnectState {
         }
         self.form_errors.clear();
         self.opened_after_sleep = false;
-        self.by_hand = false;
+        self.passcode_copied = false;
     }
 
     /// Checks the form, and whether it can be used at all now.
@@ -333,7 +334,7 @@ impl ConnectState {
             return None;
         }
         let ClientDetection::Found(client) = self.client else {
-            self.phase = Phase::Failed(ConnectError::ClientMissing);
+            self.phase = Phase::Failed(ConnectError::NoDrivableClient);
             return None;
         };
         self.request = self.request.next();
@@ -645,7 +646,7 @@ mod tests {
         for client in [ClientDetection::Missing, ClientDetection::WindowOnly] {
             let mut connect = ConnectState { client, ..ConnectState::default() };
             assert_eq!(connect.submit(form(), true, &now("2026-11-24T10:00"), &vpn()), None);
-            assert_eq!(connect.phase, Phase::Failed(ConnectError::ClientMissing));
+            assert_eq!(connect.phase, Phase::Failed(ConnectError::NoDrivableClient));
         }
     }
 

@@ -135,7 +135,7 @@ pub async fn passcode(pin: &Pin, digits: &Secret) -> Result<Secret, String> {
     Ok(Secret::from(passcode))
 }
 
-/// Returns how the user can connect, if that client can be driven.
+/// Returns how the user can connect. `client` is the one that can be driven, if any.
 async fn detect(client: Option<VpnClient>, profile: &Profile) -> ClientDetection {
     match client {
         // Cisco's command line comes with its window, OpenConnect has none.
@@ -209,7 +209,7 @@ async fn connect(
     let unused = (client == VpnClient::Cisco).then(|| passcode.clone());
     let driver = site.and_then(|site| driver(client, &profile, site, identifier.clone(), passcode));
     let Some(driver) = driver else {
-        return report(Err(ConnectError::ClientMissing));
+        return report(Err(ConnectError::NoDrivableClient));
     };
     let deadline = Instant::now() + Duration::from_secs(profile.vpn.connect_seconds.into());
     let refused = events.clone();

@@ -33,11 +33,11 @@ pub async fn launch(profile: &Profile, what: &LaunchTarget) -> LaunchResult {
     Launcher { profile, paths: Arc::new(SearchPaths::system()) }.launch(what).await
 }
 
-/// Whether no candidate of that program exists. A search that does not end in time has not shown that.
+/// Whether no candidate of that program exists. A search that fails has not shown that.
 pub async fn is_missing(profile: &Profile, id: &str) -> bool {
     let launcher = Launcher { profile, paths: Arc::new(SearchPaths::system()) };
     match profile.program(id) {
-        Some(program) => launcher.search(program).await == Some(None),
+        Some(program) => matches!(launcher.search(program).await, Ok(None)),
         None => true,
     }
 }
@@ -203,20 +203,18 @@ impl Launcher<'_> {
 
     /// Returns how to start the program, if it is found in time.
     async fn find(&self, program: &Program) -> Option<LaunchCommand> {
-        let mut command = self.search(program).await.flatten()?;
+        let mut command = self.search(program).await.ok().flatten()?;
         command.arguments.extend(program.arguments.iter().cloned());
         Some(command)
     }
 
-    /// Searches for the program on another thread; `None` if that takes too long.
-    async fn search(&self, program: &Program) -> Option<Option<LaunchCommand>> {
+    /// Searches for the program on another thread. Fails if that takes too long.
+    async fn search(&self, program: &Program) -> io::Result<Option<LaunchCommand>> {
         let (paths, candidates) = (self.paths.clone(), program.candidates.here().clone());
         let search = tokio::task::spawn_blocking(move || paths.find(&candidates));
-        let Ok(found) = tokio::time::timeout(SEARCH_TIMEOUT, search).await else {
-            tracing::warn!("{}: search timed out", program.id);
-            return None;
-        };
-        found.ok()
+        let found = tokio::time::timeout(SEARCH_TIMEOUT, search).await;
+        let found = found.inspect_err(|_| tracing::warn!("{}: search timed out", program.id));
+        Ok(found??)
     }
 
     /// Opens a link of the profile in the browser.

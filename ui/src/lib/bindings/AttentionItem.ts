@@ -20,4 +20,4 @@ text: string,
 /**
  * What can be done here.
  */
-button: CardButton | null, };
+remedy: CardButton | null, };
