@@ -981,6 +981,11 @@ test("a status that changes behind a view is shown there, with what to do", () =
   expect(ipc.request).toHaveBeenLastCalledWith(again.action);
   flushSync();
   expect(shown(), "the user does something about it").toBeUndefined();
+  update({ ...connected, status: "offline", title: "Hors ligne" });
+  expect(shown()).toContain("Hors ligne");
+  press("Escape");
+  flushSync();
+  expect(shown(), "the panel itself shows it").toBeUndefined();
 });
 
 test("what was typed stays while the panel shows something else", async () => {
