@@ -201,11 +201,12 @@ fn the_desktops_panel_draws_the_icon_and_passes_on_mouse_and_keyboard() {
     let (_vigie, item) = desktop.start_vigie();
     item.wait_for_menu("Sur site");
     let xdotool = |arguments: &[&str]| run(desktop.command("xdotool").args(arguments));
-    // The left edge of what has changed in the right half of the lower edge.
+    // The left edge of what has changed in the right half of the lower edge, without the clock at its end: the panel draws
+    // it in several steps.
     let left = wait_for("the icon on the screen", DEADLINE, || {
         let mut difference = desktop.command("convert");
         difference.arg(&empty).arg(desktop.screenshot("tray")).args(["-compose", "difference", "-composite"]);
-        difference.args(["-crop", "640x32+640+768", "-threshold", "20%", "-trim", "-format", "%w %X", "info:"]);
+        difference.args(["-crop", "565x32+640+768", "-threshold", "20%", "-trim", "-format", "%w %X", "info:"]);
         let box_of_change = run(&mut difference);
         let (width, left) = box_of_change.split_once(' ')?;
         let left: u32 = left.trim().parse().ok()?;
