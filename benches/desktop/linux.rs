@@ -327,7 +327,7 @@ impl Monitor {
     fn start(desktop: &Desktop, command: &[&str]) -> Monitor {
         let mut program = desktop.command("setpriv");
         program.args(["--pdeathsig", "KILL", "--"]).args(command).stdout(Stdio::piped());
-        let mut program = program.spawn().expect("util-linux is installed");
+        let mut program = program.spawn().expect("setpriv not found: install util-linux");
         let read = BufReader::new(program.stdout.take().expect("piped")).lines();
         let (sender, lines) = channel();
         std::thread::spawn(move || read.map_while(Result::ok).try_for_each(|line| sender.send((Instant::now(), line))));

@@ -50,6 +50,8 @@ pub struct Losses {
     pub count: u32,
     /// How long in all.
     pub total: Duration,
+    /// When the loss began that had not ended with the last segment.
+    pub unfinished: Option<Timestamp>,
 }
 
 /// The statuses of the last days.
@@ -146,7 +148,7 @@ impl History {
 }
 
 /// Counts the losses: the intranet was reachable, then not for at least `least`, then again. What the user asked for is
-/// none, nor is what was not seen to the end.
+/// none; what was not seen to the end is not counted, but told.
 pub fn losses(segments: &[Segment], least: Duration) -> Losses {
     let mut losses = Losses::default();
     // How long the present loss has lasted, and whether the user wanted it.
@@ -173,6 +175,10 @@ pub fn losses(segments: &[Segment], least: Duration) -> Losses {
         }
         before = Some(*segment);
     }
+    losses.unfinished = before.zip(loss).and_then(|(last, (lasted, wanted))| {
+        let began = last.until.checked_sub(lasted).ok()?;
+        (!wanted && lasted >= least).then_some(began)
+    });
     losses
 }
 
@@ -236,13 +242,34 @@ mod tests {
             (100.0, Connected),
         ]);
         assert_eq!(spans(&history), [(60, Connected), (30, Disconnected), (10, Connected)]);
-        assert_eq!(losses(&history.segments(), Duration::ZERO), Losses { count: 1, total: Duration::from_secs(30) });
+        let lost = Losses { count: 1, total: Duration::from_secs(30), unfinished: None };
+        assert_eq!(losses(&history.segments(), Duration::ZERO), lost);
         assert_eq!(losses(&history.segments(), Duration::from_secs(31)), Losses::default());
         // What is unknown is a gap.
         let history =
             recorded(&[(0.0, Connected), (60.0, Unknown), (90.0, Disconnected), (99.0, Connected), (100.0, Connected)]);
         assert_eq!(spans(&history), [(60, Connected), (9, Disconnected), (1, Connected)]);
         assert_eq!(losses(&history.segments(), Duration::ZERO), Losses::default());
+    }
+
+    #[test]
+    fn a_loss_that_lasts_is_told_and_not_counted() {
+        use VpnStatus::{Connected, Connecting, Disconnected, Stalled};
+        let mut history = recorded(&[
+            (0.0, Connected),
+            (60.0, Stalled),
+            (70.0, Disconnected),
+            (80.0, Connecting),
+            (90.0, Connecting),
+        ]);
+        let unfinished = Some(after(60.0).wall.timestamp());
+        assert_eq!(losses(&history.segments(), Duration::from_secs(30)), Losses { unfinished, ..Losses::default() });
+        assert_eq!(losses(&history.segments(), Duration::from_secs(31)), Losses::default(), "too short");
+        history.record(Connected, false, &after(100.0));
+        history.on_disconnect();
+        history.record(Disconnected, false, &after(110.0));
+        history.record(Disconnected, false, &after(150.0));
+        assert_eq!(losses(&history.segments(), Duration::from_secs(30)).unfinished, None, "the user wanted it");
     }
 
     #[test]
@@ -260,7 +287,7 @@ mod tests {
             history.record(status, false, &after(second));
         }
         history.record(Connected, false, &after(111.0));
-        let lost = Losses { count: 1, total: Duration::from_secs(20) };
+        let lost = Losses { count: 1, total: Duration::from_secs(20), unfinished: None };
         assert_eq!(losses(&history.segments(), Duration::ZERO), lost, "the next one is");
     }
 

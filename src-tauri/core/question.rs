@@ -29,7 +29,7 @@ pub(super) fn ask_site(state: &mut State, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Asks by a notification, or by the panel where no server shows notifications. Never by both: a server that comes in a
+/// Asks by a notification, or by the panel if no server shows notifications. Never by both: a server that comes in a
 /// moment would ask again.
 fn notify_or_show(state: &State, notification: Notification) -> Effect {
     if state.notifications { Effect::Notify(notification) } else { Effect::ShowPanel }

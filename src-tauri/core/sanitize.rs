@@ -1,14 +1,14 @@
 //! Cleans text that comes from outside before anybody reads it.
 
-/// The longest name that is shown, in characters.
-const MAX_CHARS: usize = 200;
+/// How many characters of a name are shown.
+pub const MAX_CHARS: usize = 200;
 
 /// Returns the text on one line, without characters that have an effect but no shape of their own.
 ///
 /// Names of hosts, shares, printers and packages come from services and networks that Vigie does not control. Control
 /// characters would control a terminal, bidirectional ones would reorder the text around them in a menu or a page, and
 /// invisible ones would make two different names look the same. White space becomes a space; text of more than
-/// 200 characters is cut.
+/// [`MAX_CHARS`] is cut.
 pub fn sanitize(text: &str) -> String {
     let mut clean: String = text
         .chars()

@@ -289,7 +289,8 @@ impl State {
 
 /// Available actions.
 impl State {
-    /// Whether to offer connecting: no attempt is under way, and the intranet is not known to be reachable.
+    /// Whether to offer connecting: no attempt is under way, the intranet is not known to be reachable, and connecting is
+    /// not known to be useless (a local network has the same addresses) or unsafe (another machine has the gateway's place).
     ///
     /// `Offline` and `Captive` count as well: the network may be back before the evidence shows it, and an attempt that
     /// fails says why.
@@ -298,11 +299,9 @@ impl State {
             return false;
         }
         match self.vpn.status() {
-            VpnStatus::Disconnected
-            | VpnStatus::Stalled
-            | VpnStatus::Captive
-            | VpnStatus::Unknown
-            | VpnStatus::Offline => true,
+            VpnStatus::Disconnected => self.vpn.reason() != Reason::PinMismatch,
+            VpnStatus::Stalled => self.vpn.reason() != Reason::AddressConflict,
+            VpnStatus::Captive | VpnStatus::Unknown | VpnStatus::Offline => true,
             VpnStatus::Connecting | VpnStatus::Connected | VpnStatus::OnSite => false,
         }
     }

@@ -14,7 +14,7 @@ pub const LABEL: &str = "connect";
 /// The page's size in logical pixels: the form with a message above it and an error at each field.
 const SIZE: (f64, f64) = (420.0, 680.0);
 
-/// The longest form that the page may send. (The page's fields hold 256 characters each.)
+/// The longest form that the page may send: four fields of [`Form::max_chars`] each, as JSON.
 const MAX_FORM_BYTES: usize = 16 * 1024;
 
 /// Returns the builder of the window.

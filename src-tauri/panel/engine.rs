@@ -67,9 +67,3 @@ pub fn on_crash(window: &WebviewWindow, crashed: impl Fn(&str) + Send + 'static)
         }
     })
 }
-
-/// Does nothing: the tray notices that the page no longer answers.
-#[cfg(not(any(target_os = "linux", windows)))]
-pub fn on_crash(_window: &WebviewWindow, _crashed: impl Fn(&str) + Send + 'static) -> tauri::Result<()> {
-    Ok(())
-}

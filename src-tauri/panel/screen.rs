@@ -1,17 +1,15 @@
 //! The screen, and the window's place on it: at the lower right of the work area, as the guide's "encadré" (section 11),
 //! unless the user has moved the opened panel.
 
-#[cfg(not(target_os = "linux"))]
-mod elsewhere;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(windows)]
 mod windows;
 
-#[cfg(not(target_os = "linux"))]
-pub use elsewhere::{area, follow, is_dark, open, pin, place};
 #[cfg(target_os = "linux")]
 pub use linux::{area, follow, is_dark, open, pin, place};
+#[cfg(windows)]
+pub use windows::{area, follow, is_dark, open, pin, place};
 
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +24,7 @@ const TITLE_BAR_HEIGHT: f64 = 40.0;
 /// Width and height of the upper edge that must be on a screen, in the units of [`Area`]: enough to drag the window.
 const MIN_HANDLE: (i32, i32) = (96, 24);
 
-/// A rectangle in the units in which the system places windows: logical pixels with GTK, physical ones elsewhere.
+/// A rectangle in the units in which the system places windows: logical pixels with GTK, physical ones on Windows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Area {
     /// Left edge.

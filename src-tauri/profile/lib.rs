@@ -604,6 +604,9 @@ pub struct GuideCard {
     /// Programs and links (ids in `program` and `link`) that it opens; an administrator may have removed some.
     #[serde(default)]
     pub open: Vec<Id>,
+    /// Other cards (ids in `card`) that it leads to; an administrator may have removed some.
+    #[serde(default)]
+    pub see: Vec<Id>,
 }
 
 /// A part of a card that is made of other values of the profile.

@@ -187,7 +187,7 @@ impl App {
                 Effect::ShowConnect => self.connect.show(&vigie_view::connect::form(&self.state)),
                 Effect::CloseConnect => self.connect.close(),
                 Effect::PrepareConnect => self.connector.prepare(&self.state.profile),
-                Effect::Connect(dial) => self.connector.connect(&self.state.profile, dial),
+                Effect::Connect(request) => self.connector.connect(&self.state.profile, request),
                 Effect::CancelConnect => self.connector.cancel(),
                 Effect::Disconnect => self.connector.disconnect(&self.state.profile),
                 Effect::ForgetCredentials => self.connector.forget(),

@@ -1,9 +1,10 @@
 //! What needs the user's attention, each with what can be done about it.
 
 use super::cards::CardButton;
-use super::panel::{Panel, Severity};
+use super::panel::{Panel, Severity, button};
 use super::shutdown;
 use serde::{Deserialize, Serialize};
+use vigie_core::message::Action;
 use vigie_core::state::State;
 use vigie_profile::RowKind;
 
@@ -38,8 +39,11 @@ pub fn attention(state: &State, panel: &Panel) -> Vec<AttentionItem> {
     items.collect()
 }
 
-/// The one fact that something can be done about here is the shutdown.
+/// Returns what can be done about a fact here.
 fn remedy(state: &State, fact: Option<RowKind>) -> Option<CardButton> {
+    if fact == Some(RowKind::Site) {
+        return Some(button("Choisir mon site", Action::ShowSettings).into());
+    }
     shutdown::reminders(state).filter(|_| fact == Some(RowKind::Shutdown))
 }
 
@@ -68,5 +72,9 @@ mod tests {
         }
         update(&mut state, Event::Tick, now("2026-11-24T21:20"));
         assert!(rows(&state).contains(&("shutdown".to_owned(), Some(Action::NotTonight))), "{:?}", rows(&state));
+        let mut profile = (*state.profile).clone();
+        profile.user.site = None;
+        state.profile = profile.into();
+        assert!(rows(&state).contains(&("site".to_owned(), Some(Action::ShowSettings))), "{:?}", rows(&state));
     }
 }

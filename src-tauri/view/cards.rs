@@ -1,7 +1,7 @@
 //! The guide's subjects as the panel shows them: its words, live facts, and the buttons that do it.
 
-use super::panel::{self, Button, button, vpn_buttons};
-use super::{chain, connect, drives, french, guide, helpdesk, shutdown};
+use super::panel::{Button, button, vpn_buttons};
+use super::{chain, connect, drives, french, guide, helpdesk, shutdown, vpn};
 use jiff::civil::Time;
 use serde::{Deserialize, Serialize};
 use vigie_core::message::{Action, HelpTopic, Printer, Printers, Reading, SystemSettings};
@@ -26,6 +26,8 @@ pub struct Card {
     pub steps: Vec<String>,
     /// Actions that belong to the card.
     pub buttons: Vec<CardButton>,
+    /// Other cards to read.
+    pub see: Vec<CardLink>,
     /// Rows of the panel that belong to it.
     pub rows: Vec<RowKind>,
     /// Facts of the guide.
@@ -46,6 +48,18 @@ pub struct CardButton {
     pub button: Button,
     /// What it is for, where its label does not say.
     pub note: String,
+}
+
+/// A way to another card.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct CardLink {
+    /// The other card's id.
+    pub id: String,
+    /// Its heading.
+    pub title: String,
+    /// What it is about, in a line.
+    pub summary: String,
 }
 
 /// A table of the guide.
@@ -83,6 +97,7 @@ fn card(state: &State, from: &GuideCard) -> Card {
         tile: from.tile,
         text: typeset(&from.text),
         steps: typeset(&from.steps),
+        see: from.see.iter().filter_map(|id| see(state, id)).collect(),
         rows: from.rows.clone(),
         ..Card::default()
     };
@@ -91,6 +106,13 @@ fn card(state: &State, from: &GuideCard) -> Card {
         add_part(state, *part, &mut card);
     }
     card
+}
+
+/// The way to another card, unless an administrator has removed it.
+fn see(state: &State, id: &str) -> Option<CardLink> {
+    let card = state.profile.card(id)?;
+    let (title, summary) = (french::typeset(&*card.title), french::typeset(&*card.summary));
+    Some(CardLink { id: card.id.clone(), title, summary })
 }
 
 /// The button that opens a program, or a link of the user's site.
@@ -117,8 +139,8 @@ fn add_part(state: &State, part: CardPart, card: &mut Card) {
     match part {
         CardPart::Vpn => {
             let buttons = vpn_buttons(state);
-            // The steps say how to connect by that button.
-            if !buttons.iter().any(|button| button.label == panel::CONNECT) {
+            // The steps say how to connect.
+            if !buttons.iter().any(|button| button.action == Action::Connect) {
                 card.steps.clear();
             }
             card.buttons.extend(buttons.into_iter().map(CardButton::from));
@@ -196,8 +218,13 @@ fn copiers(state: &State, card: &mut Card) {
         card.text.push(french::typeset(format!("{reason}. {needed}")));
         card.buttons.extend(vpn_buttons(state).into_iter().map(CardButton::from));
     }
-    card.buttons.push(button(chain::PRINTER_SETTINGS, settings).into());
     let ask = helpdesk::ask(HelpTopic::Printing);
+    if let Some(silent) = vpn::silence(state).iter().find(|sentence| sentence.starts_with(vpn::PRINT_SERVER)) {
+        let wait = "les copieurs de l’académie sont hors d’atteinte pour l’instant. Si cela dure, demandez à AMIGO.";
+        card.text.push(french::typeset(format!("{silent} : {wait}")));
+        card.buttons.push(ask.clone().into());
+    }
+    card.buttons.push(button(chain::PRINTER_SETTINGS, settings).into());
     let is_copier = |printer: &Printer| vigie_core::printers::decode(printing, &printer.name).is_some();
     let has_none = matches!(&state.printers, Reading::Known(Printers::Computer(all)) if !all.iter().any(is_copier));
     if has_none && !card.offers(&ask.action) {
@@ -312,8 +339,7 @@ mod tests {
         for status in VpnStatus::ALL {
             let state = standing(status);
             let card = cards(&state).into_iter().find(|card| card.id == "vpn").expect("the guide has it");
-            let offered = labels(&state, "vpn").contains(&panel::CONNECT.to_owned());
-            assert_eq!(!card.steps.is_empty(), offered, "{status:?}");
+            assert_eq!(!card.steps.is_empty(), card.offers(&Action::Connect), "{status:?}");
         }
     }
 

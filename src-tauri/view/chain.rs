@@ -13,6 +13,8 @@ pub(super) const TITLE: &str = "Pourquoi ça ne marche pas ?";
 /// What a click on that question does.
 pub(super) const PURPOSE: &str = "Vérifie chaque étape, de l’ordinateur aux lecteurs, et montre la première à voir";
 
+/// The button that opens the system's settings of date and time.
+pub(super) const DATE_SETTINGS: &str = "Régler la date et l’heure";
 /// The button that opens the system's settings of the printers.
 pub(super) const PRINTER_SETTINGS: &str = "Ouvrir les réglages des imprimantes";
 
@@ -203,7 +205,7 @@ fn remedy_label(state: &State, action: &Action) -> String {
     let labels = [
         (Action::Connect, panel::CONNECT),
         (Action::Disconnect, panel::DISCONNECT),
-        (Action::OpenSettings(SystemSettings::DateTime), "Régler la date et l’heure"),
+        (Action::OpenSettings(SystemSettings::DateTime), DATE_SETTINGS),
         (Action::OpenSettings(SystemSettings::Network), "Ouvrir les réglages du réseau"),
         (Action::OpenSettings(SystemSettings::Printers), PRINTER_SETTINGS),
         (Action::OpenPortal, vpn::OPEN_PORTAL),

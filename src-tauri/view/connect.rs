@@ -19,7 +19,7 @@ use vigie_core::connect::{
 };
 use vigie_core::message::{Action, HelpTopic};
 use vigie_core::state::{Question, State};
-use vigie_core::vpn::VpnStatus;
+use vigie_core::vpn::{Reason, VpnStatus};
 use vigie_profile::{Id, VpnConfig};
 
 /// All that the window shows.
@@ -44,6 +44,8 @@ pub struct Form {
     pub pin_min: u8,
     /// Maximum length of a PIN, in characters.
     pub pin_max: u8,
+    /// How many characters a field takes: more than any identifier or PIN has.
+    pub max_chars: u16,
     /// How many forms the user has sent; distinguishes an answer with the same errors from no answer yet.
     pub submissions: u32,
     /// What is wrong with the form that was sent, at most one error per field.
@@ -133,6 +135,11 @@ pub(super) const FORGET_TITLE: &str = "Oublier vos identifiants ?";
 pub(super) const FORGET_TEXT: &str = "Cet ordinateur ne gardera plus ni votre identifiant VPN ni votre code \
                                       PIN : vous les taperez à la prochaine connexion.";
 
+/// Returns the answers to that question: first the one that changes nothing.
+pub(super) fn forget_answers() -> [Button; 2] {
+    [button("Non, les garder", Action::Cancel), button("Oui, les oublier", Action::ConfirmForget)]
+}
+
 /// Returns the window for a state.
 pub fn form(state: &State) -> Form {
     let (profile, connect) = (&state.profile, &state.connect);
@@ -151,8 +158,7 @@ pub fn form(state: &State) -> Form {
         buttons.push(button("Annuler", Action::CancelConnect));
     }
     if state.question == Some(Question::ForgetCredentials) {
-        buttons.push(button("Non, les garder", Action::Cancel));
-        buttons.push(button("Oui, oublier mes identifiants", Action::ConfirmForget));
+        buttons.extend(forget_answers());
     } else if stored.identifier.is_some() || stored.pin {
         buttons.push(button("Oublier mes identifiants", Action::ForgetCredentials));
     }
@@ -169,6 +175,7 @@ pub fn form(state: &State) -> Form {
         may_remember_pin: vpn.store_pin && stored.keyring == Keyring::Ready && !by_hand,
         pin_min: vpn.pin_min,
         pin_max: vpn.pin_max,
+        max_chars: 256,
         submissions: connect.submissions,
         errors: (connect.form_errors.iter())
             .map(|error| FieldError { field: error.field(), text: french::typeset(error_text(*error, vpn)) })
@@ -244,8 +251,27 @@ fn message(state: &State) -> Option<Message> {
         return Some(blocked_message(state));
     }
     match &connect.phase {
-        Phase::Idle | Phase::Connecting(_) => idle(state),
+        // A lock that no longer counts here may have been lifted: the form can be used.
+        Phase::Idle | Phase::Connecting(_) | Phase::Failed(ConnectError::Locked) => idle(state),
         Phase::Failed(error) => Some(failed(error, state)),
+    }
+}
+
+/// Whether an attempt would fail, as far as is known.
+fn would_fail(state: &State) -> bool {
+    match state.vpn.status() {
+        VpnStatus::Offline | VpnStatus::Captive => true,
+        VpnStatus::Disconnected | VpnStatus::Stalled => matches!(
+            state.vpn.reason(),
+            Reason::AddressConflict
+                | Reason::ClockWrong
+                | Reason::CertificateExpired
+                | Reason::CertificateUntrusted
+                | Reason::CertificateIncomplete
+                | Reason::OldTls
+                | Reason::PinMismatch
+        ),
+        VpnStatus::Unknown | VpnStatus::Connecting | VpnStatus::Connected | VpnStatus::OnSite => false,
     }
 }
 
@@ -257,8 +283,7 @@ fn idle(state: &State) -> Option<Message> {
         let ask = vec![helpdesk::ask(HelpTopic::Vpn)];
         return Some(say(Tone::Error, "Aucun client VPN n’a été trouvé sur cet ordinateur", &text, ask));
     }
-    let limited = matches!(state.vpn.status(), VpnStatus::Offline | VpnStatus::Captive);
-    if limited && connect.client != ClientDetection::Pending {
+    if would_fail(state) && connect.client != ClientDetection::Pending {
         // The digits would be typed in vain.
         let buttons = panel::vpn_buttons(state).into_iter().filter(|button| button.action != Action::Connect);
         return Some(say(Tone::Warning, vpn::title(state), &vpn::detail(state), buttons.collect()));
@@ -305,8 +330,8 @@ fn by_hand(state: &State) -> String {
     format!(
         "1. Dans la fenêtre de {}, choisissez {server}, puis cliquez sur son bouton de connexion.\n\
          2. Sous « Username », tapez {identifier}.\n\
-         3. Revenez ici : tapez votre code PIN et les 6 chiffres, puis copiez le code.\n\
-         4. Sous « Passcode », collez-le (Ctrl + V), dans les 30 secondes. Si rien ne se colle, recommencez ici.",
+         3. Dans la fenêtre de Vigie, tapez votre code PIN et les 6 chiffres, puis copiez le code.\n\
+         4. Sous « Passcode », collez-le (Ctrl + V), dans les 30 secondes. Si rien ne se colle, reprenez à l’étape 3.",
         client(state)
     )
 }
@@ -346,6 +371,9 @@ fn tries_left(state: &State) -> String {
 pub fn failed(reason: &ConnectError, state: &State) -> Message {
     let by_hand = by_hand(state);
     let (tone, title, text, buttons) = match reason {
+        ConnectError::WrongPasscode if state.connect.is_blocked(&state.now, &state.profile.vpn) => {
+            return blocked_message(state);
+        }
         ConnectError::WrongPasscode => (
             Tone::Error,
             "Code refusé".into(),
@@ -454,8 +482,10 @@ fn by_other_means(title: &str, state: &State) -> Message {
         ("Vigie ne peut pas répondre à votre place : contactez l’assistance AMIGO.", helpdesk::ask(HelpTopic::Vpn))
     } else {
         (
-            "Vigie ne peut pas répondre à votre place : connectez-vous dans la fenêtre du client VPN, avec 6 nouveaux \
-             chiffres.",
+            &*format!(
+                "Vigie ne peut pas répondre à votre place : connectez-vous dans la fenêtre de {}, avec 6 nouveaux chiffres.",
+                client(state)
+            ),
             open_client(state),
         )
     };
@@ -541,8 +571,8 @@ mod tests {
             [
                 "Site: Choisissez votre site.",
                 "Identifier: Tapez votre identifiant académique, celui de la messagerie.",
-                "Pin: Le code PIN a de 4 à 16 caractères.",
-                "Digits: Tapez les 6 chiffres qu’affiche votre clé OTP.",
+                "Pin: Le code PIN a de 4 à 16\u{a0}caractères.",
+                "Digits: Tapez les 6\u{a0}chiffres qu’affiche votre clé OTP.",
             ]
         );
     }
@@ -638,6 +668,39 @@ mod tests {
             assert!(!said.contains("secret words"));
             assert!(!(locked && said.contains("nouvel essai")), "a locked account stays locked: {said}");
             assert_eq!(form(&state).can_connect, !locked);
+        }
+    }
+
+    #[test]
+    fn a_lock_that_no_longer_counts_leaves_no_message_over_the_form() {
+        let mut state = after(Err(ConnectError::Locked));
+        assert!(says(&state).starts_with("Votre compte est verrouillé") && !form(&state).can_connect);
+        update(&mut state, Event::Tick, now("2026-11-24T11:00"));
+        assert_eq!((says(&state).as_str(), form(&state).can_connect), ("", true));
+    }
+
+    #[test]
+    fn what_would_fail_is_said_before_a_code_is_typed() {
+        use vigie_core::vpn::Gateway;
+        let rows = [
+            (Gateway::Answered, "", true),
+            (Gateway::ClockWrong, "[Régler la date et l’heure]", true),
+            (Gateway::Expired, "[Demander à AMIGO]", true),
+            (Gateway::OldTls, "[Demander à AMIGO]", true),
+            (Gateway::PinMismatch, "[Vérifier maintenant] | [Demander à AMIGO]", false),
+        ];
+        for (gateway, ends, usable) in rows {
+            let mut state = at_the_form(Some(VpnClient::Cisco), StoredCredentials::default());
+            let effects = update(&mut state, Event::Links(home()), now("2026-11-24T10:01"));
+            let id = effects.iter().find_map(|effect| {
+                let Effect::Request(SensorRequest::Probe(request)) = effect else { return None };
+                Some(request.id)
+            });
+            update(&mut state, Event::Probed(probe(id.unwrap(), silent(), Some(gateway))), now("2026-11-24T10:01"));
+            let said = says(&state);
+            assert!(said.ends_with(ends) && said.is_empty() == ends.is_empty(), "{gateway:?}: {said}");
+            assert_eq!(form(&state).can_connect, usable, "{gateway:?}");
+            assert_eq!(crate::panel::panel(&state).offers(&Action::Connect), usable, "{gateway:?}");
         }
     }
 

@@ -9,13 +9,26 @@ use vigie_profile::{Printing, Site};
 /// A no-break space: it keeps a number and its unit on one line.
 const NBSP: char = '\u{a0}';
 
-/// Replaces spaces that must not break in French: before double signs and percent signs, and within guillemets. Every
+/// Replaces spaces that must not break in French: before double signs and percent signs, within guillemets,
+/// and between a number and what it counts. Every
 /// text of a view passes through here, so the sources can be written with plain spaces.
 pub fn typeset(text: impl Into<String>) -> String {
     let signs = [" :", " ;", " !", " ?", " »", " %"];
     let text = signs.iter().fold(text.into(), |text, sign| text.replace(sign, &sign.replace(' ', "\u{a0}")));
-    text.replace("« ", "«\u{a0}")
+    let text = text.replace("« ", "«\u{a0}").replace("Ctrl + V", "Ctrl\u{a0}+\u{a0}V");
+    let mut unbroken = String::with_capacity(text.len());
+    let mut parts = text.split(' ').peekable();
+    while let Some(part) = parts.next() {
+        unbroken.push_str(part);
+        let Some(next) = parts.peek() else { break };
+        let counts = part.ends_with(|c: char| c.is_ascii_digit()) && UNITS.iter().any(|unit| next.starts_with(unit));
+        unbroken.push(if counts { NBSP } else { ' ' });
+    }
+    unbroken
 }
+
+/// How words begin that stay with the number before them.
+const UNITS: [&str; 9] = ["chiffre", "nouveaux", "caractère", "seconde", "minute", "heure", "jour", "essai", "coupure"];
 
 /// Returns a text without case and accents, as people type it.
 pub fn fold(text: &str) -> String {

@@ -36,7 +36,7 @@ pub fn urgent(state: &State) -> String {
     format!("En cas d’urgence : {}.", numbers.join(" ; "))
 }
 
-/// Returns whom to call where no site can be opened: the number that the guide names first.
+/// Returns whom to call if no site can be opened: the first number of the profile.
 pub fn without_internet(state: &State) -> String {
     let numbers = state.profile.helpdesk.urgent.first().map(|urgent| french::numbers(&urgent.numbers));
     numbers

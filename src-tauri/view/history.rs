@@ -120,7 +120,7 @@ fn said(segment: &Segment, now: &ZonedDateTime) -> String {
 /// "2 coupures, 9 minutes".
 fn summary(state: &State, segments: &[Segment]) -> String {
     let least = Duration::from_secs(state.profile.vpn.hold_seconds.into());
-    let Losses { count, total } = losses(segments, least);
+    let Losses { count, total, unfinished } = losses(segments, least);
     let minutes = total.as_secs().div_ceil(60);
     let lasted = match (minutes / 60, minutes % 60) {
         (0, 0 | 1) => "1 minute".to_owned(),
@@ -128,19 +128,27 @@ fn summary(state: &State, segments: &[Segment]) -> String {
         (hours, minutes) => format!("{hours} h {minutes:02}"),
     };
     let is_reached = segments.iter().any(|segment| segment.status.reaches_intranet() == Some(true));
-    match count {
+    let counted = match count {
         0 if is_reached => "aucune coupure".into(),
         0 if segments.is_empty() => "pas encore de relevé".into(),
         0 => "pas d’accès à l’académie".into(),
         1 => format!("1 coupure, {lasted}"),
         count => format!("{count} coupures, {lasted}"),
+    };
+    let now = &state.now.wall;
+    let unfinished = unfinished.filter(|_| state.reaches_intranet() == Some(false));
+    let began = unfinished.map(|at| at.to_zoned_datetime(now.time_zone().clone())).filter(|at| at.date() == now.date());
+    match began {
+        None => counted,
+        Some(at) if count == 0 => format!("accès interrompu {}", french::since(&at, now)),
+        Some(at) => format!("{counted} ; accès interrompu {}", french::since(&at, now)),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vigie_core::fixture::{known, now};
+    use vigie_core::fixture::{known, now, standing};
 
     fn state(steps: &[(&str, VpnStatus)]) -> State {
         let mut state = known();
@@ -167,12 +175,36 @@ mod tests {
     #[test]
     fn losses_are_counted_in_words() {
         let today = today(&day());
-        assert_eq!(today.summary, "2 coupures, 9 minutes");
+        assert_eq!(today.summary, "2\u{a0}coupures, 9\u{a0}minutes");
         assert_eq!(today.from.replace('\u{a0}', " "), "7 h");
         let first = &today.stretches[0];
         assert_eq!((first.status, first.start, first.length), (VpnStatus::Connected, 200, 300));
         assert_eq!(first.title.replace('\u{a0}', " "), "VPN connecté, de 8 h à 9 h 30");
         assert!(today.description.replace('\u{a0}', " ").ends_with("à 12 h ; 2 coupures, 9 minutes"), "{today:?}");
+    }
+
+    #[test]
+    fn a_loss_that_lasts_is_said() {
+        use VpnStatus::{Connected, Offline, OnSite};
+        let mut state = standing(VpnStatus::Disconnected);
+        state.history = vigie_core::history::History::default();
+        for (at, status) in [("08:00", Connected), ("09:00", Offline), ("09:10", Offline)] {
+            state.now = now(&format!("2026-11-24T{at}"));
+            let now = state.now.clone();
+            state.history.record(status, false, &now);
+        }
+        let summary = |state: &State| today(state).summary.replace('\u{a0}', " ");
+        assert_eq!(summary(&state), "accès interrompu depuis 9 h");
+        for (at, status) in [("09:20", OnSite), ("09:30", Offline), ("09:40", Offline)] {
+            state.now = now(&format!("2026-11-24T{at}"));
+            let now = state.now.clone();
+            state.history.record(status, false, &now);
+        }
+        assert_eq!(summary(&state), "1 coupure, 20 minutes ; accès interrompu depuis 9 h 30");
+        // While the status is not known, nothing is said of it.
+        let mut unknown = known();
+        unknown.history = std::mem::take(&mut state.history);
+        assert_eq!(summary(&unknown), "1 coupure, 20 minutes");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The texts of the notifications.
 
 use super::panel::Button;
-use super::{drives, french, helpdesk, panel, shutdown, vpn};
+use super::{connect, drives, french, helpdesk, panel, shutdown, vpn};
 use vigie_core::message::{
     Action, Category, ClipboardContent, HelpTopic, LaunchOutcome, LaunchResult, LaunchTarget, Notification,
     ReportResult, SaveFailure, WindowError, WindowKind,
@@ -63,13 +63,10 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
         Notification::ConfirmShutdown => {
             Notice::new(Category::Shutdown, shutdown::CONFIRM_TITLE, shutdown::CONFIRM_TEXT)
                 .urgent()
-                .button("Annuler", Action::Cancel)
-                .button("Éteindre", Action::ConfirmShutDown)
+                .buttons(shutdown::confirm_answers())
         }
         Notification::ConfirmForget => {
-            Notice::new(Category::Answer, super::connect::FORGET_TITLE, super::connect::FORGET_TEXT)
-                .button("Annuler", Action::Cancel)
-                .button("Oublier", Action::ConfirmForget)
+            Notice::new(Category::Answer, connect::FORGET_TITLE, connect::FORGET_TEXT).buttons(connect::forget_answers())
         }
         Notification::ShutdownFailed => Notice::new(
             Category::Shutdown,
@@ -158,16 +155,19 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
         )
         .transient(),
         Notification::ConnectFailed(reason) => {
-            let message = super::connect::failed(reason, state);
-            let again = Notice::new(Category::Vpn, message.title, message.text);
-            again.button("Réessayer", Action::Connect).buttons(message.buttons)
+            let message = connect::failed(reason, state);
+            let notice = Notice::new(Category::Vpn, message.title, message.text);
+            // Not while the text says to try no more.
+            let usable = state.offers_connect() && !state.connect.is_blocked(&state.now, &state.profile.vpn);
+            let notice = if usable { notice.button("Réessayer", Action::Connect) } else { notice };
+            notice.buttons(message.buttons)
         }
         Notification::DisconnectFailed => Notice::new(
             Category::Answer,
             "Le VPN n’a pas pu être déconnecté",
-            "Déconnectez-le dans la fenêtre du client VPN.",
+            format!("Déconnectez-le dans la fenêtre de {}.", connect::client(state)),
         )
-        .button("Ouvrir le client VPN", Action::OpenClient),
+        .buttons([connect::open_client(state)]),
         Notification::PinNotKept => Notice::new(
             Category::Answer,
             "Votre code PIN n’a pas été retenu",
@@ -238,8 +238,12 @@ fn vpn(status: VpnStatus, state: &State) -> Notice {
         }
     };
     let notice = match status {
-        VpnStatus::Disconnected | VpnStatus::Stalled => notice.button(panel::RECONNECT, Action::Connect),
-        VpnStatus::Captive
+        VpnStatus::Disconnected | VpnStatus::Stalled if state.offers_connect() => {
+            notice.button(panel::RECONNECT, Action::Connect)
+        }
+        VpnStatus::Disconnected
+        | VpnStatus::Stalled
+        | VpnStatus::Captive
         | VpnStatus::Unknown
         | VpnStatus::Offline
         | VpnStatus::Connecting
@@ -390,7 +394,7 @@ fn window_failed(window: WindowKind, error: &WindowError, state: &State) -> Noti
     // Without Vigie's window, the client's own is the way to connect.
     let notice = match window {
         WindowKind::Panel => notice,
-        WindowKind::Connect => notice.button("Ouvrir le client VPN", Action::OpenClient),
+        WindowKind::Connect => notice.buttons([connect::open_client(state)]),
     };
     // The panel, and the form in it, need the same engine.
     notice.buttons([helpdesk::open(state)])
@@ -399,7 +403,7 @@ fn window_failed(window: WindowKind, error: &WindowError, state: &State) -> Noti
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vigie_core::connect::ConnectError;
+    use vigie_core::connect::{AttemptHistory, ConnectError};
     use vigie_core::fixture::{at, standing};
     use vigie_core::message::Call;
     use vigie_core::shutdown::Reminder;
@@ -416,7 +420,7 @@ mod tests {
         let rows = [
             (
                 VpnStatus::Offline,
-                "Hors ligne | Aucun réseau : vérifiez le câble ou le Wi-Fi. Vigie remarque d’elle-même quand il revient, et vous pouvez « Vérifier maintenant ». Les lecteurs I, S, T et U et les applications métiers sont hors d’atteinte. | [Vérifier maintenant]",
+                "Hors ligne | Aucun réseau : vérifiez le câble ou le Wi-Fi. Vigie remarque d’elle-même quand il revient ; sinon, cliquez sur « Vérifier maintenant ». Les lecteurs I, S, T et U et les applications métiers sont hors d’atteinte. | [Vérifier maintenant]",
             ),
             (
                 VpnStatus::Captive,
@@ -558,6 +562,27 @@ mod tests {
     }
 
     #[test]
+    fn a_failed_attempt_is_repeated_only_if_that_can_help() {
+        let mut state = standing(VpnStatus::Disconnected);
+        let failed = |reason, state: &State| says(&Notification::ConnectFailed(reason), state);
+        assert_eq!(
+            failed(ConnectError::Untrusted, &state),
+            "Le serveur VPN n’est pas reconnu | Son certificat n’est pas celui attendu : rien ne lui a été envoyé. Essayez depuis un autre réseau ; si cela se répète, contactez l’assistance AMIGO. | [Réessayer] | [Demander à AMIGO]"
+        );
+        assert!(failed(ConnectError::WrongPasscode, &state).ends_with("Il reste 3 essais. | [Réessayer]"));
+        let last = Some(state.now.wall.timestamp());
+        for (reason, history) in [
+            (ConnectError::WrongPasscode, AttemptHistory { wrong: 3, locked: false, last }),
+            (ConnectError::Locked, AttemptHistory { wrong: 0, locked: true, last }),
+        ] {
+            state.connect = vigie_core::connect::ConnectState::new(history);
+            let said = failed(reason, &state);
+            assert!(said.contains("N’essayez plus") && said.contains("0806 000 488"), "{said}");
+            assert!(!said.contains("Réessayer"), "{said}");
+        }
+    }
+
+    #[test]
     fn other_notifications_have_their_texts() {
         let state = standing(VpnStatus::Connected);
         let rows = [
@@ -570,8 +595,7 @@ mod tests {
             (Notification::Copied(ClipboardContent::SupportInfo), "Les infos pour l’assistance sont copiées | Collez-les dans votre message ou dans votre demande AMIGO (Ctrl + V).".into()),
             (Notification::CopyFailed, "La copie n’a pas fonctionné | Le presse-papiers ne répond pas. Réessayez dans un instant.".into()),
             (Notification::Copied(ClipboardContent::Passcode), "Votre code est copié pour 30 secondes | Collez-le comme « Passcode » (Ctrl + V) : les 6 chiffres ne restent pas valables longtemps.".into()),
-            (Notification::ConnectFailed(ConnectError::Untrusted), "Le serveur VPN n’est pas reconnu | Son certificat n’est pas celui attendu : rien ne lui a été envoyé. Essayez depuis un autre réseau ; si cela se répète, contactez l’assistance AMIGO. | [Réessayer] | [Demander à AMIGO]".into()),
-            (Notification::DisconnectFailed, "Le VPN n’a pas pu être déconnecté | Déconnectez-le dans la fenêtre du client VPN. | [Ouvrir le client VPN]".into()),
+            (Notification::DisconnectFailed, "Le VPN n’a pas pu être déconnecté | Déconnectez-le dans la fenêtre de Cisco Secure Client. | [Ouvrir Cisco Secure Client]".into()),
             (Notification::NoMoreReminders, "Plus de rappel ce soir | L’ordinateur s’éteindra aujourd’hui à 21 h 30.".into()),
             (Notification::PinNotKept, "Votre code PIN n’a pas été retenu | Cet ordinateur a refusé de le garder ; l’administrateur l’interdit peut-être. Vous le taperez aussi à la prochaine connexion.".into()),
             (Notification::Forgotten(true), "Vos identifiants sont oubliés | Cet ordinateur ne garde plus ni votre identifiant VPN ni votre code PIN.".into()),

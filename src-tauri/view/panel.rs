@@ -3,9 +3,9 @@
 //! The page renders groups, rows and buttons without knowing each of them; what there is to show is decided here.
 
 use super::connect::Message;
-use super::{drives, french, helpdesk, shutdown, vpn};
+use super::{chain, drives, french, helpdesk, shutdown, vpn};
 use serde::{Deserialize, Serialize};
-use vigie_core::message::{Action, HelpTopic, Host, Printers, Reading};
+use vigie_core::message::{Action, HelpTopic, Host, Printers, Reading, SystemSettings};
 use vigie_core::shutdown::Reminder;
 use vigie_core::state::{Question, State};
 use vigie_core::vpn::{Reason, VpnStatus};
@@ -217,9 +217,12 @@ pub(super) fn vpn_buttons(state: &State) -> Vec<Button> {
     if matches!(state.vpn.reason(), Reason::Portal | Reason::OtherServer) {
         buttons.push(button(vpn::OPEN_PORTAL, Action::OpenPortal));
     }
-    let status = state.vpn.status();
+    if state.vpn.reason() == Reason::ClockWrong {
+        buttons.push(button(chain::DATE_SETTINGS, Action::OpenSettings(SystemSettings::DateTime)));
+    }
     // Before and while the answer is awaited in one place, so that the focus stays on it.
-    if matches!(status, VpnStatus::Offline | VpnStatus::Captive | VpnStatus::Unknown) {
+    let (status, reason) = (state.vpn.status(), state.vpn.reason());
+    if matches!(status, VpnStatus::Offline | VpnStatus::Captive | VpnStatus::Unknown) || reason == Reason::PinMismatch {
         buttons.push(button(CHECK_NOW, Action::Refresh));
     }
     if state.offers_connect() {
@@ -262,14 +265,13 @@ fn question(state: &State) -> Option<Prompt> {
             number: 0,
             title: french::typeset(shutdown::CONFIRM_TITLE),
             text: shutdown::CONFIRM_TEXT.into(),
-            // "Annuler" is where "Éteindre maintenant" was: a double click must not switch the computer off.
-            answers: vec![button("Annuler", Action::Cancel), button("Éteindre", Action::ConfirmShutDown)],
+            answers: shutdown::confirm_answers().into(),
         },
         Question::ForgetCredentials => Prompt {
             number: 0,
             title: french::typeset(super::connect::FORGET_TITLE),
             text: french::typeset(super::connect::FORGET_TEXT),
-            answers: vec![button("Annuler", Action::Cancel), button("Oublier", Action::ConfirmForget)],
+            answers: super::connect::forget_answers().into(),
         },
         Question::Site => Prompt {
             number: 0,

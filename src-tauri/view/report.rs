@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use vigie_core::connect::Phase;
 use vigie_core::helpdesk::Helpdesk;
 use vigie_core::message::{HelpRequest, HelpTopic};
-use vigie_core::sanitize::sanitize;
+use vigie_core::sanitize::{MAX_CHARS, sanitize};
 use vigie_core::state::State;
 
 /// The form by which the user asks for help.
@@ -15,6 +15,8 @@ use vigie_core::state::State;
 pub struct HelpForm {
     /// What it may be about.
     pub topics: Vec<HelpChoice>,
+    /// How many characters the user's sentence may have.
+    pub max_chars: usize,
     /// What the helpdesk will read, below what the user says.
     pub preview: String,
     /// Whether the helpdesk is open, and whom to call if it is not.
@@ -31,12 +33,17 @@ pub struct HelpChoice {
     pub topic: HelpTopic,
     /// What the user reads.
     pub label: String,
+    /// The report's first line.
+    pub heading: String,
 }
 
 /// Returns the form for a state.
 pub fn help_form(state: &State) -> HelpForm {
     HelpForm {
-        topics: HelpTopic::ALL.map(|topic| HelpChoice { topic, label: label(topic).into() }).into(),
+        topics: HelpTopic::ALL
+            .map(|topic| HelpChoice { topic, label: label(topic).into(), heading: french::typeset(heading(topic)) })
+            .into(),
+        max_chars: MAX_CHARS,
         preview: support_info(state),
         contact: french::typeset(contact(state)),
         open: helpdesk::open(state),
@@ -53,6 +60,10 @@ fn label(topic: HelpTopic) -> &'static str {
         HelpTopic::Credentials => "Mot de passe, code PIN ou clé OTP",
         HelpTopic::Other => "Autre chose",
     }
+}
+
+fn heading(topic: HelpTopic) -> String {
+    format!("Demande d’aide : {}", label(topic))
 }
 
 /// Whether the helpdesk is open; if not, when it opens and whom to call.
@@ -88,7 +99,7 @@ pub fn support_info(state: &State) -> String {
 pub fn report(state: &State, request: &HelpRequest) -> String {
     let sentence = sanitize(&request.sentence);
     let sentence = if sentence.is_empty() { String::new() } else { format!("« {sentence} »\n") };
-    format!("Demande d’aide : {}\n{sentence}\n{}", label(request.topic), support_info(state))
+    format!("{}\n{sentence}\n{}", heading(request.topic), support_info(state))
 }
 
 /// Returns the name of the report's file.

@@ -38,6 +38,12 @@ pub fn title(reminder: &Reminder) -> String {
 pub const CONFIRM_TITLE: &str = "Éteindre l’ordinateur maintenant ?";
 /// The text below [`CONFIRM_TITLE`]: what to do before confirming.
 pub const CONFIRM_TEXT: &str = "Enregistrez d’abord votre travail et fermez vos documents.";
+/// Returns the answers to that question. "Annuler" is where [`SHUT_DOWN`] was: a double click must not switch the computer
+/// off.
+pub(super) fn confirm_answers() -> [Button; 2] {
+    [button("Annuler", Action::Cancel), button("Éteindre", Action::ConfirmShutDown)]
+}
+
 /// The label of the button that closes a reminder until the next one is due.
 pub const REMIND_LATER: &str = "Me le rappeler plus tard";
 /// The label of the button that ends the reminders until the date changes.

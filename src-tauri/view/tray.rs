@@ -3,7 +3,7 @@
 use super::cards::CardButton;
 use super::{drives, french, guide, helpdesk, panel, shutdown, vpn};
 use serde::Serialize;
-use vigie_core::message::{Action, Call};
+use vigie_core::message::{Action, Call, SystemSettings};
 use vigie_core::state::State;
 use vigie_core::vpn::VpnStatus;
 use vigie_profile::{Choice, ConnectMode, Link};
@@ -132,7 +132,10 @@ fn vpn(state: &State) -> Vec<Entry> {
     let connect = connect.unwrap_or_else(|| super::connect::open_client(state));
     // A window follows.
     let more = if connect.action == Action::CancelConnect { "" } else { "…" };
-    let check = [Action::OpenPortal, Action::Refresh].iter().find_map(find).cloned();
+    let check = [Action::OpenPortal, Action::OpenSettings(SystemSettings::DateTime), Action::Refresh]
+        .iter()
+        .find_map(find)
+        .cloned();
     let check = check.unwrap_or_else(|| panel::button(panel::CHECK_NOW, Action::Refresh));
     let mut entries = vec![item(format!("{}{more}", connect.label), connect.action)];
     entries.extend(find(&Action::Disconnect).map(|button| item(&*button.label, button.action.clone())));

@@ -8,6 +8,9 @@ use vigie_profile::IntranetHost;
 /// The button that opens the log-in page of a public Wi-Fi.
 pub(super) const OPEN_PORTAL: &str = "Se connecter au Wi-Fi public";
 
+/// What users call the print server.
+pub(super) const PRINT_SERVER: &str = "Le serveur d’impression";
+
 /// Returns the status in a few words: the title of a notification.
 pub fn title(state: &State) -> String {
     match (state.vpn.status(), state.vpn.reason()) {
@@ -93,7 +96,7 @@ fn advice(state: &State) -> String {
              AMIGO »."
         }
         Reason::NoNetwork => {
-            "Aucun réseau : vérifiez le câble ou le Wi-Fi. Vigie remarque d’elle-même quand il revient, et vous pouvez \
+            "Aucun réseau : vérifiez le câble ou le Wi-Fi. Vigie remarque d’elle-même quand il revient ; sinon, cliquez sur \
              « Vérifier maintenant »."
         }
         Reason::GatewaySilent => {
@@ -147,8 +150,7 @@ fn advice(state: &State) -> String {
             );
         }
         Reason::ClockWrong => {
-            "Le certificat du serveur VPN ne peut pas être vérifié. Corrigez la date et l’heure dans les réglages de \
-             l’ordinateur."
+            "Le certificat du serveur VPN ne peut pas être vérifié. Cliquez sur « Régler la date et l’heure »."
         }
         Reason::CertificateExpired => {
             "Le certificat du serveur VPN a expiré. Votre ordinateur n’est pas en cause : cliquez sur « Demander à AMIGO »."
@@ -211,7 +213,7 @@ fn silent_hosts(state: &State) -> Vec<String> {
         let services = parsed.iter().filter(|(other, _)| other.host == host.host);
         if services.clone().all(|(_, witness)| is_silent(witness)) {
             let name = if host.address() == Some(state.profile.printing.server) {
-                "Le serveur d’impression".to_owned()
+                PRINT_SERVER.to_owned()
             } else {
                 format!("Le serveur {}", host.host)
             };
@@ -314,6 +316,26 @@ mod tests {
     }
 
     #[test]
+    fn to_connect_again_is_not_offered_where_it_changes_nothing() {
+        let mut links = with_tunnel(home());
+        links.intranet =
+            vec![vigie_core::vpn::IntranetRoute { host: HOST, interface: 30, name: "docker0".into(), on_link: true }];
+        let mut state = known();
+        let mut effects = update(&mut state, Event::Links(links), now("2026-11-24T10:00"));
+        // One lost probe is none.
+        for minute in 1..6 {
+            let probed = effects.iter().find_map(|effect| {
+                let Effect::Request(SensorRequest::Probe(request)) = effect else { return None };
+                Some(Event::Probed(probe(request.id, silent(), Some(Gateway::Answered))))
+            });
+            effects = update(&mut state, probed.unwrap_or(Event::Tick), now(&format!("2026-11-24T10:0{minute}")));
+        }
+        assert_eq!((state.vpn.status(), state.vpn.reason()), (VpnStatus::Stalled, Reason::AddressConflict));
+        let panel = crate::panel::panel(&state);
+        assert!(!panel.offers(&Action::Connect) && panel.offers(&Action::Refresh), "{:?}", panel.buttons);
+    }
+
+    #[test]
     fn a_local_network_in_the_way_is_named() {
         let mut links = home();
         links.interfaces.push(vigie_core::fixture::interface(30, "docker0", [172, 26, 0, 1].into()));
@@ -332,6 +354,10 @@ mod tests {
         update(&mut state, Event::Probed(probe(probe_id(&effects), witnesses, None)), now("2026-11-24T10:00"));
         assert_eq!(state.vpn.status(), VpnStatus::Connected);
         assert_eq!(detail(&state), "Les applications métiers sont accessibles. Le serveur d’impression ne répond pas.");
+        let card =
+            crate::cards::cards(&state).into_iter().find(|card| card.id == "imprimer").expect("the guide has it");
+        assert!(card.text.concat().contains("Le serveur d’impression ne répond pas"), "{card:?}");
+        assert!(card.offers(&Action::AskHelpdesk(Some(HelpTopic::Printing))), "{card:?}");
         let row = |state: &State| {
             let rows = crate::panel::panel(state).groups.remove(0).rows;
             rows.into_iter().find(|row| row.label == "Serveurs").map(|row| (row.value, row.mark))

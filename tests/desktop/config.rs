@@ -130,7 +130,7 @@ fn changed_files_of_user_and_machine_are_taken_over_while_vigie_runs() {
     item.wait_for_menu("à 20 h 20 (greyed)\n");
     let locked = desktop.notifications().wait(0, "Configuration de Vigie en partie ignorée");
     assert!(locked.body.contains(&user.display().to_string()), "{locked:?}");
-    // Whoever may write the machine's file does not matter before it is right again.
+    // Who may write the machine's file does not matter before it is right again.
     let mode = std::os::unix::fs::PermissionsExt::from_mode;
     std::fs::set_permissions(&machine, mode(0o666)).expect("permissions");
     item.wait_for_menu("à 20 h 10 (greyed)\n");

@@ -497,7 +497,7 @@ fn stored_credentials_are_used_and_deleted_and_a_failing_keyring_is_reported() {
     let seen = desktop.notifications().all().len();
     item.click(&["Oublier mes identifiants"]);
     page.wait_for_text("main", "Non, les garder");
-    page.click("Oui, oublier mes identifiants");
+    page.click("Oui, les oublier");
     desktop.notifications().wait(seen, "Vos identifiants n’ont pas pu être oubliés");
     assert_eq!(stored_items(&desktop), 2);
     wait_for("the identifier's field", DEADLINE, || (focused(&page) == "identifier").then_some(()));
@@ -523,7 +523,7 @@ fn stored_credentials_are_used_and_deleted_and_a_failing_keyring_is_reported() {
     let seen = desktop.notifications().all().len();
     page.click("Oublier mes identifiants");
     page.wait_for_text("main", "Non, les garder");
-    page.click("Oui, oublier mes identifiants");
+    page.click("Oui, les oublier");
     desktop.notifications().wait(seen, "Vos identifiants sont oubliés");
     wait_for("empty fields", DEADLINE, || (value(&page, "identifier").is_empty()).then_some(()));
     assert_eq!(page.run::<usize>("return document.querySelectorAll('#pin').length", &[]), 1);

@@ -18,6 +18,14 @@ const STILL: Duration = Duration::from_millis(300);
 
 pub type TestResult = anyhow::Result<()>;
 
+/// Returns the error that a tool of the tests could not be started: what to do if it is missing.
+fn not_started(program: &str, error: &std::io::Error) -> anyhow::Error {
+    if error.kind() == std::io::ErrorKind::NotFound {
+        return anyhow::anyhow!("{program} not found: run scripts/setup desktop test");
+    }
+    anyhow::anyhow!("{program}: {error}")
+}
+
 /// An X server, and other programs on it. All end when this is dropped.
 pub struct Display {
     server: Child,
@@ -36,7 +44,8 @@ impl Display {
             .args(["-displayfd", "1", "-screen", "0", &format!("{size}x24"), "-nolisten", "tcp", "-noreset"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            .spawn()?;
+            .spawn()
+            .map_err(|error| not_started("Xvfb", &error))?;
         let mut number = String::new();
         BufReader::new(server.stdout.take().expect("stdout is piped")).read_line(&mut number)?;
         Ok(Display { server, others: Vec::new(), name: format!(":{}", number.trim()) })
@@ -54,13 +63,15 @@ impl Display {
     pub fn start(&mut self, program: &str, arguments: &[&str]) -> TestResult {
         let mut command = Command::new(program);
         let command = command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        self.others.push(command.env("DISPLAY", &self.name).env_remove("WAYLAND_DISPLAY").spawn()?);
+        let command = command.env("DISPLAY", &self.name).env_remove("WAYLAND_DISPLAY");
+        self.others.push(command.spawn().map_err(|error| not_started(program, &error))?);
         Ok(())
     }
 
     /// Runs a program on the display and returns its output.
     pub fn run(&self, program: &str, arguments: &[&str]) -> anyhow::Result<String> {
-        let output = Command::new(program).args(arguments).env("DISPLAY", &self.name).output()?;
+        let output = Command::new(program).args(arguments).env("DISPLAY", &self.name).output();
+        let output = output.map_err(|error| not_started(program, &error))?;
         let stderr = String::from_utf8_lossy(&output.stderr);
         anyhow::ensure!(output.status.success(), "{program} {arguments:?}: {stderr}");
         Ok(String::from_utf8(output.stdout)?)
@@ -182,7 +193,8 @@ impl<M: WindowModel> FakeTray<M> {
     }
 
     pub fn xdotool(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        let output = Command::new("xdotool").args(arguments).env("DISPLAY", &self.display).output()?;
+        let output = Command::new("xdotool").args(arguments).env("DISPLAY", &self.display).output();
+        let output = output.map_err(|error| not_started("xdotool", &error))?;
         let stderr = String::from_utf8_lossy(&output.stderr);
         anyhow::ensure!(output.status.success(), "xdotool {arguments:?}: {stderr}");
         Ok(String::from_utf8(output.stdout)?)
@@ -209,7 +221,7 @@ impl<M: WindowModel> FakeTray<M> {
     /// Returns the pixels of the screen.
     pub fn screen(&self) -> anyhow::Result<Vec<u8>> {
         let arguments = ["-display", &self.display, "-window", "root", "rgb:-"];
-        let output = Command::new("import").args(arguments).output()?;
+        let output = Command::new("import").args(arguments).output().map_err(|error| not_started("import", &error))?;
         anyhow::ensure!(output.status.success(), "import: {}", String::from_utf8_lossy(&output.stderr));
         Ok(output.stdout)
     }

@@ -18,6 +18,7 @@ const empty: Form = {
   may_remember_pin: true,
   pin_min: 4,
   pin_max: 16,
+  max_chars: 256,
   submissions: 0,
   errors: [],
   message: null,
@@ -374,7 +375,7 @@ test("the question whether to forget takes the focus, Escape keeps everything, a
     ...remembered,
     buttons: [
       { label: "Non, les garder", action: { do: "cancel" } },
-      { label: "Oui, oublier mes identifiants", action: { do: "confirm-forget" } },
+      { label: "Oui, les oublier", action: { do: "confirm-forget" } },
     ],
   };
   await update(remembered);
@@ -390,10 +391,33 @@ test("the question whether to forget takes the focus, Escape keeps everything, a
   expect(focused()).toBe("Oublier mes identifiants");
   expect(value("digits")).toBe("123");
   await update(asking);
-  button("Oui, oublier mes identifiants").focus();
+  button("Oui, les oublier").focus();
   await update(empty);
   expect(focused()).toBe("identifier");
   await vi.waitFor(() => expect(document.body.style.pointerEvents).toBe(""), { timeout: 5000 });
+});
+
+test("the focus that goes with a message or with its button comes to where one continues", async () => {
+  const check = { label: "Vérifier maintenant", action: { do: "refresh" } } as const;
+  const offline: Form = { ...empty, message: { tone: "warning", title: "Hors ligne", text: "Aucun réseau.", buttons: [check] } };
+  const connected: Form = {
+    ...empty,
+    can_connect: false,
+    message: { tone: "success", title: "VPN connecté", text: "Vous pouvez fermer cette fenêtre.", buttons: [] },
+  };
+  await update(offline);
+  fill("identifier", "mdupont");
+  button("Vérifier maintenant").focus();
+  await update(empty);
+  expect(focused()).toBe("pin");
+  await update(connected);
+  button("Fermer").focus();
+  await update(empty);
+  expect(document.activeElement).not.toBe(document.body);
+  // What nobody had is not given to anybody.
+  (document.activeElement as HTMLElement).blur();
+  await update(offline);
+  expect(document.activeElement).toBe(document.body);
 });
 
 test("a message that the window opens with is read with the first field, a later one by its live region", async () => {

@@ -117,9 +117,10 @@ const today: Today = {
 
 const help: HelpForm = {
   topics: [
-    { topic: "vpn", label: "VPN ou réseau" },
-    { topic: "other", label: "Autre chose" },
+    { topic: "vpn", label: "VPN ou réseau", heading: "Demande d’aide\u00a0: VPN ou réseau" },
+    { topic: "other", label: "Autre chose", heading: "Demande d’aide\u00a0: Autre chose" },
   ],
+  max_chars: 200,
   preview: "Vigie, le 24/11/2026 14:02\nVPN connecté",
   contact: "AMIGO est ouverte jusqu’à 17 h.",
   open: { label: "Ouvrir AMIGO", action: { do: "open", with: "amigo" } },
@@ -146,6 +147,7 @@ const telephone: Card = {
   text: ["Vous avez la possibilité de faire suivre vos appels."],
   steps: [],
   buttons: [],
+  see: [{ id: "support", title: "Prise en main", summary: "L’assistance vous dépanne" }],
   rows: [],
   tables: [],
   telephone: true,
@@ -161,6 +163,7 @@ const support: Card = {
   tile: false,
   text: [],
   steps: ["Entrez le numéro.", "Permettez le contrôle."],
+  see: [],
   buttons: [
     { button: { label: "AMIGO", action: { do: "open", with: "amigo" } }, note: "Le point d’entrée unique" },
     { button: { label: "Chercher pourquoi", action: { do: "diagnose" } }, note: "" },
@@ -629,6 +632,19 @@ test("a tile opens its card, and gets the focus back", async () => {
   await vi.waitFor(() => expect(document.activeElement?.id).toBe("tile-telephone"));
 });
 
+test("a card leads to another, and leaving that one to the tile", async () => {
+  open();
+  show({ part: "cards", is: [telephone, support] });
+  button("Téléphone").click();
+  flushSync();
+  button("Prise en main").click();
+  flushSync();
+  expect(focused()).toBe("Prise en main");
+  expect(await violations()).toEqual([]);
+  button("Retour au panneau").click();
+  await vi.waitFor(() => expect(document.activeElement?.id).toBe("tile-telephone"));
+});
+
 test("Escape clears the search before it closes the window", async () => {
   open();
   await ask("t");
@@ -1081,7 +1097,7 @@ test("asking for help saves what the user chose and wrote, and sends nothing by 
   flushSync();
   button("Prise en main").click();
   flushSync();
-  expect(read("#help-preview")).toContain("Demande d’aide Vigie, le 24/11/2026 14:02");
+  expect(read("#help-preview")).toMatch(/^Vigie, le 24\/11\/2026 14:02/);
   expect(document.querySelector("input[type=radio]:checked"), "no subject that nobody chose").toBeNull();
   button("Enregistrer et copier le rapport").click();
   flushSync();

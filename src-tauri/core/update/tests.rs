@@ -77,12 +77,12 @@ fn notified(effects: &[Effect]) -> Vec<&Notification> {
 }
 
 const LINKS: Effect = Effect::Request(SensorRequest::Links);
-const MACHINE: Effect = Effect::Request(SensorRequest::Host);
+const READ_HOST: Effect = Effect::Request(SensorRequest::Host);
 
 #[test]
 fn first_start_shows_the_cards_once() {
     let mut state = stranger();
-    assert_eq!(state.begin(), [LINKS, MACHINE, Effect::ShowPanel]);
+    assert_eq!(state.begin(), [LINKS, READ_HOST, Effect::ShowPanel]);
     let card = |state: &State| state.welcome.map(|welcome| welcome.card);
     assert_eq!(card(&state), Some(WelcomeCard::Vigie));
     // Seen once, they do not return, whenever Vigie ends.
@@ -99,8 +99,8 @@ fn first_start_shows_the_cards_once() {
     assert_eq!(card(&state), None, "they are over");
     let saved = state.saved.clone();
     let mut next = State::new(guide(), [].into(), saved, 7, now("2026-11-24T11:00"));
-    assert_eq!((next.begin(), next.welcome), (vec![LINKS, MACHINE], None));
-    assert_eq!(known().begin(), [LINKS, MACHINE]);
+    assert_eq!((next.begin(), next.welcome), (vec![LINKS, READ_HOST], None));
+    assert_eq!(known().begin(), [LINKS, READ_HOST]);
 }
 
 #[test]
@@ -201,15 +201,15 @@ fn a_view_opens_each_time_it_is_asked_for() {
 #[test]
 fn host_is_read_again_when_the_intranet_comes_or_goes() {
     let mut state = known();
-    assert!(state.begin().contains(&MACHINE));
-    let looks = |effects: Vec<Effect>| effects.contains(&MACHINE);
-    assert!(!looks(state.see(home(), None, "10:00")), "what is known so far was read a moment ago");
-    assert!(looks(state.see(with_tunnel(home()), Some(TUNNEL), "10:01")));
+    assert!(state.begin().contains(&READ_HOST));
+    let reads_host = |effects: Vec<Effect>| effects.contains(&READ_HOST);
+    assert!(!reads_host(state.see(home(), None, "10:00")), "what is known so far was read a moment ago");
+    assert!(reads_host(state.see(with_tunnel(home()), Some(TUNNEL), "10:01")));
     // In doubt meanwhile, and the same afterwards.
-    assert!(!looks(state.on(Event::ClockChanged, "10:02")));
+    assert!(!reads_host(state.on(Event::ClockChanged, "10:02")));
     assert_eq!(state.reaches_intranet(), None);
-    assert!(!looks(state.see(with_tunnel(home()), Some(TUNNEL), "10:02")));
-    assert!(looks(state.on(Event::Links(home()), "10:03")));
+    assert!(!reads_host(state.see(with_tunnel(home()), Some(TUNNEL), "10:02")));
+    assert!(reads_host(state.on(Event::Links(home()), "10:03")));
 }
 
 #[test]
@@ -301,7 +301,7 @@ fn broken_file_is_reported_once_at_the_start() {
         7,
         now("2026-11-24T10:00"),
     );
-    assert_eq!(state.begin(), [LINKS, MACHINE, Effect::Notify(Notification::ConfigBroken)]);
+    assert_eq!(state.begin(), [LINKS, READ_HOST, Effect::Notify(Notification::ConfigBroken)]);
 }
 
 #[test]
@@ -339,7 +339,7 @@ fn status_is_not_notified_while_the_panel_has_the_focus() {
 #[test]
 fn a_steady_tunnel_needs_probes_and_readings_of_its_counters() {
     let mut state = known().connected();
-    let (mut probes, mut looks, mut saves) = (0, 0, 0);
+    let (mut probes, mut readings, mut saves) = (0, 0, 0);
     let mut wakes = Vec::new();
     // An hour, in which AMIGO does not open or close.
     while let Some(at) = state.next_wake().filter(|at| *at < now("2026-11-24T11:00").wall.timestamp()) {
@@ -358,7 +358,7 @@ fn a_steady_tunnel_needs_probes_and_readings_of_its_counters() {
             }
             let Effect::Request(request) = effect else { panic!("{effect:?}") };
             let answer = if let SensorRequest::Traffic(interface) = request {
-                looks += 1;
+                readings += 1;
                 Event::Traffic(Some(Traffic { interface, received_bytes: 7, sent_packets: 7 }))
             } else {
                 let SensorRequest::Probe(request) = request else { panic!("{request:?}") };
@@ -368,7 +368,7 @@ fn a_steady_tunnel_needs_probes_and_readings_of_its_counters() {
             assert_eq!(update(&mut state, answer, now.clone()), []);
         }
     }
-    assert!(wakes.len() <= probes + looks && looks <= 361, "{} wake-ups", wakes.len());
+    assert!(wakes.len() <= probes + readings && readings <= 361, "{} wake-ups", wakes.len());
     assert!((54..=67).contains(&probes), "{probes} probes");
     assert_eq!(saves, 1, "the history");
 }
@@ -403,7 +403,7 @@ fn nothing_is_requested_or_notified_during_sleep() {
     assert_eq!(state.vpn.status(), VpnStatus::Unknown);
     // Awake: one reminder, and everything is looked at again.
     let effects = state.on(Event::Woke, "21:20");
-    assert_eq!(effects[..2], [LINKS, MACHINE]);
+    assert_eq!(effects[..2], [LINKS, READ_HOST]);
     assert!(matches!(notified(&effects)[..], [Notification::Shutdown(reminder)] if reminder.minutes == 10));
     assert_eq!(state.vpn.status(), VpnStatus::Unknown);
 }
@@ -413,10 +413,10 @@ fn click_or_late_timer_shows_that_the_machine_is_awake() {
     let mut state = known();
     state.on(Event::Sleeping, "10:00");
     assert_eq!(state.on(Event::Tick, "10:00:30"), []);
-    assert_eq!(state.on(Event::Tick, "17:00"), [LINKS, MACHINE]);
+    assert_eq!(state.on(Event::Tick, "17:00"), [LINKS, READ_HOST]);
     let mut state = known();
     state.on(Event::Sleeping, "10:00");
-    assert_eq!(state.on(Event::Action(Action::Quit), "10:00:01"), [LINKS, MACHINE, Effect::Quit]);
+    assert_eq!(state.on(Event::Action(Action::Quit), "10:00:01"), [LINKS, READ_HOST, Effect::Quit]);
 }
 
 #[test]
@@ -875,7 +875,7 @@ fn window_opens_after_sleep_if_configured_and_the_vpn_is_lost() {
 fn showing_the_panel_reads_everything_again() {
     let mut state = known().connected();
     let effects = state.asked(Action::ShowPanel);
-    assert!([LINKS, MACHINE, Effect::Request(SensorRequest::Client)].iter().all(|look| effects.contains(look)));
+    assert!([LINKS, READ_HOST, Effect::Request(SensorRequest::Client)].iter().all(|look| effects.contains(look)));
     State::probe(&effects);
     assert!(effects.contains(&Effect::ShowPanel));
     assert_eq!(state.vpn.status(), VpnStatus::Connected);
@@ -887,7 +887,7 @@ fn refresh_is_answered_even_if_nothing_has_changed() {
     state.see(home(), None, "10:00");
     state.on(Event::Tick, "10:00:05");
     assert_eq!(state.vpn.status(), VpnStatus::Disconnected);
-    assert_eq!(state.on(Event::Action(Action::Refresh), "10:01"), [LINKS, MACHINE]);
+    assert_eq!(state.on(Event::Action(Action::Refresh), "10:01"), [LINKS, READ_HOST]);
     assert_eq!(state.vpn.status(), VpnStatus::Unknown);
     let effects = state.see(home(), None, "10:01");
     assert_eq!(notified(&effects), [&Notification::Vpn(VpnStatus::Disconnected)]);

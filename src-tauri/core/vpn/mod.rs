@@ -435,7 +435,7 @@ pub struct Evidence {
     pub gateway: Option<Gateway>,
     /// This computer's end of the connection to the gateway.
     pub gateway_local: Option<IpAddr>,
-    /// Whether bytes came through the academy's tunnel since the last look.
+    /// Whether bytes came through the academy's tunnel since the last reading.
     pub traffic: bool,
     /// The path that is known to be the academy's: a host of the profile has answered on it, or it is the tunnel of the
     /// academy's own client. Only there do learned servers count.
@@ -854,7 +854,7 @@ mod tests {
         });
         let gateway = proptest::option::of((0..Gateway::ALL.len()).prop_map(|index| Gateway::ALL[index]));
         let local = proptest::option::of(prop_oneof![Just(HOME), Just(TUNNEL)]);
-        // Where no path is known, what a learned server answers proves nothing.
+        // If no path is known, what a learned server answers proves nothing.
         let known = prop_oneof![
             Just((None, Some(HOME))),
             Just((None, Some(TUNNEL))),

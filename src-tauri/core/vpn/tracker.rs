@@ -1,4 +1,4 @@
-//! Keeps the evidence fresh: drops what a change has made stale, and says when to look again.
+//! Keeps the evidence fresh: drops what a change has made stale, and says when to probe again.
 
 use super::assess;
 use super::witness::proven;
@@ -93,7 +93,7 @@ pub struct Tracker {
     assessment: Assessment,
     /// The wall-clock time at which the current status began, or was found.
     since_wall: ZonedDateTime,
-    /// Whether that is the moment of a change, and not that of a first look.
+    /// Whether that is the moment of a change, and not that of a first reading.
     since_seen: bool,
     /// The uptime at which the current status was found.
     since_uptime: Duration,
@@ -174,7 +174,7 @@ impl Tracker {
         self.probed_wall.as_ref()
     }
 
-    /// The same as [`Tracker::since_wall`], if the status was seen to begin: that of the first look after the start or after sleep was not.
+    /// The same as [`Tracker::since_wall`], if the status was seen to begin: that of the first reading after the start or after sleep was not.
     pub fn seen_since(&self) -> Option<&ZonedDateTime> {
         self.since_seen.then_some(&self.since_wall)
     }
@@ -582,7 +582,7 @@ impl Tracker {
     }
 }
 
-/// Whether a status is a finding, and not a look or an attempt that is under way.
+/// Whether a status is a finding, and not a check or an attempt that is under way.
 fn is_lasting(status: VpnStatus) -> bool {
     !matches!(status, VpnStatus::Unknown | VpnStatus::Connecting)
 }
@@ -789,7 +789,7 @@ mod tests {
         let mut world = World::new(home());
         let seen = |world: &World| world.tracker.seen_since().cloned();
         world.until(VpnStatus::Disconnected, 3.5);
-        assert_eq!(seen(&world), None, "the first look");
+        assert_eq!(seen(&world), None, "the first reading");
         let before = world.now().wall;
         world.becomes(with_tunnel(home()), Some(TUNNEL));
         world.until(VpnStatus::Connected, 5.5);

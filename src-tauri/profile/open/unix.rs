@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn users_outside_a_user_namespace_are_told_from_those_inside() {
+    fn users_outside_a_user_namespace_are_distinguished_from_those_inside() {
         assert!(maps("         0          0 4294967295", OVERFLOW_UID));
         assert!(!maps("0 1000 1", OVERFLOW_UID));
         assert!(maps("0 100000 65536", OVERFLOW_UID));

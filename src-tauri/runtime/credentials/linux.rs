@@ -1,7 +1,7 @@
 //! The Secret Service (gnome-keyring, KWallet, KeePassXC).
 //!
 //! Listing what is stored must never ask for a password, but the keyring's store for this service unlocks whatever it
-//! touches. So [`look`] reads properties only, over zbus: the collection's `Locked`, and the items' attributes. Secrets
+//! touches. So [`inspect`] reads properties only, over zbus: the collection's `Locked`, and the items' attributes. Secrets
 //! are read, written and deleted through `keyring` (docs/decisions/0008-keyring.md).
 
 use super::{CredentialKind, KeyringError};
@@ -30,7 +30,7 @@ const IDENTIFIER: &str = "identifier";
 static CALLS: Semaphore = Semaphore::const_new(1);
 
 /// Returns the identifier that is stored, and whether a PIN is. Never prompts.
-pub async fn look() -> Result<(Option<String>, bool), KeyringError> {
+pub async fn inspect() -> Result<(Option<String>, bool), KeyringError> {
     let bus = Connection::session().await.map_err(absent)?;
     let collection = unlocked_collection(&bus).await?;
     let identifier = items(&bus, &collection, CredentialKind::Identifier).await?;

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use vigie_core::connect::{Keyring, Secret, StoredCredentials};
 
 /// How long listing may take. (A daemon that was killed is started again on demand.)
-const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
+const INSPECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a call may take if the keyring may ask the user for permission.
 const PROMPT_TIMEOUT: Duration = Duration::from_secs(120);
@@ -51,7 +51,7 @@ enum KeyringError {
 
 /// Returns what is stored, and whether the keyring can be used.
 pub async fn remembered() -> StoredCredentials {
-    match look().await {
+    match inspect().await {
         Ok((identifier, pin)) => StoredCredentials { identifier, pin, keyring: Keyring::Ready },
         Err(error) => {
             tracing::info!(%error, "the stored credentials cannot be read");
@@ -98,7 +98,7 @@ pub async fn forget() -> Result<(), String> {
         for item in CredentialKind::ALL {
             platform::delete(item).await?;
         }
-        match look().await? {
+        match inspect().await? {
             (None, false) => Ok(()),
             _ => Err(KeyringError::Absent("the credentials are still there after they were deleted".into())),
         }
@@ -106,13 +106,13 @@ pub async fn forget() -> Result<(), String> {
     call(delete).await.map_err(|error| error.to_string())
 }
 
-async fn look() -> Result<(Option<String>, bool), KeyringError> {
-    in_time(LOOK_TIMEOUT, platform::look()).await
+async fn inspect() -> Result<(Option<String>, bool), KeyringError> {
+    in_time(INSPECT_TIMEOUT, platform::inspect()).await
 }
 
 /// Calls a keyring that exists and is unlocked: only then is it worth waiting for the user.
 async fn call<T>(work: impl Future<Output = Result<T, KeyringError>>) -> Result<T, KeyringError> {
-    look().await?;
+    inspect().await?;
     in_time(PROMPT_TIMEOUT, work).await
 }
 

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 const SERVICE: &str = "Vigie VPN";
 
 /// Returns the identifier that is stored, and whether a PIN is.
-pub async fn look() -> Result<(Option<String>, bool), KeyringError> {
+pub async fn inspect() -> Result<(Option<String>, bool), KeyringError> {
     let identifier = get(CredentialKind::Identifier).await?.map(|secret| secret.expose().to_owned());
     Ok((identifier, get(CredentialKind::Pin).await?.is_some()))
 }

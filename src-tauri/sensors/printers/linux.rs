@@ -255,7 +255,7 @@ mod tests {
                 .args(["-f", "-c", &format!("{root}/cupsd.conf"), "-s", &format!("{root}/cups-files.conf")])
                 .stdout(Stdio::null())
                 .spawn()
-                .expect("cupsd not found: install the test dependencies");
+                .expect("cupsd not found: run scripts/setup test");
             let cups = Cups { server, directory };
             let started = Instant::now();
             while std::os::unix::net::UnixStream::connect(cups.socket()).is_err() {
@@ -272,7 +272,8 @@ mod tests {
 
         fn admin(&self, arguments: &[&str]) {
             let socket = self.socket().display().to_string();
-            let done = Command::new("lpadmin").args(["-h", &socket]).args(arguments).output().expect("lpadmin");
+            let done = Command::new("lpadmin").args(["-h", &socket]).args(arguments).output();
+            let done = done.expect("lpadmin not found: run scripts/setup test");
             assert!(done.status.success(), "lpadmin {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
         }
 

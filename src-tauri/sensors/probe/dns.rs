@@ -12,7 +12,7 @@ const HEADER_BYTES: usize = 12;
 /// Answers are below 512 bytes if the request offers no more (RFC 1035, section 4.2.1).
 const MAX_RESPONSE_BYTES: usize = 1500;
 
-/// Asks that server for the zone's SOA record, or, where no zone is known, for the root's, to which "refused" is an
+/// Asks that server for the zone's SOA record, or, if no zone is known, for the root's, to which "refused" is an
 /// answer too. The connected socket's own address identifies the interface.
 pub(super) async fn ask(server: SocketAddr, zone: Option<&str>) -> io::Result<(ProtocolAnswer, SocketAddr)> {
     let any: SocketAddr = if server.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0; 16], 0).into() };

@@ -8,6 +8,8 @@ export interface Drafts {
   sentence: string;
   /** The number of a remote support session. */
   session: string;
+  /** The number to which calls are forwarded. */
+  telephone: string;
 }
 
 export const [getDrafts, setDrafts] = createContext<Drafts>();

@@ -25,5 +25,5 @@ export function dialled(code: string, number: string): string {
 /** Parses a telephone number, internal or not. France's own prefix is replaced by the 0 that is dialled here. */
 export function parseTelephone(text: string, maxDigits: number): ParsedNumber {
   const number = bare(text).replace(/^(?:\+|00)33(?:\(0\)|0)?/, "0").replace(/[()]/g, "");
-  return check(number, maxDigits, "Un numéro de téléphone n’a que des chiffres, comme 06 12 34 56 78.");
+  return check(number, maxDigits, "Un numéro de téléphone n’a que des chiffres, comme 06\u00a012\u00a034\u00a056\u00a078.");
 }

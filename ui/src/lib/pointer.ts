@@ -1,5 +1,7 @@
 /** How long what has changed under the pointer takes no click. */
 const INERT_MS = 500;
+/** The same, if a click there answers a question or cancels something. */
+export const LONG_INERT_MS = 1000;
 
 let timer: ReturnType<typeof setTimeout> | undefined;
 

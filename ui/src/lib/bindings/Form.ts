@@ -45,6 +45,10 @@ pin_min: number,
  */
 pin_max: number, 
 /**
+ * How many characters a field takes: more than any identifier or PIN has.
+ */
+max_chars: number, 
+/**
  * How many forms the user has sent; distinguishes an answer with the same errors from no answer yet.
  */
 submissions: number, 

@@ -12,4 +12,8 @@ topic: HelpTopic,
 /**
  * What the user reads.
  */
-label: string, };
+label: string, 
+/**
+ * The report's first line.
+ */
+heading: string, };

@@ -11,6 +11,10 @@ export type HelpForm = {
  */
 topics: Array<HelpChoice>, 
 /**
+ * How many characters the user's sentence may have.
+ */
+max_chars: number, 
+/**
  * What the helpdesk will read, below what the user says.
  */
 preview: string, 
