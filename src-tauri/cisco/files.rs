@@ -14,6 +14,9 @@ use vigie_profile::{Id, Profile};
 /// The size of the largest file that is read.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
+/// The element of a profile that says whether users of remote sessions may connect; each system reads its own.
+const REMOTE_USERS: &str = if cfg!(windows) { "WindowsVPNEstablishment" } else { "LinuxVPNEstablishment" };
+
 /// What Cisco's files say.
 #[derive(Debug, Default)]
 pub struct CiscoFiles {
@@ -64,7 +67,7 @@ impl CiscoFiles {
                 "DefaultHostName" => name = text_of(node),
                 "DefaultHostAddress" => address = text_of(node),
                 "HostEntry" => self.servers.extend(HostEntry::read(node)),
-                "WindowsVPNEstablishment" | "LinuxVPNEstablishment" => {
+                name if name == REMOTE_USERS => {
                     self.allows_remote_users |= text_of(node).as_deref() == Some("AllowRemoteUsers");
                 }
                 _ => {}
@@ -328,9 +331,12 @@ mod tests {
 
     #[test]
     fn remote_users_are_allowed_only_if_a_profile_says_so() {
+        let [own, other] = ["Windows", "Linux"].map(|system| format!("{system}VPNEstablishment"));
+        let (own, other) = if cfg!(windows) { (own, other) } else { (other, own) };
+        assert_eq!(own, REMOTE_USERS);
         let policy = |value: &str| {
             let text = format!(
-                "<AnyConnectProfile><WindowsVPNEstablishment>{value}</WindowsVPNEstablishment></AnyConnectProfile>"
+                "<AnyConnectProfile><{other}>AllowRemoteUsers</{other}><{own}>{value}</{own}></AnyConnectProfile>"
             );
             read_bytes(&[("profile/academie.xml", text.into_bytes())]).0.allows_remote_users
         };

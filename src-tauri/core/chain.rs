@@ -360,6 +360,7 @@ mod tests {
         let mut container = home();
         container.interfaces.push(interface(30, "docker0", [172, 26, 0, 1].into()));
         container.intranet = vec![conflict(30, "docker0")];
+        let elsewhere = Links { leads_elsewhere: true, ..with_tunnel(home()) };
         let mut same_addresses = with_tunnel(home());
         same_addresses.intranet = vec![conflict(2, "eth0")];
         let cut = Links { default_route: None::<DefaultRoute>, ..with_tunnel(home()) };
@@ -368,6 +369,7 @@ mod tests {
             Some(cut),
             Some(home()),
             Some(with_tunnel(home())),
+            Some(elsewhere),
             Some(with_tunnel(container.clone())),
             Some(container),
             Some(same_addresses),

@@ -96,6 +96,7 @@ pub fn network(address: IpAddr) -> Links {
         interfaces: vec![interface(2, "eth0", address)],
         default_route: Some(DefaultRoute { interface: 2, router: Some([192, 168, 1, 1].into()) }),
         uplinks: vec![2],
+        leads_elsewhere: false,
         intranet: Vec::new(),
         dns: vec![[192, 168, 1, 1].into()],
     }

@@ -29,6 +29,7 @@ fn step() -> impl Strategy<Value = Step> {
         Event::Links(Links::default()),
         Event::Links(home()),
         Event::Links(with_tunnel(home())),
+        Event::Links(Links { leads_elsewhere: true, ..with_tunnel(home()) }),
         Event::ClientState(None),
         Event::ClientState(Some(ClientState::Connected)),
         Event::ClientState(Some(ClientState::Connecting)),
@@ -81,10 +82,11 @@ fn menu_actions(entries: &[tray::Entry]) -> Vec<Action> {
     actions.collect()
 }
 
-/// What stands in guillemets.
+/// What stands in guillemets and is not the name of an interface: the buttons.
 fn quoted(text: &str) -> Vec<String> {
     let parts = text.split("«\u{a0}").skip(1).filter_map(|part| part.split_once("\u{a0}»"));
-    parts.map(|(name, _)| name.to_owned()).collect()
+    let tunnel = with_tunnel(home()).tunnel().map(|tunnel| tunnel.name.clone());
+    parts.map(|(name, _)| name.to_owned()).filter(|name| Some(name) != tunnel.as_ref()).collect()
 }
 
 fn check(state: &State) -> Result<(), TestCaseError> {

@@ -214,7 +214,7 @@ pub(super) fn vpn_buttons(state: &State) -> Vec<Button> {
         buttons.push(button("Annuler la connexion", Action::CancelConnect));
     }
     // What the network needs comes before the VPN.
-    if matches!(state.vpn.reason(), Reason::Portal | Reason::OtherServer) {
+    if matches!(state.vpn.reason(), Reason::Portal | Reason::OtherServer | Reason::GatewayRefused) {
         buttons.push(button(vpn::OPEN_PORTAL, Action::OpenPortal));
     }
     if state.vpn.reason() == Reason::ClockWrong {

@@ -104,8 +104,9 @@ fn advice(state: &State) -> String {
              ouvrant un site, puis cliquez sur « Vérifier maintenant ». Si cela dure, cliquez sur « Demander à AMIGO »."
         }
         Reason::GatewayRefused => {
-            "Le serveur VPN refuse la connexion. Votre connexion à Internet n’est pas en cause : cliquez plus tard sur \
-             « Vérifier maintenant ». Si cela dure, cliquez sur « Demander à AMIGO »."
+            "Le serveur VPN refuse la connexion, ou ce réseau la refuse à sa place. Si c’est un Wi-Fi public, cliquez sur \
+             « Se connecter au Wi-Fi public » ; sinon, attendez quelques minutes. Si cela dure, cliquez sur « Demander à \
+             AMIGO »."
         }
         Reason::GatewayUnresolved => {
             "L’adresse du serveur VPN est introuvable sur ce réseau. Votre connexion à Internet est en cause : vérifiez-la, \
@@ -138,8 +139,7 @@ fn advice(state: &State) -> String {
         Reason::OtherVpn => {
             let name = state.vpn.links().and_then(|links| links.tunnel()).map_or("", |tunnel| &tunnel.name);
             return format!(
-                "Un autre VPN est actif (« {name} »), mais ce n’est pas celui de l’académie. Connectez-vous au VPN de \
-                 l’académie."
+                "Un VPN est actif (« {name} »), mais il ne mène pas à l’académie. Connectez-vous au VPN de l’académie."
             );
         }
         Reason::AddressConflict => {
@@ -282,7 +282,7 @@ mod tests {
             (Gateway::PinMismatch, "VPN déconnecté | Le serveur VPN n’a pas la clé attendue."),
             (Gateway::OldTls, "VPN déconnecté | Le serveur VPN n’accepte que d’anciennes connexions"),
             (Gateway::NotTls, "Connexion limitée | Un autre serveur répond à la place du serveur VPN."),
-            (Gateway::Refused, "Serveur VPN injoignable | Le serveur VPN refuse la connexion."),
+            (Gateway::Refused, "Serveur VPN injoignable | Le serveur VPN refuse la connexion, ou ce réseau la refuse"),
             (Gateway::Silent, "Serveur VPN injoignable | Le serveur VPN ne répond pas."),
             (Gateway::Unresolved, "Serveur VPN introuvable | L’adresse du serveur VPN est introuvable"),
             (Gateway::NameInvented, "Serveur VPN introuvable | Le nom du serveur VPN n’existe pas pour ce réseau"),

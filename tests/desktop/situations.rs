@@ -48,7 +48,7 @@ fn at_home_without_a_tunnel() {
             "the gateway refuses connections",
             SituationWorld::stop_gateway,
             "captive gateway-refused",
-            "Le serveur VPN refuse la connexion.",
+            "Le serveur VPN refuse la connexion, ou ce réseau la refuse à sa place.",
         ),
         (
             "the gateway is silent",
@@ -211,13 +211,26 @@ fn networks_that_answer_in_everybodys_place() {
             "a private VPN that takes every route",
             |here| here.private_vpn("tun0", true),
             "disconnected other-vpn",
-            "Un autre VPN est actif (« tun0 »), mais ce n’est pas celui de l’académie.",
+            "Un VPN est actif (« tun0 »), mais il ne mène pas à l’académie.",
         ),
+        ("WireGuard that takes every route", |here| here.wireguard(), "disconnected no-tunnel", OUT_OF_REACH),
         (
-            "WireGuard that takes every route",
-            |here| here.private_vpn("wg0", true),
+            "a private VPN whose interface has an odd name",
+            |here| here.private_vpn("tun-home", false),
             "disconnected no-tunnel",
             OUT_OF_REACH,
+        ),
+        (
+            "another employer's Cisco client",
+            |here| here.private_vpn("cscotun0", false),
+            "disconnected other-vpn",
+            "Un VPN est actif (« cscotun0 »), mais il ne mène pas à l’académie.",
+        ),
+        (
+            "a network that refuses every connection",
+            |here| here.filter("iifname wan0 tcp flags syn reject with tcp reset"),
+            "captive gateway-refused",
+            "Le serveur VPN refuse la connexion, ou ce réseau la refuse à sa place.",
         ),
         (
             "a container with the print server's address",
@@ -580,7 +593,7 @@ fn through_the_tunnel() {
             |here| {
                 here.connect();
                 here.container(false);
-                here.home("route add 172.26.66.73/32 dev docker0");
+                here.home("address add 172.26.66.126/25 dev docker0");
             },
             "stalled address-conflict",
             CONFLICT,
@@ -918,6 +931,19 @@ impl SituationWorld {
         let spared = if spare_gateway { "ip daddr 192.168.77.1 tcp dport 443 accept" } else { "" };
         let rules = format!("{spared}\niifname wan0 meta nfproto ipv4 meta l4proto tcp redirect to :9040");
         self.rules("proxy", "type nat hook prerouting priority dstnat", &rules);
+    }
+
+    /// WireGuard as wg-quick sets it up to take every route: without a router, in a table that comes before the main one's
+    /// default route.
+    fn wireguard(&mut self) {
+        self.private_vpn("wg0", false);
+        self.home("route add default dev wg0 table 51820");
+        self.home("rule add not fwmark 51820 table 51820");
+        self.home("rule add table main suppress_prefixlength 0");
+        self.undo(|here| {
+            here.home("rule delete not fwmark 51820 table 51820");
+            here.home("rule delete table main suppress_prefixlength 0");
+        });
     }
 
     /// Another VPN, whose far end is the router. It may take every route, that to the academy's gateway too.

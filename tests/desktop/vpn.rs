@@ -48,7 +48,7 @@ const UNKNOWN: ShownStatus = ShownStatus {
 const OFFLINE: ShownStatus = ShownStatus {
     verdict: "offline",
     line: "Hors ligne depuis {}",
-    detail: "Aucun réseau : vérifiez le câble ou le Wi-Fi. Vigie remarque d’elle-même quand il revient, et vous pouvez \
+    detail: "Aucun réseau : vérifiez le câble ou le Wi-Fi. Vigie remarque d’elle-même quand il revient ; sinon, cliquez sur \
              « Vérifier maintenant ».",
     connect: CONNECT,
     drives: Some("hors d’atteinte : pas de réseau"),
@@ -66,8 +66,9 @@ const CAPTIVE: ShownStatus = ShownStatus {
 };
 const UNREACHABLE: ShownStatus = ShownStatus {
     line: "Serveur VPN injoignable (portailotp.test)",
-    detail: "Le serveur VPN refuse la connexion. Votre connexion à Internet n’est pas en cause : cliquez plus tard sur \
-             « Vérifier maintenant ». Si cela dure, cliquez sur « Demander à AMIGO ». Vigie réessaie {}.",
+    detail: "Le serveur VPN refuse la connexion, ou ce réseau la refuse à sa place. Si c’est un Wi-Fi public, cliquez sur \
+             « Se connecter au Wi-Fi public » ; sinon, attendez quelques minutes. Si cela dure, cliquez sur « Demander à \
+             AMIGO ». Vigie réessaie {}.",
     ..CAPTIVE
 };
 const DISCONNECTED: ShownStatus = ShownStatus {
@@ -358,7 +359,8 @@ fn a_silent_gateway_is_first_disconnected_then_unreachable() {
     // After two probes without an answer the gateway counts as unreachable.
     let seen = home.wait_for_status(&UNREACHABLE, PROBED);
     let silent = home.wait_for_notification(1, "Serveur VPN injoignable", seen);
-    assert_eq!((silent.replaces, silent.buttons()), (lost.id, vec!["Vérifier maintenant", "Demander à AMIGO"]));
+    let buttons = vec!["Se connecter au Wi-Fi public", "Vérifier maintenant", "Demander à AMIGO"];
+    assert_eq!((silent.replaces, silent.buttons()), (lost.id, buttons));
     home.assert_history(before, &["disconnected", "captive"]);
 
     home.vpn.unplug();

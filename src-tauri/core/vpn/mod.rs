@@ -141,6 +141,9 @@ pub struct Links {
     pub uplinks: Vec<u32>,
     /// Where the kernel would send packets to the intranet hosts that the profile names by address.
     pub intranet: Vec<IntranetRoute>,
+    /// Whether the kernel has routes to intranet hosts and none of them leads through a tunnel: one that is there has the
+    /// name of the academy's own client and nothing else of it.
+    pub leads_elsewhere: bool,
     /// DNS servers.
     pub dns: Vec<IpAddr>,
 }
@@ -257,11 +260,21 @@ impl ProbeRequest {
                 !self.hosts.iter().any(|host| host.protocol == server.protocol && host.host == server.host)
             };
             let servers = servers.iter().filter(is_new).take(MAX_LEARNED_SERVERS).cloned();
-            let name_servers = links.dns.iter().filter(|_| evidence.known_path == Some(Path::Tunnel));
+            // A public DNS server answers through any tunnel.
+            let name_servers = links.dns.iter().filter(|server| is_private(**server));
+            let name_servers = name_servers.filter(|_| evidence.known_path == Some(Path::Tunnel));
             let name_servers = name_servers.filter_map(|one| IntranetHost::of_server(Protocol::Dns, &one.to_string()));
             LearnedHosts { interface, hosts: servers.chain(name_servers.take(MAX_LEARNED_NAME_SERVERS)).collect() }
         });
         self
+    }
+}
+
+/// Whether it is an address of a private network (RFC 1918, RFC 4193).
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_private(),
+        IpAddr::V6(address) => address.is_unique_local(),
     }
 }
 
@@ -406,10 +419,9 @@ impl Links {
 }
 
 impl Interface {
-    /// Whether its name is the one that the system gives to every program's tunnel.
+    /// Whether its name is one that any program's tunnel may have: `tun0`, `utun3`, `tunl0`, `tun-home`.
     pub fn is_generic_tunnel(&self) -> bool {
-        let number = ["utun", "tun", "tap"].iter().find_map(|prefix| self.name.strip_prefix(prefix));
-        number.is_some_and(|number| number.chars().all(|c| c.is_ascii_digit()))
+        ["utun", "tun", "tap"].iter().any(|prefix| self.name.starts_with(prefix))
     }
 }
 
@@ -506,6 +518,7 @@ fn judge(evidence: &Evidence) -> (VpnStatus, Reason) {
             (VpnStatus::Disconnected, Reason::OtherVpn)
         }
         Some(_) if links.address_conflict().is_some() => (VpnStatus::Stalled, Reason::AddressConflict),
+        Some(_) if links.leads_elsewhere => (VpnStatus::Disconnected, Reason::OtherVpn),
         Some(_) if are_nameless(witnesses) => (VpnStatus::Stalled, Reason::ResolverDown),
         Some(_) if evidence.gateway.is_some_and(|gateway| !gateway.is_there()) => {
             (VpnStatus::Stalled, Reason::NothingAnswers)
@@ -815,6 +828,18 @@ mod tests {
     }
 
     #[test]
+    fn a_tunnel_through_which_nothing_leads_to_the_academy_is_another_vpns() {
+        let links = Links { leads_elsewhere: true, ..with_tunnel(home()) };
+        let with = |witnesses| {
+            let gateway = Some(Gateway::Answered);
+            assess(&Evidence { links: Some(links.clone()), witnesses: Some(witnesses), gateway, ..Evidence::default() })
+        };
+        let other = Assessment { status: VpnStatus::Disconnected, reason: Reason::OtherVpn };
+        assert_eq!([with(silent()), with(learned(TUNNEL))], [other, other]);
+        assert_eq!(with(correct(HOME)).status, VpnStatus::OnSite);
+    }
+
+    #[test]
     fn learned_servers_are_asked_on_a_known_path_only() {
         let servers: Vec<IntranetHost> = ["smb://172.26.66.73", "nfs://n", "smb://a", "smb://b", "ipp://c", "ipp://d"]
             .map(|server| server.parse().expect("a server"))
@@ -830,8 +855,10 @@ mod tests {
         assert_eq!(asked(with_tunnel(home()), None), None);
         let hosts = "nfs://n smb://a smb://b ipp://c";
         assert_eq!(asked(home(), Some(Path::Direct)), Some((2, hosts.into())));
-        let hosts = format!("{hosts} dns://192.168.1.1");
-        assert_eq!(asked(with_tunnel(home()), Some(Path::Tunnel)), Some((9, hosts)));
+        // A public DNS server, which is reached through any tunnel, proves nothing.
+        let dns = [[8, 8, 8, 8], [172, 26, 1, 53], [192, 168, 1, 1]].map(IpAddr::from).into();
+        let hosts = format!("{hosts} dns://172.26.1.53 dns://192.168.1.1");
+        assert_eq!(asked(Links { dns, ..with_tunnel(home()) }, Some(Path::Tunnel)), Some((9, hosts)));
     }
 
     fn any_weak_answer() -> impl Strategy<Value = Answer> {

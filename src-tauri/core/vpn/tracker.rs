@@ -203,8 +203,12 @@ impl Tracker {
     /// Handles interfaces and routes that were read just now.
     pub fn on_links(&mut self, links: Links, now: &Now) -> TrackerRequests {
         let old = self.evidence.links.take();
+        let led_elsewhere = old.as_ref().is_some_and(|old| old.leads_elsewhere);
         let same_tunnel = match (old.as_ref().and_then(Links::tunnel), links.tunnel()) {
-            (Some(before), Some(tunnel)) => same_interface(before, tunnel),
+            // With its routes it may be silent for a moment, as one that is new.
+            (Some(before), Some(tunnel)) => {
+                same_interface(before, tunnel) && !(led_elsewhere && !links.leads_elsewhere)
+            }
             (None, None) => true,
             (Some(_), None) | (None, Some(_)) => false,
         };
@@ -212,8 +216,11 @@ impl Tracker {
         let tunnel = links.tunnel().is_some();
         let route = links.default_route.is_some();
         if same_tunnel && same_underlay {
+            // Without its routes, what answered through it no longer counts for long.
+            let lost_routes = links.leads_elsewhere && !led_elsewhere && tunnel && route;
             self.evidence.links = Some(links);
-            return TrackerRequests::default();
+            let probe = lost_routes.then(|| self.request(now));
+            return TrackerRequests { probe, ..TrackerRequests::default() };
         }
         // A tunnel or a network that was seen to come or go is a beginning.
         self.is_watching |= old.is_some() && (!same_tunnel || !route);
@@ -340,16 +347,16 @@ impl Tracker {
     /// Handles the counters of an interface. Packets that come through the tunnel prove that it works, so nothing needs to
     /// be probed; packets that are sent and not answered call for a probe.
     pub fn on_traffic(&mut self, traffic: Option<Traffic>, now: &Now) -> TrackerRequests {
-        let tunnel = self.evidence.links.as_ref().and_then(Links::tunnel);
-        let Some((tunnel, traffic)) = tunnel.zip(traffic).filter(|(tunnel, traffic)| tunnel.index == traffic.interface)
-        else {
+        let Some(traffic) = traffic.filter(|traffic| self.tunnel_index() == Some(traffic.interface)) else {
             return TrackerRequests::default();
         };
         // Any VPN's tunnel carries traffic; only the academy's proves something.
-        let least = match (self.tunnel_proven, tunnel.is_generic_tunnel()) {
-            (true, _) => MIN_TRAFFIC_BYTES,
-            (false, false) => UNPROVEN_TRAFFIC_BYTES,
-            (false, true) => u64::MAX,
+        let least = if self.tunnel_proven {
+            MIN_TRAFFIC_BYTES
+        } else if self.known_path().is_some() {
+            UNPROVEN_TRAFFIC_BYTES
+        } else {
+            u64::MAX
         };
         let before = self.counters.replace(traffic).unwrap_or(traffic);
         let received = traffic.received_bytes.saturating_sub(before.received_bytes);
@@ -470,7 +477,10 @@ impl Tracker {
     /// Returns the path to the intranet that is known to be the academy's, if any.
     fn known_path(&self) -> Option<Path> {
         match self.evidence.links.as_ref()?.tunnel() {
-            Some(tunnel) => (self.tunnel_proven || !tunnel.is_generic_tunnel()).then_some(Path::Tunnel),
+            Some(tunnel) => {
+                let trusted = !tunnel.is_generic_tunnel() && !self.evidence.links.as_ref()?.leads_elsewhere;
+                (self.tunnel_proven || trusted).then_some(Path::Tunnel)
+            }
             None => (self.network_proven || self.evidence.domain_network).then_some(Path::Direct),
         }
     }

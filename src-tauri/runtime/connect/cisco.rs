@@ -289,7 +289,7 @@ fn is_general(line: &str) -> bool {
 /// server's greeting.
 fn known_reason(text: &str, is_sent: bool) -> Option<ConnectError> {
     let lower = text.to_ascii_lowercase();
-    let known: [(ConnectError, &[&str]); 11] = [
+    let known: [(ConnectError, &[&str]); 12] = [
         // AnyConnect's words, and Secure Client's.
         (ConnectError::Held, &["connect not available", "connect capability is unavailable"]),
         (
@@ -319,15 +319,18 @@ fn known_reason(text: &str, is_sent: bool) -> Option<ConnectError> {
                 "server certificate acceptance",
                 "server certificate problem",
                 "certificate is invalid",
+                "verifying server certificate",
                 "invalid certificate",
             ],
         ),
-        (ConnectError::WrongPasscode, &["login failed", "authentication failed", "invalid credentials"]),
-        (ConnectError::HostScan, &["hostscan", "posture assessment", "secure desktop"]),
+        // "Authentication failed due to problem retrieving the single sign-on cookie."
         (
             ConnectError::BrowserLogin,
             &["authentication type is not supported", "single sign-on", "saml", "external browser"],
         ),
+        (ConnectError::Unreachable, &["proxy authentication"]),
+        (ConnectError::WrongPasscode, &["login failed", "authentication failed", "invalid credentials"]),
+        (ConnectError::HostScan, &["hostscan", "posture assessment", "secure desktop"]),
         (
             ConnectError::Unreachable,
             &[

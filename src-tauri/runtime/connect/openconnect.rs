@@ -112,11 +112,12 @@ impl OpenConnectDriver {
         if mentions(&["failed to reconnect", "reconnect failed", "detected dead peer"]) {
             return DriverStep::Reconnecting;
         }
-        if mentions(&["configured as ", "connected as "]) {
+        if ["configured as ", "connected as "].iter().any(|words| lower.starts_with(words)) {
             self.passcode = None;
             return DriverStep::Connected;
         }
-        if mentions(&["account is locked", "account locked", "account has been locked"]) {
+        // Before a form was sent, it is the gateway's greeting.
+        if self.form_submitted && mentions(&["account is locked", "account locked", "account has been locked"]) {
             return DriverStep::Failed(ConnectError::Locked);
         }
         if is_refusal(&lower) {
@@ -144,7 +145,7 @@ impl OpenConnectDriver {
             self.failure.get_or_insert(ConnectError::BrowserLogin);
         }
         // "Server certificate verify failed" comes before a pin that saves it, too.
-        if mentions(&["failed verification", "none of the", "certificate didn't match"]) {
+        if mentions(&["failed verification", "specified via --servercert", "certificate didn't match"]) {
             return DriverStep::Failed(ConnectError::Untrusted);
         }
         if mentions(&["getaddrinfo failed", "failed to connect to", "failed to open https connection"]) {

@@ -164,7 +164,7 @@ fn the_line_that_explains_most_decides() {
 
 #[test]
 fn only_a_refused_code_counts_as_one() {
-    let rows: [(&[&str], Option<ConnectError>); 6] = [
+    let rows: [(&[&str], Option<ConnectError>); 9] = [
         (&[">> warning: Login failed."], Some(ConnectError::WrongPasscode)),
         (&[">> Login failed.", ">> Your account is locked."], Some(ConnectError::Locked)),
         (
@@ -174,6 +174,15 @@ fn only_a_refused_code_counts_as_one() {
         (&[">> warning: Échec de la connexion."], None),
         (&[">> error: Access denied. The VPN is closed."], Some(ConnectError::Refused)),
         (&[">> error: Certificate authentication failed."], Some(ConnectError::Refused)),
+        (
+            &[">> error: Authentication failed due to problem retrieving the single sign-on cookie."],
+            Some(ConnectError::BrowserLogin),
+        ),
+        (
+            &[">> error: Authentication failed due to problem verifying server certificate."],
+            Some(ConnectError::Untrusted),
+        ),
+        (&[">> error: Proxy authentication failed."], Some(ConnectError::Unreachable)),
     ];
     for (lines, reason) in rows {
         assert_eq!(conclusion(lines, true), reason, "{lines:?}");
@@ -237,7 +246,10 @@ mod openconnect_output {
             ("getaddrinfo failed for host 'vpn.example': Name or service not known", ConnectError::Unreachable),
             ("Failed to connect to 192.0.2.1:443: Connection refused", ConnectError::Unreachable),
             ("Login failed attempts are logged.", ConnectError::Unknown(String::new())),
-            ("Your account has been locked.", ConnectError::Locked),
+            // The gateway's greeting, before it has the passcode.
+            ("Your account is locked after 3 failures.", ConnectError::Unknown(String::new())),
+            ("None of the information here is public.", ConnectError::Unknown(String::new())),
+            ("You are connected as a guest.", ConnectError::Unknown(String::new())),
         ] {
             assert_fails(text, &reason);
         }
@@ -315,6 +327,7 @@ mod openconnect_output {
                 ConnectError::BrowserLogin,
             ),
             (format!("POST https://vpn.example/\nLogin failed.\nPassword:\n{asked}"), ConnectError::WrongPasscode),
+            ("POST https://vpn.example/auth\nYour account has been locked.\n".into(), ConnectError::Locked),
         ] {
             assert_fails(&format!("{begin}{output}{end}"), &reason);
         }

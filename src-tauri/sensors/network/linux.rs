@@ -8,7 +8,8 @@ use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST,
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
 use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkFlags, LinkMessage};
 use netlink_packet_route::route::{
-    RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteNextHopFlags, RouteType, RouteVia,
+    RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteNextHopFlags, RouteProtocol, RouteType,
+    RouteVia,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
@@ -63,6 +64,7 @@ pub(super) fn read() -> io::Result<Raw> {
 }
 
 /// Returns the route by which the kernel would send a packet to each of these hosts. A host without a route is left out.
+/// `RTM_F_FIB_MATCH` has the kernel return the entry of its tables, which says where it comes from.
 pub(super) fn routes(hosts: &[IpAddr]) -> io::Result<Vec<(IpAddr, Route)>> {
     let socket = Socket::new(NETLINK_ROUTE)?;
     let mut found = Vec::new();
@@ -74,6 +76,7 @@ pub(super) fn routes(hosts: &[IpAddr]) -> io::Result<Vec<(IpAddr, Route)>> {
         };
         message.header.address_family = family;
         message.header.destination_prefix_length = bits;
+        message.header.flags = RouteFlags::FibMatch;
         message.attributes.push(RouteAttribute::Destination(destination));
         let mut route = None;
         // "Network is unreachable" is an answer too.
@@ -82,18 +85,20 @@ pub(super) fn routes(hosts: &[IpAddr]) -> io::Result<Vec<(IpAddr, Route)>> {
                 route = host_route(&message);
             }
         });
-        if let Some((interface, router)) = route {
+        if let Some((interface, on_link)) = route {
             let name = name(&socket, interface)?;
-            found.push((*host, Route { interface, name, router }));
+            found.push((*host, Route { interface, name, on_link }));
         }
     }
     Ok(found)
 }
 
-/// Returns the interface of a route to one host, and the router.
-fn host_route(message: &RouteMessage) -> Option<(u32, Option<IpAddr>)> {
+/// Returns the interface of a route to one host, and whether the host belongs to that interface's own network: the kernel
+/// itself has added the route, with the interface's address. (A VPN's route may have no router either.)
+fn host_route(message: &RouteMessage) -> Option<(u32, bool)> {
     let leads_there = matches!(message.header.kind, RouteType::Unicast | RouteType::Local);
-    next_hop(&message.attributes).filter(|_| leads_there)
+    let (interface, router) = next_hop(&message.attributes).filter(|_| leads_there)?;
+    Some((interface, router.is_none() && message.header.protocol == RouteProtocol::Kernel))
 }
 
 /// Returns the interface and the router of a route. Of several next hops the first that is up counts.
@@ -414,6 +419,36 @@ mod tests {
             let links = read();
             assert_eq!(names(&links), ["eth0"]);
             assert_eq!(links.default_route.unwrap().router, Some("10.9.0.1".parse().unwrap()));
+        });
+    }
+
+    #[test]
+    fn a_host_is_on_link_in_the_interfaces_own_network_alone() {
+        in_namespace(UnshareFlags::NEWNET, async {
+            eth0().iter().for_each(|command| run(command));
+            let host: IpAddr = "172.26.66.73".parse().unwrap();
+            let on_link = || {
+                let routes = routes(&[host]).unwrap();
+                (routes[0].1.name.clone(), routes[0].1.on_link)
+            };
+            assert_eq!(on_link(), ("eth0".into(), false), "through a router");
+            run("ip link add wg0 type veth peer name far1");
+            run("ip link set far1 up");
+            run("ip address add 10.8.0.2/24 dev wg0");
+            run("ip link set wg0 up");
+            // As wg-quick does: the default route has a table of its own, which comes before the main one's.
+            run("ip route add default dev wg0 table 51820");
+            run("ip rule add not fwmark 51820 table 51820");
+            run("ip rule add table main suppress_prefixlength 0");
+            assert_eq!(on_link(), ("wg0".into(), false), "a VPN without a router");
+            run("ip route add 172.16.0.0/12 dev wg0");
+            assert_eq!(on_link(), ("wg0".into(), false), "the same, with a split route");
+            run("ip link add docker0 type bridge");
+            run("ip address add 172.26.0.1/16 dev docker0");
+            run("ip link set docker0 up");
+            assert_eq!(on_link(), ("docker0".into(), true));
+            run("ip address add 172.26.66.73/16 dev docker0");
+            assert!(on_link().1, "this computer has the address itself");
         });
     }
 

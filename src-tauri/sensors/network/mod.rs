@@ -37,7 +37,8 @@ struct Route {
     interface: u32,
     /// The interface's name.
     name: String,
-    router: Option<IpAddr>,
+    /// Whether the host belongs to the interface's own network.
+    on_link: bool,
 }
 
 /// Reads interfaces and routes.
@@ -113,7 +114,8 @@ async fn next(changes: Option<&mut sys::Changes>) -> io::Result<()> {
 /// Keeps what matters, in a fixed order, and finds the academy's tunnel: an interface with the name or description of a
 /// tunnel, through which the kernel reaches the intranet hosts. If it reaches none of them through such an interface
 /// (their routes are not there yet, or the profile names no address), only the name or description of the academy's own
-/// client counts, not a generic one that any VPN's tunnel may have.
+/// client counts, not a generic one that any VPN's tunnel may have; and while the routes lead elsewhere, it proves nothing
+/// ([`Links::leads_elsewhere`]).
 fn reduce(raw: Raw, routes: Vec<(IpAddr, Route)>, vpn: &VpnConfig) -> Links {
     let mut interfaces = raw.interfaces;
     let leads_in = |index: u32| routes.iter().any(|(_, route)| route.interface == index);
@@ -129,6 +131,7 @@ fn reduce(raw: Raw, routes: Vec<(IpAddr, Route)>, vpn: &VpnConfig) -> Links {
         interface.tunnel &=
             if found { leads_in(interface.index) } else { !interface.is_generic_tunnel() || routes.is_empty() };
     }
+    let leads_elsewhere = !found && !routes.is_empty();
     interfaces.retain(|interface| !interface.addresses.is_empty());
     interfaces.sort_by(|a, b| a.name.cmp(&b.name).then(a.index.cmp(&b.index)));
     let usable = |route: &DefaultRoute| interfaces.iter().any(|interface| interface.index == route.interface);
@@ -140,14 +143,14 @@ fn reduce(raw: Raw, routes: Vec<(IpAddr, Route)>, vpn: &VpnConfig) -> Links {
         host,
         interface: route.interface,
         name: route.name,
-        on_link: route.router.is_none(),
+        on_link: route.on_link,
     };
     // A route by the default route's interface and through a router says nothing more.
     let notable = |route: &IntranetRoute| {
         route.on_link || default_route.as_ref().is_none_or(|default| default.interface != route.interface)
     };
     let intranet = routes.into_iter().map(route).filter(notable).collect();
-    Links { interfaces, default_route, uplinks, intranet, dns: raw.dns }
+    Links { interfaces, default_route, uplinks, intranet, leads_elsewhere, dns: raw.dns }
 }
 
 /// Whether the profile's patterns take the interface for a tunnel.
@@ -217,19 +220,22 @@ mod tests {
 
     const HOST: &str = "172.26.66.73";
 
-    /// Returns the tunnel's name if the kernel would reach the intranet host through that interface.
-    fn tunnel_of(names: &[&str], leads_in: Option<usize>, router: Option<&str>) -> Option<String> {
+    /// Returns the links with these interfaces if the kernel would reach the intranet host through that one.
+    fn links(names: &[&str], leads_in: Option<usize>) -> Links {
         let addresses = ["10.8.0.2"];
         let index = |position: usize| u32::try_from(position).unwrap() + 1;
         let interfaces =
             names.iter().enumerate().map(|(at, name)| interface(index(at), name, None, &addresses)).collect();
         let route = leads_in.map(|position| {
-            let router = router.map(|router| router.parse().unwrap());
-            let route = Route { interface: index(position), name: names[position].into(), router };
+            let route = Route { interface: index(position), name: names[position].into(), on_link: false };
             (HOST.parse().unwrap(), route)
         });
         let raw = Raw { interfaces, routes: vec![route_of(1)], dns: vec![] };
-        reduce(raw, route.into_iter().collect(), &vpn()).tunnel().map(|tunnel| tunnel.name.clone())
+        reduce(raw, route.into_iter().collect(), &vpn())
+    }
+
+    fn tunnel_of(names: &[&str], leads_in: Option<usize>) -> Option<String> {
+        links(names, leads_in).tunnel().map(|tunnel| tunnel.name.clone())
     }
 
     fn route_of(interface: u32) -> DefaultRoute {
@@ -238,21 +244,20 @@ mod tests {
 
     #[test]
     fn the_tunnel_is_the_one_that_leads_to_the_intranet() {
-        let router = Some("192.168.1.1");
-        assert_eq!(tunnel_of(&["eth0", "tun0"], Some(0), router), None, "a private VPN");
-        assert_eq!(
-            tunnel_of(&["eth0", "tun0", "tun1"], Some(2), None).as_deref(),
-            Some("tun1"),
-            "beside a private VPN"
-        );
-        assert_eq!(tunnel_of(&["eth0", "tun0"], Some(1), None).as_deref(), Some("tun0"));
-        assert_eq!(
-            tunnel_of(&["eth0", "cscotun0"], Some(0), router).as_deref(),
-            Some("cscotun0"),
-            "its routes are not there yet"
-        );
-        assert_eq!(tunnel_of(&["eth0", "tun0", "cscotun0"], Some(0), router).as_deref(), Some("cscotun0"));
-        assert_eq!(tunnel_of(&["eth0", "wg0"], Some(1), None), None, "WireGuard");
-        assert_eq!(tunnel_of(&["eth0", "tun0"], None, None).as_deref(), Some("tun0"), "no host is named by address");
+        for private in ["tun0", "tunl0", "tunsnx", "tun-home", "utun7"] {
+            assert_eq!(tunnel_of(&["eth0", private], Some(0)), None, "{private}: a private VPN");
+            assert_eq!(tunnel_of(&["eth0", private], Some(1)).as_deref(), Some(private), "it leads there");
+        }
+        assert_eq!(tunnel_of(&["eth0", "tun0", "tun1"], Some(2)).as_deref(), Some("tun1"), "beside a private VPN");
+        assert_eq!(tunnel_of(&["eth0", "tun0", "cscotun0"], Some(0)).as_deref(), Some("cscotun0"));
+        assert_eq!(tunnel_of(&["eth0", "wg0"], Some(1)), None, "WireGuard");
+        assert_eq!(tunnel_of(&["eth0", "tun0"], None).as_deref(), Some("tun0"), "no host is named by address");
+    }
+
+    #[test]
+    fn a_tunnel_with_the_clients_name_through_which_nothing_leads_is_marked() {
+        let elsewhere = |leads_in| links(&["eth0", "cscotun0"], leads_in).leads_elsewhere;
+        assert!(links(&["eth0", "cscotun0"], Some(0)).tunnel().is_some(), "its routes may not be there yet");
+        assert_eq!([Some(0), Some(1), None].map(elsewhere), [true, false, false]);
     }
 }

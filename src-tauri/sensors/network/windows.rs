@@ -19,7 +19,9 @@ use windows::Win32::NetworkManagement::IpHelper::{
     MIB_NOTIFICATION_TYPE, NotifyRouteChange2,
 };
 use windows::Win32::NetworkManagement::Ndis::IfOperStatusUp;
-use windows::Win32::Networking::WinSock::{AF_INET, AF_INET6, AF_UNSPEC, SOCKADDR_INET, SOCKET_ADDRESS};
+use windows::Win32::Networking::WinSock::{
+    AF_INET, AF_INET6, AF_UNSPEC, RouteProtocolLocal, SOCKADDR_INET, SOCKET_ADDRESS,
+};
 
 pub(super) fn read() -> io::Result<Raw> {
     let adapters = adapters()?;
@@ -47,8 +49,10 @@ pub(super) fn routes(hosts: &[IpAddr]) -> io::Result<Vec<(IpAddr, Route)>> {
         let result = unsafe { GetBestRoute2(None, 0, None, &socket_address(*host), 0, &mut row, &mut source) };
         if result == NO_ERROR {
             let router = ip(&row.NextHop).filter(|router| !router.is_unspecified());
+            // The system itself has added the route, with the interface's address; a VPN's may have no router either.
+            let on_link = router.is_none() && row.Protocol == RouteProtocolLocal;
             let name = entry(row.InterfaceIndex).map(|entry| alias(&entry)).unwrap_or_default();
-            found.push((*host, Route { interface: row.InterfaceIndex, name, router }));
+            found.push((*host, Route { interface: row.InterfaceIndex, name, on_link }));
         }
     }
     Ok(found)

@@ -4,6 +4,8 @@ use super::*;
 use crate::sensors::test_support::ClosedPort;
 use rcgen::{CertificateParams, CertifiedIssuer, IsCa, KeyPair, PublicKeyData};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::{ServerConfig, ServerConnection};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
@@ -68,6 +70,17 @@ impl TlsServer {
     }
 
     fn with(params: CertificateParams, issuer: &Issuer, chain: &[CertificateDer<'static>]) -> TlsServer {
+        TlsServer::that_asks(params, issuer, chain, WebPkiClientVerifier::no_client_auth(), rustls::ALL_VERSIONS)
+    }
+
+    /// As [`TlsServer::with`], and asks for a certificate of the client.
+    fn that_asks(
+        params: CertificateParams,
+        issuer: &Issuer,
+        chain: &[CertificateDer<'static>],
+        client: Arc<dyn ClientCertVerifier>,
+        versions: &[&'static rustls::SupportedProtocolVersion],
+    ) -> TlsServer {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, issuer).unwrap();
         let hash = ring::digest::digest(&ring::digest::SHA256, &key.subject_public_key_info());
@@ -75,9 +88,9 @@ impl TlsServer {
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let chain = [&[certificate.der().clone()], chain].concat();
         let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .unwrap()
-            .with_no_client_auth()
+            .with_client_cert_verifier(client)
             .with_single_cert(chain, key)
             .unwrap();
         let config = Arc::new(config);
@@ -299,6 +312,32 @@ async fn a_pinned_key_is_the_only_one_accepted() {
     let trusted = TlsServer::new("localhost", authority());
     assert_eq!(trusted.answers(&[&stranger.pin]).await, Some(Gateway::PinMismatch));
     assert_eq!(trusted.answers(&[&stranger.pin, &trusted.pin]).await, Some(Gateway::Answered));
+}
+
+#[tokio::test]
+async fn a_pinned_certificate_that_names_nobody_is_judged_by_its_key() {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name.push(rcgen::DnType::CommonName, "localhost");
+    let other = TlsServer::with(params, &new_authority(), &[]);
+    let pin = TlsServer::new("anything.example", &new_authority()).pin;
+    assert_eq!(other.answers(&[&pin]).await, Some(Gateway::PinMismatch));
+    let portal = TlsServer::new("login.portal", &new_authority());
+    assert_eq!(portal.answers(&[&pin]).await, Some(Gateway::OtherName), "one that names another host is another host");
+}
+
+#[tokio::test]
+async fn a_gateway_that_wants_a_certificate_of_this_computer_has_answered() {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(new_authority().der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let client = || WebPkiClientVerifier::builder_with_provider(Arc::new(roots.clone()), provider.clone()).build();
+    let params = || CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    for versions in [&[&rustls::version::TLS12], rustls::ALL_VERSIONS] {
+        let genuine = TlsServer::that_asks(params(), &new_authority(), &[], client().unwrap(), versions);
+        assert_eq!(genuine.answers(&[&genuine.pin]).await, Some(Gateway::Answered), "{versions:?}");
+        let other = TlsServer::that_asks(params(), &new_authority(), &[], client().unwrap(), versions);
+        assert_eq!(other.answers(&[&genuine.pin]).await, Some(Gateway::PinMismatch), "{versions:?}");
+    }
 }
 
 #[tokio::test]

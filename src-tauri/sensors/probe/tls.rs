@@ -14,6 +14,7 @@ use rustls::{
 };
 use std::io;
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use vigie_core::vpn::Gateway;
@@ -38,9 +39,14 @@ pub(super) fn identity(stream: TcpStream, name: &str, pins: &[String], until: In
         Trust::Pins(pins.to_vec())
     };
     let algorithms = default_provider().signature_verification_algorithms;
-    let verifier = Arc::new(Verifier { trust, algorithms, presented: Mutex::default() });
+    let verifier = Arc::new(Verifier { trust, algorithms, presented: Mutex::default(), proven: AtomicBool::default() });
     match handshake(stream, server.clone(), verifier.clone(), until) {
         Ok(()) => Some(Gateway::Answered),
+        // The server has proven its identity, and wants a certificate of this computer, for example.
+        Err(error) if verifier.proven.load(Ordering::Relaxed) => {
+            tracing::debug!("{name}: after the server's signature: {error}");
+            Some(Gateway::Answered)
+        }
         Err(error) => {
             let presented = verifier.presented.lock().unwrap_or_else(PoisonError::into_inner).take();
             let answer = judge(&error, presented.as_ref(), &server, pins, UnixTime::now());
@@ -112,6 +118,19 @@ struct Verifier {
     trust: Trust,
     algorithms: WebPkiSupportedAlgorithms,
     presented: Mutex<Option<Presented>>,
+    /// Whether the server has signed this handshake with the key of a certificate that is accepted.
+    proven: AtomicBool,
+}
+
+impl Verifier {
+    /// Notes that the signature is valid. The certificate was accepted before.
+    fn note(
+        &self,
+        signature: Result<HandshakeSignatureValid, rustls::Error>,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.proven.fetch_or(signature.is_ok(), Ordering::Relaxed);
+        signature
+    }
 }
 
 impl ServerCertVerifier for Verifier {
@@ -143,7 +162,7 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.algorithms)
+        self.note(rustls::crypto::verify_tls12_signature(message, cert, dss, &self.algorithms))
     }
 
     fn verify_tls13_signature(
@@ -152,7 +171,7 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.algorithms)
+        self.note(rustls::crypto::verify_tls13_signature(message, cert, dss, &self.algorithms))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -202,7 +221,9 @@ fn judge(
 
 fn judge_certificate(presented: &Presented, name: &ServerName<'_>, pins: &[String], now: UnixTime) -> Gateway {
     let Ok(certificate) = EndEntityCert::try_from(&presented.certificate) else { return Gateway::Untrusted };
-    if certificate.verify_is_valid_for_subject_name(name).is_err() {
+    // Those that are pinned often name nobody, as far as TLS is concerned (RFC 9525, section 6.3).
+    let names_nobody = certificate.valid_dns_names().next().is_none();
+    if certificate.verify_is_valid_for_subject_name(name).is_err() && (pins.is_empty() || !names_nobody) {
         return Gateway::OtherName;
     }
     if !pins.is_empty() {
