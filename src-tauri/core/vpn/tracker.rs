@@ -204,11 +204,10 @@ impl Tracker {
     pub fn on_links(&mut self, links: Links, now: &Now) -> TrackerRequests {
         let old = self.evidence.links.take();
         let led_elsewhere = old.as_ref().is_some_and(|old| old.leads_elsewhere);
+        let gained_routes = led_elsewhere && !links.leads_elsewhere;
         let same_tunnel = match (old.as_ref().and_then(Links::tunnel), links.tunnel()) {
             // With its routes it may be silent for a moment, as one that is new.
-            (Some(before), Some(tunnel)) => {
-                same_interface(before, tunnel) && !(led_elsewhere && !links.leads_elsewhere)
-            }
+            (Some(before), Some(tunnel)) => same_interface(before, tunnel) && !gained_routes,
             (None, None) => true,
             (Some(_), None) | (None, Some(_)) => false,
         };
@@ -951,6 +950,39 @@ mod tests {
         world.pass(0.1);
         world.intranet = Some(TUNNEL);
         world.until(VpnStatus::Connected, 0.5);
+    }
+
+    #[test]
+    fn a_tunnel_whose_routes_go_is_probed_and_one_that_gets_them_is_new() {
+        let elsewhere = Links { leads_elsewhere: true, ..with_tunnel(home()) };
+        let mut world = connected();
+        let probes = world.probes.len();
+        world.becomes(elsewhere.clone(), None);
+        assert_eq!((world.probes.len(), world.status()), (probes + 1, VpnStatus::Connected));
+        world.until(VpnStatus::Disconnected, 7.0);
+        assert_eq!(world.tracker.reason(), Reason::OtherVpn);
+        world.becomes(with_tunnel(home()), Some(TUNNEL));
+        world.until(VpnStatus::Connected, 0.5);
+        // The first moments of a connection: the address comes before the routes.
+        let mut world = World::new(home());
+        world.until(VpnStatus::Disconnected, 3.5);
+        world.becomes(elsewhere, None);
+        world.pass(0.1);
+        assert_eq!(world.status(), VpnStatus::Connecting);
+        world.becomes(with_tunnel(home()), Some(TUNNEL));
+        world.until(VpnStatus::Connected, 0.5);
+    }
+
+    #[test]
+    fn bytes_through_a_tunnel_that_leads_elsewhere_prove_nothing() {
+        let mut world = World::new(home());
+        world.until(VpnStatus::Disconnected, 3.5);
+        world.becomes(Links { leads_elsewhere: true, ..with_tunnel(home()) }, None);
+        for _ in 0..20 {
+            world.traffic.received_bytes += 100_000;
+            world.pass(3.0);
+        }
+        assert_eq!((world.status(), world.tracker.reason()), (VpnStatus::Disconnected, Reason::OtherVpn));
     }
 
     #[test]
