@@ -134,7 +134,7 @@ async fn read_on_request(
     while requests.changed().await.is_ok() {
         let (profile, events) = (profile.borrow().clone(), events.clone());
         // Fails only when the runtime shuts down.
-        let _ = spawn_blocking(move || events.send(read(&profile))).await;
+        let _ = spawn_blocking(move || drop(events.send(read(&profile)))).await;
     }
 }
 

@@ -35,7 +35,7 @@ pub async fn watch(profile: watch::Receiver<Arc<Profile>>, events: Events) {
         loop {
             let (profile, events) = (profile.borrow().clone(), events.clone());
             // Fails only when the runtime shuts down.
-            let _ = spawn_blocking(move || events.send(Event::Drives(read(&profile)))).await;
+            let _ = spawn_blocking(move || drop(events.send(Event::Drives(read(&profile))))).await;
             if changed.changed().await.is_err() {
                 return;
             }
