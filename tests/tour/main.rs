@@ -38,20 +38,24 @@ const PINNED: &str = "Vigie sur le bureau";
 const TAB: &str = "\u{e004}";
 
 /// What the panel's tiles open, and its settings.
-const CARDS: [&str; 13] = [
-    "VPN",
-    "Lecteurs réseau",
-    "Téléphone",
-    "Intranet",
-    "Messagerie",
-    "Fichiers",
-    "Visio",
-    "Tchap",
-    "Imprimer",
-    "Installer",
-    "Aide",
-    "Arrêt",
-    "Réglages",
+const CARDS: [&[&str]; 17] = [
+    &["VPN"],
+    &["Lecteurs réseau"],
+    &["Téléphone"],
+    &["Intranet"],
+    &["Intranet", "Outils du ministère"],
+    &["Intranet", "Espaces collaboratifs"],
+    &["Messagerie"],
+    &["Fichiers"],
+    &["Visio"],
+    &["Tchap"],
+    &["Imprimer"],
+    &["Installer"],
+    &["Aide"],
+    &["Aide", "Prise en main à distance"],
+    &["Aide", "Pourquoi ça ne marche pas ?"],
+    &["Arrêt"],
+    &["Réglages"],
 ];
 
 /// The time of day at which the tour's desktop starts: its one reminder of the guide's shutdown at 21:30 comes at 21:25.
@@ -207,14 +211,16 @@ impl<'a> Tour<'a> {
     /// Opens each card, and leaves the last one open.
     fn open_cards(&mut self, page: &WebPage, group: PictureGroup) {
         let scheme = if group == PictureGroup::Dark { "sombre" } else { "clair" };
-        for card in CARDS {
-            page.click(card);
-            page.wait_for_text("h1", card);
-            page.wait_for_text("main", "Retour au panneau");
-            self.step_in(group, &format!("{card} ({scheme})"));
-            if card != CARDS[CARDS.len() - 1] {
+        for (number, path) in CARDS.into_iter().enumerate() {
+            if number > 0 {
                 page.click("Retour au panneau");
             }
+            for card in path {
+                page.click(card);
+                page.wait_for_text("h1", card);
+            }
+            page.wait_for_text("main", "Retour au panneau");
+            self.step_in(group, &format!("{} ({scheme})", path[path.len() - 1]));
         }
     }
 
