@@ -189,7 +189,7 @@ fn probes_without_news_emit_no_signal_and_a_change_updates_the_menu_in_place() {
     assert!(!monitor.log().contains("member=LayoutUpdated"), "{}", monitor.log());
 }
 
-/// The only test that reads pixels: the panel draws the icon, and passes on clicks and keys.
+/// The only test of this folder that reads pixels: the panel draws the icon, and passes on clicks and keys.
 #[test]
 fn the_desktops_panel_draws_the_icon_and_passes_on_mouse_and_keyboard() {
     let vpn = TestVpn::start();
