@@ -20,6 +20,7 @@ const FLAPS: usize = 60;
 /// Two of the slow intervals, so that at least one probe happens in this time.
 const IDLE: Duration = Duration::from_secs(120);
 const QUIET: Duration = Duration::from_secs(60);
+const IN_USE: Duration = Duration::from_secs(600);
 /// How long a program is left alone before it is measured: longer than its start, and than the 10 s for which tokio keeps an
 /// idle thread.
 const SETTLED: Duration = Duration::from_secs(20);
@@ -39,6 +40,10 @@ const PINNED: &str = "Vigie sur le bureau";
 pub fn measure(only: Option<&str>) -> bool {
     let mut report = Report::new();
     match only {
+        Some("in-use") => {
+            in_use(&mut report);
+            return report.is_met();
+        }
         Some("outage") => {
             outages(&mut report);
             return report.is_met();
@@ -176,6 +181,7 @@ pub fn measure(only: Option<&str>) -> bool {
     drop(desktop);
     drop(vpn);
 
+    in_use(&mut report);
     outages(&mut report);
     fleet_day(&mut report);
     report.finish()
@@ -243,6 +249,35 @@ fn panel_openings(desktop: &Desktop, report: &mut Report) {
     }
 }
 
+/// Sends five packets of 1000 bytes a second through the tunnel, until this is dropped.
+fn use_tunnel(desktop: &Desktop) -> ChildProcess {
+    let mut traffic = desktop.command("ping");
+    traffic.args(["-q", "-i", "0.2", "-s", "1000", "172.26.66.73"]);
+    desktop.spawn("traffic", &traffic)
+}
+
+/// Measures what a tunnel costs that is in use.
+fn in_use(report: &mut Report) {
+    let minutes = IN_USE.as_secs_f64() / 60.0;
+    report.section(
+        "Idle, the tunnel in use",
+        &format!(
+            "Five packets of 1000 bytes a second go through it for {minutes} minutes; its counters are read every 3 s."
+        ),
+    );
+    let (vpn, desktop, _login1) = connected_desktop();
+    let _traffic = use_tunnel(&desktop);
+    let subject = watching(&desktop);
+    std::thread::sleep(SETTLED);
+    let connections = vpn.intranet_connections();
+    let used = idle(&[("vigie", &subject.program)], IN_USE);
+    let switches = used[0].1.switches as f64 / minutes;
+    let opened = (vpn.intranet_connections() - connections) as f64;
+    report.table("context switches a minute", &[BarValue("vigie", switches)]);
+    report.goal("at most 30 context switches a minute while the tunnel is in use", switches, 30.0, "");
+    report.goal("no connection to the intranet in ten minutes", opened, 0.0, "");
+}
+
 /// Measures how long it takes to notice that a tunnel in use has died.
 fn outages(report: &mut Report) {
     report.section(
@@ -253,9 +288,7 @@ fn outages(report: &mut Report) {
         ),
     );
     let (vpn, desktop, _login1) = connected_desktop();
-    let mut traffic = desktop.command("ping");
-    traffic.args(["-q", "-i", "0.2", "-s", "1000", "172.26.66.73"]);
-    let _traffic = desktop.spawn("traffic", &traffic);
+    let _traffic = use_tunnel(&desktop);
     let ping = Monitor::start(&desktop, &["ping", "-O", "-i", "1", "-W", "1", "172.26.66.73"]);
     let subject = watching(&desktop);
     let says = |words: &str| subject.item.tooltip().0.starts_with(words).then_some(());

@@ -1,7 +1,7 @@
 //! Measures speed and memory against their goals, beside well-known programs: `make bench`.
 //!
 //! Everything runs in one session on one machine; on another machine, only the ratios can be compared. Exits with 1 if a goal
-//! is missed. With a name (`cargo bench --bench desktop -- outage`, `panel`, `fleet`) only that part is measured, and
+//! is missed. With a name (`cargo bench --bench desktop -- outage`, `in-use`, `panel`, `fleet`) only that part is measured, and
 //! the page is not written.
 
 #[cfg(target_os = "linux")]

@@ -144,9 +144,14 @@ fn advice(state: &State) -> String {
         }
         Reason::AddressConflict => {
             let name = state.vpn.links().and_then(|links| links.address_conflict()).map_or("", |route| &route.name);
+            let (first, last) = if state.vpn.status() == VpnStatus::Stalled {
+                ("", " : se reconnecter n’y change rien")
+            } else {
+                (" avant de vous connecter", "")
+            };
             return format!(
-                "Le réseau local « {name} » utilise les mêmes adresses que l’académie. Arrêtez-le, ou cliquez sur « Demander \
-                 à AMIGO » pour faire changer ses adresses : se reconnecter n’y change rien."
+                "Le réseau local « {name} » utilise les mêmes adresses que l’académie. Arrêtez-le{first}, ou cliquez sur \
+                 « Demander à AMIGO » pour faire changer ses adresses{last}."
             );
         }
         Reason::ClockWrong => {
@@ -333,6 +338,7 @@ mod tests {
         assert_eq!((state.vpn.status(), state.vpn.reason()), (VpnStatus::Stalled, Reason::AddressConflict));
         let panel = crate::panel::panel(&state);
         assert!(!panel.offers(&Action::Connect) && panel.offers(&Action::Refresh), "{:?}", panel.buttons);
+        assert!(detail(&state).contains("se reconnecter n’y change rien"), "{}", detail(&state));
     }
 
     #[test]
@@ -342,6 +348,7 @@ mod tests {
         links.intranet =
             vec![vigie_core::vpn::IntranetRoute { host: HOST, interface: 30, name: "docker0".into(), on_link: true }];
         let read = reads(Gateway::Answered, links);
+        assert!(read.contains("Arrêtez-le avant de vous connecter,"), "{read}");
         assert!(read.contains("Le réseau local « docker0 » utilise les mêmes adresses que l’académie."), "{read}");
     }
 
