@@ -47,7 +47,8 @@ screenshot: release
 # The pictures in the docs: the tests and the tour take them from the real windows.
 images: tour
 	scripts/setup build desktop test
-	cargo test --test desktop -- panel:: connect_window:: welcome::
+	cargo test --no-run --test desktop
+	scripts/in-user-namespace cargo test --test desktop -- panel:: connect_window:: welcome::
 	cd docs/images && for picture in panneau-[!b]* panneau-bienvenue.png connexion-*; do cp ../../target/tmp/screenshots/$$picture . || exit; done
 	cp target/tour/menu.png target/tour/notification.png docs/images/
 	convert target/tour/panneau-bureau-clair.png target/tour/panneau-bureau-sombre.png +append docs/images/panneau-bureau.png

@@ -94,8 +94,7 @@ fn a_notification_leads_to_the_form_for_the_helpdesk() {
     let item = desktop.item_of(vigie.pid());
     item.wait_for_menu("VPN déconnecté");
     item.click(&["Se connecter au VPN…"]);
-    let missing =
-        desktop.notifications().wait(0, "«\u{a0}Cisco Secure Client\u{a0}» est introuvable sur cet ordinateur");
+    let missing = desktop.notifications().wait(0, "« Cisco Secure Client » est introuvable sur cet ordinateur");
     desktop.press_button(&missing, "Demander à AMIGO");
     let page = WebPage::of(&desktop);
     page.wait_for_text("h1", "Demander à AMIGO");

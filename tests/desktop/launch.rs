@@ -119,7 +119,7 @@ fn a_missing_program_is_offered_for_installation_or_download() {
     let (_vigie, item) = desktop.start_vigie();
     item.wait_for_menu("VPN déconnecté");
 
-    let missing = "«\u{a0}Télémaintenance\u{a0}» n’est pas installé";
+    let missing = "« Télémaintenance » n’est pas installé";
     let notification = start_remote_support(&desktop, &item, missing);
     assert_eq!(wapt.next_call(0), ["--search=telemaintenance"]);
     assert!(notification.body.contains("WAPT Self Service s’ouvre sur ce logiciel"), "{notification:?}");
@@ -133,7 +133,7 @@ fn a_missing_program_is_offered_for_installation_or_download() {
     // The guide has no download address for Cisco's client.
     let seen = desktop.notifications().all().len();
     item.click(&["Se connecter au VPN…"]);
-    let title = "«\u{a0}Cisco Secure Client\u{a0}» est introuvable sur cet ordinateur";
+    let title = "« Cisco Secure Client » est introuvable sur cet ordinateur";
     let notification = desktop.notifications().wait(seen, title);
     assert_eq!(notification.buttons(), ["Demander à AMIGO"]);
 }
@@ -145,7 +145,7 @@ fn a_failed_launch_is_notified_with_the_next_step() {
     desktop.skip_first_run();
     desktop.install_program("ISLLightClient", "#!/bin/sh\nexit 7\n");
     let (_vigie, item) = desktop.start_vigie();
-    let title = "«\u{a0}Télémaintenance\u{a0}» ne s’est pas ouvert";
+    let title = "« Télémaintenance » ne s’est pas ouvert";
     let notification = start_remote_support(&desktop, &item, title);
     assert_eq!(notification.buttons(), ["Réessayer", "Demander à AMIGO"]);
     let isl = desktop.record_program("ISLLightClient");

@@ -21,7 +21,7 @@ fn the_site_is_asked_for_once_and_the_answer_is_saved() {
     let file = desktop.write(".config/vigie/vigie.toml", &[site("caen"), site("rouen")].join("\n"));
     desktop.write(".local/state/vigie/state.json", r#"{"welcomed": true}"#);
     let (mut vigie, item) = desktop.start_vigie();
-    let question = desktop.notifications().wait(0, "Quel est votre site\u{a0}?");
+    let question = desktop.notifications().wait(0, "Quel est votre site ?");
     assert_eq!(question.buttons(), ["Caen", "Rouen"]);
     let menu = item.wait_for_menu("\n  ( ) Caen (Calvados, Manche, Orne)\n  ( ) Rouen (Seine-Maritime, Eure)\n");
     assert!(menu.contains("\nIntranet ▸\n  Intranet (Caen)\n  Intranet (Rouen)\n"), "{menu}");
@@ -37,7 +37,7 @@ fn the_site_is_asked_for_once_and_the_answer_is_saved() {
 
     desktop.write(".local/state/vigie/state.json", r#"{"welcomed": true}"#);
     let (_vigie, item) = desktop.start_vigie();
-    let question = desktop.notifications().wait(1, "Quel est votre site\u{a0}?");
+    let question = desktop.notifications().wait(1, "Quel est votre site ?");
     desktop.press_button(&question, "Rouen");
     item.wait_for_menu("\n  (o) Rouen (Seine-Maritime, Eure)\n");
     let text = fs::read_to_string(&file).expect("the settings file exists");
@@ -89,8 +89,7 @@ fn a_notification_waits_for_the_notification_server() {
     desktop.notifications().wait(seen, &about);
     // The buttons work with the new server.
     item.click(&["Se connecter au VPN…"]);
-    let missing =
-        desktop.notifications().wait(seen, "«\u{a0}Cisco Secure Client\u{a0}» est introuvable sur cet ordinateur");
+    let missing = desktop.notifications().wait(seen, "« Cisco Secure Client » est introuvable sur cet ordinateur");
     desktop.press_button(&missing, "Demander à AMIGO");
     desktop.wait_for_window(PANEL, true);
 }

@@ -130,7 +130,7 @@ fn switching_off_is_confirmed_and_requested_once() {
     let (_vigie, item) = desktop.start_vigie();
     let reminder = desktop.notifications().wait(0, ONE_MINUTE);
     desktop.press_button(&reminder, OFF);
-    let question = desktop.notifications().wait(1, "Éteindre l’ordinateur maintenant\u{a0}?");
+    let question = desktop.notifications().wait(1, "Éteindre l’ordinateur maintenant ?");
     wait_for("the answered reminder to be closed", DEADLINE, || {
         desktop.notifications().all().into_iter().find(|it| it.id == reminder.id)?.closed.map(drop)
     });
@@ -139,7 +139,7 @@ fn switching_off_is_confirmed_and_requested_once() {
     // From the menu.
     let seen = desktop.notifications().all().len();
     item.click(&["Arrêt automatique", "Éteindre maintenant…"]);
-    let question = desktop.notifications().wait(seen, "Éteindre l’ordinateur maintenant\u{a0}?");
+    let question = desktop.notifications().wait(seen, "Éteindre l’ordinateur maintenant ?");
     desktop.screenshot("switch-off");
     assert_eq!(off(), Vec::<String>::new());
     wait_until_it_can_be_read(&question);
@@ -155,7 +155,7 @@ fn a_failure_to_switch_off_is_notified() {
     desktop.skip_first_run();
     let (_vigie, item) = desktop.start_vigie();
     item.click(&["Arrêt automatique", "Éteindre maintenant…"]);
-    let question = desktop.notifications().wait(0, "Éteindre l’ordinateur maintenant\u{a0}?");
+    let question = desktop.notifications().wait(0, "Éteindre l’ordinateur maintenant ?");
     wait_until_it_can_be_read(&question);
     desktop.press_button(&question, "Éteindre");
     desktop.notifications().wait(1, "L’ordinateur n’a pas pu être éteint");

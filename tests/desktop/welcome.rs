@@ -61,7 +61,7 @@ fn three_cards_are_walked_by_keyboard_and_never_return() {
     assert_accessible(&page);
     capture(&desktop, &page, "panneau-bienvenue", "main");
 
-    page.press_keys(&[TAB, ENTER].concat());
+    page.press_keys(&[TAB, TAB, ENTER].concat());
     wait_for_card(&page, "Où retrouver Vigie ?");
     assert_accessible(&page);
     capture(&desktop, &page, "bienvenue-3", "main");

@@ -55,7 +55,7 @@ impl ServedObject {
         if let Some(error) = self.errors.lock().unwrap_or_else(PoisonError::into_inner).pop() {
             return Err(error);
         }
-        self.titles.lock().unwrap_or_else(PoisonError::into_inner).push(summary);
+        self.titles.lock().unwrap_or_else(PoisonError::into_inner).push(summary.replace('\u{a0}', " "));
         let number = self.taken.fetch_add(1, Ordering::Relaxed) + 1;
         Ok(match (self.has_ids, replaces) {
             (false, _) => 0,

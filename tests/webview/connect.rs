@@ -26,6 +26,7 @@ fn empty() -> Form {
         site: Some("caen".into()),
         identifier_hint: "Identifiant académique (celui de la messagerie)".into(),
         passcode_hint: "Votre code PIN + les 6 chiffres de la clé OTP".into(),
+        max_chars: 256,
         may_remember_pin: true,
         pin_min: 4,
         pin_max: 16,

@@ -23,7 +23,7 @@ pub struct ObservedNotification {
     pub app: String,
     /// The id of the notification that it replaces, or 0.
     pub replaces: u32,
-    /// The title.
+    /// The title, with plain spaces.
     pub summary: String,
     /// The text.
     pub body: String,
@@ -118,7 +118,7 @@ fn record(message: &Message, pending: &mut HashMap<NotifyCall, usize>, seen: &mu
                 at: Instant::now(),
                 app,
                 replaces,
-                summary,
+                summary: summary.replace('\u{a0}', " "),
                 body: text,
                 actions: actions.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect(),
                 urgency: hint("urgency").and_then(|value| value.try_into().ok()).unwrap_or(1),
