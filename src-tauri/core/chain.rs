@@ -355,8 +355,13 @@ mod tests {
     ];
 
     fn any_links() -> impl Strategy<Value = Option<Links>> {
-        let conflict =
-            |interface, name: &str| IntranetRoute { host: HOST, interface, name: name.into(), on_link: true };
+        let conflict = |interface, name: &str| IntranetRoute {
+            host: HOST,
+            interface,
+            name: name.into(),
+            on_link: true,
+            own_network: true,
+        };
         let mut container = home();
         container.interfaces.push(interface(30, "docker0", [172, 26, 0, 1].into()));
         container.intranet = vec![conflict(30, "docker0")];

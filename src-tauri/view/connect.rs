@@ -193,6 +193,16 @@ pub(super) fn client(state: &State) -> &str {
     state.profile.program(&state.profile.vpn.client).map_or("le client VPN", |program| &program.label)
 }
 
+/// "la fenêtre de Cisco Secure Client": the client's own window.
+pub(super) fn client_window(state: &State) -> String {
+    let label = state.profile.program(&state.profile.vpn.client).map(|program| program.label.as_str());
+    match label {
+        None => "la fenêtre du client VPN".into(),
+        Some(label) if label.starts_with(['A', 'E', 'I', 'O', 'U', 'Y']) => format!("la fenêtre d’{label}"),
+        Some(label) => format!("la fenêtre de {label}"),
+    }
+}
+
 /// Returns the button that opens the client's own window.
 pub(super) fn open_client(state: &State) -> Button {
     button(format!("Ouvrir {}", client(state)), Action::OpenClient)
@@ -253,6 +263,8 @@ fn message(state: &State) -> Option<Message> {
     match &connect.phase {
         // A lock that no longer counts here may have been lifted: the form can be used.
         Phase::Idle | Phase::Connecting(_) | Phase::Failed(ConnectError::Locked) => idle(state),
+        // What keeps from connecting came since.
+        Phase::Failed(_) if !state.offers_connect() => idle(state),
         Phase::Failed(error) => Some(failed(error, state)),
     }
 }
@@ -328,11 +340,11 @@ fn by_hand(state: &State) -> String {
         |identifier| format!("votre identifiant académique, {identifier}"),
     );
     format!(
-        "1. Dans la fenêtre de {}, choisissez {server}, puis cliquez sur son bouton de connexion.\n\
+        "1. Dans {}, choisissez {server}, puis cliquez sur son bouton de connexion.\n\
          2. Sous « Username », tapez {identifier}.\n\
          3. Dans la fenêtre de Vigie, tapez votre code PIN et les 6 chiffres, puis copiez le code.\n\
          4. Sous « Passcode », collez-le (Ctrl + V), dans les 30 secondes. Si rien ne se colle, reprenez à l’étape 3.",
-        client(state)
+        client_window(state)
     )
 }
 
@@ -483,8 +495,8 @@ fn by_other_means(title: &str, state: &State) -> Message {
     } else {
         (
             &*format!(
-                "Vigie ne peut pas répondre à votre place : connectez-vous dans la fenêtre de {}, avec 6 nouveaux chiffres.",
-                client(state)
+                "Vigie ne peut pas répondre à votre place : connectez-vous dans {}, avec 6 nouveaux chiffres.",
+                client_window(state)
             ),
             open_client(state),
         )

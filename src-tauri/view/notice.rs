@@ -165,7 +165,7 @@ pub fn notice(notification: &Notification, state: &State) -> Notice {
         Notification::DisconnectFailed => Notice::new(
             Category::Answer,
             "Le VPN n’a pas pu être déconnecté",
-            format!("Déconnectez-le dans la fenêtre de {}.", connect::client(state)),
+            format!("Déconnectez-le dans {}.", connect::client_window(state)),
         )
         .buttons([connect::open_client(state)]),
         Notification::PinNotKept => Notice::new(
@@ -558,6 +558,28 @@ mod tests {
         for (window, action) in [(WindowKind::Panel, Action::ShowPanel), (WindowKind::Connect, Action::Connect)] {
             let failed = Notification::WindowFailed(window, WindowError::Failed("no".into()));
             assert_eq!(first_action(failed), ("Réessayer".into(), action));
+        }
+    }
+
+    #[test]
+    fn the_clients_window_has_a_name_if_the_profile_gives_one() {
+        let mut state = standing(VpnStatus::Connected);
+        for (label, window) in [
+            (Some("OpenConnect"), "dans la fenêtre d’OpenConnect."),
+            (Some("Cisco Secure Client"), "dans la fenêtre de Cisco Secure Client."),
+            (None, "dans la fenêtre du client VPN."),
+        ] {
+            let mut profile = (*state.profile).clone();
+            let client = profile.vpn.client.clone();
+            profile.programs.retain_mut(|program| {
+                if program.id == client {
+                    program.label = label.unwrap_or_default().into();
+                }
+                program.id != client || label.is_some()
+            });
+            state.profile = profile.into();
+            let said = says(&Notification::DisconnectFailed, &state);
+            assert!(said.contains(window), "{said}");
         }
     }
 

@@ -5,7 +5,7 @@ use super::{drives, french, guide, helpdesk, panel, shutdown, vpn};
 use serde::Serialize;
 use vigie_core::message::{Action, Call, SystemSettings};
 use vigie_core::state::State;
-use vigie_core::vpn::VpnStatus;
+use vigie_core::vpn::{Reason, VpnStatus};
 use vigie_profile::{Choice, ConnectMode, Link};
 
 /// All that the tray shows.
@@ -129,15 +129,20 @@ fn vpn(state: &State) -> Vec<Entry> {
     let buttons = panel::vpn_buttons(state);
     let find = |wanted: &Action| buttons.iter().find(|button| button.action == *wanted);
     let connect = [Action::CancelConnect, Action::Connect].iter().find_map(find).cloned();
-    let connect = connect.unwrap_or_else(|| super::connect::open_client(state));
-    // A window follows.
-    let more = if connect.action == Action::CancelConnect { "" } else { "…" };
+    // Another machine has the gateway's place: the client's own window would send it the PIN, too.
+    let unsafe_now = state.vpn.reason() == Reason::PinMismatch;
+    let connect = connect.or_else(|| (!unsafe_now).then(|| super::connect::open_client(state)));
     let check = [Action::OpenPortal, Action::OpenSettings(SystemSettings::DateTime), Action::Refresh]
         .iter()
         .find_map(find)
         .cloned();
     let check = check.unwrap_or_else(|| panel::button(panel::CHECK_NOW, Action::Refresh));
-    let mut entries = vec![item(format!("{}{more}", connect.label), connect.action)];
+    let mut entries: Vec<Entry> = Vec::new();
+    entries.extend(connect.map(|button| {
+        // A window follows.
+        let more = if button.action == Action::CancelConnect { "" } else { "…" };
+        item(format!("{}{more}", button.label), button.action)
+    }));
     entries.extend(find(&Action::Disconnect).map(|button| item(&*button.label, button.action.clone())));
     entries.push(item(check.label, check.action));
     entries

@@ -323,8 +323,13 @@ mod tests {
     #[test]
     fn to_connect_again_is_not_offered_where_it_changes_nothing() {
         let mut links = with_tunnel(home());
-        links.intranet =
-            vec![vigie_core::vpn::IntranetRoute { host: HOST, interface: 30, name: "docker0".into(), on_link: true }];
+        links.intranet = vec![vigie_core::vpn::IntranetRoute {
+            host: HOST,
+            interface: 30,
+            name: "docker0".into(),
+            on_link: true,
+            own_network: true,
+        }];
         let mut state = known();
         let mut effects = update(&mut state, Event::Links(links), now("2026-11-24T10:00"));
         // One lost probe is none.
@@ -342,11 +347,26 @@ mod tests {
     }
 
     #[test]
+    fn with_another_machine_in_the_gateways_place_nothing_leads_to_a_field_for_the_pin() {
+        let state = at_home(Gateway::PinMismatch, home());
+        let connects = |entry: &crate::tray::Entry| {
+            matches!(entry, crate::tray::Entry::Item { action: Some(Action::Connect | Action::OpenClient), .. })
+        };
+        assert!(!crate::tray::tray(&state).menu.iter().any(connects), "{:?}", crate::tray::tray(&state).menu);
+        assert!(crate::tray::tray(&at_home(Gateway::Answered, home())).menu.iter().any(connects));
+    }
+
+    #[test]
     fn a_local_network_in_the_way_is_named() {
         let mut links = home();
         links.interfaces.push(vigie_core::fixture::interface(30, "docker0", [172, 26, 0, 1].into()));
-        links.intranet =
-            vec![vigie_core::vpn::IntranetRoute { host: HOST, interface: 30, name: "docker0".into(), on_link: true }];
+        links.intranet = vec![vigie_core::vpn::IntranetRoute {
+            host: HOST,
+            interface: 30,
+            name: "docker0".into(),
+            on_link: true,
+            own_network: true,
+        }];
         let read = reads(Gateway::Answered, links);
         assert!(read.contains("Arrêtez-le avant de vous connecter,"), "{read}");
         assert!(read.contains("Le réseau local « docker0 » utilise les mêmes adresses que l’académie."), "{read}");

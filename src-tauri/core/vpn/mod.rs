@@ -141,8 +141,8 @@ pub struct Links {
     pub uplinks: Vec<u32>,
     /// Where the kernel would send packets to the intranet hosts that the profile names by address.
     pub intranet: Vec<IntranetRoute>,
-    /// Whether the kernel has routes to intranet hosts and none of them leads through a tunnel: one that is there has the
-    /// name of the academy's own client and nothing else of it.
+    /// Whether the kernel reaches the intranet hosts of the user's site, by address, and none of them through a tunnel: one
+    /// that is there has the name of the academy's own client and nothing else of it.
     pub leads_elsewhere: bool,
     /// DNS servers.
     pub dns: Vec<IpAddr>,
@@ -157,8 +157,10 @@ pub struct IntranetRoute {
     pub interface: u32,
     /// The interface's name.
     pub name: String,
-    /// Whether the host belongs to the interface's own network, without a router in between.
+    /// Whether there is no router in between.
     pub on_link: bool,
+    /// Whether the host belongs to the interface's own network: not so with a VPN, which may have no router either.
+    pub own_network: bool,
 }
 
 /// An interface that is up and has an address.
@@ -406,14 +408,13 @@ impl Links {
         on_link && !self.uplinks.contains(&interface.index)
     }
 
-    /// The network that owns an intranet host's address in place of the academy: an interface that the kernel would
-    /// use without a router in between, and that is neither the tunnel nor the way out. With a tunnel, also the way
+    /// The network that owns an intranet host's address in place of the academy: that of an interface that is neither the tunnel nor the way out. With a tunnel, also the way
     /// out itself (a home network with the academy's addresses).
     pub fn address_conflict(&self) -> Option<&IntranetRoute> {
         let tunnel = self.tunnel();
         self.intranet.iter().find(|route| {
             let is_tunnel = self.interfaces.iter().any(|one| one.index == route.interface && one.tunnel);
-            route.on_link && !is_tunnel && (tunnel.is_some() || !self.uplinks.contains(&route.interface))
+            route.own_network && !is_tunnel && (tunnel.is_some() || !self.uplinks.contains(&route.interface))
         })
     }
 }
@@ -708,7 +709,7 @@ mod tests {
     }
 
     fn route(interface: u32, name: &str, on_link: bool) -> IntranetRoute {
-        IntranetRoute { host: HOST, interface, name: name.into(), on_link }
+        IntranetRoute { host: HOST, interface, name: name.into(), on_link, own_network: on_link }
     }
 
     #[test]
@@ -729,6 +730,23 @@ mod tests {
             ..Evidence::default()
         };
         assert_eq!(status_of(evidence), (VpnStatus::Stalled, Reason::AddressConflict));
+    }
+
+    #[test]
+    fn another_vpn_without_a_router_is_neither_the_academy_nor_a_local_network() {
+        let mut links = home();
+        let here = [10, 8, 0, 2].into();
+        links.interfaces.push(interface(31, "wg0", here));
+        links.intranet = vec![IntranetRoute { own_network: false, ..route(31, "wg0", true) }];
+        for witnesses in [silent(), correct(here)] {
+            let evidence = Evidence {
+                witnesses: Some(witnesses),
+                gateway: Some(Gateway::Answered),
+                links: Some(links.clone()),
+                ..Evidence::default()
+            };
+            assert_eq!(status_of(evidence), (VpnStatus::Disconnected, Reason::NoTunnel));
+        }
     }
 
     #[test]

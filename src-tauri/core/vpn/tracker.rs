@@ -206,7 +206,8 @@ impl Tracker {
     pub fn on_links(&mut self, links: Links, now: &Now) -> TrackerRequests {
         let old = self.evidence.links.take();
         let led_elsewhere = old.as_ref().is_some_and(|old| old.leads_elsewhere);
-        let gained_routes = led_elsewhere && !links.leads_elsewhere;
+        // While they are away for a moment, the status stays.
+        let gained_routes = led_elsewhere && !links.leads_elsewhere && self.status() != VpnStatus::Connected;
         let same_tunnel = match (old.as_ref().and_then(Links::tunnel), links.tunnel()) {
             // With its routes it may be silent for a moment, as one that is new.
             (Some(before), Some(tunnel)) => same_interface(before, tunnel) && !gained_routes,
@@ -217,9 +218,14 @@ impl Tracker {
         let tunnel = links.tunnel().is_some();
         let route = links.default_route.is_some();
         if same_tunnel && same_underlay {
-            // Without its routes, what answered through it no longer counts for long.
+            // Without its routes, nothing comes through it that proves something, and what answered counts for a moment.
             let lost_routes = links.leads_elsewhere && !led_elsewhere && tunnel && route;
             self.evidence.links = Some(links);
+            self.evidence.known_path = self.known_path();
+            if lost_routes {
+                self.evidence.traffic = false;
+                self.counters = None;
+            }
             let probe = lost_routes.then(|| self.request(now));
             return TrackerRequests { probe, ..TrackerRequests::default() };
         }
@@ -961,11 +967,21 @@ mod tests {
     fn a_tunnel_whose_routes_go_is_probed_and_one_that_gets_them_is_new() {
         let elsewhere = Links { leads_elsewhere: true, ..with_tunnel(home()) };
         let mut world = connected();
+        // In use until then.
+        world.flow = (20_000, 10);
+        world.pass(10.0);
         let probes = world.probes.len();
+        world.flow = (0, 0);
         world.becomes(elsewhere.clone(), None);
         assert_eq!((world.probes.len(), world.status()), (probes + 1, VpnStatus::Connected));
         world.until(VpnStatus::Disconnected, 7.0);
         assert_eq!(world.tracker.reason(), Reason::OtherVpn);
+        // Away for a moment only.
+        let mut brief = connected();
+        let since = brief.tracker.since_wall().clone();
+        brief.becomes(elsewhere.clone(), Some(TUNNEL));
+        brief.becomes(with_tunnel(home()), Some(TUNNEL));
+        assert_eq!((brief.status(), brief.tracker.since_wall()), (VpnStatus::Connected, &since));
         world.becomes(with_tunnel(home()), Some(TUNNEL));
         world.until(VpnStatus::Connected, 0.5);
         // The first moments of a connection: the address comes before the routes.

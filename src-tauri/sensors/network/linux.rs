@@ -85,20 +85,20 @@ pub(super) fn routes(hosts: &[IpAddr]) -> io::Result<Vec<(IpAddr, Route)>> {
                 route = host_route(&message);
             }
         });
-        if let Some((interface, on_link)) = route {
+        if let Some((interface, router, own_network)) = route {
             let name = name(&socket, interface)?;
-            found.push((*host, Route { interface, name, on_link }));
+            found.push((*host, Route { interface, name, router, own_network }));
         }
     }
     Ok(found)
 }
 
-/// Returns the interface of a route to one host, and whether the host belongs to that interface's own network: the kernel
-/// itself has added the route, with the interface's address. (A VPN's route may have no router either.)
-fn host_route(message: &RouteMessage) -> Option<(u32, bool)> {
+/// Returns the interface of a route to one host, the router, and whether the host belongs to that interface's own network:
+/// the kernel itself has added the route, with the interface's address. (A VPN's route may have no router either.)
+fn host_route(message: &RouteMessage) -> Option<(u32, Option<IpAddr>, bool)> {
     let leads_there = matches!(message.header.kind, RouteType::Unicast | RouteType::Local);
     let (interface, router) = next_hop(&message.attributes).filter(|_| leads_there)?;
-    Some((interface, router.is_none() && message.header.protocol == RouteProtocol::Kernel))
+    Some((interface, router, router.is_none() && message.header.protocol == RouteProtocol::Kernel))
 }
 
 /// Returns the interface and the router of a route. Of several next hops the first that is up counts.
@@ -423,15 +423,15 @@ mod tests {
     }
 
     #[test]
-    fn a_host_is_on_link_in_the_interfaces_own_network_alone() {
+    fn a_host_belongs_to_a_network_whose_route_the_kernel_has_added() {
         in_namespace(UnshareFlags::NEWNET, async {
             eth0().iter().for_each(|command| run(command));
             let host: IpAddr = "172.26.66.73".parse().unwrap();
-            let on_link = || {
+            let own_network = || {
                 let routes = routes(&[host]).unwrap();
-                (routes[0].1.name.clone(), routes[0].1.on_link)
+                (routes[0].1.name.clone(), routes[0].1.own_network)
             };
-            assert_eq!(on_link(), ("eth0".into(), false), "through a router");
+            assert_eq!(own_network(), ("eth0".into(), false), "through a router");
             run("ip link add wg0 type veth peer name far1");
             run("ip link set far1 up");
             run("ip address add 10.8.0.2/24 dev wg0");
@@ -440,15 +440,15 @@ mod tests {
             run("ip route add default dev wg0 table 51820");
             run("ip rule add not fwmark 51820 table 51820");
             run("ip rule add table main suppress_prefixlength 0");
-            assert_eq!(on_link(), ("wg0".into(), false), "a VPN without a router");
+            assert_eq!(own_network(), ("wg0".into(), false), "a VPN without a router");
             run("ip route add 172.16.0.0/12 dev wg0");
-            assert_eq!(on_link(), ("wg0".into(), false), "the same, with a split route");
+            assert_eq!(own_network(), ("wg0".into(), false), "the same, with a split route");
             run("ip link add docker0 type bridge");
             run("ip address add 172.26.0.1/16 dev docker0");
             run("ip link set docker0 up");
-            assert_eq!(on_link(), ("docker0".into(), true));
+            assert_eq!(own_network(), ("docker0".into(), true));
             run("ip address add 172.26.66.73/16 dev docker0");
-            assert!(on_link().1, "this computer has the address itself");
+            assert!(own_network().1, "this computer has the address itself");
         });
     }
 

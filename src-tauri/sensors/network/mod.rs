@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use vigie_core::message::Event;
 use vigie_core::vpn::{DefaultRoute, Interface, IntranetRoute, Links, Traffic};
-use vigie_profile::{Profile, VpnConfig};
+use vigie_profile::{Profile, Site, VpnConfig};
 
 /// How long to wait for further changes before reading: an address rarely comes without its routes. Windows reports each of
 /// the hundreds of routes of a Cisco connection by itself, and they are not added at once.
@@ -37,8 +37,9 @@ struct Route {
     interface: u32,
     /// The interface's name.
     name: String,
+    router: Option<IpAddr>,
     /// Whether the host belongs to the interface's own network.
-    on_link: bool,
+    own_network: bool,
 }
 
 /// Reads interfaces and routes.
@@ -46,13 +47,13 @@ struct Route {
 /// # Errors
 /// If the system does not answer.
 pub fn read(profile: &Profile) -> io::Result<Links> {
-    let mut hosts: Vec<IpAddr> = Vec::new();
-    for host in profile.sites.iter().flat_map(|site| site.intranet_hosts()).filter_map(|host| host.address()) {
-        if !hosts.contains(&host) {
-            hosts.push(host);
-        }
-    }
-    Ok(reduce(sys::read()?, sys::routes(&hosts)?, &profile.vpn))
+    let named = |site: &Site| site.intranet_hosts().filter_map(|host| host.address()).collect::<Vec<_>>();
+    let mut hosts: Vec<IpAddr> = profile.sites.iter().flat_map(named).collect();
+    hosts.sort_unstable();
+    hosts.dedup();
+    // Those of the user's site, or, as long as there is none, of each site.
+    let sites = profile.site().map_or_else(|| profile.sites.iter().map(named).collect(), |site| vec![named(site)]);
+    Ok(reduce(sys::read()?, sys::routes(&hosts)?, &sites, &profile.vpn))
 }
 
 /// Returns the interface through which the system would send a packet to that address.
@@ -114,9 +115,9 @@ async fn next(changes: Option<&mut sys::Changes>) -> io::Result<()> {
 /// Keeps what matters, in a fixed order, and finds the academy's tunnel: an interface with the name or description of a
 /// tunnel, through which the kernel reaches the intranet hosts. If it reaches none of them through such an interface
 /// (their routes are not there yet, or the profile names no address), only the name or description of the academy's own
-/// client counts, not a generic one that any VPN's tunnel may have; and while the routes lead elsewhere, it proves nothing
-/// ([`Links::leads_elsewhere`]).
-fn reduce(raw: Raw, routes: Vec<(IpAddr, Route)>, vpn: &VpnConfig) -> Links {
+/// client counts, not a generic one that any VPN's tunnel may have; and while the routes to the hosts of `sites` lead
+/// elsewhere, it proves nothing ([`Links::leads_elsewhere`]).
+fn reduce(raw: Raw, routes: Vec<(IpAddr, Route)>, sites: &[Vec<IpAddr>], vpn: &VpnConfig) -> Links {
     let mut interfaces = raw.interfaces;
     let leads_in = |index: u32| routes.iter().any(|(_, route)| route.interface == index);
     for interface in &mut interfaces {
@@ -131,7 +132,9 @@ fn reduce(raw: Raw, routes: Vec<(IpAddr, Route)>, vpn: &VpnConfig) -> Links {
         interface.tunnel &=
             if found { leads_in(interface.index) } else { !interface.is_generic_tunnel() || routes.is_empty() };
     }
-    let leads_elsewhere = !found && !routes.is_empty();
+    // A host that a local network hides says nothing of the tunnel.
+    let elsewhere = |host: &IpAddr| routes.iter().any(|(other, route)| other == host && !route.own_network);
+    let leads_elsewhere = !found && !sites.is_empty() && sites.iter().all(|hosts| hosts.iter().any(elsewhere));
     interfaces.retain(|interface| !interface.addresses.is_empty());
     interfaces.sort_by(|a, b| a.name.cmp(&b.name).then(a.index.cmp(&b.index)));
     let usable = |route: &DefaultRoute| interfaces.iter().any(|interface| interface.index == route.interface);
@@ -143,7 +146,8 @@ fn reduce(raw: Raw, routes: Vec<(IpAddr, Route)>, vpn: &VpnConfig) -> Links {
         host,
         interface: route.interface,
         name: route.name,
-        on_link: route.on_link,
+        on_link: route.router.is_none(),
+        own_network: route.own_network,
     };
     // A route by the default route's interface and through a router says nothing more.
     let notable = |route: &IntranetRoute| {
@@ -199,7 +203,7 @@ mod tests {
             routes: vec![route(2), route(3)],
             dns: Vec::new(),
         };
-        let links = reduce(raw, Vec::new(), &vpn());
+        let links = reduce(raw, Vec::new(), &[], &vpn());
         assert_eq!(links.interfaces, [interface(3, "wlan0", None, &["192.168.1.20", "2a01:e0a::9"])]);
         assert_eq!(links.default_route, Some(route(3)), "a route over an interface without an address leads nowhere");
     }
@@ -208,7 +212,7 @@ mod tests {
     fn a_tunnel_has_a_known_name_or_description_and_an_ipv4_address() {
         let cisco = Some("Cisco AnyConnect Virtual Miniport Adapter for Windows x64");
         let reduced =
-            |interface| reduce(Raw { interfaces: vec![interface], routes: vec![], dns: vec![] }, vec![], &vpn());
+            |interface| reduce(Raw { interfaces: vec![interface], routes: vec![], dns: vec![] }, vec![], &[], &vpn());
         let tunnel = |interface| reduced(interface).tunnel().is_some();
         assert!(tunnel(interface(9, "cscotun0", None, &["172.26.5.1"])));
         assert!(tunnel(interface(9, "CSCOTUN0", None, &["172.26.5.1"])));
@@ -222,16 +226,21 @@ mod tests {
 
     /// Returns the links with these interfaces if the kernel would reach the intranet host through that one.
     fn links(names: &[&str], leads_in: Option<usize>) -> Links {
+        links_of_sites(names, leads_in, false, &[vec![HOST.parse().unwrap()]])
+    }
+
+    /// The same, if that is the interface's own network or not, for sites that name these hosts by address.
+    fn links_of_sites(names: &[&str], leads_in: Option<usize>, own_network: bool, sites: &[Vec<IpAddr>]) -> Links {
         let addresses = ["10.8.0.2"];
         let index = |position: usize| u32::try_from(position).unwrap() + 1;
         let interfaces =
             names.iter().enumerate().map(|(at, name)| interface(index(at), name, None, &addresses)).collect();
         let route = leads_in.map(|position| {
-            let route = Route { interface: index(position), name: names[position].into(), on_link: false };
+            let route = Route { interface: index(position), name: names[position].into(), router: None, own_network };
             (HOST.parse().unwrap(), route)
         });
         let raw = Raw { interfaces, routes: vec![route_of(1)], dns: vec![] };
-        reduce(raw, route.into_iter().collect(), &vpn())
+        reduce(raw, route.into_iter().collect(), sites, &vpn())
     }
 
     fn tunnel_of(names: &[&str], leads_in: Option<usize>) -> Option<String> {
@@ -259,5 +268,13 @@ mod tests {
         let elsewhere = |leads_in| links(&["eth0", "cscotun0"], leads_in).leads_elsewhere;
         assert!(links(&["eth0", "cscotun0"], Some(0)).tunnel().is_some(), "its routes may not be there yet");
         assert_eq!([Some(0), Some(1), None].map(elsewhere), [true, false, false]);
+        let host: IpAddr = HOST.parse().unwrap();
+        let of_sites = |own_network, sites: &[Vec<IpAddr>]| {
+            links_of_sites(&["eth0", "cscotun0"], Some(0), own_network, sites).leads_elsewhere
+        };
+        assert!(!of_sites(true, &[vec![host]]), "a local network hides the host");
+        assert!(!of_sites(false, &[vec![]]), "the user's site names no address");
+        assert!(!of_sites(false, &[vec![host], vec![]]), "one of two sites names none");
+        assert!(of_sites(false, &[vec![host], vec![host]]));
     }
 }

@@ -50,9 +50,9 @@ pub(super) fn routes(hosts: &[IpAddr]) -> io::Result<Vec<(IpAddr, Route)>> {
         if result == NO_ERROR {
             let router = ip(&row.NextHop).filter(|router| !router.is_unspecified());
             // The system itself has added the route, with the interface's address; a VPN's may have no router either.
-            let on_link = router.is_none() && row.Protocol == RouteProtocolLocal;
+            let own_network = router.is_none() && row.Protocol == RouteProtocolLocal;
             let name = entry(row.InterfaceIndex).map(|entry| alias(&entry)).unwrap_or_default();
-            found.push((*host, Route { interface: row.InterfaceIndex, name, on_link }));
+            found.push((*host, Route { interface: row.InterfaceIndex, name, router, own_network }));
         }
     }
     Ok(found)

@@ -221,9 +221,14 @@ fn judge(
 
 fn judge_certificate(presented: &Presented, name: &ServerName<'_>, pins: &[String], now: UnixTime) -> Gateway {
     let Ok(certificate) = EndEntityCert::try_from(&presented.certificate) else { return Gateway::Untrusted };
-    // Those that are pinned often name nobody, as far as TLS is concerned (RFC 9525, section 6.3).
-    let names_nobody = certificate.valid_dns_names().next().is_none();
-    if certificate.verify_is_valid_for_subject_name(name).is_err() && (pins.is_empty() || !names_nobody) {
+    // Those that are pinned often have their name in the subject alone, where TLS no longer reads it (RFC 9525, section 2).
+    let has_no_names = certificate.valid_dns_names().next().is_none();
+    let name_in_subject = || {
+        let name = name.to_str().to_ascii_lowercase();
+        certificate.subject().to_ascii_lowercase().windows(name.len()).any(|part| part == name.as_bytes())
+    };
+    let is_pinned_host = !pins.is_empty() && has_no_names && name_in_subject();
+    if certificate.verify_is_valid_for_subject_name(name).is_err() && !is_pinned_host {
         return Gateway::OtherName;
     }
     if !pins.is_empty() {
