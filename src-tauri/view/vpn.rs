@@ -247,7 +247,7 @@ mod tests {
     use vigie_core::fixture::{HOST, TUNNEL, home, known, now, probe, silent, standing, with_tunnel, witness};
     use vigie_core::message::{Action, Effect, Event, HelpTopic, RequestId, SensorRequest};
     use vigie_core::update::update;
-    use vigie_core::vpn::{Ends, Gateway, Links};
+    use vigie_core::vpn::{Ends, Gateway, IntranetRoute, Links};
 
     /// What a user of Caen reads at home when the gateway answers so, and the intranet is silent.
     fn reads(gateway: Gateway, links: Links) -> String {
@@ -320,16 +320,15 @@ mod tests {
         }
     }
 
+    /// A local network that has the intranet host's address.
+    fn hidden_by_docker() -> Vec<IntranetRoute> {
+        vec![IntranetRoute { host: HOST, interface: 30, name: "docker0".into(), on_link: true, own_network: true }]
+    }
+
     #[test]
     fn to_connect_again_is_not_offered_where_it_changes_nothing() {
         let mut links = with_tunnel(home());
-        links.intranet = vec![vigie_core::vpn::IntranetRoute {
-            host: HOST,
-            interface: 30,
-            name: "docker0".into(),
-            on_link: true,
-            own_network: true,
-        }];
+        links.intranet = hidden_by_docker();
         let mut state = known();
         let mut effects = update(&mut state, Event::Links(links), now("2026-11-24T10:00"));
         // One lost probe is none.
@@ -360,13 +359,7 @@ mod tests {
     fn a_local_network_in_the_way_is_named() {
         let mut links = home();
         links.interfaces.push(vigie_core::fixture::interface(30, "docker0", [172, 26, 0, 1].into()));
-        links.intranet = vec![vigie_core::vpn::IntranetRoute {
-            host: HOST,
-            interface: 30,
-            name: "docker0".into(),
-            on_link: true,
-            own_network: true,
-        }];
+        links.intranet = hidden_by_docker();
         let read = reads(Gateway::Answered, links);
         assert!(read.contains("Arrêtez-le avant de vous connecter,"), "{read}");
         assert!(read.contains("Le réseau local « docker0 » utilise les mêmes adresses que l’académie."), "{read}");
