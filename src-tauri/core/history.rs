@@ -31,11 +31,6 @@ pub struct Segment {
 }
 
 impl Segment {
-    /// Returns how long it lasted.
-    pub fn duration(&self) -> Duration {
-        Duration::try_from(self.until.duration_since(self.from)).unwrap_or_default()
-    }
-
     /// Returns the part within a range of time, if it is not empty.
     fn within(&self, from: Timestamp, until: Timestamp) -> Option<Segment> {
         let part = Segment { from: self.from.max(from), until: self.until.min(until), ..*self };
@@ -148,11 +143,12 @@ impl History {
 }
 
 /// Counts the losses: the intranet was reachable, then not for at least `least`, then again. What the user asked for is
-/// none; what was not seen to the end is not counted, but told.
+/// none. One that had not ended with the last segment is not counted; [`Losses::unfinished`] says when it began.
 pub fn losses(segments: &[Segment], least: Duration) -> Losses {
     let mut losses = Losses::default();
-    // How long the present loss has lasted, and whether the user wanted it.
-    let mut loss: Option<(Duration, bool)> = None;
+    // When the present loss began, and whether the user wanted it.
+    let mut loss: Option<(Timestamp, bool)> = None;
+    let lasted = |began: Timestamp, until: Timestamp| until.duration_since(began).unsigned_abs();
     let mut before: Option<Segment> = None;
     for segment in segments {
         let follows = before.is_some_and(|before| before.until == segment.from);
@@ -161,24 +157,24 @@ pub fn losses(segments: &[Segment], least: Duration) -> Losses {
             loss = None;
         }
         if segment.status.reaches_intranet() == Some(true) {
-            if let Some((lasted, false)) = loss.take()
-                && lasted >= least
+            if let Some((began, false)) = loss.take()
+                && lasted(began, segment.from) >= least
             {
                 losses.count += 1;
-                losses.total += lasted;
+                losses.total += lasted(began, segment.from);
             }
-        } else if let Some((lasted, wanted)) = &mut loss {
-            *lasted += segment.duration();
+        } else if let Some((_, wanted)) = &mut loss {
             *wanted |= segment.wanted;
         } else if follows && reached {
-            loss = Some((segment.duration(), segment.wanted));
+            loss = Some((segment.from, segment.wanted));
         }
         before = Some(*segment);
     }
-    losses.unfinished = before.zip(loss).and_then(|(last, (lasted, wanted))| {
-        let began = last.until.checked_sub(lasted).ok()?;
-        (!wanted && lasted >= least).then_some(began)
-    });
+    if let (Some(last), Some((began, false))) = (before, loss)
+        && lasted(began, last.until) >= least
+    {
+        losses.unfinished = Some(began);
+    }
     losses
 }
 

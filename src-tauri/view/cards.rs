@@ -144,7 +144,7 @@ fn add_part(state: &State, part: CardPart, card: &mut Card) {
                 card.steps.clear();
             }
             card.buttons.extend(buttons.into_iter().map(CardButton::from));
-            card.buttons.push(connect::open_client(state).into());
+            card.buttons.extend(connect::offer_client(state).map(CardButton::from));
             let lines = profile.sites.iter().map(|site| [french::site(site), site.gateway.clone()]);
             card.tables
                 .push(CardTable { copies: Some(1), ..table("Adresse du serveur VPN", ["Site", "Adresse"], lines) });

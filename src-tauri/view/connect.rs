@@ -208,6 +208,12 @@ pub(super) fn open_client(state: &State) -> Button {
     button(format!("Ouvrir {}", client(state)), Action::OpenClient)
 }
 
+/// The same where nothing else leads there: not while another machine has the gateway's place, to which that window would
+/// send the PIN.
+pub(super) fn offer_client(state: &State) -> Option<Button> {
+    (state.vpn.reason() != Reason::PinMismatch).then(|| open_client(state))
+}
+
 /// Returns what is wrong with a field.
 fn error_text(error: FormError, vpn: &VpnConfig) -> String {
     match error {
@@ -263,7 +269,7 @@ fn message(state: &State) -> Option<Message> {
     match &connect.phase {
         // A lock that no longer counts here may have been lifted: the form can be used.
         Phase::Idle | Phase::Connecting(_) | Phase::Failed(ConnectError::Locked) => idle(state),
-        // What keeps from connecting came since.
+        // What keeps the user from connecting was found after the attempt.
         Phase::Failed(_) if !state.offers_connect() => idle(state),
         Phase::Failed(error) => Some(failed(error, state)),
     }
@@ -271,9 +277,9 @@ fn message(state: &State) -> Option<Message> {
 
 /// Whether an attempt would fail, as far as is known.
 fn would_fail(state: &State) -> bool {
-    match state.vpn.status() {
-        VpnStatus::Offline | VpnStatus::Captive => true,
-        VpnStatus::Disconnected | VpnStatus::Stalled => matches!(
+    let without_network = matches!(state.vpn.status(), VpnStatus::Offline | VpnStatus::Captive);
+    without_network
+        || matches!(
             state.vpn.reason(),
             Reason::AddressConflict
                 | Reason::ClockWrong
@@ -282,9 +288,7 @@ fn would_fail(state: &State) -> bool {
                 | Reason::CertificateIncomplete
                 | Reason::OldTls
                 | Reason::PinMismatch
-        ),
-        VpnStatus::Unknown | VpnStatus::Connecting | VpnStatus::Connected | VpnStatus::OnSite => false,
-    }
+        )
 }
 
 /// Returns the message before anything was tried.

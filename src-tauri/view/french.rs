@@ -17,12 +17,12 @@ pub fn typeset(text: impl Into<String>) -> String {
     let text = signs.iter().fold(text.into(), |text, sign| text.replace(sign, &sign.replace(' ', "\u{a0}")));
     let text = text.replace("« ", "«\u{a0}").replace("Ctrl + V", "Ctrl\u{a0}+\u{a0}V");
     let mut unbroken = String::with_capacity(text.len());
-    let mut parts = text.split(' ').peekable();
-    while let Some(part) = parts.next() {
-        unbroken.push_str(part);
-        let Some(next) = parts.peek() else { break };
-        let counts = part.ends_with(|c: char| c.is_ascii_digit()) && UNITS.iter().any(|unit| next.starts_with(unit));
-        unbroken.push(if counts { NBSP } else { ' ' });
+    for (number, word) in text.split(' ').enumerate() {
+        if number > 0 {
+            let is_counted = UNITS.iter().any(|unit| word.starts_with(unit));
+            unbroken.push(if is_counted && unbroken.ends_with(|c: char| c.is_ascii_digit()) { NBSP } else { ' ' });
+        }
+        unbroken.push_str(word);
     }
     unbroken
 }

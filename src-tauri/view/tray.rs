@@ -5,7 +5,7 @@ use super::{drives, french, guide, helpdesk, panel, shutdown, vpn};
 use serde::Serialize;
 use vigie_core::message::{Action, Call, SystemSettings};
 use vigie_core::state::State;
-use vigie_core::vpn::{Reason, VpnStatus};
+use vigie_core::vpn::VpnStatus;
 use vigie_profile::{Choice, ConnectMode, Link};
 
 /// All that the tray shows.
@@ -129,9 +129,7 @@ fn vpn(state: &State) -> Vec<Entry> {
     let buttons = panel::vpn_buttons(state);
     let find = |wanted: &Action| buttons.iter().find(|button| button.action == *wanted);
     let connect = [Action::CancelConnect, Action::Connect].iter().find_map(find).cloned();
-    // Another machine has the gateway's place: the client's own window would send it the PIN, too.
-    let unsafe_now = state.vpn.reason() == Reason::PinMismatch;
-    let connect = connect.or_else(|| (!unsafe_now).then(|| super::connect::open_client(state)));
+    let connect = connect.or_else(|| super::connect::offer_client(state));
     let check = [Action::OpenPortal, Action::OpenSettings(SystemSettings::DateTime), Action::Refresh]
         .iter()
         .find_map(find)

@@ -144,14 +144,14 @@ fn advice(state: &State) -> String {
         }
         Reason::AddressConflict => {
             let name = state.vpn.links().and_then(|links| links.address_conflict()).map_or("", |route| &route.name);
-            let (first, last) = if state.vpn.status() == VpnStatus::Stalled {
+            let (when, why) = if state.vpn.status() == VpnStatus::Stalled {
                 ("", " : se reconnecter n’y change rien")
             } else {
                 (" avant de vous connecter", "")
             };
             return format!(
-                "Le réseau local « {name} » utilise les mêmes adresses que l’académie. Arrêtez-le{first}, ou cliquez sur \
-                 « Demander à AMIGO » pour faire changer ses adresses{last}."
+                "Le réseau local « {name} » utilise les mêmes adresses que l’académie. Arrêtez-le{when}, ou cliquez sur \
+                 « Demander à AMIGO » pour faire changer ses adresses{why}."
             );
         }
         Reason::ClockWrong => {
@@ -352,6 +352,9 @@ mod tests {
             matches!(entry, crate::tray::Entry::Item { action: Some(Action::Connect | Action::OpenClient), .. })
         };
         assert!(!crate::tray::tray(&state).menu.iter().any(connects), "{:?}", crate::tray::tray(&state).menu);
+        for card in crate::cards::cards(&state) {
+            assert!(!card.offers(&Action::Connect) && !card.offers(&Action::OpenClient), "{card:?}");
+        }
         assert!(crate::tray::tray(&at_home(Gateway::Answered, home())).menu.iter().any(connects));
     }
 

@@ -18,6 +18,15 @@ const STILL: Duration = Duration::from_millis(300);
 
 pub type TestResult = anyhow::Result<()>;
 
+/// Runs a program on that display and returns what it printed.
+fn output_of(display: &str, program: &str, arguments: &[&str]) -> anyhow::Result<Vec<u8>> {
+    let output = Command::new(program).args(arguments).env("DISPLAY", display).output();
+    let output = output.map_err(|error| not_started(program, &error))?;
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    anyhow::ensure!(output.status.success(), "{program} {arguments:?}: {stderr}");
+    Ok(output.stdout)
+}
+
 /// Returns the error that a tool of the tests could not be started: what to do if it is missing.
 fn not_started(program: &str, error: &std::io::Error) -> anyhow::Error {
     if error.kind() == std::io::ErrorKind::NotFound {
@@ -70,11 +79,7 @@ impl Display {
 
     /// Runs a program on the display and returns its output.
     pub fn run(&self, program: &str, arguments: &[&str]) -> anyhow::Result<String> {
-        let output = Command::new(program).args(arguments).env("DISPLAY", &self.name).output();
-        let output = output.map_err(|error| not_started(program, &error))?;
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        anyhow::ensure!(output.status.success(), "{program} {arguments:?}: {stderr}");
-        Ok(String::from_utf8(output.stdout)?)
+        Ok(String::from_utf8(output_of(&self.name, program, arguments)?)?)
     }
 
     /// Returns a property of the root window.
@@ -193,11 +198,7 @@ impl<M: WindowModel> FakeTray<M> {
     }
 
     pub fn xdotool(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        let output = Command::new("xdotool").args(arguments).env("DISPLAY", &self.display).output();
-        let output = output.map_err(|error| not_started("xdotool", &error))?;
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        anyhow::ensure!(output.status.success(), "xdotool {arguments:?}: {stderr}");
-        Ok(String::from_utf8(output.stdout)?)
+        Ok(String::from_utf8(output_of(&self.display, "xdotool", arguments)?)?)
     }
 
     /// Gives the window the keyboard focus, in the place of a window manager.
@@ -220,10 +221,7 @@ impl<M: WindowModel> FakeTray<M> {
 
     /// Returns the pixels of the screen.
     pub fn screen(&self) -> anyhow::Result<Vec<u8>> {
-        let arguments = ["-display", &self.display, "-window", "root", "rgb:-"];
-        let output = Command::new("import").args(arguments).output().map_err(|error| not_started("import", &error))?;
-        anyhow::ensure!(output.status.success(), "import: {}", String::from_utf8_lossy(&output.stderr));
-        Ok(output.stdout)
+        output_of(&self.display, "import", &["-window", "root", "rgb:-"])
     }
 
     /// Shows another model, and waits until the page has drawn it: until the picture is another one and stays the same,

@@ -1085,7 +1085,10 @@ fn the_history_has_what_was_seen_and_survives_a_restart() {
     let again = State::new(state.profile.clone(), [].into(), saved, 1, now("2026-11-24T12:40"));
     assert!(again.history.is_same(&saved_history(&state)), "{:?}", again.history);
     let first = again.history.segments()[0];
-    assert_eq!((first.status, first.duration()), (VpnStatus::Connected, Duration::from_secs(3600)));
+    assert_eq!(
+        (first.status, first.until.duration_since(first.from)),
+        (VpnStatus::Connected, jiff::SignedDuration::from_hours(1))
+    );
 }
 
 fn saved_history(state: &State) -> crate::history::History {

@@ -141,8 +141,8 @@ pub struct Links {
     pub uplinks: Vec<u32>,
     /// Where the kernel would send packets to the intranet hosts that the profile names by address.
     pub intranet: Vec<IntranetRoute>,
-    /// Whether the kernel reaches the intranet hosts of the user's site, by address, and none of them through a tunnel: one
-    /// that is there has the name of the academy's own client and nothing else of it.
+    /// Whether the kernel has routes to the intranet hosts of the user's site, and none leads through a tunnel. If a tunnel is
+    /// up nevertheless, it is known by the name of the academy's own client alone.
     pub leads_elsewhere: bool,
     /// DNS servers.
     pub dns: Vec<IpAddr>,
@@ -408,8 +408,8 @@ impl Links {
         on_link && !self.uplinks.contains(&interface.index)
     }
 
-    /// The network that owns an intranet host's address in place of the academy: that of an interface that is neither the tunnel nor the way out. With a tunnel, also the way
-    /// out itself (a home network with the academy's addresses).
+    /// The local network that owns an intranet host's address in place of the academy: that of an interface that is neither
+    /// the tunnel nor the way out. With a tunnel, also the way out itself (a home network with the academy's addresses).
     pub fn address_conflict(&self) -> Option<&IntranetRoute> {
         let tunnel = self.tunnel();
         self.intranet.iter().find(|route| {

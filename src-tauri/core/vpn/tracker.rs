@@ -206,10 +206,10 @@ impl Tracker {
     pub fn on_links(&mut self, links: Links, now: &Now) -> TrackerRequests {
         let old = self.evidence.links.take();
         let led_elsewhere = old.as_ref().is_some_and(|old| old.leads_elsewhere);
-        // While they are away for a moment, the status stays.
+        // A tunnel that has just got its routes may be silent for a moment, as a new one. If it is still connected, they were
+        // away for a moment only.
         let gained_routes = led_elsewhere && !links.leads_elsewhere && self.status() != VpnStatus::Connected;
         let same_tunnel = match (old.as_ref().and_then(Links::tunnel), links.tunnel()) {
-            // With its routes it may be silent for a moment, as one that is new.
             (Some(before), Some(tunnel)) => same_interface(before, tunnel) && !gained_routes,
             (None, None) => true,
             (Some(_), None) | (None, Some(_)) => false,
@@ -218,16 +218,16 @@ impl Tracker {
         let tunnel = links.tunnel().is_some();
         let route = links.default_route.is_some();
         if same_tunnel && same_underlay {
-            // Without its routes, nothing comes through it that proves something, and what answered counts for a moment.
             let lost_routes = links.leads_elsewhere && !led_elsewhere && tunnel && route;
             self.evidence.links = Some(links);
             self.evidence.known_path = self.known_path();
-            if lost_routes {
-                self.evidence.traffic = false;
-                self.counters = None;
+            if !lost_routes {
+                return TrackerRequests::default();
             }
-            let probe = lost_routes.then(|| self.request(now));
-            return TrackerRequests { probe, ..TrackerRequests::default() };
+            // Bytes through the tunnel no longer prove anything, and what answered must answer again.
+            self.evidence.traffic = false;
+            self.counters = None;
+            return TrackerRequests { probe: Some(self.request(now)), ..TrackerRequests::default() };
         }
         // A tunnel or a network that was seen to come or go is a beginning.
         self.is_watching |= old.is_some() && (!same_tunnel || !route);
@@ -483,10 +483,11 @@ impl Tracker {
 
     /// Returns the path to the intranet that is known to be the academy's, if any.
     fn known_path(&self) -> Option<Path> {
-        match self.evidence.links.as_ref()?.tunnel() {
+        let links = self.evidence.links.as_ref()?;
+        match links.tunnel() {
             Some(tunnel) => {
-                let trusted = !tunnel.is_generic_tunnel() && !self.evidence.links.as_ref()?.leads_elsewhere;
-                (self.tunnel_proven || trusted).then_some(Path::Tunnel)
+                let is_own_client = !tunnel.is_generic_tunnel() && !links.leads_elsewhere;
+                (self.tunnel_proven || is_own_client).then_some(Path::Tunnel)
             }
             None => (self.network_proven || self.evidence.domain_network).then_some(Path::Direct),
         }
@@ -976,12 +977,6 @@ mod tests {
         assert_eq!((world.probes.len(), world.status()), (probes + 1, VpnStatus::Connected));
         world.until(VpnStatus::Disconnected, 7.0);
         assert_eq!(world.tracker.reason(), Reason::OtherVpn);
-        // Away for a moment only.
-        let mut brief = connected();
-        let since = brief.tracker.since_wall().clone();
-        brief.becomes(elsewhere.clone(), Some(TUNNEL));
-        brief.becomes(with_tunnel(home()), Some(TUNNEL));
-        assert_eq!((brief.status(), brief.tracker.since_wall()), (VpnStatus::Connected, &since));
         world.becomes(with_tunnel(home()), Some(TUNNEL));
         world.until(VpnStatus::Connected, 0.5);
         // The first moments of a connection: the address comes before the routes.
@@ -992,6 +987,15 @@ mod tests {
         assert_eq!(world.status(), VpnStatus::Connecting);
         world.becomes(with_tunnel(home()), Some(TUNNEL));
         world.until(VpnStatus::Connected, 0.5);
+    }
+
+    #[test]
+    fn routes_that_are_away_for_a_moment_change_nothing() {
+        let mut world = connected();
+        let since = world.tracker.since_wall().clone();
+        world.becomes(Links { leads_elsewhere: true, ..with_tunnel(home()) }, Some(TUNNEL));
+        world.becomes(with_tunnel(home()), Some(TUNNEL));
+        assert_eq!((world.status(), world.tracker.since_wall()), (VpnStatus::Connected, &since));
     }
 
     #[test]

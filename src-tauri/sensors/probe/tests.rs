@@ -70,11 +70,11 @@ impl TlsServer {
     }
 
     fn with(params: CertificateParams, issuer: &Issuer, chain: &[CertificateDer<'static>]) -> TlsServer {
-        TlsServer::that_asks(params, issuer, chain, WebPkiClientVerifier::no_client_auth(), rustls::ALL_VERSIONS)
+        TlsServer::with_client_auth(params, issuer, chain, WebPkiClientVerifier::no_client_auth(), rustls::ALL_VERSIONS)
     }
 
-    /// As [`TlsServer::with`], and asks for a certificate of the client.
-    fn that_asks(
+    /// As [`TlsServer::with`], with that verifier of the client's certificate and these versions of TLS.
+    fn with_client_auth(
         params: CertificateParams,
         issuer: &Issuer,
         chain: &[CertificateDer<'static>],
@@ -336,9 +336,9 @@ async fn a_gateway_that_wants_a_certificate_of_this_computer_has_answered() {
     let client = || WebPkiClientVerifier::builder_with_provider(Arc::new(roots.clone()), provider.clone()).build();
     let params = || CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
     for versions in [&[&rustls::version::TLS12], rustls::ALL_VERSIONS] {
-        let genuine = TlsServer::that_asks(params(), &new_authority(), &[], client().unwrap(), versions);
+        let genuine = TlsServer::with_client_auth(params(), &new_authority(), &[], client().unwrap(), versions);
         assert_eq!(genuine.answers(&[&genuine.pin]).await, Some(Gateway::Answered), "{versions:?}");
-        let other = TlsServer::that_asks(params(), &new_authority(), &[], client().unwrap(), versions);
+        let other = TlsServer::with_client_auth(params(), &new_authority(), &[], client().unwrap(), versions);
         assert_eq!(other.answers(&[&genuine.pin]).await, Some(Gateway::PinMismatch), "{versions:?}");
     }
 }

@@ -123,8 +123,8 @@ struct Verifier {
 }
 
 impl Verifier {
-    /// Notes that the signature is valid. The certificate was accepted before.
-    fn note(
+    /// Records whether the signature is valid. The certificate was accepted before.
+    fn record(
         &self,
         signature: Result<HandshakeSignatureValid, rustls::Error>,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
@@ -162,7 +162,7 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.note(rustls::crypto::verify_tls12_signature(message, cert, dss, &self.algorithms))
+        self.record(rustls::crypto::verify_tls12_signature(message, cert, dss, &self.algorithms))
     }
 
     fn verify_tls13_signature(
@@ -171,7 +171,7 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.note(rustls::crypto::verify_tls13_signature(message, cert, dss, &self.algorithms))
+        self.record(rustls::crypto::verify_tls13_signature(message, cert, dss, &self.algorithms))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -221,7 +221,7 @@ fn judge(
 
 fn judge_certificate(presented: &Presented, name: &ServerName<'_>, pins: &[String], now: UnixTime) -> Gateway {
     let Ok(certificate) = EndEntityCert::try_from(&presented.certificate) else { return Gateway::Untrusted };
-    // Those that are pinned often have their name in the subject alone, where TLS no longer reads it (RFC 9525, section 2).
+    // Those that are pinned often have their name in the subject alone, where TLS no longer reads it (RFC 9525).
     let has_no_names = certificate.valid_dns_names().next().is_none();
     let name_in_subject = || {
         let name = name.to_str().to_ascii_lowercase();
