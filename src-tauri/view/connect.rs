@@ -208,8 +208,7 @@ pub(super) fn open_client(state: &State) -> Button {
     button(format!("Ouvrir {}", client(state)), Action::OpenClient)
 }
 
-/// The same where nothing else leads there: not while another machine has the gateway's place, to which that window would
-/// send the PIN.
+/// Returns that button, unless another machine has the gateway's place, to which the window would send the PIN.
 pub(super) fn offer_client(state: &State) -> Option<Button> {
     (state.vpn.reason() != Reason::PinMismatch).then(|| open_client(state))
 }
